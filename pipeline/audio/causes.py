@@ -1,0 +1,47 @@
+"""Why a track is rejected: the typed causes of a reject row."""
+
+from __future__ import annotations
+
+import enum
+import re
+
+
+class Cause(enum.StrEnum):
+    """Cause of a reject; a transient one may succeed another time."""
+
+    NOT_FOUND = "not_found"  # no file at the uri
+    IO_ERROR = "io_error"  # the file is there and could not be read
+    UNSUPPORTED_FORMAT = "unsupported_format"  # no decoder knows the file
+    NO_AUDIO = "no_audio"  # a container without an audio stream
+    DECODE_ERROR = "decode_error"  # a decoder gave up before the first sample
+    EMPTY = "empty"  # decoded to no samples at all
+    DECODER_CRASH = "decoder_crash"  # the decoder's process died
+    DECODER_TIMEOUT = "decoder_timeout"  # the decoder made no progress
+    DECODER_MEMORY = "decoder_memory"  # the decoder asked for too much memory
+
+    @property
+    def transient(self) -> bool:
+        return self in (Cause.NOT_FOUND, Cause.IO_ERROR, Cause.DECODER_TIMEOUT)
+
+
+class TrackRejected(Exception):
+    """One track cannot become a record.
+
+    Attributes:
+        cause: the typed cause.
+        message: the decoder's words, in one line, without paths and addresses.
+    """
+
+    def __init__(self, cause: Cause, message: str) -> None:
+        super().__init__(f"{cause}: {message}")
+        self.cause = cause
+        self.message = message
+
+
+def decoder_words(error: BaseException, path: str) -> str:
+    """A decoder's own words in one line, the same wherever the file lies: without its path and without addresses."""
+    text = str(error) or type(error).__name__
+    for spelled in (repr(path), f"'{path}'", path):
+        text = text.replace(spelled, "the file")
+    text = re.sub(r"0x[0-9a-fA-F]+", "0x…", text)
+    return " ".join(text.split())

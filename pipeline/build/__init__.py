@@ -1,0 +1,1 @@
+"""The Beam job that maps planned shards to files."""

@@ -1,0 +1,103 @@
+"""Which tracks a generation gets, and what closes it."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+from typing import Any, Literal, get_args
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.build.shards import ShardJob
+from schemas.dataset import Dataset
+from schemas.errors import DatasetError
+from schemas.features import Family
+from schemas.manifests import DatasetManifest, GenerationEntry, ShardManifest, read_json
+from schemas.storage import read_bytes, write_atomic
+from schemas.tables import TRACKS
+
+Retry = Literal["none", "transient", "all"]
+RETRIES: tuple[Retry, ...] = get_args(Retry)
+
+
+def wanted_tracks(catalog: pa.Table, dataset: Dataset | None, retry: Retry) -> pa.Table:
+    """The rows of a catalog that the next generation should hold: new tracks, and rejects that are tried again."""
+    if dataset is None or not dataset.manifest.generations:
+        return catalog
+    newest = dataset.newest_tracks()
+    known = newest["track_id"]
+    if retry != "none":
+        again = pc.is_null(newest["record"])
+        if retry == "transient":
+            again = pc.and_(again, newest["transient"])
+        known = known.filter(pc.invert(again))
+    return catalog.filter(pc.invert(pc.is_in(catalog["track_id"], value_set=known.combine_chunks())))
+
+
+def close_generation(job: ShardJob, manifest: DatasetManifest) -> tuple[GenerationEntry, pa.Table]:
+    """Put the tracks parts of a generation together and count them.
+
+    Writes tracks/gen-NNN.parquet and returns the completed entry with the table; the caller decides whether the
+    manifest takes it.
+
+    Raises:
+        DatasetError: a tracks part is missing or is not the one that the done marks name.
+    """
+    planned = manifest.generations[job.generation]
+    parts = [_tracks_part(job, shard) for shard in range(planned.shards)]
+    table = pa.concat_tables(parts)
+    if table.num_rows != planned.tracks:
+        raise DatasetError(
+            f"{job.layout.plan(job.generation)}: {planned.tracks} tracks were planned, {table.num_rows} have a row"
+        )
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    data = bytes(sink.getvalue())
+    write_atomic(job.layout.tracks(job.generation), data)
+    rejects = collections.Counter(cause for cause in table["cause"].to_pylist() if cause is not None)
+    entry = GenerationEntry(
+        generation=job.generation,
+        shards=planned.shards,
+        tracks=planned.tracks,
+        records=table.num_rows - rejects.total(),
+        rejects=dict(sorted(rejects.items())),
+        tracks_sha256=hashlib.sha256(data).hexdigest(),
+    )
+    return entry, table
+
+
+def payload_bytes(job: ShardJob, shards: int) -> dict[Family, int]:
+    """Bytes of a generation's payloads per family, by the done marks."""
+    return {family: sum(_done_mark(job, family, shard).bytes for shard in range(shards)) for family in job.families}
+
+
+def _tracks_part(job: ShardJob, shard: int) -> pa.Table:
+    uri = job.layout.tracks_part(job.generation, shard)
+    try:
+        data = read_bytes(uri)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{uri}: the tracks part is missing though the shard is done") from error
+    digest = hashlib.sha256(data).hexdigest()
+    for family in job.families:
+        mark = _done_mark(job, family, shard)
+        if mark.tracks_sha256 != digest:
+            raise DatasetError(f"{uri}: not the tracks part that the done mark of {family} names")
+    return pq.read_table(pa.BufferReader(data), schema=TRACKS)
+
+
+def _done_mark(job: ShardJob, family: Family, shard: int) -> ShardManifest:
+    uri = job.layout.done_mark(family, job.families[family].fingerprint, job.generation, shard)
+    return ShardManifest.from_dict(read_json(uri, "a shard's done mark"), where=uri)
+
+
+def example_rejects(table: pa.Table) -> dict[str, tuple[str, str]]:
+    """Cause -> track id and message of its first reject, for a summary."""
+    rejected: list[dict[str, Any]] = (
+        table.filter(pc.is_valid(table["cause"])).select(["track_id", "cause", "message"]).to_pylist()
+    )
+    examples: dict[str, tuple[str, str]] = {}
+    for row in sorted(rejected, key=lambda row: str(row["track_id"])):
+        examples.setdefault(row["cause"], (row["track_id"], row["message"]))
+    return dict(sorted(examples.items()))

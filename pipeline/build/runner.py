@@ -1,0 +1,123 @@
+"""Run the shards of a generation on a Beam runner, and go on where a local one lost a worker."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from pipeline.build.shards import ShardJob
+from pipeline.build.transforms import shard_pipeline
+from schemas.errors import TagscaleError
+from schemas.layout import shard_name
+from schemas.storage import list_names
+
+FRUITLESS_ATTEMPTS = 2  # attempts of a local runner that may end without a single new shard
+POLL_SECONDS = 1.0  # between two looks at the done marks
+
+
+def unfinished_shards(job: ShardJob, shards: int) -> list[int]:
+    """Numbers of the shards that lack a done mark of some family."""
+    done = set.intersection(
+        *(
+            set(list_names(job.layout.features(family, spec.fingerprint, job.generation)))
+            for family, spec in job.families.items()
+        )
+    )
+    return [shard for shard in range(shards) if f"{shard_name(shard)}.json" not in done]
+
+
+def run_shards(
+    job: ShardJob,
+    shards: int,
+    *,
+    workers: int | None,
+    beam_options: Sequence[str],
+    on_progress: Callable[[int], None],
+) -> None:
+    """Write all unfinished shards of a generation.
+
+    Args:
+        job: the generation.
+        shards: how many it has.
+        workers: local worker processes; None for one per core. Other runners take their own options.
+        beam_options: options for Beam; without `--runner` the job runs on this machine.
+        on_progress: called about once a second with the number of finished shards.
+
+    Raises:
+        TagscaleError: the runner failed; what it finished stays.
+    """
+    options = PipelineOptions(list(beam_options))
+    local = options.view_as(StandardOptions).runner is None
+    if local:
+        options = PipelineOptions([*beam_options, *_local_options(workers, len(unfinished_shards(job, shards)))])
+    fruitless = 0
+    while missing := unfinished_shards(job, shards):
+        try:
+            with _watched(job, shards, on_progress), _quiet_beam():
+                with beam.Pipeline(runner=FnApiRunner() if local else None, options=options) as pipeline:
+                    shard_pipeline(pipeline, job, missing)
+        except Exception as error:  # a runner wraps whatever happened in a worker in an exception of its own
+            left = unfinished_shards(job, shards)
+            fruitless = 0 if len(left) < len(missing) else fruitless + 1
+            if not local or fruitless == FRUITLESS_ATTEMPTS:
+                raise TagscaleError(
+                    f"the Beam job stopped with {len(left)} of {shards} shards unfinished: {_last_words(error)}; what is "
+                    "finished stays: run the same command again"
+                ) from error
+    on_progress(shards)
+
+
+def _local_options(workers: int | None, shards: int) -> list[str]:
+    count = max(1, min(workers or os.cpu_count() or 1, shards))
+    if count == 1:
+        return ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
+    # Beam starts its workers with this interpreter: let them find these packages wherever the command was started.
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if root not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (root, *paths)))
+    return ["--direct_running_mode=multi_processing", f"--direct_num_workers={count}"]
+
+
+@contextlib.contextmanager
+def _watched(job: ShardJob, shards: int, on_progress: Callable[[int], None]) -> Iterator[None]:
+    """Count done marks beside the running job; works with any runner, since the marks are files."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(POLL_SECONDS):
+            on_progress(shards - len(unfinished_shards(job, shards)))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def _quiet_beam() -> Iterator[None]:
+    """Keep Beam's own log to what matters: a worker's traceback is told in our words."""
+    logger = logging.getLogger("apache_beam")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _last_words(error: BaseException) -> str:
+    """The line of a runner's exception that names the cause."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = [line for line in lines if "Error" in line.split(":")[0] and not line.startswith(("File ", "raise "))]
+    return (named or lines or [type(error).__name__])[-1]

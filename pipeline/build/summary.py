@@ -1,0 +1,23 @@
+"""The closing words of a build."""
+
+from __future__ import annotations
+
+from pipeline.build.build import BuildSummary
+from schemas.layout import generation_name
+
+
+def print_build_summary(summary: BuildSummary) -> None:
+    """Print counts, rejects by cause, where the output lies and what to type next."""
+    if summary.built:
+        names = ", ".join(generation_name(generation) for generation in summary.built)
+        print(f"built {names} of {summary.dataset} in {summary.seconds:.1f} s")
+    else:
+        print(f"{summary.dataset}: up to date, nothing to decode")
+    print(f"  tracks    {summary.tracks:,} of the catalog, {summary.records:,} stored ({summary.hours:.2f} h of audio)")
+    print(f"  rejects   {sum(summary.rejects.values()):,}")
+    for cause, count in summary.rejects.items():
+        track, message = summary.examples[cause]
+        print(f"            {count:,} {cause}, such as {track}: {message}")
+    for family, size in summary.bytes.items():
+        print(f"  {family:<9} {size / 1e6:,.1f} MB")
+    print(f"next: python -m pipeline.run label --dataset {summary.dataset} --annotations FILE --label-set FILE.yaml")

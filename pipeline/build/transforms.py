@@ -1,0 +1,73 @@
+"""The Beam side of a build: shard numbers in, files out.
+
+Nothing but shard numbers and small counts flows between the steps; each work item reads its own rows of the plan and
+writes one whole shard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from pipeline.build.shards import ShardCounts, ShardJob, ShardWriter
+
+
+class WriteShards(beam.PTransform):  # type: ignore[misc]
+    """Write the named shards of a job, one work item each.
+
+    Args:
+        job: what the shards belong to.
+        shards: numbers of the shards to write.
+
+    Returns:
+        A collection of `ShardCounts`.
+    """
+
+    def __init__(self, job: ShardJob, shards: Sequence[int]) -> None:
+        super().__init__()
+        self._job = job
+        self._shards = list(shards)
+
+    def expand(self, pipeline: Any) -> Any:
+        return (
+            pipeline
+            | "ShardNumbers" >> beam.Create(self._shards, reshuffle=False)
+            # Each number is its own key: a runner is free to spread them, and a local one deals them out evenly.
+            | "Key" >> beam.Map(lambda shard: (shard, None))
+            | "Spread" >> beam.GroupByKey()
+            | "Number" >> beam.Keys()
+            | "WriteShard" >> beam.ParDo(WriteShard(self._job))
+        )
+
+
+class WriteShard(beam.DoFn):  # type: ignore[misc]
+    """Writes the shard of each number that it is given."""
+
+    def __init__(self, job: ShardJob) -> None:
+        self._job = job
+        self._records = Metrics.counter("tagscale", "records")
+        self._rejects = Metrics.counter("tagscale", "rejects")
+        self._shards = Metrics.counter("tagscale", "shards")
+
+    def setup(self) -> None:
+        self._writer = ShardWriter(self._job)
+
+    def process(self, shard: int) -> Iterator[ShardCounts]:
+        if self._job.is_done(shard):  # a retried bundle: what it finished stays
+            return
+        counts = self._writer.write(shard)
+        self._shards.inc()
+        self._records.inc(counts.records)
+        self._rejects.inc(sum(counts.rejects.values()))
+        yield counts
+
+    def teardown(self) -> None:
+        self._writer.close()
+
+
+def shard_pipeline(pipeline: Any, job: ShardJob, shards: Iterable[int]) -> None:
+    """Add the build of `shards` to a Beam pipeline."""
+    pipeline | "WriteShards" >> WriteShards(job, list(shards))  # type: ignore[unused-ignore]

@@ -1,0 +1,1 @@
+"""Label sets and splits, laid over feature shards as small tables."""

@@ -1,0 +1,1 @@
+"""What is on disk: tables, records, manifests, feature specs, storage. Imports neither stage."""

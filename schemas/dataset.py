@@ -1,0 +1,127 @@
+"""Open a dataset for reading: its manifest, its shards' done marks, and the newest row of every track."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.errors import DatasetError, UserError
+from schemas.features import Family, FeatureSpec
+from schemas.layout import MANIFEST_NAME, Layout
+from schemas.manifests import DatasetManifest, ShardManifest, read_json
+from schemas.storage import exists, open_read, sha256_of, size
+from schemas.tables import TRACKS
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A dataset whose generations are all complete.
+
+    Attributes:
+        layout: where its files lie.
+        manifest: dataset.json.
+    """
+
+    layout: Layout
+    manifest: DatasetManifest
+
+    @classmethod
+    def open(cls, root: str) -> Dataset:
+        """Open a dataset.
+
+        Raises:
+            UserError: there is no dataset, or its build is unfinished.
+            DatasetError: its manifest is damaged.
+        """
+        layout = Layout(root.rstrip("/") or "/")
+        if not exists(layout.manifest):
+            raise UserError(f"{root}: expected a dataset, found no {MANIFEST_NAME}; `pipeline.run build` makes one")
+        manifest = DatasetManifest.read(layout.manifest)
+        if not manifest.generations or not all(entry.complete for entry in manifest.generations):
+            raise UserError(f"{root}: its build is unfinished; run the same `pipeline.run build` command again")
+        return cls(layout, manifest)
+
+    def spec(self, family: Family) -> FeatureSpec:
+        """The spec of a family; raises UserError where the dataset does not hold it."""
+        if family not in self.manifest.families:
+            raise UserError(
+                f"{self.layout.root}: holds {' and '.join(self.manifest.families)}, not {family}; build a dataset with "
+                f"--families {family}"
+            )
+        return self.manifest.families[family]
+
+    def shard_manifest(self, family: Family, generation: int, shard: int) -> ShardManifest:
+        """The done mark of a shard; raises DatasetError where it is missing or damaged."""
+        uri = self.layout.done_mark(family, self.spec(family).fingerprint, generation, shard)
+        return ShardManifest.from_dict(read_json(uri, "a shard's done mark"), where=uri)
+
+    def payload(self, family: Family, generation: int, shard: int) -> tuple[str, ShardManifest]:
+        """Path and done mark of a shard's payload.
+
+        Raises:
+            DatasetError: the payload is missing or has another size than its done mark says.
+        """
+        mark = self.shard_manifest(family, generation, shard)
+        folder = self.layout.features(family, self.spec(family).fingerprint, generation)
+        uri = f"{folder}/{mark.payload}"
+        try:
+            found = size(uri)
+        except FileNotFoundError as error:
+            raise DatasetError(f"{uri}: the payload is missing though its done mark is there") from error
+        if found != mark.bytes:
+            raise DatasetError(f"{uri}: expected {mark.bytes} bytes, found {found}; the file was cut or replaced")
+        return uri, mark
+
+    def tracks_of(self, generation: int) -> pa.Table:
+        """The tracks table of one generation as it lies on disk, schema TRACKS.
+
+        Raises:
+            DatasetError: missing, damaged, or not the table that the manifest names.
+        """
+        uri = self.layout.tracks(generation)
+        try:
+            found = sha256_of(uri)
+        except FileNotFoundError as error:
+            raise DatasetError(f"{uri}: the tracks table is missing") from error
+        if found != self.manifest.generations[generation].tracks_sha256:
+            raise DatasetError(f"{uri}: not the table that {self.layout.manifest} names (its checksum differs)")
+        with open_read(uri) as file:
+            return pq.read_table(file, schema=TRACKS)
+
+    def newest_tracks(self) -> pa.Table:
+        """One row per track: its newest record, or its newest reject where it has no record.
+
+        Returns:
+            A table of schema TRACKS with a column `generation` before it, ordered by track_id.
+        """
+        tables = [
+            self.tracks_of(entry.generation).add_column(
+                0, "generation", pa.array(np.full(entry.tracks, entry.generation, np.int32))
+            )
+            for entry in self.manifest.generations
+        ]
+        return newest_rows(pa.concat_tables(tables))
+
+    def identity(self) -> tuple[str, ...]:
+        """SHA-256 of every generation's tracks table: what a label version says it was laid over."""
+        return tuple(str(entry.tracks_sha256) for entry in self.manifest.generations)
+
+
+def newest_rows(table: pa.Table) -> pa.Table:
+    """The newest row of each track_id, a record before any reject; ordered by track_id."""
+    keyed = pa.table(
+        {
+            "track_id": table["track_id"],
+            "kept": table["record"].is_valid().cast(pa.int8()),
+            "generation": table["generation"],
+            "row": np.arange(table.num_rows),
+        }
+    ).sort_by([("track_id", "ascending"), ("kept", "ascending"), ("generation", "ascending")])
+    ids = keyed["track_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    last_of_id = np.append(ids[1:] != ids[:-1], True) if len(ids) else np.empty(0, bool)
+    rows: Any = keyed["row"].to_numpy()[last_of_id]
+    return table.take(rows)

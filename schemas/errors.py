@@ -1,0 +1,24 @@
+"""Errors that a user sees as one line, and the exit codes that go with them."""
+
+EXIT_DONE = 0
+EXIT_FAILED = 1  # anything that is neither the user's input nor a stop: a broken dataset, a gate that failed
+EXIT_USER_INPUT = 2  # the user's input is wrong
+EXIT_STOPPED = 75  # stopped by SIGTERM with its state saved: run the same command again
+
+
+class TagscaleError(Exception):
+    """An error whose message is written for the user; shown without a traceback."""
+
+    exit_code = EXIT_FAILED
+
+
+class UserError(TagscaleError):
+    """The user's input is wrong. The message says what was expected, what was received, and what to do."""
+
+    exit_code = EXIT_USER_INPUT
+
+
+class DatasetError(TagscaleError):
+    """A dataset on disk contradicts its own manifests: a missing, changed, short or foreign file."""
+
+    exit_code = EXIT_FAILED

@@ -1,0 +1,166 @@
+"""The one definition of the features: what a stored waveform and a stored log-mel spectrogram mean.
+
+The Beam job (numpy), the training graph and the SavedModel (TensorFlow) all take their numbers from the specs
+below, and a test holds each of them to librosa. A spec's fingerprint covers meaning only, never library versions:
+two datasets with the same fingerprint can be read by the same model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from typing import Any, ClassVar, Literal, get_args
+
+from schemas.errors import UserError
+
+SAMPLE_RATE = 16_000  # Hz, mono
+N_FFT = 512  # samples, the Hann window and the transform (32 ms)
+HOP_LENGTH = 256  # samples between frames (16 ms)
+MEL_BANDS = 96  # Slaney bands between 0 Hz and the Nyquist frequency
+LOG_GAIN = 10_000.0  # log10(1 + LOG_GAIN * power)
+INT16_SCALE = 32_768.0  # an int16 sample divided by this lies in [-1, 1)
+
+Family = Literal["logmel", "waveform"]
+FAMILIES: tuple[Family, ...] = get_args(Family)
+FINGERPRINT_LENGTH = 12  # hex digits of SHA-256 in folder names
+
+_EXCERPT = re.compile(r"(center|start):(\d+(?:\.\d+)?)")
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one byte string of a JSON value: sorted keys, no white space, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@dataclasses.dataclass(frozen=True)
+class Excerpt:
+    """Which part of a track is stored.
+
+    Attributes:
+        where: `full`, `start` or `center`.
+        seconds: how much is kept; 0 for `full`.
+    """
+
+    where: Literal["full", "start", "center"]
+    seconds: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> Excerpt:
+        """`full`, `start:30` or `center:30` as an excerpt; raises UserError for anything else."""
+        if text == "full":
+            return cls("full")
+        match = _EXCERPT.fullmatch(text)
+        if match is None or float(match[2]) <= 0:
+            raise UserError(
+                f"excerpt: expected full, start:SECONDS or center:SECONDS (such as center:30), received {text!r}"
+            )
+        return cls("center" if match[1] == "center" else "start", float(match[2]))
+
+    def __str__(self) -> str:
+        return self.where if self.where == "full" else f"{self.where}:{self.seconds:g}"
+
+    def bounds(self, samples: int, sample_rate: int = SAMPLE_RATE) -> tuple[int, int]:
+        """First and one-past-last sample of the excerpt in a track of `samples` samples at `sample_rate`."""
+        if self.where == "full":
+            return 0, samples
+        wanted = min(round(self.seconds * sample_rate), samples)
+        first = (samples - wanted) // 2 if self.where == "center" else 0
+        return first, first + wanted
+
+
+@dataclasses.dataclass(frozen=True)
+class WaveformSpec:
+    """A stored waveform: int16 little-endian mono [samples].
+
+    Attributes:
+        excerpt: which part of the track, as text (see `Excerpt`).
+        sample_rate: Hz.
+        mix: how channels become one.
+        resampler: library and quality; soxr HQ has its stop band at the new Nyquist frequency.
+        algorithm: bumped by hand when the same settings start to mean other samples.
+    """
+
+    family: ClassVar[Family] = "waveform"
+    excerpt: str = "center:30"
+    sample_rate: int = SAMPLE_RATE
+    mix: str = "mean"
+    resampler: str = "soxr-hq"
+    algorithm: int = 1
+
+    def __post_init__(self) -> None:
+        Excerpt.parse(self.excerpt)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"family": self.family, **dataclasses.asdict(self)}
+
+    @property
+    def fingerprint(self) -> str:
+        """First hex digits of the SHA-256 of the spec's canonical JSON."""
+        return hashlib.sha256(canonical_json(self.to_dict())).hexdigest()[:FINGERPRINT_LENGTH]
+
+
+@dataclasses.dataclass(frozen=True)
+class LogMelSpec:
+    """A stored log-mel spectrogram: float16 little-endian [frames, mels], taken of the stored int16 waveform.
+
+    Frames are centred and the signal is padded with zeros, so a waveform of n samples has 1 + n // hop_length
+    frames. Values are log10(1 + gain * power), power being the squared magnitude of a Hann-windowed transform
+    summed by Slaney mel bands (librosa's defaults). Source of gain, window and hop: the published code of
+    Pons et al., ISMIR 2018.
+    """
+
+    family: ClassVar[Family] = "logmel"
+    waveform: WaveformSpec = dataclasses.field(default_factory=WaveformSpec)
+    n_fft: int = N_FFT
+    hop_length: int = HOP_LENGTH
+    mels: int = MEL_BANDS
+    gain: float = LOG_GAIN
+    window: str = "hann"
+    padding: str = "centred-zeros"
+    scale: str = "slaney"
+    algorithm: int = 1
+
+    @property
+    def sample_rate(self) -> int:
+        return self.waveform.sample_rate
+
+    def frames(self, samples: int) -> int:
+        """Number of frames of a waveform of `samples` samples."""
+        return 1 + samples // self.hop_length
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"family": self.family, **dataclasses.asdict(self), "waveform": self.waveform.to_dict()}
+
+    @property
+    def fingerprint(self) -> str:
+        """First hex digits of the SHA-256 of the spec's canonical JSON, the waveform's spec included."""
+        return hashlib.sha256(canonical_json(self.to_dict())).hexdigest()[:FINGERPRINT_LENGTH]
+
+
+FeatureSpec = WaveformSpec | LogMelSpec
+
+
+def spec_from_dict(fields: dict[str, Any]) -> FeatureSpec:
+    """The spec that `to_dict` wrote; raises UserError on unknown families or fields (a newer version's)."""
+    fields = dict(fields)
+    family = fields.pop("family", None)
+    try:
+        if family == "waveform":
+            return WaveformSpec(**fields)
+        if family == "logmel":
+            waveform = spec_from_dict(fields.pop("waveform"))
+            if not isinstance(waveform, WaveformSpec):
+                raise TypeError("its waveform is not a waveform spec")
+            return LogMelSpec(waveform=waveform, **fields)
+    except (TypeError, KeyError) as error:
+        raise UserError(f"feature spec: not understood by this version of tagscale: {error}") from error
+    raise UserError(f"feature spec: expected the family {' or '.join(FAMILIES)}, received {family!r}")
+
+
+def specs_for(families: tuple[Family, ...], excerpt: str) -> dict[Family, FeatureSpec]:
+    """The specs of the asked families over one waveform, in a fixed order."""
+    waveform = WaveformSpec(excerpt=str(Excerpt.parse(excerpt)))
+    every: dict[Family, FeatureSpec] = {"logmel": LogMelSpec(waveform=waveform), "waveform": waveform}
+    return {family: every[family] for family in FAMILIES if family in families}

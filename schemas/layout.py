@@ -1,0 +1,77 @@
+"""Where each file of a dataset lies; the only place that knows a dataset's file names."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from schemas.features import Family
+from schemas.storage import join
+
+MANIFEST_NAME = "dataset.json"
+PAYLOAD_HASH_LENGTH = 16  # hex digits of the payload's SHA-256 in its name
+
+
+def generation_name(generation: int) -> str:
+    return f"gen-{generation:03d}"
+
+
+def shard_name(shard: int) -> str:
+    return f"part-{shard:05d}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Paths below one dataset folder.
+
+    Attributes:
+        root: the folder, local or a URI.
+    """
+
+    root: str
+
+    @property
+    def manifest(self) -> str:
+        return join(self.root, MANIFEST_NAME)
+
+    def plan(self, generation: int) -> str:
+        return join(self.root, "plan", f"{generation_name(generation)}.parquet")
+
+    def family(self, family: Family, fingerprint: str) -> str:
+        return join(self.root, "features", f"{family}-{fingerprint}")
+
+    def features(self, family: Family, fingerprint: str, generation: int) -> str:
+        return join(self.family(family, fingerprint), generation_name(generation))
+
+    def payload(self, family: Family, fingerprint: str, generation: int, shard: int, sha256: str) -> str:
+        name = f"{shard_name(shard)}-{sha256[:PAYLOAD_HASH_LENGTH]}.tfrecord"
+        return join(self.features(family, fingerprint, generation), name)
+
+    def done_mark(self, family: Family, fingerprint: str, generation: int, shard: int) -> str:
+        return join(self.features(family, fingerprint, generation), f"{shard_name(shard)}.json")
+
+    def tracks_part(self, generation: int, shard: int) -> str:
+        return join(self.root, "tracks", generation_name(generation), f"{shard_name(shard)}.parquet")
+
+    def tracks(self, generation: int) -> str:
+        return join(self.root, "tracks", f"{generation_name(generation)}.parquet")
+
+    def splits(self, name: str) -> str:
+        return join(self.root, "splits", name)
+
+    def split(self, name: str, version: str) -> str:
+        return join(self.splits(name), f"{version}.parquet")
+
+    def split_log(self, name: str) -> str:
+        return join(self.splits(name), "log.jsonl")
+
+    def label_set(self, name: str) -> str:
+        return join(self.root, "labels", name)
+
+    def label_log(self, name: str) -> str:
+        return join(self.label_set(name), "log.jsonl")
+
+    def label_version(self, name: str, version: str) -> str:
+        return join(self.label_set(name), version)
+
+    def run_summary(self, name: str) -> str:
+        return join(self.root, "runs", f"{name}.json")

@@ -1,0 +1,217 @@
+"""The JSON files that readers follow: the dataset's manifest, a shard's done mark, a label version's manifest.
+
+Each is a frozen, validated dataclass. The files carry `format`; a file of a newer format is refused with one line,
+a file that does not fit is named with what was expected.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any, Self
+
+from schemas.errors import DatasetError, UserError
+from schemas.features import FAMILIES, Family, FeatureSpec, spec_from_dict
+from schemas.storage import read_bytes
+
+FORMAT = 1
+
+
+def to_json(value: dict[str, Any]) -> bytes:
+    """A manifest as bytes: sorted keys, two spaces, a final newline; the same input gives the same bytes."""
+    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def read_json(uri: str, what: str) -> dict[str, Any]:
+    """A manifest's fields.
+
+    Raises:
+        DatasetError: the file is missing, is not JSON, or was written in a newer format.
+    """
+    try:
+        fields = json.loads(read_bytes(uri))
+    except FileNotFoundError as error:
+        raise DatasetError(f"{uri}: {what} is missing") from error
+    except ValueError as error:
+        raise DatasetError(f"{uri}: expected {what} as JSON: {error}") from error
+    if not isinstance(fields, dict) or not isinstance(fields.get("format"), int):
+        raise DatasetError(f"{uri}: expected {what}, a JSON object with a format number")
+    if fields["format"] > FORMAT:
+        raise UserError(
+            f"{uri}: written in format {fields['format']} by a newer tagscale; this one reads up to {FORMAT}: upgrade it"
+        )
+    return fields
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What all manifests share: reading, validating, writing."""
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any], *, where: str) -> Self:
+        """The manifest of `fields`; raises DatasetError where they do not fit."""
+        fields = {name: value for name, value in fields.items() if name != "format"}
+        try:
+            return cls(**cls._parsed(fields))
+        except (TypeError, ValueError, KeyError) as error:
+            raise DatasetError(f"{where}: not a valid {cls.__name__}: {error}") from error
+
+    @classmethod
+    def _parsed(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        return fields
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"format": FORMAT, **dataclasses.asdict(self)}
+
+    def to_bytes(self) -> bytes:
+        return to_json(self.to_dict())
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardManifest(Manifest):
+    """A done mark: one family's payload of one shard is whole.
+
+    Attributes:
+        payload: the payload's file name, in the same folder.
+        records: records in it.
+        bytes: its size.
+        sha256: of the payload, hex.
+        tracks: rows of the shard's tracks part, rejects included.
+        tracks_sha256: of that part's file, so that both families of a shard are known to speak of the same tracks.
+    """
+
+    payload: str
+    records: int
+    bytes: int
+    sha256: str
+    tracks: int
+    tracks_sha256: str
+
+    def __post_init__(self) -> None:
+        if "/" in self.payload or not self.payload:
+            raise ValueError(f"payload: expected a file name, received {self.payload!r}")
+        if not 0 <= self.records <= self.tracks:
+            raise ValueError(f"records: expected 0 to {self.tracks}, received {self.records}")
+
+
+@dataclasses.dataclass(frozen=True)
+class GenerationEntry:
+    """One generation of a dataset.
+
+    Attributes:
+        generation: its number.
+        shards: how many shards were planned.
+        tracks: how many tracks were planned.
+        records: how many were stored; null while the build is unfinished.
+        rejects: how many were rejected, by cause; null while the build is unfinished.
+        tracks_sha256: of tracks/gen-NNN.parquet; null while the build is unfinished.
+    """
+
+    generation: int
+    shards: int
+    tracks: int
+    records: int | None = None
+    rejects: dict[str, int] | None = None
+    tracks_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.generation < 0 or self.shards < 1 or self.tracks < 1:
+            raise ValueError(f"expected a generation with at least one shard and one track, received {self}")
+        if self.records is not None and self.records + sum((self.rejects or {}).values()) != self.tracks:
+            raise ValueError(
+                f"generation {self.generation}: {self.records} records and {sum((self.rejects or {}).values())} "
+                f"rejects do not make {self.tracks} tracks"
+            )
+
+    @property
+    def complete(self) -> bool:
+        return self.records is not None
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetManifest(Manifest):
+    """dataset.json: which feature families a dataset holds, and its generations in order.
+
+    Attributes:
+        families: spec of each family.
+        generations: oldest first; numbered from 0 without gaps.
+        versions: library versions and CPU type that the newest generation was planned with.
+    """
+
+    families: dict[Family, FeatureSpec]
+    generations: tuple[GenerationEntry, ...]
+    versions: dict[str, str]
+
+    def __post_init__(self) -> None:
+        if not self.families or any(family not in FAMILIES for family in self.families):
+            raise ValueError(f"families: expected {' or '.join(FAMILIES)}, received {sorted(self.families)}")
+        if [entry.generation for entry in self.generations] != list(range(len(self.generations))):
+            raise ValueError("generations: expected numbers from 0 without gaps")
+
+    @classmethod
+    def _parsed(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        families = {}
+        for family, entry in fields["families"].items():
+            spec = spec_from_dict(entry["spec"])
+            if spec.fingerprint != entry["fingerprint"]:
+                raise ValueError(
+                    f"{family}: its spec has the fingerprint {spec.fingerprint}, the manifest says {entry['fingerprint']}"
+                )
+            families[family] = spec
+        generations = tuple(GenerationEntry(**entry) for entry in fields["generations"])
+        return {**fields, "families": families, "generations": generations}
+
+    def to_dict(self) -> dict[str, Any]:
+        families = {
+            family: {"fingerprint": spec.fingerprint, "spec": spec.to_dict()} for family, spec in self.families.items()
+        }
+        return {
+            "format": FORMAT,
+            "families": families,
+            "generations": [dataclasses.asdict(entry) for entry in self.generations],
+            "versions": self.versions,
+        }
+
+    def with_generation(self, entry: GenerationEntry, versions: dict[str, str] | None = None) -> DatasetManifest:
+        """A copy in which `entry` is added, or replaces the entry of its number."""
+        generations = (*self.generations[: entry.generation], entry, *self.generations[entry.generation + 1 :])
+        return dataclasses.replace(self, generations=generations, versions=versions or self.versions)
+
+    @classmethod
+    def read(cls, uri: str) -> DatasetManifest:
+        return cls.from_dict(read_json(uri, "a dataset's manifest"), where=uri)
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelsManifest(Manifest):
+    """labels.json: what one version of a label set was made from, and what it covers.
+
+    Attributes:
+        name: of the label set.
+        version: the version's hash, over vocabulary and labels.
+        label_set: the label set as resolved from its YAML file.
+        annotations_sha256: of the annotation files, in order of precedence.
+        split: name and version of the split.
+        generations: sha256 of tracks/gen-NNN.parquet of every generation covered, oldest first.
+        counts: tracks, labelled tracks, tags, tracks per split.
+    """
+
+    name: str
+    version: str
+    label_set: dict[str, Any]
+    annotations_sha256: tuple[str, ...]
+    split: dict[str, str]
+    generations: tuple[str, ...]
+    counts: dict[str, int]
+
+    @classmethod
+    def _parsed(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        return {
+            **fields,
+            "annotations_sha256": tuple(fields["annotations_sha256"]),
+            "generations": tuple(fields["generations"]),
+        }
+
+    @classmethod
+    def read(cls, uri: str) -> LabelsManifest:
+        return cls.from_dict(read_json(uri, "a label version's manifest"), where=uri)

@@ -1,0 +1,233 @@
+"""Files by path or URI: local folders and, through fsspec, gs:// and the other stores it knows.
+
+Two promises hold for every store: a file appears whole or not at all (`write_atomic`, `publish`), and
+`write_if_absent` never replaces what another process wrote first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import posixpath
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Any, BinaryIO, cast
+
+import fsspec
+
+from schemas.errors import UserError
+
+TEMPORARY_PREFIX = ".tmp-"  # what a killed process may leave behind; readers never look at such names
+_COPY_BLOCK = 1 << 20  # bytes read at a time when hashing or copying
+
+
+def is_remote(uri: str) -> bool:
+    """True for `scheme://…` other than file://."""
+    return "://" in uri and not uri.startswith("file://")
+
+
+def local_path(uri: str) -> str:
+    """The path of a local URI."""
+    return uri.removeprefix("file://")
+
+
+def join(base: str, *parts: str) -> str:
+    """`base` and `parts` as one path or URI; an absolute last part wins, as with os.path.join."""
+    for part in parts:
+        if "://" in part or part.startswith("/"):
+            base = part
+        elif part:
+            base = posixpath.join(base, part)
+    return base
+
+
+def parent(uri: str) -> str:
+    """The folder that holds `uri`."""
+    if is_remote(uri):
+        return uri.rsplit("/", 1)[0]
+    return os.path.dirname(os.path.abspath(local_path(uri)))
+
+
+@functools.cache
+def _remote_filesystem(scheme: str) -> Any:
+    return fsspec.filesystem(scheme)
+
+
+def filesystem(uri: str) -> Any:
+    """The fsspec file system of a remote URI."""
+    return _remote_filesystem(uri.split("://", 1)[0])
+
+
+def exists(uri: str) -> bool:
+    return bool(filesystem(uri).exists(uri)) if is_remote(uri) else os.path.exists(local_path(uri))
+
+
+def size(uri: str) -> int:
+    """Bytes of a file; raises FileNotFoundError."""
+    return int(filesystem(uri).size(uri)) if is_remote(uri) else os.path.getsize(local_path(uri))
+
+
+def list_names(folder: str) -> list[str]:
+    """Names in a folder, sorted, temporary files left out; empty if there is no such folder."""
+    if is_remote(folder):
+        store = filesystem(folder)
+        try:
+            names = [posixpath.basename(path.rstrip("/")) for path in store.ls(folder, detail=False, refresh=True)]
+        except FileNotFoundError:
+            names = []
+    else:
+        try:
+            names = os.listdir(local_path(folder))
+        except FileNotFoundError:
+            names = []
+    return sorted(name for name in names if name and not name.startswith(TEMPORARY_PREFIX))
+
+
+def open_read(uri: str) -> BinaryIO:
+    """An open binary file; raises FileNotFoundError."""
+    return cast(BinaryIO, filesystem(uri).open(uri, "rb") if is_remote(uri) else open(local_path(uri), "rb"))
+
+
+def read_bytes(uri: str) -> bytes:
+    with open_read(uri) as file:
+        return file.read()
+
+
+def read_range(uri: str, offset: int, length: int) -> bytes:
+    """`length` bytes from `offset`, fewer where the file ends sooner."""
+    if is_remote(uri):
+        return bytes(filesystem(uri).cat_file(uri, start=offset, end=offset + length))
+    path = local_path(uri)
+    # Keyed by inode too: a file that was replaced under its name is opened anew. The name `reader` keeps the file
+    # open while it is read, also when another thread's call pushes it out of the cache.
+    reader = _local_reader(path, os.stat(path).st_ino)
+    return os.pread(reader.fileno(), length, offset)
+
+
+@functools.lru_cache(maxsize=256)
+def _local_reader(path: str, _inode: int) -> IO[bytes]:
+    return open(path, "rb", buffering=0)
+
+
+def make_folder(uri: str) -> None:
+    if not is_remote(uri):
+        os.makedirs(local_path(uri), exist_ok=True)
+
+
+def remove(uri: str) -> None:
+    """Remove a file; one that is not there is no error."""
+    with contextlib.suppress(FileNotFoundError):
+        if is_remote(uri):
+            filesystem(uri).rm_file(uri)
+        else:
+            os.remove(local_path(uri))
+
+
+def write_atomic(uri: str, data: bytes) -> None:
+    """Write a file so that readers see the old bytes or the new ones, never a part."""
+    if is_remote(uri):
+        filesystem(uri).pipe_file(uri, data)
+        return
+    with _temporary_beside(uri) as path:
+        with open(path, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(path, local_path(uri))
+
+
+def write_if_absent(uri: str, data: bytes) -> bool:
+    """Write a file unless it is there already; True if this call wrote it."""
+    if is_remote(uri):
+        try:
+            filesystem(uri).pipe_file(uri, data, mode="create")
+        except FileExistsError:
+            return False
+        return True
+    with _temporary_beside(uri) as path:
+        with open(path, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(path, local_path(uri))
+        except FileExistsError:
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def spool(uri: str) -> Iterator[str]:
+    """A local path to write a large file at before `publish` moves it to `uri`; removed on leaving."""
+    if is_remote(uri):
+        handle, path = tempfile.mkstemp(prefix=TEMPORARY_PREFIX)
+        os.close(handle)
+        try:
+            yield path
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(path)
+    else:
+        with _temporary_beside(uri) as path:
+            yield path
+
+
+def publish(path: str, uri: str) -> None:
+    """Move a spooled file to its name, whole."""
+    if is_remote(uri):
+        filesystem(uri).put_file(path, uri)
+        return
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(path, local_path(uri))
+
+
+def download(uri: str, path: str) -> None:
+    """Copy a file to a local path; raises FileNotFoundError."""
+    with open_read(uri) as source, open(path, "wb") as target:
+        shutil.copyfileobj(source, target, _COPY_BLOCK)
+
+
+def sha256_of(uri: str) -> str:
+    """SHA-256 of a file, hex."""
+    digest = hashlib.sha256()
+    with open_read(uri) as file:
+        while block := file.read(_COPY_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def require_empty_or(folder: str, marker: str, what: str) -> bool:
+    """True if `folder` holds `marker`, False if it is empty or absent; anything else is an error.
+
+    Raises:
+        UserError: the folder holds other things, so writing there would mix two jobs.
+    """
+    if not is_remote(folder) and os.path.exists(local_path(folder)) and not os.path.isdir(local_path(folder)):
+        raise UserError(f"{folder}: expected a folder, found a file")
+    if exists(join(folder, marker)):
+        return True
+    names = list_names(folder)
+    if names:
+        raise UserError(
+            f"{folder}: expected {what} or an empty folder, found {', '.join(names[:3])}"
+            f"{' and more' if len(names) > 3 else ''} and no {marker}; choose another folder"
+        )
+    return False
+
+
+@contextlib.contextmanager
+def _temporary_beside(uri: str) -> Iterator[str]:
+    folder = parent(uri)
+    os.makedirs(folder, exist_ok=True)
+    handle, path = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=folder)
+    os.close(handle)
+    os.chmod(path, 0o644)  # mkstemp's own mode would hide the file from the rest of the team
+    try:
+        yield path
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)

@@ -1,0 +1,125 @@
+"""Tables that the user brings: CSV, TSV, JSON Lines or Parquet, one file, a folder or a glob of Parquet files."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.json
+import pyarrow.parquet
+
+from schemas.errors import UserError
+from schemas.storage import exists, filesystem, is_remote, join, list_names, local_path, open_read
+
+_ENDINGS = ".csv, .tsv, .jsonl (or .json, .ndjson) or .parquet"
+
+
+def read_table(uri: str, *, what: str, required: Sequence[str], schema: pa.Schema) -> pa.Table:
+    """A user's table with its known columns cast to `schema`; further columns are carried along as they are.
+
+    Args:
+        uri: a file told by its ending, or a folder or glob of Parquet files.
+        what: `catalog`, `annotations`, for the errors.
+        required: columns that must be there.
+        schema: types of the known columns.
+
+    Raises:
+        UserError: no such file, another format than its ending says, a column missing, a value of another type,
+            no rows, or an empty value in a column that must not be empty.
+    """
+    try:
+        files = _files(uri, what)
+        table = pa.concat_tables([_read_file(file, schema) for file in files], promote_options="default")
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{what} {uri}: cannot be read: {_one_line(error)}") from error
+    missing = [name for name in required if name not in table.column_names]
+    if missing:
+        raise UserError(
+            f"{what} {uri}: expected the column{'s' * (len(missing) > 1)} {' and '.join(missing)}, "
+            f"found {', '.join(table.column_names) or 'no columns'}; rename or add {'them' if missing[1:] else 'it'}"
+        )
+    if table.num_rows == 0:
+        raise UserError(f"{what} {uri}: expected at least one row, found none")
+    for field in schema:
+        if field.name in table.column_names:
+            table = _cast(table, field, what, uri)
+    return table
+
+
+def row_hint(table: pa.Table, row: int, uri: str) -> str:
+    """Where row `row` (from 0) of a table stands, as a person counts: the line of a CSV, else the row."""
+    return f"line {row + 2}" if uri.lower().endswith((".csv", ".tsv")) else f"row {row + 1}"
+
+
+def _files(uri: str, what: str) -> list[str]:
+    if any(sign in uri for sign in "*?["):
+        matches = (
+            [f"{uri.split('://')[0]}://{path}" for path in filesystem(uri).glob(uri)]
+            if is_remote(uri)
+            else glob.glob(local_path(uri))
+        )
+        found = sorted(matches)
+    elif (not is_remote(uri) and os.path.isdir(local_path(uri))) or (is_remote(uri) and filesystem(uri).isdir(uri)):
+        found = [join(uri, name) for name in list_names(uri) if name.endswith(".parquet")]
+    elif exists(uri):
+        return [uri]
+    else:
+        raise UserError(f"{what} {uri}: no such file; check the path")
+    if not found:
+        raise UserError(f"{what} {uri}: expected Parquet files there, found none")
+    return found
+
+
+def _read_file(uri: str, schema: pa.Schema) -> pa.Table:
+    ending = os.path.splitext(uri)[1].lower()
+    with open_read(uri) as file:
+        if ending in (".csv", ".tsv"):
+            # Strings where the schema has strings: a track_id of digits stays as it is written.
+            return pyarrow.csv.read_csv(
+                file,
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter="\t" if ending == ".tsv" else ",", newlines_in_values=True
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types={field.name: field.type for field in schema},
+                    strings_can_be_null=True,
+                    # Only an empty cell is null: an artist may be called NA.
+                    null_values=[""],
+                    quoted_strings_can_be_null=True,
+                ),
+            )
+        if ending in (".jsonl", ".json", ".ndjson"):
+            return pyarrow.json.read_json(
+                file,
+                parse_options=pyarrow.json.ParseOptions(
+                    explicit_schema=pa.schema([field.with_nullable(True) for field in schema]),
+                    unexpected_field_behavior="infer",
+                ),
+            )
+        if ending == ".parquet":
+            return pyarrow.parquet.read_table(file)
+    raise UserError(f"{uri}: expected a table ending in {_ENDINGS}, received the ending {ending or 'of none'!r}")
+
+
+def _cast(table: pa.Table, field: pa.Field, what: str, uri: str) -> pa.Table:
+    position = table.column_names.index(field.name)
+    column = table.column(position)
+    try:
+        column = column.cast(field.type)
+    except pa.ArrowException as error:
+        raise UserError(
+            f"{what} {uri}: column {field.name}: expected {field.type}, received {column.type}: {_one_line(error)}"
+        ) from error
+    if not field.nullable and column.null_count:
+        row = column.is_null().to_pylist().index(True)
+        raise UserError(
+            f"{what} {uri}: {row_hint(table, row, uri)}: {field.name} is empty; fill it in or remove the row"
+        )
+    return table.set_column(position, pa.field(field.name, field.type), column)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,70 @@
+"""TFRecord framing: length, masked CRC32C of the length, payload, masked CRC32C of the payload.
+
+Written without TensorFlow, so that decoding workers need not import it; a test reads the files with tf.data.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import google_crc32c
+
+from schemas.errors import DatasetError
+
+HEADER_BYTES = 12  # uint64 length and its CRC
+FOOTER_BYTES = 4  # CRC of the payload
+OVERHEAD_BYTES = HEADER_BYTES + FOOTER_BYTES
+_MASK_DELTA = 0xA282EAD8
+
+
+def masked_crc(data: bytes) -> int:
+    """CRC32C of `data`, rotated and offset as TFRecord wants it."""
+    crc = int(google_crc32c.value(data))
+    return (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF
+
+
+def frame(payload: bytes) -> bytes:
+    """One whole TFRecord record around `payload`."""
+    length = struct.pack("<Q", len(payload))
+    return b"".join((length, struct.pack("<I", masked_crc(length)), payload, struct.pack("<I", masked_crc(payload))))
+
+
+def unframe(record: bytes, *, where: str) -> bytes:
+    """The payload of one whole record.
+
+    Args:
+        record: exactly the record's bytes, as its offset and length in the tracks table name them.
+        where: file and position, for the error.
+
+    Raises:
+        DatasetError: the bytes are not one whole, undamaged record.
+    """
+    if len(record) < OVERHEAD_BYTES:
+        raise DatasetError(f"{where}: expected a TFRecord record, received {len(record)} bytes; the file is cut short")
+    length, length_crc = struct.unpack_from("<QI", record)
+    if masked_crc(record[:8]) != length_crc:
+        raise DatasetError(f"{where}: no TFRecord record starts here (the checksum of its length does not match)")
+    if length + OVERHEAD_BYTES != len(record):
+        raise DatasetError(
+            f"{where}: expected a record of {len(record)} bytes, found one of {length + OVERHEAD_BYTES} bytes"
+        )
+    payload = record[HEADER_BYTES:-FOOTER_BYTES]
+    if masked_crc(payload) != struct.unpack_from("<I", record, HEADER_BYTES + length)[0]:
+        raise DatasetError(f"{where}: the record's bytes have changed (its checksum does not match)")
+    return payload
+
+
+def read_records(file: BinaryIO, *, where: str) -> Iterator[tuple[int, bytes]]:
+    """Offset and payload of every record of an open file, each checked; raises DatasetError as `unframe` does."""
+    offset = 0
+    while header := file.read(HEADER_BYTES):
+        position = f"{where} at byte {offset}"
+        if len(header) < HEADER_BYTES:
+            raise DatasetError(f"{position}: the file ends inside a record")
+        length = struct.unpack_from("<Q", header)[0]
+        if masked_crc(header[:8]) != struct.unpack_from("<I", header, 8)[0]:
+            raise DatasetError(f"{position}: no TFRecord record starts here")
+        yield offset, unframe(header + file.read(length + FOOTER_BYTES), where=position)
+        offset += length + OVERHEAD_BYTES
