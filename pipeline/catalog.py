@@ -48,10 +48,7 @@ def read_catalog(uri: str, limit: int | None = None) -> Catalog:
     _check_not_blank(table, uri)
     _check_unique(table, uri)
     _check_splits(table, uri)
-    if uri.endswith("/"):
-        root = uri.rstrip("/")
-    else:
-        root = parent(uri)
+    root = uri.rstrip("/") if uri.endswith("/") else parent(uri)
     if not is_remote(root) and any(sign in root for sign in "*?["):
         raise UserError(f"catalog {uri}: a glob in the folder's name leaves relative uris without a folder")
     return Catalog(uri=uri, table=table.combine_chunks(), root=root)

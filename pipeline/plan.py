@@ -8,6 +8,7 @@ and a catalog never travels inside the job graph.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -95,7 +96,7 @@ def plan_bytes(plan: pa.Table, metadata: dict[str, Any]) -> bytes:
     shards = plan["shard"].to_numpy()
     bounds = [*np.unique(shards, return_index=True)[1].tolist(), len(shards)]
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-        for first, end in zip(bounds, bounds[1:], strict=False):
+        for first, end in itertools.pairwise(bounds):
             writer.write_table(plan.slice(first, end - first).replace_schema_metadata(schema.metadata))
     return bytes(sink.getvalue())
 

@@ -40,6 +40,92 @@ def build_command(catalog: str, dataset: str, families: str | None, **options: o
     print_build_summary(build(catalog, dataset, BuildOptions(families=chosen, **options)))  # type: ignore[arg-type]
 
 
+@cli.command("split")
+@click.option("--dataset", required=True, help="Folder of the dataset.")
+@click.option("--name", required=True, help="Name of the split.")
+@click.option("--ratios", help="Shares of train, validation, test [default: 80,10,10].")
+@click.option("--salt", default="", help="Changes which groups fall where.")
+@click.option("--from-catalog", is_flag=True, help="Take the catalog's split column.")
+def split_command(dataset: str, name: str, ratios: str | None, salt: str, from_catalog: bool) -> None:
+    """Make a split by hash of the group (artist), or from the catalog; a group never straddles two sides."""
+    from pipeline.labels.splits import DEFAULT_RATIOS, SplitMethod, make_split, parse_ratios
+    from schemas.dataset import Dataset
+    from schemas.errors import UserError
+
+    if from_catalog and (ratios or salt):
+        raise UserError("--from-catalog: expected without --ratios and --salt, received both")
+    method = (
+        SplitMethod(None) if from_catalog else SplitMethod(parse_ratios(ratios) if ratios else DEFAULT_RATIOS, salt)
+    )
+    split = make_split(Dataset.open(dataset), name, method)
+    print(f"split {name}@{split.version}: " + ", ".join(f"{count:,} {side}" for side, count in split.counts.items()))
+    print(
+        f"next: python -m pipeline.run label --dataset {dataset} --split {name} --annotations FILE --label-set FILE.yaml"
+    )
+
+
+@cli.command("label")
+@click.option("--dataset", required=True, help="Folder of the dataset.")
+@click.option("--annotations", required=True, multiple=True, help="Annotation file; repeat, the earlier one wins.")
+@click.option("--label-set", required=True, help="YAML file that says which tags, and how.")
+@click.option("--split", help="A split made before [default: one named default, made if need be].")
+@click.argument("more_annotations", nargs=-1)
+def label_command(
+    dataset: str, annotations: tuple[str, ...], label_set: str, split: str | None, more_annotations: tuple[str, ...]
+) -> None:
+    """Lay a label set and its vocabulary over a dataset. Decodes nothing and opens no feature payload."""
+    from pipeline.labels.overlay import lay_labels
+    from pipeline.labels.summary import print_label_summary
+
+    print_label_summary(lay_labels(dataset, [*annotations, *more_annotations], label_set, split), dataset)
+
+
+@cli.command("verify")
+@click.option("--dataset", required=True, help="Folder of the dataset.")
+@click.option("--deep", is_flag=True, help="Parse every record.")
+def verify_command(dataset: str, deep: bool) -> None:
+    """Check that a dataset is whole; exits with 0 only if everything reconciles."""
+    from pipeline.verify import verify
+    from schemas.errors import DatasetError
+    from schemas.progress import Progress
+
+    with Progress("verify", 0, "payloads") as progress:
+        report = verify(dataset, deep=deep, on_progress=progress.update_of)
+    print(
+        f"{dataset}: {report.tracks:,} tracks = {report.records:,} records + {report.rejects:,} rejects; "
+        f"{report.payloads:,} payloads, {report.bytes / 1e6:,.1f} MB{', every record parsed' * report.deep}; "
+        f"{report.label_versions} label versions"
+    )
+    for problem in report.problems:
+        print(f"  problem: {problem}")
+    if report.problems:
+        raise DatasetError(f"{dataset}: {len(report.problems)} problems; restore the files named above from a copy")
+    print("everything reconciles")
+
+
+@cli.command("corpus")
+@click.option("--out", required=True, help="Local folder for audio, catalog.csv and annotations.csv.")
+@click.option("--tracks", type=int, required=True, help="How many tracks to render.")
+@click.option("--seed", type=int, required=True, help="Another seed, other music.")
+@click.option("--seconds", type=float, default=30.0, show_default=True, help="Length of a track.")
+def corpus_command(out: str, tracks: int, seed: int, seconds: float) -> None:
+    """Render a labelled demonstration corpus with a General MIDI soundfont."""
+    from pipeline.corpus.render import render_corpus
+    from schemas.progress import Progress
+
+    with Progress("render", tracks, "tracks") as progress:
+        summary = render_corpus(out, tracks, seed, seconds, progress=progress.update_of)
+    formats = ", ".join(f"{count} {name}" for name, count in summary.formats.items())
+    print(
+        f"{out}: {'complete already' if summary.existed else 'rendered'}: {tracks:,} tracks of {seconds:g} s ({formats})"
+    )
+    print(
+        f"  {summary.artists} artists, {len(summary.tags)} tags: "
+        + ", ".join(f"{k} {v}" for k, v in summary.tags.items())
+    )
+    print(f"next: python -m pipeline.run build --catalog {out}/catalog.csv --dataset DATASET")
+
+
 def main() -> None:
     """Entry point of `python -m pipeline.run` and tagscale-pipeline."""
     run_command(cli, "pipeline.run")

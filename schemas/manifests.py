@@ -38,7 +38,7 @@ def read_json(uri: str, what: str) -> dict[str, Any]:
         raise DatasetError(f"{uri}: expected {what}, a JSON object with a format number")
     if fields["format"] > FORMAT:
         raise UserError(
-            f"{uri}: written in format {fields['format']} by a newer tagscale; this one reads up to {FORMAT}: upgrade it"
+            f"{uri}: written in format {fields['format']} by a newer tagscale; this one reads {FORMAT}: upgrade it"
         )
     return fields
 
@@ -155,7 +155,7 @@ class DatasetManifest(Manifest):
             spec = spec_from_dict(entry["spec"])
             if spec.fingerprint != entry["fingerprint"]:
                 raise ValueError(
-                    f"{family}: its spec has the fingerprint {spec.fingerprint}, the manifest says {entry['fingerprint']}"
+                    f"{family}: expected the fingerprint {spec.fingerprint} of its spec, received {entry['fingerprint']}"
                 )
             families[family] = spec
         generations = tuple(GenerationEntry(**entry) for entry in fields["generations"])

@@ -54,6 +54,13 @@ class Progress:
             self._logged = time.monotonic()
             print(self._line(), file=sys.stderr, flush=True)
 
+    def update_of(self, done: int, total: int) -> None:
+        """Say how much is done of a total that was not known before."""
+        self._total = total
+        if self._bar is not None:
+            self._bar.total = total
+        self.update(done)
+
     def _line(self) -> str:
         elapsed = time.monotonic() - self._started
         rate = (self._done - self._first) / elapsed

@@ -126,6 +126,13 @@ def remove(uri: str) -> None:
             os.remove(local_path(uri))
 
 
+def remove_empty_folder(uri: str) -> None:
+    """Remove a local folder that is empty; a bucket has none to remove."""
+    if not is_remote(uri):
+        with contextlib.suppress(OSError):
+            os.rmdir(local_path(uri))
+
+
 def write_atomic(uri: str, data: bytes) -> None:
     """Write a file so that readers see the old bytes or the new ones, never a part."""
     if is_remote(uri):

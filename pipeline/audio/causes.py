@@ -24,7 +24,7 @@ class Cause(enum.StrEnum):
         return self in (Cause.NOT_FOUND, Cause.IO_ERROR, Cause.DECODER_TIMEOUT)
 
 
-class TrackRejected(Exception):
+class TrackRejected(Exception):  # noqa: N818 (not an error of the program)
     """One track cannot become a record.
 
     Attributes:

@@ -87,7 +87,7 @@ def _decode(path: str, spec: LogMelSpec, decoder: Any, results: int, answers: Bi
 
 
 def _write_all(descriptor: int, array: np.ndarray[Any, Any], offset: int) -> int:
-    view = memoryview(array).cast("B")
+    view = memoryview(array.data).cast("B")
     done = 0
     while done < len(view):
         done += os.pwrite(descriptor, view[done:], offset + done)

@@ -26,7 +26,8 @@ def open_source(path: str, decoder: Decoder) -> AudioSource:
     if decoder == "tfio":
         from pipeline.audio.tfio_engine import TfioSource  # imports TensorFlow, so only where it is asked for
 
-        return TfioSource(path)
+        by_tensorflow: AudioSource = TfioSource(path)
+        return by_tensorflow
     try:
         return SoundfileSource(path)
     except TrackRejected as by_soundfile:

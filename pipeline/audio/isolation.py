@@ -111,8 +111,9 @@ class DecodingProcess:
 
     def _start(self) -> subprocess.Popen[bytes]:
         # Unlinked from the start: nothing is left on the disk however either process ends.
-        self._results = tempfile.TemporaryFile()
-        self._words = tempfile.TemporaryFile()  # what decoders print; the last line explains a crash
+        self._results = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process)
+        # What decoders print; the last line explains a crash.
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115
         child_end, self._lifeline = os.pipe()
         command = [sys.executable, "-m", self._module]
         command += [f"--results={self._results.fileno()}", f"--lifeline={child_end}", f"--memory={self._memory}"]

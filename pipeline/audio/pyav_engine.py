@@ -49,9 +49,9 @@ class PyavSource:
 
     def _claimed_frames(self) -> int | None:
         if self._stream.duration is not None and self._stream.time_base is not None:
-            return round(self._stream.duration * self._stream.time_base * self.sample_rate)
+            return int(round(self._stream.duration * self._stream.time_base * self.sample_rate))
         if self._container.duration is not None:
-            return round(self._container.duration * self.sample_rate / _MICROSECONDS)
+            return int(round(self._container.duration * self.sample_rate / _MICROSECONDS))
         return None
 
     def blocks(self) -> Iterator[npt.NDArray[np.float32]]:

@@ -124,7 +124,8 @@ def _resampled(mono: _MonoBlocks, sample_rate: int) -> Iterator[npt.NDArray[np.f
 def _to_int16(block: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
     """Round to int16, full scale at 32768; beyond full scale is clipped."""
     scaled = np.rint(block * np.float32(INT16_SCALE))
-    return np.clip(scaled, -INT16_SCALE, INT16_SCALE - 1).astype(np.int16)
+    rounded: npt.NDArray[np.int16] = np.clip(scaled, -INT16_SCALE, INT16_SCALE - 1).astype(np.int16)
+    return rounded
 
 
 def _flags(source: AudioSource, mono: _MonoBlocks, samples: npt.NDArray[np.int16]) -> tuple[str, ...]:

@@ -231,8 +231,8 @@ def _check_reject_rate(layout: Layout, entry: GenerationEntry, table: pa.Table, 
         for cause, (track, message) in example_rejects(table).items()
     )
     raise UserError(
-        f"{layout.root}: {rejected} of {entry.tracks} tracks were rejected, more than --max-reject-rate {most:g} allows "
-        f"({causes}); mend the catalog or the audio and try those tracks again with --retry-rejects all, or accept "
+        f"{layout.root}: {rejected} of {entry.tracks} tracks were rejected, more than --max-reject-rate {most:g} "
+        f"allows ({causes}); mend the catalog or the audio and try those tracks again with --retry-rejects all, or accept "
         "them with a higher --max-reject-rate"
     )
 

@@ -60,16 +60,19 @@ def run_shards(
     fruitless = 0
     while missing := unfinished_shards(job, shards):
         try:
-            with _watched(job, shards, on_progress), _quiet_beam():
-                with beam.Pipeline(runner=FnApiRunner() if local else None, options=options) as pipeline:
-                    shard_pipeline(pipeline, job, missing)
+            with (
+                _watched(job, shards, on_progress),
+                _quiet_beam(),
+                beam.Pipeline(runner=FnApiRunner() if local else None, options=options) as pipeline,
+            ):
+                shard_pipeline(pipeline, job, missing)
         except Exception as error:  # a runner wraps whatever happened in a worker in an exception of its own
             left = unfinished_shards(job, shards)
             fruitless = 0 if len(left) < len(missing) else fruitless + 1
             if not local or fruitless == FRUITLESS_ATTEMPTS:
                 raise TagscaleError(
-                    f"the Beam job stopped with {len(left)} of {shards} shards unfinished: {_last_words(error)}; what is "
-                    "finished stays: run the same command again"
+                    f"the Beam job stopped with {len(left)} of {shards} shards unfinished: {_last_words(error)}; what "
+                    "is finished stays: run the same command again"
                 ) from error
     on_progress(shards)
 

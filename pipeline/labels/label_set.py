@@ -1,0 +1,136 @@
+"""A label set: the file in which a team writes which tags it wants, and how annotations become labels."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any, Literal, get_args
+
+import yaml
+
+from schemas.errors import UserError
+from schemas.storage import read_bytes
+
+Values = Literal["binary", "graded"]
+Missing = Literal["negative", "unknown"]
+Unlabelled = Literal["keep", "drop"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelSet:
+    """A validated label set.
+
+    Attributes:
+        name: folder-safe name.
+        tags: the wanted tags in output order; empty to choose by count.
+        top: how many of the most frequent tags; None for all.
+        min_tracks: a tag needs at least as many positive tracks.
+        merge: tag -> synonyms that count as it.
+        exclude: tags to leave out.
+        values: `binary`, or `graded` to keep values in [0, 1].
+        positive_at: least value that counts as positive.
+        missing: what a tag without an annotation is: `negative`, or `unknown` (left out of loss and metrics).
+        unlabelled: `keep` or `drop` tracks without any tag of the vocabulary.
+    """
+
+    name: str
+    tags: tuple[str, ...] = ()
+    top: int | None = None
+    min_tracks: int = 0
+    merge: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+    values: Values = "binary"
+    positive_at: float = 0.5
+    missing: Missing = "negative"
+    unlabelled: Unlabelled = "keep"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise UserError(f"name: expected letters, digits, '.', '_' and '-', received {self.name!r}")
+        for option, allowed in (("values", Values), ("missing", Missing), ("unlabelled", Unlabelled)):
+            if getattr(self, option) not in get_args(allowed):
+                raise UserError(
+                    f"{option}: expected {' or '.join(get_args(allowed))}, received {getattr(self, option)!r}"
+                )
+        if self.tags and self.top is not None:
+            raise UserError("tags and top: expected one of them, received both")
+        for option, least in (("top", 1), ("min_tracks", 0)):
+            value = getattr(self, option)
+            if value is not None and (not isinstance(value, int) or value < least):
+                raise UserError(f"{option}: expected a whole number of at least {least}, received {value!r}")
+        if not isinstance(self.positive_at, int | float) or not 0 < self.positive_at <= 1:
+            raise UserError(f"positive_at: expected a number above 0 and up to 1, received {self.positive_at!r}")
+        self._check_merges()
+
+    def _check_merges(self) -> None:
+        sources = [source for group in self.merge.values() for source in group]
+        for tag in (*self.tags, *sources):
+            if (self.tags.count(tag) if tag in self.tags else 0) > 1 or sources.count(tag) > 1:
+                raise UserError(f"tag {tag!r}: expected once, is named twice")
+        for source in sources:
+            if source in self.merge:
+                raise UserError(
+                    f"merge: {source!r} is merged into another tag and has tags merged into it; name one target"
+                )
+            if source in self.tags:
+                raise UserError(f"tag {source!r} is both merged away and asked for in tags; remove one")
+        for tag in self.exclude:
+            if tag in sources or tag in self.merge or tag in self.tags:
+                raise UserError(
+                    f"tag {tag!r} is both excluded and {'merged' if tag not in self.tags else 'asked for'}; remove one"
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The resolved label set as JSON can hold it."""
+        fields = dataclasses.asdict(self)
+        fields.update(
+            tags=list(self.tags), exclude=list(self.exclude), merge={k: list(v) for k, v in self.merge.items()}
+        )
+        return fields
+
+
+def read_label_set(uri: str) -> LabelSet:
+    """Read a label set from YAML.
+
+    Raises:
+        UserError: missing, not YAML, an unknown or wrong field, a tag both merged and excluded, …
+    """
+    try:
+        fields = yaml.safe_load(read_bytes(uri))
+    except FileNotFoundError as error:
+        raise UserError(f"label set {uri}: no such file; check the path") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"label set {uri}: expected YAML: {' '.join(str(error).split())}") from error
+    known = [field.name for field in dataclasses.fields(LabelSet)]
+    if not isinstance(fields, dict) or "name" not in fields:
+        raise UserError(f"label set {uri}: expected fields with at least a name; known fields are {', '.join(known)}")
+    for name in fields:
+        if name not in known:
+            raise UserError(f"label set {uri}: unknown field {name!r}{nearest(str(name), known)}")
+    try:
+        for name in ("tags", "exclude"):
+            if name in fields:
+                fields[name] = _tag_list(fields[name], name)
+        if "merge" in fields:
+            if not isinstance(fields["merge"], dict):
+                raise UserError("merge: expected `tag: [synonym, …]`")
+            fields["merge"] = {str(tag): _tag_list(group, f"merge {tag}") for tag, group in fields["merge"].items()}
+        return LabelSet(**fields)
+    except UserError as error:
+        raise UserError(f"label set {uri}: {error}") from error
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint at the known name that is most like `name`, or nothing."""
+    match = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {match[0]!r}?" if match else ""
+
+
+def _tag_list(value: Any, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(tag, str | int | float) for tag in value):
+        raise UserError(f"{name}: expected a list of tags, received {value!r}")
+    return tuple(str(tag).strip() for tag in value)

@@ -1,0 +1,203 @@
+"""Prove that a dataset is whole: every planned track is one record or one reject, every file is the one named."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.plan import PlanReader
+from schemas.dataset import Dataset
+from schemas.errors import DatasetError, TagscaleError
+from schemas.examples import decode_example
+from schemas.features import Family
+from schemas.manifests import GenerationEntry, LabelsManifest, ShardManifest
+from schemas.storage import exists, join, list_names, open_read, read_bytes
+from schemas.tables import LABELS
+from schemas.tfrecord import read_records
+
+
+@dataclasses.dataclass(frozen=True)
+class VerifyReport:
+    """What a verification found.
+
+    Attributes:
+        problems: one line each; empty if everything reconciles.
+        tracks: planned tracks of all generations.
+        records: of them stored.
+        rejects: of them rejected.
+        payloads: payload files looked at.
+        bytes: in them.
+        label_versions: versions of label sets looked at.
+        deep: every record was parsed.
+    """
+
+    problems: tuple[str, ...]
+    tracks: int
+    records: int
+    rejects: int
+    payloads: int
+    bytes: int
+    label_versions: int
+    deep: bool
+
+
+def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], None] | None = None) -> VerifyReport:
+    """Check a dataset's files against each other.
+
+    Plans, tracks tables, done marks and payload checksums always; with `deep` every record is parsed and its id,
+    place, length and shape compared with the tracks table.
+
+    Args:
+        root: the dataset.
+        deep: parse every record.
+        on_progress: called with payloads checked and payloads in all.
+
+    Raises:
+        UserError: there is no dataset there, or its build is unfinished.
+    """
+    dataset = Dataset.open(root)
+    problems: list[str] = []
+    families = list(dataset.manifest.families)
+    total = sum(entry.shards for entry in dataset.manifest.generations) * len(families)
+    payloads = payload_bytes = 0
+    for entry in dataset.manifest.generations:
+        try:
+            tracks = dataset.tracks_of(entry.generation)
+        except DatasetError as error:
+            problems.append(str(error))
+            continue
+        problems += _plan_problems(dataset, entry, tracks)
+        bounds = np.searchsorted(tracks["shard"].to_numpy(), np.arange(entry.shards + 1))
+        for shard in range(entry.shards):
+            rows = tracks.slice(bounds[shard], bounds[shard + 1] - bounds[shard])
+            for family in families:
+                try:
+                    mark = _check_payload(dataset, family, entry.generation, shard, rows, deep)
+                    payload_bytes += mark.bytes
+                except TagscaleError as error:
+                    problems.append(str(error))
+                payloads += 1
+                if on_progress is not None:
+                    on_progress(payloads, total)
+    versions = list(_label_versions(dataset))
+    for name, version in versions:
+        problems += _label_problems(dataset, name, version)
+    return VerifyReport(
+        problems=tuple(problems),
+        tracks=sum(entry.tracks for entry in dataset.manifest.generations),
+        records=sum(entry.records or 0 for entry in dataset.manifest.generations),
+        rejects=sum(sum((entry.rejects or {}).values()) for entry in dataset.manifest.generations),
+        payloads=payloads,
+        bytes=payload_bytes,
+        label_versions=len(versions),
+        deep=deep,
+    )
+
+
+def _plan_problems(dataset: Dataset, entry: GenerationEntry, tracks: pa.Table) -> Iterator[str]:
+    """Every planned track has exactly one row, and the manifest's counts are those of the table."""
+    uri = dataset.layout.tracks(entry.generation)
+    try:
+        plan = PlanReader(dataset.layout.plan(entry.generation))
+        if (plan.shards, plan.tracks) != (entry.shards, entry.tracks):
+            yield (
+                f"{plan.uri}: plans {plan.tracks} tracks in {plan.shards} shards, the manifest says {entry.tracks} in "
+                f"{entry.shards}"
+            )
+            return
+        for shard in range(plan.shards):
+            planned = plan.shard(shard)["track_id"]
+            found = tracks.filter(pc.equal(tracks["shard"], shard))["track_id"]
+            if planned.to_pylist() != found.to_pylist():
+                yield f"{uri}: shard {shard}: its tracks are not those of the plan"
+    except DatasetError as error:
+        yield str(error)
+        return
+    rejected = tracks["record"].null_count
+    both = pc.sum(pc.equal(pc.is_valid(tracks["record"]), pc.is_valid(tracks["cause"]))).as_py() or 0
+    if both:
+        yield f"{uri}: {both} tracks are both or neither of stored and rejected"
+    if (tracks.num_rows - rejected, rejected) != (entry.records, sum((entry.rejects or {}).values())):
+        yield (
+            f"{uri}: holds {tracks.num_rows - rejected} records and {rejected} rejects, the manifest says "
+            f"{entry.records} and {sum((entry.rejects or {}).values())}"
+        )
+
+
+def _check_payload(
+    dataset: Dataset, family: Family, generation: int, shard: int, rows: pa.Table, deep: bool
+) -> ShardManifest:
+    """Raise DatasetError unless a payload is the one that its done mark and the tracks table speak of."""
+    uri, mark = dataset.payload(family, generation, shard)
+    stored = rows.filter(pc.is_valid(rows["record"]))
+    if (mark.records, mark.tracks) != (stored.num_rows, rows.num_rows):
+        raise DatasetError(
+            f"{uri}: its done mark counts {mark.records} records of {mark.tracks} tracks, the tracks table "
+            f"{stored.num_rows} of {rows.num_rows}"
+        )
+    data = read_bytes(uri)
+    if hashlib.sha256(data).hexdigest() != mark.sha256:
+        raise DatasetError(f"{uri}: its bytes are not those of the done mark (the SHA-256 differs)")
+    length = stored[f"{family}_length"]
+    if (pc.sum(length).as_py() or 0) != mark.bytes:
+        raise DatasetError(f"{uri}: the lengths in the tracks table do not add up to its {mark.bytes} bytes")
+    if deep:
+        _check_records(family, uri, data, stored, dataset.manifest.families[family].to_dict().get("mels"))
+    return mark
+
+
+def _check_records(family: Family, uri: str, data: bytes, stored: pa.Table, mels: int | None) -> None:
+    rows = stored.select(["track_id", "record", f"{family}_offset"]).to_pylist()
+    records = list(read_records(io.BytesIO(data), where=uri))
+    if len(records) != len(rows):
+        raise DatasetError(f"{uri}: expected {len(rows)} records, found {len(records)}")
+    for number, ((offset, payload), row) in enumerate(zip(records, rows, strict=True)):
+        track_id, values = decode_example(family, payload, where=f"{uri} record {number}")
+        if (track_id, number, offset) != (row["track_id"], row["record"], row[f"{family}_offset"]):
+            raise DatasetError(
+                f"{uri}: record {number} at byte {offset} is {track_id!r}, the tracks table expects {row['track_id']!r}"
+            )
+        if mels is not None and values.shape[1] != mels:
+            raise DatasetError(f"{uri}: record {number}: expected {mels} mel bands, found {values.shape[1]}")
+        if family == "logmel" and not np.isfinite(values).all():
+            raise DatasetError(f"{uri}: record {number} ({track_id}): holds values that are not finite")
+
+
+def _label_versions(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    root = dataset.layout.label_set("").rstrip("/")
+    for name in list_names(root):
+        for version in list_names(dataset.layout.label_set(name)):
+            if version != "log.jsonl":
+                yield name, version
+
+
+def _label_problems(dataset: Dataset, name: str, version: str) -> Iterator[str]:
+    folder = dataset.layout.label_version(name, version)
+    if not exists(join(folder, "labels.json")):
+        yield f"{folder}: has no labels.json: laying the label set was cut short; run `pipeline.run label` again"
+        return
+    try:
+        manifest = LabelsManifest.read(join(folder, "labels.json"))
+        vocabulary = read_bytes(join(folder, "vocabulary.txt")).decode().splitlines()
+        with open_read(join(folder, "labels.parquet")) as file:
+            table = pq.read_table(file, schema=LABELS)
+    except (TagscaleError, OSError, pa.ArrowException) as error:
+        yield f"{folder}: {error}"
+        return
+    if dataset.identity()[: len(manifest.generations)] != manifest.generations:
+        yield f"{folder}: was laid over another dataset's tracks"
+    if (table.num_rows, len(vocabulary)) != (manifest.counts["tracks"], manifest.counts["tags"]):
+        yield (
+            f"{folder}: holds {table.num_rows} tracks and {len(vocabulary)} tags, its manifest says "
+            f"{manifest.counts['tracks']} and {manifest.counts['tags']}"
+        )
+    highest = pc.max(pc.list_flatten(table["tags"])).as_py()
+    if highest is not None and highest >= len(vocabulary):
+        yield f"{folder}: names tag {highest} of a vocabulary of {len(vocabulary)}"

@@ -1,0 +1,141 @@
+"""Checkpoints of a run: weights, optimizer and the loop's own state; whole or not there at all.
+
+A checkpoint is a folder with one .npz file and, written last, state.json that names it with its SHA-256. A folder
+without a fitting state.json was cut short; the one before it is taken then, with a line that says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+
+from schemas.errors import DatasetError
+from schemas.storage import exists, join, list_names, read_bytes, remove, remove_empty_folder, write_atomic
+
+KEPT = 2  # newest checkpoints kept beside the best one
+BEST_NAME = "best"
+_WEIGHTS_NAME = "variables.npz"
+_STATE_NAME = "state.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopState:
+    """Where a run is, beside its variables.
+
+    Attributes:
+        epoch: epochs finished.
+        step: steps taken in all.
+        best: value of the selection criterion at the best epoch, larger is better; None before the first validation.
+        best_epoch: that epoch.
+        plateau_best: lowest validation loss so far.
+        plateau_wait: epochs since it.
+        label_version: NAME@HASH that the run is trained on.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    best: float | None = None
+    best_epoch: int = 0
+    plateau_best: float | None = None
+    plateau_wait: int = 0
+    label_version: str = ""
+
+
+class Checkpoints:
+    """The checkpoints of a run.
+
+    Args:
+        folder: RUN/checkpoints, local or a URI.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def save(self, name: str, variables: dict[str, keras.Variable], state: LoopState) -> None:
+        """Write a checkpoint; any older one of this name is replaced."""
+        sink = io.BytesIO()
+        arrays: dict[str, Any] = {key: _value(variable) for key, variable in variables.items()}
+        np.savez(sink, **arrays)
+        data = sink.getvalue()
+        folder = join(self._folder, name)
+        digest = hashlib.sha256(data).hexdigest()
+        # The file carries its hash in its name, so that replacing a checkpoint never tears the old one.
+        file = f"{digest[:16]}-{_WEIGHTS_NAME}"
+        write_atomic(join(folder, file), data)
+        fields = {"format": 1, "variables": file, "sha256": digest, "state": dataclasses.asdict(state)}
+        write_atomic(join(folder, _STATE_NAME), (json.dumps(fields, indent=2, sort_keys=True) + "\n").encode())
+        for other in list_names(folder):
+            if other not in (file, _STATE_NAME):
+                remove(join(folder, other))
+
+    def save_epoch(self, variables: dict[str, keras.Variable], state: LoopState) -> None:
+        """Write the checkpoint of a finished epoch and forget those before the last few."""
+        self.save(_epoch_name(state.epoch), variables, state)
+        for name in self._epochs()[:-KEPT]:
+            folder = join(self._folder, name)
+            for file in (_STATE_NAME, *list_names(folder)):  # the mark first: a half-removed checkpoint is none
+                remove(join(folder, file))
+            remove_empty_folder(folder)
+
+    def newest(self, variables: dict[str, keras.Variable]) -> LoopState | None:
+        """Load the newest whole checkpoint into `variables`; None if there is none."""
+        for name in reversed(self._epochs()):
+            try:
+                return self.load(name, variables)
+            except DatasetError as error:
+                print(f"warning: {error}; the checkpoint before it is taken", file=sys.stderr)
+        return None
+
+    def load(self, name: str, variables: dict[str, keras.Variable] | None = None) -> LoopState:
+        """Load a checkpoint into `variables`; those that are left out of `variables` are not touched.
+
+        Raises:
+            DatasetError: it is missing, torn, or of another model.
+        """
+        folder = join(self._folder, name)
+        try:
+            fields = json.loads(read_bytes(join(folder, _STATE_NAME)))
+            data = read_bytes(join(folder, fields["variables"]))
+        except (FileNotFoundError, ValueError, KeyError) as error:
+            raise DatasetError(f"{folder}: not a whole checkpoint") from error
+        if hashlib.sha256(data).hexdigest() != fields["sha256"]:
+            raise DatasetError(f"{folder}: {fields['variables']} has changed since it was written")
+        if variables is not None:
+            with np.load(io.BytesIO(data)) as arrays:
+                for key, variable in variables.items():
+                    if key not in arrays or arrays[key].shape != tuple(variable.shape):
+                        raise DatasetError(f"{folder}: holds another model than the run's config describes ({key})")
+                for key, variable in variables.items():
+                    variable.assign(arrays[key])
+        return LoopState(**fields["state"])
+
+    def _epochs(self) -> list[str]:
+        return [name for name in list_names(self._folder) if name.startswith("epoch-")]
+
+    def has_best(self) -> bool:
+        return exists(join(self._folder, BEST_NAME, _STATE_NAME))
+
+
+def model_variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """A model's weights by name, in a fixed order."""
+    return {f"model/{number:03d}/{weight.path}": weight for number, weight in enumerate(model.weights)}
+
+
+def optimizer_variables(optimizer: Any) -> dict[str, keras.Variable]:
+    """An optimizer's variables by name, the learning rate included."""
+    return {f"optimizer/{number:03d}": variable for number, variable in enumerate(optimizer.variables)}
+
+
+def _epoch_name(epoch: int) -> str:
+    return f"epoch-{epoch:06d}"
+
+
+def _value(variable: keras.Variable) -> np.ndarray[Any, Any]:
+    return np.asarray(keras.ops.convert_to_numpy(variable))

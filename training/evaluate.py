@@ -1,0 +1,139 @@
+"""Evaluate a run on a split: every track once, exact metrics, JSON and a table per tag."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.errors import DatasetError
+from schemas.progress import Progress
+from schemas.storage import write_atomic
+from training.baseline import band_statistics, baseline_scores
+from training.labels import labelled_tracks
+from training.metrics import BOOTSTRAP_SAMPLES, Metrics, tagging_metrics
+from training.records import TrackRecords
+from training.scoring import TrackScorer
+from training.trained import TrainedRun, open_run
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        run: the run's folder.
+        split: which split.
+        tracks: tracks evaluated; equals the split's.
+        vocabulary: tags in output order.
+        metrics: of the model.
+        baseline: of the logistic regression; None where it was not asked for.
+    """
+
+    run: str
+    split: str
+    tracks: int
+    vocabulary: tuple[str, ...]
+    metrics: Metrics
+    baseline: Metrics | None
+
+
+def evaluate(root: str, split: str = "test", *, baseline: bool = False) -> Evaluation:
+    """Evaluate the best epoch of a run.
+
+    Writes evaluation/SPLIT.json and evaluation/SPLIT_per_tag.csv into the run.
+
+    Args:
+        root: the run's folder.
+        split: train, validation or test.
+        baseline: also fit a logistic regression on the training split's log-mel statistics and evaluate it alike.
+
+    Raises:
+        UserError: no such run or split.
+        DatasetError: the features on disk do not fit.
+    """
+    run = open_run(root)
+    records = _records(run, split, run.config.family)
+    scorer = TrackScorer(run.model, run.config.patch, run.config.batch_size)
+    with Progress("evaluate", len(records.tracks), "tracks") as progress:
+        scores = scorer.scores(records, on_progress=progress.update)
+    if scores.shape[0] != run.labels.manifest.counts[split] or not np.isfinite(scores).all():
+        raise DatasetError(
+            f"{root}: expected finite scores of {run.labels.manifest.counts[split]} {split} tracks, received "
+            f"{int(np.isfinite(scores).all(axis=1).sum())}"
+        )
+    positive_at = float(run.labels.manifest.label_set["positive_at"])
+    metrics = tagging_metrics(records.tracks.targets, scores, positive_at=positive_at)
+    floor = _baseline(run, split, positive_at) if baseline else None
+    result = Evaluation(root, split, len(records.tracks), run.labels.vocabulary, metrics, floor)
+    run.folder.write_json(run.folder.evaluation(f"{split}.json"), _as_json(result, run))
+    write_atomic(run.folder.evaluation(f"{split}_per_tag.csv"), _as_csv(result))
+    return result
+
+
+def _records(run: TrainedRun, split: str, family: Any) -> TrackRecords:
+    return TrackRecords(run.dataset, labelled_tracks(run.dataset, run.labels, family, split), family)
+
+
+def _baseline(run: TrainedRun, split: str, positive_at: float) -> Metrics:
+    train, test = (_records(run, side, "logmel") for side in ("train", split))
+    with Progress("baseline", len(train.tracks) + len(test.tracks), "tracks") as progress:
+        known: npt.NDArray[np.float32] = band_statistics(train, progress.update)
+        asked = band_statistics(test, lambda done: progress.update(len(train.tracks) + done))
+    scores = baseline_scores(known, train.tracks.targets, asked, positive_at)
+    return tagging_metrics(test.tracks.targets, scores, positive_at=positive_at)
+
+
+def _as_json(result: Evaluation, run: TrainedRun) -> dict[str, Any]:
+    def means(metrics: Metrics, prefix: str) -> dict[str, Any]:
+        return {
+            f"{prefix}roc_auc_macro": _number(metrics.roc_auc_macro),
+            f"{prefix}roc_auc_macro_interval": [_number(value) for value in metrics.roc_auc_interval],
+            f"{prefix}pr_auc_macro": _number(metrics.pr_auc_macro),
+            f"{prefix}pr_auc_macro_interval": [_number(value) for value in metrics.pr_auc_interval],
+        }
+
+    undefined = [
+        tag for tag, one in zip(result.vocabulary, result.metrics.per_tag, strict=True) if math.isnan(one.roc_auc)
+    ]
+    return {
+        "format": 1,
+        "split": result.split,
+        "tracks": result.tracks,
+        "tags": len(result.vocabulary),
+        "tags_defined": result.metrics.tags_defined,
+        "tags_undefined": undefined,
+        "label_set": run.config.label_set,
+        "epoch": run.state.epoch,
+        "bootstrap_samples": BOOTSTRAP_SAMPLES,
+        **means(result.metrics, ""),
+        **({} if result.baseline is None else means(result.baseline, "baseline_")),
+    }
+
+
+def _as_csv(result: Evaluation) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    baseline = [] if result.baseline is None else ["baseline_roc_auc", "baseline_pr_auc"]
+    writer.writerow(["tag", "positives", "tracks", "roc_auc", "pr_auc", *baseline])
+    for number, (tag, one) in enumerate(zip(result.vocabulary, result.metrics.per_tag, strict=True)):
+        row: list[Any] = [tag, one.positives, one.tracks, _cell(one.roc_auc), _cell(one.pr_auc)]
+        if result.baseline is not None:
+            floor = result.baseline.per_tag[number]
+            row += [_cell(floor.roc_auc), _cell(floor.pr_auc)]
+        writer.writerow(row)
+    return text.getvalue().encode()
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if math.isnan(value) else value
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6f}"

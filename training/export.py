@@ -1,0 +1,94 @@
+"""Write a run's best model as a SavedModel that takes raw audio and carries its vocabulary."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+from typing import Any
+
+import tensorflow as tf
+
+from schemas.errors import UserError
+from schemas.features import LogMelSpec
+from schemas.storage import exists, is_remote, join, list_names, local_path, publish, remove, write_atomic
+from training.serving import ServedTagger
+from training.trained import open_run
+
+MODEL_NAME = "saved_model.pb"
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportSummary:
+    """What was written.
+
+    Attributes:
+        out: the SavedModel's folder.
+        tags: how many tags it scores.
+        patch_seconds: of its patches.
+        epoch: the run's epoch that the weights come from.
+        bytes: of all its files.
+    """
+
+    out: str
+    tags: int
+    patch_seconds: float
+    epoch: int
+    bytes: int
+
+
+def export(root: str, out: str) -> ExportSummary:
+    """Export the best epoch of a run.
+
+    Args:
+        root: the run.
+        out: folder of the SavedModel; a SavedModel that is there is replaced.
+
+    Raises:
+        UserError: no such run, or `out` holds something else.
+    """
+    run = open_run(root)
+    if list_names(out) and not exists(join(out, MODEL_NAME)):
+        raise UserError(
+            f"{out}: expected an empty folder or a SavedModel to replace, found {', '.join(list_names(out)[:3])}"
+        )
+    spec = run.dataset.spec(run.config.family)
+    served = ServedTagger(
+        run.model, run.config.patch, spec if isinstance(spec, LogMelSpec) else None, run.labels.vocabulary
+    )
+    assets: dict[str, Any] = {
+        "vocabulary.txt": "".join(f"{tag}\n" for tag in run.labels.vocabulary).encode(),
+        "feature_spec.json": _json(spec.to_dict()),
+        "labels.json": _json(run.labels.manifest.to_dict()),
+        "config.json": _json({"format": 1, **run.config.to_dict()}),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(served, folder, signatures=served.signatures())
+        for name, data in assets.items():
+            write_atomic(os.path.join(folder, "assets", name), data)
+        size = _move(folder, out)
+    return ExportSummary(out, len(run.labels.vocabulary), run.config.patch_seconds, run.state.epoch, size)
+
+
+def _move(folder: str, out: str) -> int:
+    """Copy a finished SavedModel to `out`, the file that makes it one last; returns its bytes."""
+    remove(join(out, MODEL_NAME))
+    files = sorted(
+        (os.path.relpath(os.path.join(where, name), folder) for where, _, names in os.walk(folder) for name in names),
+        key=lambda name: (name == MODEL_NAME, name),
+    )
+    total = 0
+    for name in files:
+        path = os.path.join(folder, name)
+        total += os.path.getsize(path)
+        if is_remote(out):
+            publish(path, join(out, name))
+        else:
+            with open(path, "rb") as file:
+                write_atomic(join(local_path(out), name), file.read())
+    return total
+
+
+def _json(fields: dict[str, Any]) -> bytes:
+    return (json.dumps(fields, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,149 @@
+"""Find a version of a label set in a dataset, and join its labels with the places of the tracks' records."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from schemas.dataset import Dataset
+from schemas.errors import DatasetError, UserError
+from schemas.features import Family
+from schemas.manifests import LabelsManifest
+from schemas.storage import exists, join, list_names, open_read, read_bytes
+from schemas.tables import LABELS, SPLITS
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelVersion:
+    """One version of a label set, and its table.
+
+    Attributes:
+        manifest: labels.json.
+        vocabulary: tags in output order.
+        table: schema LABELS.
+    """
+
+    manifest: LabelsManifest
+    vocabulary: tuple[str, ...]
+    table: pa.Table
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledTracks:
+    """The tracks of one split: where each lies, and what it should be tagged with.
+
+    Attributes:
+        split: train, validation or test.
+        track_ids: [tracks].
+        generation: int64 [tracks], shard: int64 [tracks]: which payload holds the record.
+        offset: int64 [tracks], length: int64 [tracks]: bytes of the whole record in the payload.
+        targets: float32 [tracks, tags] in [0, 1]; NaN is unknown.
+    """
+
+    split: str
+    track_ids: tuple[str, ...]
+    generation: npt.NDArray[np.int64]
+    shard: npt.NDArray[np.int64]
+    offset: npt.NDArray[np.int64]
+    length: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.track_ids)
+
+
+def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
+    """Open a version of a label set.
+
+    Args:
+        dataset: the dataset that it was laid over.
+        label_set: `NAME` for the newest version, `NAME@HASH` for a certain one.
+
+    Raises:
+        UserError: no such label set or version, or it was laid over other features.
+        DatasetError: its files contradict each other.
+    """
+    name, _, version = label_set.partition("@")
+    root = dataset.layout.root
+    if not exists(dataset.layout.label_log(name)):
+        found = list_names(dataset.layout.label_set("").rstrip("/"))
+        raise UserError(
+            f"label set {name!r}: not in {root} ({'there are ' + ', '.join(found) if found else 'there is none'}); "
+            "`pipeline.run label` makes one"
+        )
+    version = version or json.loads(read_bytes(dataset.layout.label_log(name)).splitlines()[-1])["version"]
+    folder = dataset.layout.label_version(name, version)
+    if not exists(join(folder, "labels.json")):
+        found = [entry for entry in list_names(dataset.layout.label_set(name)) if entry != "log.jsonl"]
+        raise UserError(f"label set {label_set}: no such version in {root}; there are {', '.join(found)}")
+    manifest = LabelsManifest.read(join(folder, "labels.json"))
+    if dataset.identity()[: len(manifest.generations)] != manifest.generations:
+        raise UserError(
+            f"{folder}: was laid over another dataset's tracks than those of {root}; lay it again with `pipeline.run label`"
+        )
+    vocabulary = tuple(read_bytes(join(folder, "vocabulary.txt")).decode().split("\n")[:-1])
+    with open_read(join(folder, "labels.parquet")) as file:
+        table = pq.read_table(file, schema=LABELS)
+    if (len(vocabulary), table.num_rows) != (manifest.counts["tags"], manifest.counts["tracks"]):
+        raise DatasetError(
+            f"{folder}: expected {manifest.counts['tags']} tags and {manifest.counts['tracks']} tracks, found "
+            f"{len(vocabulary)} and {table.num_rows}"
+        )
+    return LabelVersion(manifest, vocabulary, table)
+
+
+def labelled_tracks(dataset: Dataset, labels: LabelVersion, family: Family, split: str) -> LabelledTracks:
+    """Join the labels of a split with the tracks table.
+
+    Raises:
+        UserError: not a split, or one without tracks.
+        DatasetError: a labelled track has no record in the dataset.
+    """
+    if split not in SPLITS:
+        raise UserError(f"--split: expected {', '.join(SPLITS)}, received {split!r}")
+    table = labels.table.filter(pc.equal(labels.table["split"], split))
+    where = f"{labels.manifest.name}@{labels.manifest.version}"
+    if table.num_rows == 0:
+        raise UserError(
+            f"{where}: its split {labels.manifest.split['name']} has no {split} track; make another with `pipeline.run split`"
+            " and lay the label set over it"
+        )
+    tracks = dataset.newest_tracks()
+    tracks = tracks.filter(pc.is_valid(tracks["record"]))
+    place = pc.index_in(table["track_id"], value_set=tracks["track_id"].combine_chunks())
+    if place.null_count:
+        lost = table["track_id"].filter(pc.is_null(place))[0].as_py()
+        raise DatasetError(
+            f"{where}: {place.null_count} labelled tracks have no record in the dataset, such as {lost!r}"
+        )
+    found = tracks.take(place)
+    return LabelledTracks(
+        split=split,
+        track_ids=tuple(table["track_id"].to_pylist()),
+        generation=_integers(found["generation"]),
+        shard=_integers(found["shard"]),
+        offset=_integers(found[f"{family}_offset"]),
+        length=_integers(found[f"{family}_length"]),
+        targets=_targets(table, len(labels.vocabulary), labels.manifest.label_set["missing"] == "unknown"),
+    )
+
+
+def _integers(column: Any) -> npt.NDArray[np.int64]:
+    values: npt.NDArray[np.int64] = column.to_numpy().astype(np.int64)
+    return values
+
+
+def _targets(table: pa.Table, tags: int, missing_is_unknown: bool) -> npt.NDArray[np.float32]:
+    targets = np.full((table.num_rows, tags), np.nan if missing_is_unknown else 0.0, np.float32)
+    lists = table["tags"].combine_chunks()
+    rows = lists.value_parent_indices().to_numpy()
+    codes = lists.flatten().to_numpy()
+    targets[rows, codes] = table["values"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return targets

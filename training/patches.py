@@ -1,0 +1,52 @@
+"""Cut tracks into patches: one random patch for training, all of them at a fixed hop for evaluation.
+
+The same rule is written once more in the SavedModel's graph (`training/serving.py`); a test holds them together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.errors import UserError
+from schemas.features import HOP_LENGTH, SAMPLE_RATE
+
+
+def patch_length(seconds: float, frontend: str) -> int:
+    """A patch in frames (spectrogram) or samples (waveform): 15 s are 938 frames or 240,000 samples."""
+    samples = round(seconds * SAMPLE_RATE)
+    if samples < 1:
+        raise UserError(f"--patch-seconds: expected more than 0, received {seconds:g}")
+    return samples if frontend == "waveform" else 1 + samples // HOP_LENGTH
+
+
+def patch_starts(length: int, patch: int) -> npt.NDArray[np.int64]:
+    """Where patches start at a hop of one patch; a tail that is left over gets a patch that ends with the track.
+
+    Args:
+        length: of the track, in frames or samples.
+        patch: of a patch, in the same unit. A shorter track is one patch, padded with zeros.
+    """
+    starts = np.arange(0, max(length - patch, 0) + 1, patch, dtype=np.int64)
+    if length > patch and starts[-1] + patch < length:
+        starts = np.append(starts, length - patch)
+    return starts
+
+
+def cut(values: npt.NDArray[Any], start: int, patch: int) -> npt.NDArray[Any]:
+    """The patch from `start`, along the first axis; zeros where the track ends sooner."""
+    part = values[start : start + patch]
+    if len(part) == patch:
+        return part
+    padded = np.zeros((patch, *values.shape[1:]), values.dtype)
+    padded[: len(part)] = part
+    return padded
+
+
+def random_start(length: int, patch: int, seed: tuple[int, ...]) -> int:
+    """Where a random patch starts: a function of `seed` alone, such as (seed, epoch, track)."""
+    if length <= patch:
+        return 0
+    return int(np.random.Generator(np.random.Philox(np.random.SeedSequence(seed))).integers(length - patch + 1))

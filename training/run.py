@@ -1,0 +1,144 @@
+"""Command line of the training stage: python training/run.py COMMAND, or tagscale-train where it is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+# `python training/run.py` puts training/ itself first on the path, where config.py and input.py would shadow other
+# modules: the checkout's root belongs there.
+_HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != _HERE]
+if os.path.dirname(_HERE) not in sys.path:
+    sys.path.insert(0, os.path.dirname(_HERE))
+
+import click  # noqa: E402
+
+from schemas.commandline import run_command  # noqa: E402
+from schemas.errors import EXIT_USER_INPUT  # noqa: E402
+from training.tensorflow_import import import_tensorflow  # noqa: E402
+
+SHOWN_TAGS = 5  # highest scores printed per file
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """From feature shards and a label set to a trained tagger."""
+
+
+@cli.command("train")
+@click.option("--dataset", help="Folder of the dataset.")
+@click.option("--label-set", help="NAME for the newest version, NAME@HASH for a certain one.")
+@click.option("--frontend", type=click.Choice(["spectrogram", "waveform"]))
+@click.option("--out", required=True, help="Folder of the run, new or begun before.")
+@click.option("--config", help="YAML file, or the config.json of a run; options given here go over it.")
+@click.option("--strategy", type=click.Choice(["auto", "single", "mirrored", "multi-worker", "tpu"]))
+@click.option("--precision", type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]))
+@click.option("--patch-seconds", type=float, help="Length of a training patch [default: 15].")
+@click.option("--epochs", type=int, help="Passes over the training split [default: 100].")
+@click.option("--batch-size", type=int, help="Tracks of a global batch [default: 32].")
+@click.option("--seed", type=int, help="Of weights, order, crops and dropout [default: 0].")
+@click.option("--learning-rate", type=float, help="Of Adam [default: 0.001].")
+@click.option("--plateau-epochs", type=int, help="Halve the rate after as many without a better loss [default: 75].")
+@click.option("--stop-epochs", type=int, help="Stop after as many without a better result [default: 0, never].")
+@click.option("--select-by", type=click.Choice(["roc_auc", "pr_auc", "loss"]), help="Best checkpoint [default: loss].")
+@click.option("--validate-every", type=int, help="Epochs between validations [default: 1].")
+@click.option("--loss", type=click.Choice(["auto", "cross-entropy", "mse"]), help="[default: auto].")
+@click.option("--num-filt", type=int, help="Filters of the spectrogram front-end's narrowest branch [default: 16].")
+@click.option("--dense-units", type=int, help="[default: 500].")
+@click.option("--waveform-layers", type=click.Choice(["7", "9"]), help="[default: 7].")
+@click.option("--residual-batch-norm", type=click.Choice(["scalar", "per_channel"]), help="[default: scalar].")
+@click.option("--dropout", type=float, help="Before each dense layer [default: 0.5].")
+@click.option("--l2", type=float, help="Weight decay of the kernels [default: 1e-5].")
+@click.option("--synchronized-batch-norm", is_flag=True, default=None, help="Batch statistics over all replicas.")
+def train_command(out: str, config: str | None, waveform_layers: str | None, **options: object) -> None:
+    """Train a tagger. The same command on a run that was stopped resumes it."""
+    from training.config import resolve_config
+
+    resolved = resolve_config(config, {"waveform_layers": waveform_layers and int(waveform_layers), **options})
+    import_tensorflow()
+    from training.loop import train
+
+    summary = train(resolved, out)
+    state = summary.state
+    took = (
+        f"{summary.trained_epochs} epochs in {summary.seconds:.0f} s"
+        if summary.trained_epochs
+        else "nothing left to do"
+    )
+    print(
+        f"{out}: {took}; {state.epoch} epochs over {summary.tracks:,} tracks in all, best at epoch {state.best_epoch}"
+    )
+    print(f"next: python training/run.py evaluate --run {out}")
+
+
+@cli.command("evaluate")
+@click.option("--run", "run_folder", required=True, help="Folder of the run.")
+@click.option("--split", default="test", show_default=True, type=click.Choice(["train", "validation", "test"]))
+@click.option("--baseline", is_flag=True, help="Beside a logistic regression on log-mel statistics.")
+def evaluate_command(run_folder: str, split: str, baseline: bool) -> None:
+    """Exact ROC-AUC and PR-AUC of a run's best epoch, every track of a split once."""
+    import_tensorflow()
+    from training.evaluate import evaluate
+
+    result = evaluate(run_folder, split, baseline=baseline)
+    defined = f"{result.metrics.tags_defined} of {len(result.vocabulary)} tags"
+    print(f"{run_folder} on {result.tracks:,} {split} tracks, {defined}, per track, 95 % intervals over tracks:")
+    for name, metrics in (("model", result.metrics), ("logistic regression", result.baseline)):
+        if metrics is not None:
+            roc, precision = metrics.roc_auc_interval, metrics.pr_auc_interval
+            print(
+                f"  {name:<20} ROC-AUC {metrics.roc_auc_macro:.4f} [{roc[0]:.4f}, {roc[1]:.4f}]   "
+                f"PR-AUC {metrics.pr_auc_macro:.4f} [{precision[0]:.4f}, {precision[1]:.4f}]"
+            )
+    print(f"  written to {run_folder}/evaluation/{split}.json and {split}_per_tag.csv")
+    print(f"next: python training/run.py export --run {run_folder} --out {run_folder}/saved_model")
+
+
+@cli.command("export")
+@click.option("--run", "run_folder", required=True, help="Folder of the run.")
+@click.option("--out", required=True, help="Folder of the SavedModel.")
+def export_command(run_folder: str, out: str) -> None:
+    """Write a run's best epoch as a SavedModel that takes raw audio."""
+    import_tensorflow()
+    from training.export import export
+
+    summary = export(run_folder, out)
+    print(
+        f"{out}: {summary.tags} tags, patches of {summary.patch_seconds:g} s, epoch {summary.epoch}, "
+        f"{summary.bytes / 1e6:.1f} MB"
+    )
+    print(f"next: python training/run.py tag --model {out} FILE…")
+
+
+@cli.command("tag")
+@click.option("--model", required=True, help="A SavedModel that `export` wrote.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all scores.")
+@click.argument("files", nargs=-1, required=True)
+def tag_command(model: str, as_json: bool, files: tuple[str, ...]) -> None:
+    """Tag audio files."""
+    import_tensorflow()
+    from training.tag import tag_files
+
+    tagged = tag_files(model, files)
+    for one in tagged:
+        if as_json:
+            fields = {"file": one.file, "seconds": one.seconds, "scores": one.scores, "problem": one.problem}
+            print(json.dumps(fields, ensure_ascii=False))
+        elif one.problem is not None:
+            print(f"{one.file}: not tagged: {one.problem}")
+        else:
+            top = ", ".join(f"{tag} {score:.2f}" for tag, score in list(one.scores.items())[:SHOWN_TAGS])
+            print(f"{one.file} ({one.seconds:.1f} s): {top}")
+    if any(one.problem is not None for one in tagged):
+        sys.exit(EXIT_USER_INPUT)
+
+
+def main() -> None:
+    """Entry point of `python training/run.py` and tagscale-train."""
+    run_command(cli, "training/run.py")
+
+
+if __name__ == "__main__":
+    main()

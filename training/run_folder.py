@@ -1,0 +1,91 @@
+"""The files of a run: config.json, metrics.jsonl, checkpoints/, evaluation/."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from schemas.errors import UserError
+from schemas.storage import exists, join, read_bytes, require_empty_or, write_atomic
+from training.checkpoints import Checkpoints
+from training.config import TrainConfig
+
+CONFIG_NAME = "config.json"
+FORMAT = 1
+
+# What a resumed run may change: how long it goes on, on what it runs, and where the dataset lies now.
+CHANGEABLE = ("epochs", "strategy", "dataset")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run.
+
+    Attributes:
+        root: the folder, local or a URI.
+    """
+
+    root: str
+
+    @property
+    def config(self) -> str:
+        return join(self.root, CONFIG_NAME)
+
+    @property
+    def metrics(self) -> str:
+        return join(self.root, "metrics.jsonl")
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        return Checkpoints(join(self.root, "checkpoints"))
+
+    def evaluation(self, name: str) -> str:
+        return join(self.root, "evaluation", name)
+
+    def read_config(self) -> TrainConfig:
+        """The run's resolved configuration; raises UserError where there is no run."""
+        if not exists(self.config):
+            raise UserError(f"{self.root}: expected a run, found no {CONFIG_NAME}; `training/run.py train` makes one")
+        fields = json.loads(read_bytes(self.config))
+        if fields.pop("format", 0) > FORMAT:
+            raise UserError(f"{self.config}: written by a newer tagscale; upgrade it")
+        return TrainConfig(**fields)
+
+    def begin(self, config: TrainConfig) -> None:
+        """Write the resolved configuration, or check that it is the one that the run began with.
+
+        Raises:
+            UserError: the folder holds something else, or the run has another configuration.
+        """
+        if require_empty_or(self.root, CONFIG_NAME, "a run"):
+            before, now = self.read_config().to_dict(), config.to_dict()
+            differences = [
+                f"{name}: {before[name]} -> {now[name]}"
+                for name in now
+                if name not in CHANGEABLE and before[name] != now[name]
+            ]
+            if differences:
+                raise UserError(
+                    f"{self.root}: holds a run with another configuration ({'; '.join(differences)}); go on with its own, "
+                    "or choose another --out"
+                )
+        write_atomic(self.config, _json({"format": FORMAT, **config.to_dict()}))
+
+    def keep_metrics(self, epochs: int) -> None:
+        """Forget the lines of epochs after `epochs`: a resumed run takes them again."""
+        if exists(self.metrics):
+            lines = read_bytes(self.metrics).splitlines(keepends=True)
+            write_atomic(self.metrics, b"".join(line for line in lines if json.loads(line)["epoch"] <= epochs))
+
+    def add_metrics(self, fields: dict[str, Any]) -> None:
+        """Append the line of an epoch."""
+        before = read_bytes(self.metrics) if exists(self.metrics) else b""
+        write_atomic(self.metrics, before + json.dumps(fields, sort_keys=True).encode() + b"\n")
+
+    def write_json(self, uri: str, fields: dict[str, Any]) -> None:
+        write_atomic(uri, _json(fields))
+
+
+def _json(fields: dict[str, Any]) -> bytes:
+    return (json.dumps(fields, indent=2, sort_keys=True) + "\n").encode()

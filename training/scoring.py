@@ -1,0 +1,91 @@
+"""Score whole tracks from their stored features: patches at a fixed hop with the tail, scores averaged per track."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from training.patches import cut, patch_starts
+from training.records import TrackRecords, as_float
+
+TRACKS_AHEAD = 8  # read by threads while the model is busy
+
+
+class TrackScorer:
+    """Scores tracks with a model, in batches of patches.
+
+    Args:
+        model: a tagger of `training.models`.
+        patch: length of its patches.
+        batch_size: patches that go through the model together.
+    """
+
+    def __init__(self, model: keras.Model, patch: int, batch_size: int = 32) -> None:
+        self._patch = patch
+        self._batch_size = batch_size
+
+        @tf.function(reduce_retracing=True)  # type: ignore[misc]
+        def score(patches: Any) -> Any:
+            return tf.sigmoid(model(patches, training=False)["logits"])
+
+        self._score = score
+
+    def scores(
+        self,
+        records: TrackRecords,
+        tracks: Sequence[int] | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Scores of tracks, each one read once.
+
+        Args:
+            records: where the tracks are read.
+            tracks: numbers of the tracks; None for all.
+            on_progress: called with the number of tracks scored.
+
+        Returns:
+            float32 [tracks, tags].
+        """
+        numbers = range(len(records.tracks)) if tracks is None else tracks
+        sums = np.zeros((len(numbers), records.tracks.targets.shape[1]), np.float64)
+        counts = np.zeros(len(numbers), np.int64)
+        pending: list[npt.NDArray[np.float32]] = []
+        owners: list[int] = []
+
+        def flush() -> None:
+            # Always the same batch shape, so that one graph serves: the rest is zeros whose scores nobody takes.
+            batch = np.zeros((self._batch_size, *pending[0].shape), np.float32)
+            batch[: len(pending)] = pending
+            scored = self._score(batch).numpy()[: len(pending)]
+            np.add.at(sums, owners, scored)
+            np.add.at(counts, owners, 1)
+            pending.clear()
+            owners.clear()
+
+        for place, values in enumerate(_read_ahead(records, numbers)):
+            for start in patch_starts(len(values), self._patch):
+                pending.append(as_float(cut(values, int(start), self._patch)))
+                owners.append(place)
+                if len(pending) == self._batch_size:
+                    flush()
+            if on_progress is not None:
+                on_progress(place + 1)
+        if pending:
+            flush()
+        return (sums / counts[:, None]).astype(np.float32)
+
+
+def _read_ahead(records: TrackRecords, numbers: Sequence[int]) -> Iterator[npt.NDArray[Any]]:
+    """Stored features of tracks in order, a few read ahead of use."""
+    with ThreadPoolExecutor(TRACKS_AHEAD) as pool:
+        waiting = [pool.submit(records.read, number) for number in numbers[:TRACKS_AHEAD]]
+        for place in range(len(numbers)):
+            if place + TRACKS_AHEAD < len(numbers):
+                waiting.append(pool.submit(records.read, numbers[place + TRACKS_AHEAD]))
+            yield waiting.pop(0).result()

@@ -1,0 +1,76 @@
+"""How devices share the work: one tf.distribute strategy for each value of --strategy."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import tensorflow as tf
+
+from schemas.errors import UserError
+from training.config import StrategyName
+
+
+def make_strategy(name: StrategyName) -> Any:
+    """The tf.distribute.Strategy of a name.
+
+    `auto` is multi-worker where TF_CONFIG is set, mirrored where there are several GPUs, and single elsewhere.
+
+    Raises:
+        UserError: the strategy needs something that is not there.
+    """
+    if name == "auto":
+        if os.environ.get("TF_CONFIG"):
+            name = "multi-worker"
+        else:
+            name = "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "single"
+    if name == "single":
+        return tf.distribute.get_strategy()
+    if name == "mirrored":
+        gpus = tf.config.list_logical_devices("GPU")
+        return tf.distribute.MirroredStrategy([device.name for device in gpus or tf.config.list_logical_devices("CPU")])
+    if name == "multi-worker":
+        if not os.environ.get("TF_CONFIG"):
+            raise UserError(
+                "--strategy multi-worker: expected TF_CONFIG in the environment, naming the cluster and this task"
+            )
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, tf.errors.OpError) as error:
+        raise UserError(f"--strategy tpu: no TPU found: {' '.join(str(error).split())[:200]}") from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def worker_replicas(strategy: Any) -> range:
+    """The replicas that this process feeds, in order."""
+    replicas = strategy.num_replicas_in_sync
+    resolver = strategy.cluster_resolver
+    if (
+        resolver is None
+        or resolver.task_id is None
+        or not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    ):
+        return range(replicas)
+    workers = len(resolver.cluster_spec().as_dict().get("worker", [])) + len(
+        resolver.cluster_spec().as_dict().get("chief", [])
+    )
+    each = replicas // max(1, workers)
+    first = worker_index(strategy) * each
+    return range(first, first + each)
+
+
+def worker_index(strategy: Any) -> int:
+    """This process's number among the workers; the chief is 0."""
+    resolver = strategy.cluster_resolver
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) or resolver is None:
+        return 0
+    has_chief = "chief" in resolver.cluster_spec().as_dict()
+    return int(resolver.task_id) + (1 if has_chief and resolver.task_type == "worker" else 0)
+
+
+def is_chief(strategy: Any) -> bool:
+    """True in the one process that writes files."""
+    return worker_index(strategy) == 0

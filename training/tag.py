@@ -1,0 +1,70 @@
+"""Tag audio files with a SavedModel. Needs nothing of the run that it came from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from pipeline.audio.causes import TrackRejected
+from pipeline.audio.fetch import local_audio
+from pipeline.audio.waveform import read_waveform
+from schemas.errors import UserError
+from schemas.features import WaveformSpec, spec_from_dict
+from schemas.storage import exists, join, read_bytes
+from training.export import MODEL_NAME
+from training.records import as_float
+
+
+@dataclasses.dataclass(frozen=True)
+class TaggedFile:
+    """A tagged file.
+
+    Attributes:
+        file: as it was given.
+        seconds: of audio scored.
+        scores: tag -> score in [0, 1], highest first; empty if the file was rejected.
+        problem: why the file was rejected; None if it was tagged.
+    """
+
+    file: str
+    seconds: float
+    scores: dict[str, float]
+    problem: str | None
+
+
+def tag_files(model_uri: str, files: Sequence[str]) -> list[TaggedFile]:
+    """Score whole files, one after the other.
+
+    Args:
+        model_uri: a SavedModel that `export` wrote.
+        files: audio files.
+
+    Raises:
+        UserError: no such model.
+    """
+    if not exists(join(model_uri, MODEL_NAME)):
+        raise UserError(
+            f"{model_uri}: expected a SavedModel, found no {MODEL_NAME}; `training/run.py export` writes one"
+        )
+    spec = spec_from_dict(json.loads(read_bytes(join(model_uri, "assets", "feature_spec.json"))))
+    waveform_spec = spec if isinstance(spec, WaveformSpec) else spec.waveform
+    # The whole file, whatever excerpt the model was trained on: scores are averaged over all of its patches.
+    waveform_spec = dataclasses.replace(waveform_spec, excerpt="full")
+    served = tf.saved_model.load(model_uri)
+    tags = [tag.decode() for tag in served.signatures["tags"]()["tags"].numpy()]
+    score = served.signatures["serving_default"]
+    results = []
+    for file in files:
+        try:
+            with local_audio(file) as (path, _):
+                samples = read_waveform(path, waveform_spec).samples
+        except TrackRejected as rejected:
+            results.append(TaggedFile(file, 0.0, {}, str(rejected)))
+            continue
+        values = score(waveform=tf.constant(as_float(samples)[None]))["scores"].numpy()[0]
+        ranked = sorted(zip(tags, values.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
+        results.append(TaggedFile(file, len(samples) / waveform_spec.sample_rate, dict(ranked), None))
+    return results

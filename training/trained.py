@@ -1,0 +1,57 @@
+"""Open a finished run: its best model, its dataset and its label version."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+
+from schemas.dataset import Dataset
+from schemas.errors import UserError
+from schemas.features import LogMelSpec
+from training.checkpoints import BEST_NAME, LoopState, model_variables
+from training.config import TrainConfig
+from training.labels import LabelVersion, open_labels
+from training.loop import build_model
+from training.run_folder import RunFolder
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedRun:
+    """A run with the weights of its best epoch.
+
+    Attributes:
+        folder: its files.
+        config: its configuration.
+        dataset: the dataset that it was trained on.
+        labels: the label version that it was trained on.
+        model: the tagger.
+        state: the loop's state at the best epoch.
+    """
+
+    folder: RunFolder
+    config: TrainConfig
+    dataset: Dataset
+    labels: LabelVersion
+    model: keras.Model
+    state: LoopState
+
+
+def open_run(root: str) -> TrainedRun:
+    """Open a run.
+
+    Raises:
+        UserError: there is no run, or none of its epochs was validated yet.
+        DatasetError: the best checkpoint is torn or of another model.
+    """
+    folder = RunFolder(root)
+    config = folder.read_config()
+    checkpoints = folder.checkpoints
+    if not checkpoints.has_best():
+        raise UserError(f"{root}: has no validated epoch yet; run the same `training/run.py train` command again")
+    dataset = Dataset.open(config.dataset)
+    labels = open_labels(dataset, config.label_set)
+    spec = dataset.spec(config.family)
+    model = build_model(config, len(labels.vocabulary), spec.mels if isinstance(spec, LogMelSpec) else 0)
+    state = checkpoints.load(BEST_NAME, model_variables(model))
+    return TrainedRun(folder, config, dataset, labels, model, state)
