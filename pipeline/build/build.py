@@ -110,6 +110,10 @@ def build(catalog_uri: str, dataset: str, options: BuildOptions | None = None) -
     """
     options = options or BuildOptions()
     started = time.monotonic()
+    if options.decoder == "tfio":
+        from pipeline.audio.tfio_engine import check_tfio  # imports TensorFlow, so only where it is asked for
+
+        check_tfio()
     catalog = read_catalog(catalog_uri, options.limit)
     layout = Layout(dataset.rstrip("/") or "/")
     manifest = _open_or_begin(layout, options)
