@@ -1,0 +1,50 @@
+# Everything runs in .venv, made from the lock files. PYTHON=python3.12 chooses another interpreter.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+TFIO_BIN := .venv-tfio/bin
+CODE := schemas pipeline training tests benchmarks setup.py
+
+.PHONY: venv venv-tfio demo test test-tfio lint format lock bench clean
+
+venv: .venv/.locked
+
+.venv/.locked: locks/dev.txt pyproject.toml
+	@locks/make_venv.sh "$(PYTHON)" .venv locks/dev.txt
+
+venv-tfio: .venv-tfio/.locked
+
+.venv-tfio/.locked: locks/tfio.txt pyproject.toml
+	@locks/make_venv.sh "$(PYTHON)" .venv-tfio locks/tfio.txt
+
+demo: venv
+	@$(BIN)/python -m pipeline.demo --out demo
+
+test: venv
+	$(BIN)/python -m pytest -m "not tfio" --durations=15
+
+test-tfio: venv-tfio
+	$(TFIO_BIN)/python -m pytest -m tfio tests/tfio --durations=5
+
+lint: venv
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+
+format: venv
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench: venv
+	$(BIN)/python -m benchmarks
+
+# Needs uv; the lock files hold for Python 3.11 and newer on Linux.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --overrides locks/overrides.txt pyproject.toml locks/build.in
+lock:
+	$(LOCK) locks/corpus.in --extra gcp --extra train-cpu --extra corpus --extra dev -o locks/dev.txt
+	$(LOCK) --extra tfio --extra test -o locks/tfio.txt
+	$(LOCK) --extra gcp -o locks/worker.txt
+	$(LOCK) --extra train -o locks/train.txt
+
+clean:
+	rm -rf .venv .venv-tfio .bootstrap demo

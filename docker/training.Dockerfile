@@ -1,0 +1,15 @@
+# Training, evaluation, export and tagging.
+#   docker build -f docker/training.Dockerfile -t IMAGE .
+#   docker run --gpus all IMAGE train --dataset … --label-set … --frontend spectrogram --out …
+FROM python:3.11-slim-bookworm
+
+WORKDIR /opt/tagscale
+COPY locks/train.txt locks/train.txt
+RUN pip install --no-cache-dir --require-hashes --no-deps -r locks/train.txt
+COPY pyproject.toml setup.py README.md LICENSE ./
+COPY schemas schemas
+COPY pipeline pipeline
+COPY training training
+RUN pip install --no-cache-dir --no-deps --no-build-isolation . && tagscale-train --help > /dev/null
+
+ENTRYPOINT ["tagscale-train"]

@@ -1,0 +1,156 @@
+"""The main job on an embedded default, command by command: python -m pipeline.demo --out demo (`make demo`).
+
+Each step is the command that a user would type, printed before it runs; run again, finished steps are passed over
+quickly, since every command resumes.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from typing import Any
+
+import click
+
+from schemas.commandline import run_command
+from schemas.errors import TagscaleError
+from schemas.storage import write_atomic
+
+TRACKS = 300
+SECONDS = 30  # of each track
+SEED = 1
+RATIOS = "60,15,25"  # train, validation, test: a test split that is large enough to tell models apart
+PATCH_SECONDS = 3
+EPOCHS = 30
+TAGGED_FILES = 2
+
+LABEL_SET = """\
+name: demo
+# every tag that at least five tracks have
+min_tracks: 5
+"""
+
+
+@click.command()
+@click.option("--out", default="demo", show_default=True, help="Folder for everything that the demo makes.")
+@click.option("--tracks", default=TRACKS, show_default=True, help="Tracks of the corpus.")
+@click.option("--seconds", default=float(SECONDS), show_default=True, help="Length of a track.")
+@click.option("--epochs", default=EPOCHS, show_default=True, help="Epochs of training.")
+def demo(out: str, tracks: int, seconds: float, epochs: int) -> None:
+    """Corpus, build, split, label, verify, train, evaluate, export, tag."""
+    os.makedirs(out, exist_ok=True)
+    label_set = f"{out}/label_set.yaml"
+    write_atomic(label_set, LABEL_SET.encode())
+    corpus, dataset, run = f"{out}/corpus", f"{out}/dataset", f"{out}/run"
+    pipeline, training = ["-m", "pipeline.run"], ["training/run.py"]
+    steps = {
+        "corpus": [*pipeline, "corpus", "--out", corpus, "--tracks", str(tracks), "--seed", str(SEED)]
+        + ["--seconds", f"{seconds:g}"],
+        "build": [*pipeline, "build", "--catalog", f"{corpus}/catalog.csv", "--dataset", dataset],
+        "split": [*pipeline, "split", "--dataset", dataset, "--name", "default", "--ratios", RATIOS],
+        "label": [*pipeline, "label", "--dataset", dataset, "--annotations", f"{corpus}/annotations.csv"]
+        + ["--label-set", label_set],
+        "verify": [*pipeline, "verify", "--dataset", dataset, "--deep"],
+        "train": [*training, "train", "--dataset", dataset, "--label-set", "demo", "--frontend", "spectrogram"]
+        + ["--patch-seconds", str(PATCH_SECONDS), "--epochs", str(epochs), "--select-by", "pr_auc", "--out", run],
+        "evaluate": [*training, "evaluate", "--run", run, "--split", "test", "--baseline"],
+        "export": [*training, "export", "--run", run, "--out", f"{run}/saved_model"],
+    }
+    seconds_of = {name: _run(name, arguments) for name, arguments in steps.items()}
+    files = _test_files(corpus, dataset)
+    tag = [*training, "tag", "--model", f"{run}/saved_model", *files]
+    seconds_of["tag"] = _run("tag", tag)
+    summary = _summary(out, dataset, run, seconds_of)
+    write_atomic(f"{out}/summary.json", (json.dumps(summary, indent=2, sort_keys=True) + "\n").encode())
+    _print_summary(out, summary, _played(corpus, files))
+
+
+def _run(name: str, arguments: list[str]) -> float:
+    """Run a step as a user would; returns its wall time in seconds."""
+    print(f"\n== {name}\n$ python {shlex.join(arguments)}", flush=True)
+    started = time.monotonic()
+    ended = subprocess.run([sys.executable, *arguments], check=False)
+    if ended.returncode != 0:
+        raise TagscaleError(f"demo: the step {name} ended with exit code {ended.returncode}; its words are above")
+    return round(time.monotonic() - started, 1)
+
+
+def _test_files(corpus: str, dataset: str) -> list[str]:
+    """Audio files of the first tracks of the test split, in the catalog's order."""
+    from pipeline.labels.splits import DEFAULT_SPLIT, existing_split
+    from schemas.dataset import Dataset
+
+    table = existing_split(Dataset.open(dataset), DEFAULT_SPLIT).table
+    test = {row["track_id"] for row in table.to_pylist() if row["split"] == "test"}
+    with open(f"{corpus}/catalog.csv", newline="", encoding="utf-8") as file:
+        uris = [row["uri"] for row in csv.DictReader(file) if row["track_id"] in test]
+    return [f"{corpus}/{uri}" for uri in uris[:TAGGED_FILES]]
+
+
+def _played(corpus: str, files: list[str]) -> dict[str, list[str]]:
+    """File -> the tags that are true of it."""
+    with open(f"{corpus}/catalog.csv", newline="", encoding="utf-8") as file:
+        track_of = {f"{corpus}/{row['uri']}": row["track_id"] for row in csv.DictReader(file)}
+    with open(f"{corpus}/annotations.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {file: [row["tag"] for row in rows if row["track_id"] == track_of[file]] for file in files}
+
+
+def _summary(out: str, dataset: str, run: str, seconds_of: dict[str, float]) -> dict[str, Any]:
+    with open(f"{run}/evaluation/test.json", encoding="utf-8") as file:
+        evaluation = json.load(file)
+    with open(f"{dataset}/dataset.json", encoding="utf-8") as file:
+        generations = json.load(file)["generations"]
+    wanted = ("roc_auc_macro", "pr_auc_macro", "tags", "tags_defined")
+    return {
+        **{name: evaluation[name] for name in wanted},
+        **{name: value for name, value in evaluation.items() if name.endswith("_interval") or name.startswith("baseline_")},
+        "tracks": sum(entry["tracks"] for entry in generations),
+        "rejects": sum(sum(entry["rejects"].values()) for entry in generations),
+        "test_tracks": evaluation["tracks"],
+        "seconds": seconds_of,
+    }
+
+
+def _print_summary(out: str, summary: dict[str, Any], played: dict[str, list[str]]) -> None:
+    minutes = sum(summary["seconds"].values()) / 60
+    print(f"\n== summary ({minutes:.1f} minutes)")
+    print(f"Built: {summary['tracks']} tracks decoded once, {summary['rejects']} rejected; {summary['tags']} tags laid over them.")
+    print(f"On the {summary['test_tracks']} test tracks, whose artists the model never heard (95 % bootstrap intervals):\n")
+    print(f"  {'':<38} {'macro ROC-AUC':<26} macro PR-AUC")
+    for name, prefix in (("spectrogram model", ""), ("logistic regression on band statistics", "baseline_")):
+        cells = []
+        for metric in ("roc_auc_macro", "pr_auc_macro"):
+            low, high = summary[f"{prefix}{metric}_interval"]
+            cells.append(f"{summary[f'{prefix}{metric}']:.3f} [{low:.3f}, {high:.3f}]")
+        print(f"  {name:<38} {cells[0]:<26} {cells[1]}")
+    print("\nTags of the files above; what is really played in them:")
+    for file, tags in played.items():
+        print(f"  {file}: {', '.join(tags)}")
+    print(
+        f"""
+{out}/corpus             audio, catalog.csv, annotations.csv
+{out}/dataset            feature shards, split, labels: docs/layout.md explains each file
+{out}/run                config, checkpoints, metrics, evaluation/test.json and test_per_tag.csv
+{out}/run/saved_model    takes raw audio; loads with TensorFlow alone
+{out}/summary.json       these numbers
+
+With your own catalog (a CSV with track_id and uri; annotations with track_id and tag; a YAML file with `name: mine`):
+  python -m pipeline.run build --catalog catalog.csv --dataset data
+  python -m pipeline.run label --dataset data --annotations annotations.csv --label-set mine.yaml
+  python training/run.py train --dataset data --label-set mine --frontend spectrogram --out run"""
+    )
+
+
+def main() -> None:
+    """Entry point of `python -m pipeline.demo`."""
+    run_command(demo, "pipeline.demo")
+
+
+if __name__ == "__main__":
+    main()
