@@ -32,6 +32,8 @@ from training.run_folder import RunFolder
 from training.scoring import TrackScorer
 from training.strategies import is_chief, make_strategy, worker_index, worker_replicas
 
+PLATEAU_FACTOR = 0.5  # of the learning rate, once the validation loss has stalled
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainSummary:
@@ -203,21 +205,14 @@ class _Loop:
             state = dataclasses.replace(state, best=value, best_epoch=state.epoch)
             if is_chief(self._strategy):
                 self._run.checkpoints.save(BEST_NAME, self._variables, state)
-        self.state = self._after_plateau(state, loss)
+        self.state, stalled = after_plateau(state, loss, self._config.plateau_epochs, self._config.validate_every)
+        if stalled:
+            self._optimizer.learning_rate.assign(self._optimizer.learning_rate * PLATEAU_FACTOR)
         return {
             "validation_loss": loss,
             "validation_roc_auc": metrics.roc_auc_macro,
             "validation_pr_auc": metrics.pr_auc_macro,
         }
-
-    def _after_plateau(self, state: LoopState, loss: float) -> LoopState:
-        if state.plateau_best is None or loss < state.plateau_best:
-            return dataclasses.replace(state, plateau_best=loss, plateau_wait=0)
-        wait = state.plateau_wait + self._config.validate_every
-        if wait < self._config.plateau_epochs:
-            return dataclasses.replace(state, plateau_wait=wait)
-        self._optimizer.learning_rate.assign(self._optimizer.learning_rate * 0.5)
-        return dataclasses.replace(state, plateau_wait=0)
 
     def _validation_scores(self) -> npt.NDArray[np.float32]:
         """Scores of every validation track once; several workers score a share each."""
@@ -235,6 +230,26 @@ class _Loop:
         )
         result: npt.NDArray[np.float32] = self._strategy.experimental_local_results(summed)[0].numpy()
         return result
+
+
+def after_plateau(state: LoopState, loss: float, patience: int, epochs: int) -> tuple[LoopState, bool]:
+    """Count the epochs without a better validation loss.
+
+    Args:
+        state: before this validation.
+        loss: of this validation.
+        patience: epochs without a better one after which the learning rate is to be reduced.
+        epochs: since the validation before.
+
+    Returns:
+        The new state, and True if the patience is over; counting starts again then.
+    """
+    if state.plateau_best is None or loss < state.plateau_best:
+        return dataclasses.replace(state, plateau_best=loss, plateau_wait=0), False
+    wait = state.plateau_wait + epochs
+    if wait < patience:
+        return dataclasses.replace(state, plateau_wait=wait), False
+    return dataclasses.replace(state, plateau_wait=0), True
 
 
 def build_model(config: TrainConfig, tags: int, mels: int) -> keras.Model:

@@ -1,0 +1,103 @@
+"""Every command that README.md and docs/ show is run here, in order, on a small catalog of a user's own."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+ROOT = Path(__file__).parents[2]
+TRACKS = 40
+TAGS = ("rock", "jazz", "vocal", "voice", "other")
+
+# Commands that need what a test machine lacks, each with the reason.
+NOT_RUN = {
+    "make demo": "tests/end_to_end/test_demo.py runs it, smaller",
+    "make venv && source .venv/bin/activate": "this very test runs in what it makes",
+    "--runner=DataflowRunner": "needs a Google Cloud project; without `--` the same command is run",
+}
+
+# Added to a documented training command, so that it ends within a test: later options win.
+SHORTER = ["--epochs", "1", "--patch-seconds", "1.5", "--num-filt", "1", "--batch-size", "16"]
+
+
+def documented_commands(path: Path) -> list[str]:
+    """The indented lines of a document that are commands, continued lines joined."""
+    text = re.sub(r"\\\n\s*", "", path.read_text(encoding="utf-8"))
+    lines = (line.strip() for line in text.splitlines() if line.startswith("    "))
+    return [line.split("  #")[0].strip() for line in lines if line.startswith(("python ", "make "))]
+
+
+def documents() -> list[Path]:
+    return [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("layout", "labels", "beam", "training"))]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the README describes it: catalog.csv, annotations.csv, tags.yaml, song.mp3, and the checkout's code."""
+    folder = tmp_path_factory.mktemp("home")
+    for package in ("schemas", "pipeline", "training"):
+        (folder / package).symlink_to(ROOT / package)
+    (folder / "music").mkdir()
+    rng = np.random.default_rng(0)
+    with (
+        open(folder / "catalog.csv", "w", newline="") as catalog,
+        open(folder / "annotations.csv", "w", newline="") as annotations,
+    ):
+        rows, labels = csv.writer(catalog), csv.writer(annotations)
+        rows.writerow(["track_id", "uri", "group"])
+        labels.writerow(["track_id", "tag"])
+        for number in range(TRACKS):
+            sound = rng.normal(scale=0.1, size=44_100 * 2).astype(np.float32)
+            name = f"music/{number} ö.{('mp3', 'flac', 'ogg', 'wav')[number % 4]}"
+            soundfile.write(folder / name, sound, 44_100)
+            rows.writerow([number, name, f"artist {number}"])
+            labels.writerows([number, tag] for bit, tag in enumerate(TAGS) if (number >> bit) & 1 or number % 5 == bit)
+    soundfile.write(folder / "song.mp3", rng.normal(scale=0.1, size=44_100).astype(np.float32), 44_100)
+    return folder
+
+
+def _example(document: Path, first_word: str) -> str:
+    """The indented block of a document that begins with a word, as a file."""
+    lines = document.read_text(encoding="utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(f"    {first_word}"))
+    end = next(number for number in range(start, len(lines)) if not lines[number].startswith("    "))
+    return "".join(f"{line[4:]}\n" for line in lines[start:end])
+
+
+def _run(command: str, home: Path) -> None:
+    words = shlex.split(command)
+    words[0] = sys.executable
+    if "train" in words:
+        words += SHORTER
+    environment = {**os.environ, "PYTHONPATH": str(home)}
+    ended = subprocess.run(words, cwd=home, env=environment, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, f"{command}\n{ended.stdout[-1500:]}\n{ended.stderr[-1500:]}"
+    assert "Traceback" not in ended.stderr
+
+
+def test_each_document_shows_commands() -> None:
+    assert len(documented_commands(ROOT / "README.md")) >= 9
+    assert {path.name for path in documents()} == {"README.md", *(path.name for path in (ROOT / "docs").glob("*.md"))}
+
+
+@pytest.mark.slow
+def test_every_documented_command_works_in_order(home: Path) -> None:
+    (home / "tags.yaml").write_text(_example(ROOT / "README.md", "name: mine"))
+    ran = 0
+    for document in documents():
+        if document.name == "labels.md":
+            (home / "tags.yaml").write_text(_example(document, "name: mine"))
+        for command in documented_commands(document):
+            if not any(part in command for part in NOT_RUN):
+                _run(command, home)
+                ran += 1
+    assert ran >= 13

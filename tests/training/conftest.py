@@ -1,0 +1,100 @@
+"""A small real dataset for the training tests: tones and noises, built by the pipeline, labelled, split."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+SAMPLE_RATE = 22_050
+SECONDS = (2.0, 3.1, 4.0)  # longer than a patch, a bit longer, twice as long
+TRACKS = 36
+TAGS = ("bass", "noise", "tremolo")
+
+
+@dataclasses.dataclass(frozen=True)
+class SmallDataset:
+    """Folder of a dataset, and of the files that it was made from."""
+
+    root: str
+    folder: Path
+
+    def copy(self, target: Path) -> SmallDataset:
+        """A copy that a test may damage."""
+        shutil.copytree(self.folder, target)
+        return SmallDataset(str(target / "data"), target)
+
+
+def sound_of(number: int) -> tuple[np.ndarray, list[str]]:
+    """A track and the tags that are true of it."""
+    rng = np.random.default_rng(number)
+    time = np.arange(round(SECONDS[number % 3] * SAMPLE_RATE)) / SAMPLE_RATE
+    tags = [tag for bit, tag in enumerate(TAGS) if (number >> bit) & 1]
+    sound = 0.2 * np.sin(2 * np.pi * (110.0 if "bass" in tags else 1760.0) * time)
+    if "noise" in tags:
+        sound += rng.normal(scale=0.1, size=len(time))
+    if "tremolo" in tags:
+        sound *= 0.5 + 0.5 * np.sign(np.sin(2 * np.pi * 6 * time))
+    return sound.astype(np.float32), tags
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> SmallDataset:
+    """36 tracks of 2 to 4 s in 6 shards, split 60/20/20, label set `small` over three tags."""
+    from pipeline.build.build import BuildOptions, build
+    from pipeline.labels.overlay import lay_labels
+    from pipeline.labels.splits import DEFAULT_SPLIT, SplitMethod, make_split
+    from schemas.dataset import Dataset
+
+    folder = tmp_path_factory.mktemp("small")
+    with (
+        open(folder / "catalog.csv", "w", newline="") as catalog,
+        open(folder / "annotations.csv", "w", newline="") as annotations,
+    ):
+        catalog_rows, annotation_rows = csv.writer(catalog), csv.writer(annotations)
+        catalog_rows.writerow(["track_id", "uri", "group"])
+        annotation_rows.writerow(["track_id", "tag"])
+        for number in range(TRACKS):
+            sound, tags = sound_of(number)
+            soundfile.write(folder / f"{number:02d}.wav", sound, SAMPLE_RATE)
+            catalog_rows.writerow([f"track-{number:02d}", f"{number:02d}.wav", f"artist-{number // 2}"])
+            annotation_rows.writerows([f"track-{number:02d}", tag] for tag in tags)
+    (folder / "small.yaml").write_text(f"name: small\ntags: [{', '.join(TAGS)}]\n")
+    root = str(folder / "data")
+    build(str(folder / "catalog.csv"), root, BuildOptions(workers=1, shards=6))
+    make_split(Dataset.open(root), DEFAULT_SPLIT, SplitMethod((60, 20, 20)))
+    lay_labels(root, [str(folder / "annotations.csv")], str(folder / "small.yaml"))
+    return SmallDataset(root, folder)
+
+
+@pytest.fixture(scope="session")
+def small_config(small_dataset: SmallDataset):
+    """A configuration that trains in seconds."""
+    from training.config import TrainConfig
+
+    return TrainConfig(
+        dataset=small_dataset.root,
+        label_set="small",
+        frontend="spectrogram",
+        patch_seconds=1.0,
+        epochs=2,
+        batch_size=8,
+        num_filt=1,
+        dense_units=16,
+        strategy="single",
+    )
+
+
+@pytest.fixture(scope="session")
+def small_run(small_config, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A finished run of `small_config`; tests only read it."""
+    from training.loop import train
+
+    out = str(tmp_path_factory.mktemp("run") / "run")
+    train(small_config, out)
+    return out

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.errors import UserError
+from training.config import TrainConfig, resolve_config
+
+NEEDED = {"dataset": "data", "label_set": "mine", "frontend": "spectrogram"}
+
+
+def test_the_defaults_are_the_authors_recipe() -> None:
+    config = TrainConfig(**NEEDED)
+    assert (config.patch, config.learning_rate, config.dropout, config.batch_size) == (938, 1e-3, 0.5, 32)
+    assert (config.plateau_epochs, config.l2, config.num_filt, config.dense_units) == (75, 1e-5, 16, 500)
+    assert config.residual_batch_norm == "scalar"
+
+
+def test_the_command_line_goes_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("dataset: data\nlabel_set: mine\nfrontend: waveform\nlearning_rate: 1e-4\nepochs: 7\n")
+    config = resolve_config(str(tmp_path / "c.yaml"), {"epochs": 9, "seed": None})
+    assert (config.frontend, config.learning_rate, config.epochs, config.seed) == ("waveform", 1e-4, 9, 0)
+
+
+def test_a_runs_config_repeats_it(tmp_path: Path) -> None:
+    config = TrainConfig(**NEEDED, epochs=3, patch_seconds=3.0)
+    (tmp_path / "config.json").write_text(json.dumps({"format": 1, **config.to_dict()}))
+    assert resolve_config(str(tmp_path / "config.json"), {}) == config
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"epochs": 0}, "epochs: expected at least 1, received 0"),
+        ({"batch_size": 2.5}, "batch_size: expected int, received 2.5"),
+        ({"frontend": "mel"}, "frontend: expected spectrogram or waveform, received 'mel'"),
+        ({"learning_rate": "fast"}, "learning_rate: expected float, received 'fast'"),
+        ({"learning_rate": -1.0}, "learning_rate: expected more than 0"),
+        ({"dropout": 1.5}, "dropout"),
+        ({"patch_seconds": 0.05}, "this spectrogram model needs at least"),
+        ({"frontend": "waveform", "patch_seconds": 1.0}, "this waveform model needs at least 1.23, received 1"),
+        ({"frontend": "waveform", "waveform_layers": 9, "patch_seconds": 3.0}, "needs at least 11.07"),
+        ({"precision": "float16"}, "precision: expected float32 or mixed_bfloat16 or mixed_float16"),
+        ({"synchronized_batch_norm": "yes"}, "synchronized_batch_norm: expected bool"),
+    ],
+)
+def test_a_wrong_field_is_named_with_what_was_expected(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        TrainConfig(**{**NEEDED, **fields})
+
+
+def test_an_unknown_field_a_missing_one_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("dataset: data\nepoch: 3\n")
+    with pytest.raises(UserError, match="unknown field 'epoch'"):
+        resolve_config(str(tmp_path / "c.yaml"), {})
+    with pytest.raises(UserError, match="--label-set: expected"):
+        resolve_config(None, {"dataset": "data"})
+    with pytest.raises(UserError, match="no such file"):
+        resolve_config(str(tmp_path / "none.yaml"), {})

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.build.build import BuildOptions, build
+from pipeline.labels.overlay import lay_labels
+from pipeline.labels.splits import SplitMethod, make_split
+from schemas.dataset import Dataset
+from schemas.errors import DatasetError, UserError
+from schemas.tables import SPLITS
+from tests.training.conftest import TAGS, TRACKS, SmallDataset, sound_of
+from training.labels import labelled_tracks, open_labels
+
+
+def test_every_track_is_in_one_split_with_the_tags_that_it_was_annotated_with(small_dataset: SmallDataset) -> None:
+    dataset = Dataset.open(small_dataset.root)
+    labels = open_labels(dataset, "small")
+    assert labels.vocabulary == TAGS
+    seen: dict[str, list[str]] = {}
+    for split in SPLITS:
+        tracks = labelled_tracks(dataset, labels, "logmel", split)
+        for track_id, targets in zip(tracks.track_ids, tracks.targets, strict=True):
+            seen[track_id] = [tag for tag, target in zip(TAGS, targets, strict=True) if target == 1]
+    assert seen == {f"track-{number:02d}": sound_of(number)[1] for number in range(TRACKS)}
+
+
+def test_artists_never_straddle_two_splits(small_dataset: SmallDataset) -> None:
+    dataset = Dataset.open(small_dataset.root)
+    labels = open_labels(dataset, "small")
+    artists = [
+        {int(track[-2:]) // 2 for track in labelled_tracks(dataset, labels, "logmel", split).track_ids}
+        for split in SPLITS
+    ]
+    assert not (artists[0] & artists[1] or artists[0] & artists[2] or artists[1] & artists[2])
+
+
+def test_an_unknown_label_set_or_version_is_named_with_what_there_is(small_dataset: SmallDataset) -> None:
+    dataset = Dataset.open(small_dataset.root)
+    with pytest.raises(UserError, match="'smal'.*there are small"):
+        open_labels(dataset, "smal")
+    with pytest.raises(UserError, match="small@000000000000: no such version"):
+        open_labels(dataset, "small@000000000000")
+
+
+def test_labels_of_another_dataset_are_refused(small_dataset: SmallDataset, tmp_path: Path) -> None:
+    foreign = small_dataset.copy(tmp_path / "foreign")
+    shutil.rmtree(Path(foreign.root))
+    build(str(foreign.folder / "catalog.csv"), foreign.root, BuildOptions(workers=1, shards=3, limit=20))
+    shutil.copytree(Path(small_dataset.root) / "labels", Path(foreign.root) / "labels")
+    with pytest.raises(UserError, match="another dataset's tracks"):
+        open_labels(Dataset.open(foreign.root), "small")
+
+
+def test_a_split_without_tracks_says_how_to_make_another(small_dataset: SmallDataset, tmp_path: Path) -> None:
+    copy = small_dataset.copy(tmp_path / "copy")
+    dataset = Dataset.open(copy.root)
+    make_split(dataset, "test-only", SplitMethod((0, 0, 100)))
+    lay_labels(copy.root, [str(copy.folder / "annotations.csv")], str(copy.folder / "small.yaml"), "test-only")
+    with pytest.raises(UserError, match="has no train track; make another with `pipeline.run split`"):
+        labelled_tracks(dataset, open_labels(dataset, "small"), "logmel", "train")
+
+
+def test_a_table_that_lost_rows_is_found(small_dataset: SmallDataset, tmp_path: Path) -> None:
+    copy = small_dataset.copy(tmp_path / "copy")
+    folder = next(path for path in Path(copy.root, "labels", "small").iterdir() if path.is_dir())
+    fields = json.loads((folder / "labels.json").read_text())
+    fields["counts"]["tracks"] += 1
+    (folder / "labels.json").write_text(json.dumps(fields))
+    with pytest.raises(DatasetError, match=f"expected 3 tags and {TRACKS + 1} tracks, found 3 and {TRACKS}"):
+        open_labels(Dataset.open(copy.root), "small")
+
+
+def test_unknown_and_graded_values_reach_the_targets(small_dataset: SmallDataset, tmp_path: Path) -> None:
+    copy = small_dataset.copy(tmp_path / "copy")
+    (copy.folder / "graded.csv").write_text(
+        "track_id,tag,value\ntrack-00,bass,0.25\ntrack-01,bass,\ntrack-02,noise,1\ntrack-02,bass,0.9\n"
+    )
+    for missing, default in (("negative", 0.0), ("unknown", np.nan)):
+        (copy.folder / "graded.yaml").write_text(
+            f"name: {missing}\ntags: [bass, noise]\nvalues: graded\nmissing: {missing}\n"
+        )
+        lay_labels(copy.root, [str(copy.folder / "graded.csv")], str(copy.folder / "graded.yaml"))
+        dataset = Dataset.open(copy.root)
+        labels = open_labels(dataset, missing)
+        rows = {
+            track: targets.tolist()
+            for split in SPLITS
+            for tracks in [labelled_tracks(dataset, labels, "logmel", split)]
+            for track, targets in zip(tracks.track_ids, tracks.targets, strict=True)
+        }
+        expected = {
+            "track-00": [0.25, default],
+            "track-01": [np.nan, default],
+            "track-02": [0.9, 1.0],
+            "track-03": [default, default],
+        }
+        for track, values in expected.items():
+            assert rows[track] == pytest.approx(values, nan_ok=True)

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.errors import DatasetError, UserError
+from tests.training.conftest import SmallDataset
+from training.checkpoints import BEST_NAME, LoopState
+from training.config import TrainConfig
+from training.loop import after_plateau, train
+from training.run_folder import RunFolder
+
+ROOT = Path(__file__).parents[2]
+
+
+def _weights(run: str, name: str) -> dict[str, np.ndarray]:
+    (file,) = Path(run, "checkpoints", name).glob("*.npz")
+    with np.load(file) as arrays:
+        return dict(arrays)
+
+
+def _lines(run: str) -> list[dict[str, float]]:
+    return [json.loads(line) for line in Path(run, "metrics.jsonl").read_text().splitlines()]
+
+
+def _without_clock(lines: list[dict[str, float]]) -> list[dict[str, float]]:
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+def test_training_learns_what_the_sounds_are(small_config: TrainConfig, tmp_path: Path) -> None:
+    run = str(tmp_path / "run")
+    summary = train(dataclasses.replace(small_config, epochs=12, select_by="roc_auc"), run)
+    lines = _lines(run)
+    assert summary.trained_epochs == len(lines) == 12
+    assert lines[-1]["loss"] < 0.7 * lines[0]["loss"]
+    assert max(line["validation_roc_auc"] for line in lines) > 0.85
+
+
+def test_the_run_keeps_its_resolved_config_and_the_label_version(small_config: TrainConfig, small_run: str) -> None:
+    config = RunFolder(small_run).read_config()
+    name, _, version = config.label_set.partition("@")
+    assert name == "small"
+    assert len(version) == 12
+    assert dataclasses.replace(config, label_set="small") == small_config
+
+
+def test_the_same_configuration_gives_the_same_weights(small_run: str, tmp_path: Path) -> None:
+    again = str(tmp_path / "again")
+    train(RunFolder(small_run).read_config(), again)
+    first, second = (_weights(run, "epoch-000002") for run in (small_run, again))
+    assert first.keys() == second.keys()
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert _without_clock(_lines(small_run)) == _without_clock(_lines(again))
+
+
+def test_a_run_that_goes_on_ends_with_the_weights_of_an_undisturbed_one(
+    small_config: TrainConfig, small_run: str, tmp_path: Path
+) -> None:
+    run = str(tmp_path / "run")
+    train(dataclasses.replace(small_config, epochs=1), run)
+    summary = train(small_config, run)
+    assert summary.trained_epochs == 1
+    first, second = (_weights(one, "epoch-000002") for one in (small_run, run))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert _without_clock(_lines(small_run)) == _without_clock(_lines(run))
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_same_weights(small_config: TrainConfig, tmp_path: Path) -> None:
+    config = dataclasses.replace(small_config, epochs=6)
+    undisturbed, killed = str(tmp_path / "undisturbed"), str(tmp_path / "killed")
+    train(config, undisturbed)
+    (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
+    command = [sys.executable, "training/run.py", "train", "--config", str(tmp_path / "config.json"), "--out", killed]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not Path(killed, "checkpoints", "epoch-000002", "state.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not Path(killed, "checkpoints", "epoch-000006").exists(), "killed too late to show anything"
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    first, second = (_weights(run, "epoch-000006") for run in (undisturbed, killed))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert _without_clock(_lines(undisturbed)) == _without_clock(_lines(killed))
+
+
+def test_another_configuration_is_refused_with_the_difference(small_config: TrainConfig, small_run: str) -> None:
+    with pytest.raises(UserError, match=r"another configuration \(batch_size: 8 -> 4; seed: 0 -> 1\)"):
+        train(dataclasses.replace(small_config, batch_size=4, seed=1), small_run)
+
+
+def test_a_folder_that_is_something_else_is_refused_untouched(small_config: TrainConfig, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"expected a run or an empty folder, found thesis.txt"):
+        train(small_config, str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_plateau_is_counted_in_epochs_and_starts_again_once_it_is_over() -> None:
+    state, stalled = LoopState(), []
+    for loss in (1.0, 0.9, 0.95, 0.9, 0.91, 0.92, 0.8):
+        state, over = after_plateau(state, loss, patience=4, epochs=2)
+        stalled.append(over)
+    assert stalled == [False, False, False, True, False, True, False]
+    assert (state.plateau_best, state.plateau_wait) == (0.8, 0)
+
+
+def test_training_stops_early_and_halves_the_rate_when_nothing_gets_better(
+    small_config: TrainConfig, tmp_path: Path
+) -> None:
+    # A rate this large throws the weights about: the first validations stay the best.
+    config = dataclasses.replace(small_config, epochs=30, learning_rate=5.0, plateau_epochs=2, stop_epochs=3)
+    run = str(tmp_path / "run")
+    train(config, run)
+    lines = _lines(run)
+    best = json.loads(Path(run, "checkpoints", BEST_NAME, "state.json").read_text())["state"]["best_epoch"]
+    assert len(lines) == best + 3 < 30
+    assert lines[-1]["learning_rate"] <= 2.5
+
+
+def test_a_damaged_shard_stops_training_with_its_name(
+    small_dataset: SmallDataset, small_config: TrainConfig, tmp_path: Path
+) -> None:
+    copy = small_dataset.copy(tmp_path / "copy")
+    for payload in Path(copy.root, "features").glob("logmel-*/gen-000/*.tfrecord"):
+        payload.write_bytes(bytes(payload.stat().st_size))
+    with pytest.raises(DatasetError, match=r"part-0000\d-\w+\.tfrecord at byte \d+: no TFRecord record starts here"):
+        train(dataclasses.replace(small_config, dataset=copy.root), str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_to_finite_numbers(small_config: TrainConfig, tmp_path: Path, precision: str) -> None:
+    run = str(tmp_path / "run")
+    train(dataclasses.replace(small_config, epochs=1, precision=precision), run)
+    assert np.isfinite(_lines(run)[0]["loss"])
+
+
+def test_the_waveform_model_trains_from_the_same_dataset(small_config: TrainConfig, tmp_path: Path) -> None:
+    run = str(tmp_path / "run")
+    train(dataclasses.replace(small_config, frontend="waveform", patch_seconds=1.5, epochs=1), run)
+    assert np.isfinite(_lines(run)[0]["validation_loss"])

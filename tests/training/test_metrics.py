@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from training.metrics import tagging_metrics, weighted_areas
+
+RNG = np.random.default_rng(0)
+
+
+def _case(tracks: int = 80, tags: int = 6, decimals: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    targets = (RNG.random((tracks, tags)) < RNG.uniform(0.05, 0.6, tags)).astype(np.float32)
+    targets[0], targets[1] = 1, 0
+    scores = np.round(targets * 0.3 + RNG.random((tracks, tags)), decimals)  # rounded: many ties
+    return targets, scores
+
+
+def test_metrics_are_scikit_learns_exactly_ties_included() -> None:
+    targets, scores = _case()
+    metrics = tagging_metrics(targets, scores, bootstrap=0)
+    for number, tag in enumerate(metrics.per_tag):
+        assert tag.roc_auc == pytest.approx(roc_auc_score(targets[:, number], scores[:, number]), abs=1e-12)
+        assert tag.pr_auc == pytest.approx(average_precision_score(targets[:, number], scores[:, number]), abs=1e-12)
+    assert metrics.roc_auc_macro == pytest.approx(roc_auc_score(targets, scores, average="macro"), abs=1e-12)
+    assert metrics.pr_auc_macro == pytest.approx(average_precision_score(targets, scores, average="macro"), abs=1e-12)
+
+
+def test_a_ranking_squeezed_towards_zero_keeps_its_value() -> None:
+    targets, scores = _case(decimals=6)
+    squeezed = scores * 1e-6
+    plain, small = (tagging_metrics(targets, values, bootstrap=0) for values in (scores, squeezed))
+    assert plain.roc_auc_macro == small.roc_auc_macro
+
+
+def test_a_tag_without_positives_is_left_out_of_the_means_and_counted() -> None:
+    targets, scores = _case(tags=3)
+    targets[:, 1] = 0
+    metrics = tagging_metrics(targets, scores, bootstrap=0)
+    assert metrics.tags_defined == 2
+    assert np.isnan(metrics.per_tag[1].roc_auc)
+    assert metrics.roc_auc_macro == pytest.approx(np.mean([metrics.per_tag[0].roc_auc, metrics.per_tag[2].roc_auc]))
+
+
+def test_unknown_targets_are_left_out_of_their_tag_alone() -> None:
+    targets, scores = _case(tags=2)
+    holes = targets.copy()
+    holes[10:30, 0] = np.nan
+    metrics = tagging_metrics(holes, scores, bootstrap=0)
+    kept = ~np.isnan(holes[:, 0])
+    assert metrics.per_tag[0].tracks == kept.sum()
+    assert metrics.per_tag[0].roc_auc == pytest.approx(roc_auc_score(targets[kept, 0], scores[kept, 0]))
+    assert metrics.per_tag[1].roc_auc == pytest.approx(roc_auc_score(targets[:, 1], scores[:, 1]))
+
+
+def test_weights_are_the_same_as_drawing_tracks_again() -> None:
+    targets, scores = _case(tags=1)
+    drawn = RNG.integers(0, len(targets), len(targets))
+    weights = np.bincount(drawn, minlength=len(targets)).astype(float)[None]
+    roc, precision = weighted_areas(targets[:, 0] > 0, scores[:, 0], weights)
+    assert roc[0] == pytest.approx(roc_auc_score(targets[drawn, 0], scores[drawn, 0]), abs=1e-12)
+    assert precision[0] == pytest.approx(average_precision_score(targets[drawn, 0], scores[drawn, 0]), abs=1e-12)
+
+
+def test_bootstrap_intervals_hold_the_value_repeat_with_the_seed_and_narrow_with_tracks() -> None:
+    targets, scores = _case(tracks=60)
+    few = tagging_metrics(targets, scores, seed=3)
+    assert few.roc_auc_interval[0] < few.roc_auc_macro < few.roc_auc_interval[1]
+    assert few.pr_auc_interval[0] < few.pr_auc_macro < few.pr_auc_interval[1]
+    assert few == tagging_metrics(targets, scores, seed=3)
+    assert few.roc_auc_interval != tagging_metrics(targets, scores, seed=4).roc_auc_interval
+    many = tagging_metrics(np.tile(targets, (9, 1)), np.tile(scores, (9, 1)), seed=3)
+    width = [high - low for low, high in (few.roc_auc_interval, many.roc_auc_interval)]
+    assert width[1] < width[0] / 2
+
+
+def test_graded_targets_count_as_positive_from_the_label_sets_value() -> None:
+    targets, scores = _case(tags=1)
+    graded = np.where(targets > 0, 0.7, 0.2).astype(np.float32)
+    assert tagging_metrics(graded, scores, positive_at=0.5, bootstrap=0).per_tag[0].positives == targets.sum()
+    assert np.isnan(tagging_metrics(graded, scores, positive_at=0.8, bootstrap=0).roc_auc_macro)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from schemas.errors import UserError
+from training.patches import cut, patch_length, patch_starts, random_start
+
+
+def test_fifteen_seconds_are_938_frames_or_240000_samples() -> None:
+    assert patch_length(15.0, "spectrogram") == 938
+    assert patch_length(15.0, "waveform") == 240_000
+
+
+@pytest.mark.parametrize(
+    ("length", "starts"),
+    [(1, [0]), (10, [0]), (11, [0, 1]), (20, [0, 10]), (25, [0, 10, 15]), (30, [0, 10, 20])],
+)
+def test_patches_cover_a_track_once_and_a_tail_ends_with_it(length: int, starts: list[int]) -> None:
+    assert patch_starts(length, 10).tolist() == starts
+
+
+def test_every_frame_of_any_track_is_in_a_patch() -> None:
+    for length in range(1, 60):
+        covered = np.zeros(max(length, 10), bool)
+        for start in patch_starts(length, 10):
+            assert start == 0 or start + 10 <= length
+            covered[start : start + 10] = True
+        assert covered[:length].all()
+
+
+def test_a_short_track_is_padded_with_zeros() -> None:
+    patch = cut(np.ones((3, 2), np.float16), 0, 5)
+    assert patch.tolist() == [[1, 1], [1, 1], [1, 1], [0, 0], [0, 0]]
+
+
+def test_random_starts_repeat_with_their_seed_and_reach_both_ends() -> None:
+    starts = [random_start(13, 10, (0, 2, epoch, 7)) for epoch in range(200)]
+    assert starts == [random_start(13, 10, (0, 2, epoch, 7)) for epoch in range(200)]
+    assert set(starts) == {0, 1, 2, 3}
+    assert random_start(5, 10, (0,)) == 0
+
+
+def test_a_patch_of_no_length_is_refused() -> None:
+    with pytest.raises(UserError, match="--patch-seconds"):
+        patch_length(0.0, "waveform")

@@ -1,0 +1,75 @@
+"""The seeded layers that both front-ends and the back-end are built of."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import keras
+
+from training.models.dropout import StepDropout
+from training.models.normalization import BatchNorm
+
+
+@dataclasses.dataclass(frozen=True)
+class Blocks:
+    """Makes layers that share a seed, a precision, a weight decay and a kind of batch norm.
+
+    A layer's initial weights follow from (seed, the layer's name), so that they do not depend on the order in
+    which layers are made, nor on what else the process drew.
+
+    Attributes:
+        seed: Seed of the whole model.
+        dtype_policy: Keras dtype policy of the layers, ``"float32"`` or ``"mixed_bfloat16"`` for instance.
+        l2: Weight decay ``c``, adding ``c / 2 * sum(kernel ** 2)`` per kernel.
+        synchronized_batch_norm: Take batch statistics over all replicas.
+    """
+
+    seed: int
+    dtype_policy: str
+    l2: float
+    synchronized_batch_norm: bool
+
+    def conv1d(self, inputs: Any, filters: int, width: int, *, name: str, **options: Any) -> Any:
+        """Convolves [batch, steps, channels] to [batch, steps', filters], then ReLU."""
+        layer = keras.layers.Conv1D(filters, width, activation="relu", name=name, **options, **self._kernel(name))
+        return layer(inputs)
+
+    def conv2d(self, inputs: Any, filters: int, size: tuple[int, int], *, name: str, **options: Any) -> Any:
+        """Convolves [batch, rows, columns, channels] to [batch, rows', columns', filters], then ReLU."""
+        layer = keras.layers.Conv2D(filters, size, activation="relu", name=name, **options, **self._kernel(name))
+        return layer(inputs)
+
+    def dense(self, inputs: Any, units: int, *, name: str, activation: str | None = None) -> Any:
+        """Maps [batch, features] to [batch, units]."""
+        return keras.layers.Dense(units, activation=activation, name=name, **self._kernel(name))(inputs)
+
+    def batch_norm(self, inputs: Any, *, name: str) -> Any:
+        """Normalises each channel of [batch, …, channels] over everything else."""
+        return BatchNorm(name=name, **self._norm())(inputs)
+
+    def scalar_batch_norm(self, inputs: Any, *, name: str) -> Any:
+        """Normalises [batch, …, channels] with one mean and one variance for all channels."""
+        return BatchNorm(scalar=True, name=name, **self._norm())(inputs)
+
+    def dropout(self, inputs: Any, rate: float, *, name: str) -> Any:
+        """Drops a share of [batch, features], the same units for the same (seed, name, step, replica)."""
+        return StepDropout(rate, key=derive_seed(self.seed, name), name=name, dtype=self.dtype_policy)(inputs)
+
+    def _kernel(self, name: str) -> dict[str, Any]:
+        return {
+            # He: truncated normal, fan-in, scale 2. VarianceScaling() alone would be scale 1.
+            "kernel_initializer": keras.initializers.HeNormal(seed=derive_seed(self.seed, name)),
+            "kernel_regularizer": keras.regularizers.L2(self.l2 / 2) if self.l2 else None,
+            "dtype": self.dtype_policy,
+        }
+
+    def _norm(self) -> dict[str, Any]:
+        return {"synchronized": self.synchronized_batch_norm, "dtype": self.dtype_policy}
+
+
+def derive_seed(seed: int, name: str) -> int:
+    """Returns a seed in [0, 2**30) that follows from (seed, name), the same in every process."""
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 2

@@ -1,0 +1,101 @@
+"""What a tagger is made of, and the shortest patch it can take. Imports no Keras."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Literal, get_args
+
+Frontend = Literal["spectrogram", "waveform"]
+ResidualBatchNorm = Literal["scalar", "per_channel"]
+
+# Filters of each layer of the waveform front-end, keyed by the number of layers.
+WAVEFORM_FILTERS: dict[int, tuple[int, ...]] = {
+    7: (64, 64, 64, 128, 128, 128, 256),
+    9: (64, 64, 64, 128, 128, 128, 128, 128, 256),
+}
+WAVEFORM_KERNEL = 3  # samples (first layer) or steps; also the stride of the first layer and the later pools
+BACKEND_KERNEL = 7  # frames
+BACKEND_POOL = 2  # frames
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The choices that make one tagger. The defaults are the authors', see Pons et al., arXiv:1711.02520.
+
+    Attributes:
+        frontend: ``"spectrogram"`` reads log-mel frames, ``"waveform"`` reads samples. The paper finds the
+            waveform ahead only with about a million labelled tracks.
+        num_filt: Filters of the narrowest branch of the spectrogram front-end, which yields ``29 * num_filt``
+            channels. The paper has 16 on its private set and 8 on MagnaTagATune. The waveform front-end
+            ignores it.
+        dense_units: Width of the penultimate layer, which is also the embedding.
+        waveform_layers: 7, or 9 for a longer view, which needs patches of 11 s and more at 16 kHz. The
+            spectrogram front-end ignores it.
+        residual_batch_norm: ``"scalar"`` normalises after the second and the third back-end convolution with
+            one mean and one variance for all 512 channels, as the authors' code does and as the published
+            parameter counts include. ``"per_channel"`` is the usual kind: 2,044 more trainable weights and
+            2,044 more non-trainable ones.
+        dropout: Share of units dropped before each of the two dense layers, in [0, 1).
+        l2: Weight decay ``c`` of every convolution and dense kernel (no bias, no batch norm), adding
+            ``c / 2 * sum(kernel ** 2)`` to the loss. The paper names none; 1e-5, the half and the choice of
+            kernels come from the authors' later public training code. Keras's ``L2(c)`` would have no half.
+        synchronized_batch_norm: Take the statistics of batch norm over all replicas. Turn it on where a
+            replica sees few examples; it costs a reduction per layer and step.
+    """
+
+    frontend: Frontend
+    num_filt: int = 16
+    dense_units: int = 500
+    waveform_layers: int = 7
+    residual_batch_norm: ResidualBatchNorm = "scalar"
+    dropout: float = 0.5
+    l2: float = 1e-5
+    synchronized_batch_norm: bool = False
+
+    def __post_init__(self) -> None:
+        _require_one_of("frontend", self.frontend, get_args(Frontend))
+        _require_one_of("residual_batch_norm", self.residual_batch_norm, get_args(ResidualBatchNorm))
+        _require_one_of("waveform_layers", self.waveform_layers, tuple(WAVEFORM_FILTERS))
+        require_positive("num_filt", self.num_filt)
+        require_positive("dense_units", self.dense_units)
+        if not (_is_number(self.dropout) and 0 <= self.dropout < 1):
+            raise ValueError(f"Expected dropout to be a number in [0, 1). Received: {self.dropout!r}")
+        if not (_is_number(self.l2) and 0 <= self.l2 < math.inf):
+            raise ValueError(f"Expected l2 to be a finite number of at least 0. Received: {self.l2!r}")
+        if not isinstance(self.synchronized_batch_norm, bool):
+            received = repr(self.synchronized_batch_norm)
+            raise ValueError(f"Expected synchronized_batch_norm to be True or False. Received: {received}")
+
+
+def least_patch(config: ModelConfig) -> int:
+    """Returns the shortest patch that leaves the back-end one frame to pool over.
+
+    Args:
+        config: Which front-end, and how deep.
+
+    Returns:
+        Frames (spectrogram: 8) or samples (waveform: 19,680 with 7 layers, 177,144 with 9).
+    """
+    frames = BACKEND_POOL + BACKEND_KERNEL - 1
+    if config.frontend == "spectrogram":
+        return frames  # this front-end is padded in time: a frame in, a frame out
+    for _ in WAVEFORM_FILTERS[config.waveform_layers][1:]:
+        frames = frames * WAVEFORM_KERNEL  # before the pool
+        frames += WAVEFORM_KERNEL - 1  # before the unpadded convolution
+    return frames * WAVEFORM_KERNEL
+
+
+def require_positive(name: str, value: object) -> None:
+    """Raises ValueError unless `value` is an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"Expected {name} to be an integer of at least 1. Received: {value!r}")
+
+
+def _require_one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if isinstance(value, bool) or value not in choices:
+        raise ValueError(f"Expected {name} to be one of {', '.join(map(repr, choices))}. Received: {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

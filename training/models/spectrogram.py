@@ -1,0 +1,94 @@
+"""The spectrogram front-end: timbral and temporal convolutions over log-mel frames, after arXiv:1711.02520.
+
+Written from the paper and from a description of the authors' models.py (3-clause BSD, Pandora Media); no code
+of theirs is in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from training.models.blocks import Blocks
+
+# Heights of the timbral filters, in percent of the mel bands: 86 and 38 of 96.
+TIMBRAL_HEIGHTS = (90, 40)
+# (frames, multiple of num_filt)
+TIMBRAL_WIDTHS = ((7, 1), (3, 2), (1, 4))
+TEMPORAL_WIDTHS = ((165, 1), (128, 2), (64, 4), (32, 8))
+
+
+@keras.saving.register_keras_serializable(package="tagscale")
+class FrequencyWindows(keras.layers.Layer):
+    """Cuts [batch, frames, mels] into all windows of neighbouring mels, [batch, frames, windows, height].
+
+    A timbral filter of `height` mels, slid over frequency, is then a convolution over time alone with
+    `height` input channels: the same sums and the same weights as a two-dimensional filter on one channel.
+    CPUs compute the gradient of one-channel convolutions slowly, and the three widths of one height share
+    the windows.
+
+    Args:
+        height: Mels per window, at least 1.
+    """
+
+    def __init__(self, height: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if height < 1:
+            raise ValueError(f"Expected height to be at least 1 mel. Received: {height!r}")
+        self.height = height
+
+    def call(self, inputs: Any) -> Any:
+        """Maps [batch, frames, mels] to [batch, frames, mels - height + 1, height]."""
+        windows = inputs.shape[2] - self.height + 1
+        return ops.stack([inputs[:, :, low : low + self.height] for low in range(windows)], axis=2)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        batch, frames, mels = input_shape
+        return (batch, frames, None if mels is None else mels - self.height + 1, self.height)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "height": self.height}
+
+
+def spectrogram_frontend(logmel: Any, blocks: Blocks, *, num_filt: int) -> Any:
+    """Adds the front-end to a functional model.
+
+    Six timbral convolutions see a spectral shape of 1 to 7 frames wherever it lies in frequency; four
+    temporal ones see the course of the mean over mels, which stands for the energy, over 32 to 165 frames
+    (0.5 to 2.6 s).
+
+    Args:
+        logmel: [batch, frames, mels].
+        blocks: Makes the layers.
+        num_filt: Filters of the narrowest branch.
+
+    Returns:
+        [batch, frames, 29 * num_filt]: timbral channels (14 * num_filt), then temporal ones (15 * num_filt).
+    """
+    mels = logmel.shape[2]
+    branches = []
+    for percent in TIMBRAL_HEIGHTS:
+        height = mels * percent // 100
+        windows = FrequencyWindows(height, name=f"windows_{height}", dtype=blocks.dtype_policy)(logmel)
+        for width, multiple in TIMBRAL_WIDTHS:
+            branches.append(_timbral(windows, blocks, width, multiple * num_filt, name=f"timbral_{width}x{height}"))
+    energy = ops.mean(logmel, axis=2, keepdims=True)
+    for width, multiple in TEMPORAL_WIDTHS:
+        name = f"temporal_{width}"
+        channels = blocks.conv1d(energy, multiple * num_filt, width, padding="same", name=f"{name}_conv")
+        branches.append(blocks.batch_norm(channels, name=f"{name}_norm"))
+    return keras.layers.Concatenate(name="frontend", dtype=blocks.dtype_policy)(branches)
+
+
+def _timbral(windows: Any, blocks: Blocks, width: int, filters: int, *, name: str) -> Any:
+    """Maps [batch, frames, windows, height] to the best of all windows, [batch, frames, filters]."""
+    channels = blocks.conv2d(windows, filters, (width, 1), padding="same", name=f"{name}_conv")
+    channels = blocks.batch_norm(channels, name=f"{name}_norm")
+    frames, positions = channels.shape[1:3]
+    # A pool over all windows is a maximum whose gradient goes to one window; that of a reduction is shared
+    # out between ties, which takes more passes over memory. Ties at the ReLU's zero have no gradient anyway.
+    pool = keras.layers.MaxPooling2D((1, positions), name=f"{name}_max", dtype=blocks.dtype_policy)
+    flatten = keras.layers.Reshape((frames, filters), name=name, dtype=blocks.dtype_policy)
+    return flatten(pool(channels))

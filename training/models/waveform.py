@@ -1,0 +1,40 @@
+"""The waveform front-end: a stack of short convolutions over samples, after arXiv:1711.02520.
+
+Written from the paper and from a description of the authors' models.py (3-clause BSD, Pandora Media); no code
+of theirs is in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from training.models.blocks import Blocks
+from training.models.config import WAVEFORM_FILTERS, WAVEFORM_KERNEL
+
+
+def waveform_frontend(waveform: Any, blocks: Blocks, *, layers: int) -> Any:
+    """Adds the front-end to a functional model.
+
+    The first layer is a convolution of 3 samples with stride 3. Each further one is a convolution of 3 steps
+    without padding, then a maximum over 3 steps. Batch norm follows the ReLU of each, before the maximum.
+
+    Args:
+        waveform: [batch, samples].
+        blocks: Makes the layers.
+        layers: 7 or 9.
+
+    Returns:
+        [batch, frames, 256]: 240,000 samples give 108 frames with 7 layers.
+    """
+    first, *rest = WAVEFORM_FILTERS[layers]
+    samples = keras.layers.Reshape((waveform.shape[1], 1), name="samples", dtype=blocks.dtype_policy)(waveform)
+    steps = blocks.conv1d(samples, first, WAVEFORM_KERNEL, strides=WAVEFORM_KERNEL, name="wave1_conv")
+    steps = blocks.batch_norm(steps, name="wave1_norm")
+    for number, filters in enumerate(rest, start=2):
+        name = "frontend" if number == layers else f"wave{number}"
+        steps = blocks.conv1d(steps, filters, WAVEFORM_KERNEL, name=f"wave{number}_conv")
+        steps = blocks.batch_norm(steps, name=f"wave{number}_norm")
+        steps = keras.layers.MaxPooling1D(WAVEFORM_KERNEL, name=name, dtype=blocks.dtype_policy)(steps)
+    return steps
