@@ -27,6 +27,8 @@ SEED = 1
 RATIOS = "60,15,25"  # train, validation, test: a test split that is large enough to tell models apart
 PATCH_SECONDS = 3
 EPOCHS = 30
+VALIDATE_EVERY = 3  # epochs
+BATCH_NORM_MOMENTUM = 0.9  # a run this short has too few steps for the usual 0.99
 TAGGED_FILES = 2
 
 LABEL_SET = """\
@@ -57,7 +59,8 @@ def demo(out: str, tracks: int, seconds: float, epochs: int) -> None:
         + ["--label-set", label_set],
         "verify": [*pipeline, "verify", "--dataset", dataset, "--deep"],
         "train": [*training, "train", "--dataset", dataset, "--label-set", "demo", "--frontend", "spectrogram"]
-        + ["--patch-seconds", str(PATCH_SECONDS), "--epochs", str(epochs), "--select-by", "pr_auc", "--out", run],
+        + ["--patch-seconds", str(PATCH_SECONDS), "--epochs", str(epochs), "--validate-every", str(VALIDATE_EVERY)]
+        + ["--batch-norm-momentum", str(BATCH_NORM_MOMENTUM), "--select-by", "pr_auc", "--out", run],
         "evaluate": [*training, "evaluate", "--run", run, "--split", "test", "--baseline"],
         "export": [*training, "export", "--run", run, "--out", f"{run}/saved_model"],
     }

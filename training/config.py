@@ -49,6 +49,7 @@ class TrainConfig:
         residual_batch_norm: scalar, as published, or per_channel.
         dropout: before each dense layer.
         l2: weight decay of the kernels, in the loss.
+        batch_norm_momentum: share of the moving statistics that a step keeps; less for a run of few steps.
         synchronized_batch_norm: batch statistics over all replicas rather than each one's own.
     """
 
@@ -73,6 +74,7 @@ class TrainConfig:
     residual_batch_norm: ResidualBatchNorm = "scalar"
     dropout: float = 0.5
     l2: float = 1e-5
+    batch_norm_momentum: float = 0.99
     synchronized_batch_norm: bool = False
 
     def __post_init__(self) -> None:

@@ -51,6 +51,7 @@ def cli() -> None:
 @click.option("--residual-batch-norm", type=click.Choice(["scalar", "per_channel"]), help="[default: scalar].")
 @click.option("--dropout", type=float, help="Before each dense layer [default: 0.5].")
 @click.option("--l2", type=float, help="Weight decay of the kernels [default: 1e-5].")
+@click.option("--batch-norm-momentum", type=float, help="Less for a run of few hundred steps [default: 0.99].")
 @click.option("--synchronized-batch-norm", is_flag=True, default=None, help="Batch statistics over all replicas.")
 def train_command(out: str, config: str | None, waveform_layers: str | None, **options: object) -> None:
     """Train a tagger. The same command on a run that was stopped resumes it."""

@@ -23,12 +23,14 @@ class Blocks:
         seed: Seed of the whole model.
         dtype_policy: Keras dtype policy of the layers, ``"float32"`` or ``"mixed_bfloat16"`` for instance.
         l2: Weight decay ``c``, adding ``c / 2 * sum(kernel ** 2)`` per kernel.
+        batch_norm_momentum: Share of the moving statistics that a step keeps.
         synchronized_batch_norm: Take batch statistics over all replicas.
     """
 
     seed: int
     dtype_policy: str
     l2: float
+    batch_norm_momentum: float
     synchronized_batch_norm: bool
 
     def conv1d(self, inputs: Any, filters: int, width: int, *, name: str, **options: Any) -> Any:
@@ -66,7 +68,11 @@ class Blocks:
         }
 
     def _norm(self) -> dict[str, Any]:
-        return {"synchronized": self.synchronized_batch_norm, "dtype": self.dtype_policy}
+        return {
+            "momentum": self.batch_norm_momentum,
+            "synchronized": self.synchronized_batch_norm,
+            "dtype": self.dtype_policy,
+        }
 
 
 def derive_seed(seed: int, name: str) -> int:

@@ -40,6 +40,8 @@ class ModelConfig:
         l2: Weight decay ``c`` of every convolution and dense kernel (no bias, no batch norm), adding
             ``c / 2 * sum(kernel ** 2)`` to the loss. The paper names none; 1e-5, the half and the choice of
             kernels come from the authors' later public training code. Keras's ``L2(c)`` would have no half.
+        batch_norm_momentum: Share of the moving statistics that a step keeps, in (0, 1). They are what inference
+            normalises by, so a run of few hundred steps wants less than the usual 0.99.
         synchronized_batch_norm: Take the statistics of batch norm over all replicas. Turn it on where a
             replica sees few examples; it costs a reduction per layer and step.
     """
@@ -51,6 +53,7 @@ class ModelConfig:
     residual_batch_norm: ResidualBatchNorm = "scalar"
     dropout: float = 0.5
     l2: float = 1e-5
+    batch_norm_momentum: float = 0.99
     synchronized_batch_norm: bool = False
 
     def __post_init__(self) -> None:
@@ -63,6 +66,10 @@ class ModelConfig:
             raise ValueError(f"Expected dropout to be a number in [0, 1). Received: {self.dropout!r}")
         if not (_is_number(self.l2) and 0 <= self.l2 < math.inf):
             raise ValueError(f"Expected l2 to be a finite number of at least 0. Received: {self.l2!r}")
+        if not (_is_number(self.batch_norm_momentum) and 0 < self.batch_norm_momentum < 1):
+            raise ValueError(
+                f"Expected batch_norm_momentum to be a number in (0, 1). Received: {self.batch_norm_momentum!r}"
+            )
         if not isinstance(self.synchronized_batch_norm, bool):
             received = repr(self.synchronized_batch_norm)
             raise ValueError(f"Expected synchronized_batch_norm to be True or False. Received: {received}")

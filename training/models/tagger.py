@@ -62,7 +62,7 @@ def build_tagger(
         raise ValueError(f"Expected dtype_policy to be one of {', '.join(DTYPE_POLICIES)}. Received: {dtype_policy!r}")
     _check_patch(config, patch)
 
-    blocks = Blocks(seed, dtype_policy, config.l2, config.synchronized_batch_norm)
+    blocks = Blocks(seed, dtype_policy, config.l2, config.batch_norm_momentum, config.synchronized_batch_norm)
     if config.frontend == "spectrogram":
         if mels < LEAST_MELS:
             raise ValueError(f"Expected mels to be at least {LEAST_MELS}. Received: {mels}")

@@ -1,0 +1,125 @@
+"""Sound to file: mp3, ogg, flac and wav in rotation, at various qualities, the same bytes every time."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from pipeline.corpus.seeding import stream
+
+BLOCK: Final = 65_536  # frames handed to the encoder at a time; libvorbis overflows its stack on a whole track
+LOSSY_QUALITY: Final = (0.2, 0.7)  # libsndfile's compression level, 0 the best quality to 1 the smallest file
+BITRATE_MODES: Final = ("CONSTANT", "VARIABLE", "VARIABLE")
+PCM_DEPTHS: Final = ("PCM_16", "PCM_16", "PCM_24")  # integers: a float WAV carries the time of writing
+
+# An Ogg page: capture pattern, version, flags, position (8), serial (4), number (4), checksum (4), segments, sizes.
+OGG_CAPTURE: Final = b"OggS"
+OGG_SERIAL: Final = slice(14, 18)
+OGG_CHECKSUM: Final = slice(22, 26)
+OGG_SEGMENTS: Final = 26
+REVERSED_BITS: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a track is stored.
+
+    Attributes:
+        extension: of the file, without a dot.
+        subtype: libsndfile's name of the sample format or codec.
+        quality: compression level of a lossy codec, 0 to 1; None for the others.
+        bitrate_mode: of an mp3; None for the others.
+    """
+
+    extension: str
+    subtype: str
+    quality: float | None = None
+    bitrate_mode: str | None = None
+
+
+def choose_encoding(seed: int, track: int) -> Encoding:
+    """The encoding of a track: format in rotation, quality by chance."""
+    rng = stream(seed, "encoding", track)
+    quality = float(rng.uniform(*LOSSY_QUALITY))
+    mode = BITRATE_MODES[int(rng.integers(len(BITRATE_MODES)))]
+    depth = PCM_DEPTHS[int(rng.integers(len(PCM_DEPTHS)))]
+    rotation = (
+        Encoding("mp3", "MPEG_LAYER_III", quality, mode),
+        Encoding("ogg", "VORBIS", quality),
+        Encoding("flac", depth),
+        Encoding("wav", depth),
+    )
+    return rotation[track % len(rotation)]
+
+
+def encode(sound: npt.NDArray[np.float32], sample_rate: int, encoding: Encoding, serial: int) -> bytes:
+    """Encodes a track.
+
+    Args:
+        sound: [shape=(samples, channels), float32], full scale 1.
+        sample_rate: Hz.
+        encoding: format and quality.
+        serial: what an Ogg stream is numbered with; other formats have no such number.
+
+    Returns:
+        The bytes of the file: the same for the same arguments.
+    """
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(
+        buffer,
+        "w",
+        samplerate=sample_rate,
+        channels=sound.shape[1],
+        format=encoding.extension.upper(),
+        subtype=encoding.subtype,
+        compression_level=encoding.quality,
+        bitrate_mode=encoding.bitrate_mode,
+    ) as file:
+        for start in range(0, len(sound), BLOCK):
+            file.write(sound[start : start + BLOCK])
+    data = buffer.getvalue()
+    return number_ogg(data, serial) if encoding.extension == "ogg" else data
+
+
+def number_ogg(data: bytes, serial: int) -> bytes:
+    """Gives an Ogg file of one stream another serial number: libsndfile draws one from the clock.
+
+    Args:
+        data: the file.
+        serial: the new number, 0 to 2**32 - 1.
+
+    Returns:
+        The file with the serial and the checksum of every page rewritten.
+
+    Raises:
+        ValueError: if `data` is not a sequence of whole Ogg pages.
+    """
+    pages = []
+    start = 0
+    while start < len(data):
+        if data[start : start + len(OGG_CAPTURE)] != OGG_CAPTURE or start + OGG_SEGMENTS >= len(data):
+            raise ValueError(f"Expected an Ogg page at byte {start}. Received: {data[start : start + 8]!r}.")
+        segments = data[start + OGG_SEGMENTS]
+        body = start + OGG_SEGMENTS + 1 + segments
+        end = body + sum(data[start + OGG_SEGMENTS + 1 : body])
+        if end > len(data):
+            raise ValueError(f"Expected {end - start} bytes of an Ogg page at byte {start}. Received: too few.")
+        page = bytearray(data[start:end])
+        page[OGG_SERIAL] = serial.to_bytes(4, "little")
+        page[OGG_CHECKSUM] = bytes(4)
+        page[OGG_CHECKSUM] = _ogg_checksum(page).to_bytes(4, "little")
+        pages.append(bytes(page))
+        start = end
+    return b"".join(pages)
+
+
+def _ogg_checksum(page: bytearray) -> int:
+    """Ogg's CRC-32: zlib's polynomial, but most significant bit first, starting at 0 and not inverted."""
+    inverted = zlib.crc32(page.translate(REVERSED_BITS), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{inverted:032b}"[::-1], 2)
