@@ -13,6 +13,8 @@ import json
 import re
 from typing import Any, ClassVar, Literal, get_args
 
+import numpy as np
+
 from schemas.errors import UserError
 
 SAMPLE_RATE = 16_000  # Hz, mono
@@ -59,13 +61,16 @@ class Excerpt:
         return cls("center" if match[1] == "center" else "start", float(match[2]))
 
     def __str__(self) -> str:
-        return self.where if self.where == "full" else f"{self.where}:{self.seconds:g}"
+        """The one spelling of this excerpt, which `parse` reads back."""
+        if self.where == "full":
+            return self.where
+        return f"{self.where}:{np.format_float_positional(self.seconds, trim='-')}"
 
     def bounds(self, samples: int, sample_rate: int = SAMPLE_RATE) -> tuple[int, int]:
         """First and one-past-last sample of the excerpt in a track of `samples` samples at `sample_rate`."""
         if self.where == "full":
             return 0, samples
-        wanted = min(round(self.seconds * sample_rate), samples)
+        wanted = min(max(1, round(self.seconds * sample_rate)), samples)
         first = (samples - wanted) // 2 if self.where == "center" else 0
         return first, first + wanted
 
@@ -90,7 +95,8 @@ class WaveformSpec:
     algorithm: int = 1
 
     def __post_init__(self) -> None:
-        Excerpt.parse(self.excerpt)
+        object.__setattr__(self, "excerpt", str(Excerpt.parse(self.excerpt)))  # two spellings are one spec
+        _check_settings(self, known=("mix", "resampler", "algorithm"), counts=("sample_rate",))
 
     def to_dict(self) -> dict[str, Any]:
         return {"family": self.family, **dataclasses.asdict(self)}
@@ -122,6 +128,11 @@ class LogMelSpec:
     scale: str = "slaney"
     algorithm: int = 1
 
+    def __post_init__(self) -> None:
+        _check_settings(
+            self, known=("window", "padding", "scale", "algorithm"), counts=("n_fft", "hop_length", "mels")
+        )
+
     @property
     def sample_rate(self) -> int:
         return self.waveform.sample_rate
@@ -140,6 +151,18 @@ class LogMelSpec:
 
 
 FeatureSpec = WaveformSpec | LogMelSpec
+
+
+def _check_settings(spec: FeatureSpec, *, known: tuple[str, ...], counts: tuple[str, ...]) -> None:
+    """Raise UserError for a setting that this version cannot compute: one it has a single value for, or no count."""
+    for name in known:
+        only, found = getattr(type(spec), name), getattr(spec, name)
+        if found != only:
+            raise UserError(f"feature spec: {name}: this version of tagscale computes {only!r} alone, received {found!r}")
+    for name in counts:
+        found = getattr(spec, name)
+        if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+            raise UserError(f"feature spec: {name}: expected a whole number of at least 1, received {found!r}")
 
 
 def spec_from_dict(fields: dict[str, Any]) -> FeatureSpec:
@@ -161,6 +184,6 @@ def spec_from_dict(fields: dict[str, Any]) -> FeatureSpec:
 
 def specs_for(families: tuple[Family, ...], excerpt: str) -> dict[Family, FeatureSpec]:
     """The specs of the asked families over one waveform, in a fixed order."""
-    waveform = WaveformSpec(excerpt=str(Excerpt.parse(excerpt)))
+    waveform = WaveformSpec(excerpt=excerpt)
     every: dict[Family, FeatureSpec] = {"logmel": LogMelSpec(waveform=waveform), "waveform": waveform}
     return {family: every[family] for family in FAMILIES if family in families}

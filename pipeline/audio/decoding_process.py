@@ -5,7 +5,7 @@ soundfile and soxr and no more, is ready in 0.3 s, and may crash, hang or run ou
 worker. Samples go back through an unlinked temporary file whose descriptor both processes hold.
 
     request:  {"path": …}
-    answers:  {"progress": true} (any number, while it decodes)
+    answers:  {"progress": true} (once when it is ready, then any number while it decodes)
               {"facts": {…}, "samples": N, "frames": N}   waveform bytes, then log-mel bytes, lie in the file
               {"cause": …, "message": …}
 """
@@ -47,6 +47,7 @@ def main() -> None:
     if options.memory:
         resource.setrlimit(resource.RLIMIT_AS, (options.memory, options.memory))
     threading.Thread(target=_end_with_parent, args=(options.lifeline,), daemon=True).start()
+    answer(answers, {"progress": True})  # ready: from here on the parent's patience is that of decoding
     for line in sys.stdin:
         answer(answers, _decode(json.loads(line)["path"], spec, options.decoder, options.results, answers))
 

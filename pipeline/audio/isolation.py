@@ -128,21 +128,21 @@ class DecodingProcess:
         )
         os.close(child_end)
         self._pending = b""
-        self._patience = START_SECONDS  # the first answer includes the process's own imports
+        self._patience = START_SECONDS  # until it says that it is ready
         return self._process
 
     def _answer(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
-        deadline = time.monotonic() + max(self._patience, self._stall_seconds)
+        deadline = time.monotonic() + self._patience
         stdout = _descriptor(process.stdout)
         while True:
             line, newline, rest = self._pending.partition(b"\n")
             if newline:
                 self._pending = rest
-                self._patience = self._stall_seconds
                 fields: dict[str, Any] = json.loads(line)
                 if "progress" not in fields:
                     return fields
-                deadline = time.monotonic() + self._stall_seconds
+                self._patience = self._stall_seconds
+                deadline = time.monotonic() + self._patience
                 continue
             ready, _, _ = select.select([stdout], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:

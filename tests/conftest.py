@@ -1,0 +1,190 @@
+"""What the tests of the packages share: real audio files, one small built dataset, and the command line as a process."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+ROOT = Path(__file__).parents[1]
+LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
+SUBTYPES = {".opus": ("OGG", "OPUS"), ".ogg": ("OGG", "VORBIS"), ".mp3": ("MP3", "MPEG_LAYER_III")}
+
+WriteAudio = Callable[[Path, np.ndarray, int], Path]
+RunPipeline = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def write_audio() -> WriteAudio:
+    """Writes float samples, [samples] or [samples, channels], in the format that the path's ending names."""
+
+    def write(path: Path, samples: np.ndarray, rate: int) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix in (".m4a", ".aac"):
+            _encode_aac(path, samples.reshape(len(samples), -1), rate)
+        else:
+            kind, subtype = SUBTYPES.get(path.suffix, (None, None))
+            soundfile.write(path, samples, rate, format=kind, subtype=subtype)
+        return path
+
+    return write
+
+
+def _encode_aac(path: Path, samples: np.ndarray, rate: int) -> None:
+    layout = LAYOUTS[samples.shape[1]]
+    with av.open(str(path), "w", format="adts" if path.suffix == ".aac" else None) as container:
+        stream = container.add_stream("aac", rate=rate)
+        stream.layout = layout
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T, np.float32), format="fltp", layout=layout)
+        frame.sample_rate = rate
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            container.mux(packet)
+
+
+@pytest.fixture(scope="session")
+def material() -> Path:
+    """Real audio files beside the checkout; tests that use them are skipped where they are missing."""
+    folder = ROOT.parent / "shared" / "material"
+    if not folder.is_dir():
+        pytest.skip("the shared material is not beside this checkout")
+    return folder
+
+
+@dataclasses.dataclass(frozen=True)
+class SmallCorpus:
+    """A catalog of 24 short tracks in many formats, with annotations and a label set.
+
+    Attributes:
+        folder: holds everything below.
+        rows: of the catalog: track_id, uri, group.
+    """
+
+    folder: Path
+    rows: tuple[tuple[str, str, str], ...]
+
+    @property
+    def catalog(self) -> str:
+        return str(self.folder / "catalog.csv")
+
+    @property
+    def annotations(self) -> str:
+        return str(self.folder / "annotations.csv")
+
+    @property
+    def label_set(self) -> str:
+        return str(self.folder / "small.yaml")
+
+    def catalog_of(self, target: Path, rows: tuple[tuple[str, str, str], ...]) -> str:
+        """A catalog of other rows, its uris still relative: the audio is found beside it through a link."""
+        target.mkdir(parents=True, exist_ok=True)
+        if not (target / "audio").exists():
+            (target / "audio").symlink_to(self.folder / "audio")
+        write_csv(target / "catalog.csv", ("track_id", "uri", "group"), rows)
+        return str(target / "catalog.csv")
+
+
+# Ending, rate and channel count of the small corpus's tracks, in rotation.
+ROTATION = (
+    ("wav", 44_100, 2),
+    ("flac", 48_000, 1),
+    ("ogg", 22_050, 2),
+    ("mp3", 44_100, 2),
+    ("opus", 48_000, 2),
+    ("m4a", 44_100, 2),
+    ("wav", 8_000, 1),
+    ("flac", 96_000, 6),
+)
+TRACKS = 24
+TAGS = ("low", "noise", "tremolo")
+
+
+def write_csv(path: Path, header: tuple[str, ...], rows: object) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)  # type: ignore[arg-type]
+
+
+def sound_of(number: int, rate: int, channels: int) -> tuple[np.ndarray, list[str]]:
+    """A track of 2 to 3.5 s and the tags that are true of it."""
+    rng = np.random.default_rng(number)
+    time = np.arange(round((2 + 0.5 * (number % 4)) * rate)) / rate
+    tags = [tag for bit, tag in enumerate(TAGS) if (number >> bit) & 1]
+    sound = 0.2 * np.sin(2 * np.pi * (110.0 if "low" in tags else 1760.0) * time)
+    if "noise" in tags:
+        sound += rng.normal(scale=0.05, size=len(time))
+    if "tremolo" in tags:
+        sound *= 0.5 + 0.5 * np.sign(np.sin(2 * np.pi * 6 * time))
+    return np.outer(sound, np.linspace(1, 0.8, channels)).astype(np.float32), tags
+
+
+@pytest.fixture(scope="session")
+def small_corpus(tmp_path_factory: pytest.TempPathFactory, write_audio: WriteAudio) -> SmallCorpus:
+    """24 tracks of 8 artists; names with spaces and letters of other alphabets; uris relative to the catalog."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rows, annotations = [], []
+    for number in range(TRACKS):
+        ending, rate, channels = ROTATION[number % len(ROTATION)]
+        track, uri = f"träck {number:03d}", f"audio/Künstler {number % 8}/音楽 {number:03d}.{ending}"
+        sound, tags = sound_of(number, rate, channels)
+        write_audio(folder / uri, sound, rate)
+        rows.append((track, uri, f"artist {number % 8}"))
+        annotations += [(track, tag) for tag in tags]
+    write_csv(folder / "catalog.csv", ("track_id", "uri", "group"), rows)
+    write_csv(folder / "annotations.csv", ("track_id", "tag"), annotations)
+    (folder / "small.yaml").write_text(f"name: small\ntags: [{', '.join(TAGS)}]\n", encoding="utf-8")
+    return SmallCorpus(folder, tuple(rows))
+
+
+@pytest.fixture(scope="session")
+def built_dataset(small_corpus: SmallCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small corpus, built with one worker in this process into four shards; tests only read it."""
+    from pipeline.build.build import BuildOptions, build
+
+    root = tmp_path_factory.mktemp("built") / "dataset"
+    summary = build(small_corpus.catalog, str(root), BuildOptions(workers=1, shards=4))
+    assert (summary.tracks, summary.rejects) == (TRACKS, {})
+    return root
+
+
+@pytest.fixture
+def dataset(built_dataset: Path, tmp_path: Path) -> Path:
+    """A copy of the built dataset that the test may change."""
+    return Path(shutil.copytree(built_dataset, tmp_path / "dataset"))
+
+
+@pytest.fixture(scope="session")
+def contents() -> Callable[..., dict[str, str]]:
+    """Path below a folder -> SHA-256 of each file; `runs/` is not part of what must be the same."""
+
+    def contents_of(folder: Path, *, below: str = "") -> dict[str, str]:
+        files = sorted(path for path in (folder / below).rglob("*") if path.is_file())
+        named = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+        return {name: digest for name, digest in named.items() if not name.startswith("runs/")}
+
+    return contents_of
+
+
+@pytest.fixture(scope="session")
+def run_pipeline() -> RunPipeline:
+    """Runs `python -m pipeline.run` with the arguments given, as a user would."""
+
+    def run(*arguments: object, timeout: float = 120, **options: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pipeline.run", *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout, check=False, env=environment, **options
+        )  # type: ignore[call-overload]
+
+    return run
