@@ -37,7 +37,9 @@ def summed_loss(kind: LossKind, targets: Any, logits: Any) -> Any:
     if kind == "mse":
         each = tf.square(tf.sigmoid(logits) - safe)
     else:
-        each = tf.nn.sigmoid_cross_entropy_with_logits(labels=safe, logits=logits)
+        # The sigmoid cross-entropy. TensorFlow's own operation is the same sum, but its gradient adds three tensors in
+        # the order in which they come ready, so that two runs of one seed would differ in their last bits.
+        each = tf.math.softplus(logits) - safe * logits
     return tf.reduce_sum(tf.where(known, each, 0.0))
 
 

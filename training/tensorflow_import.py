@@ -1,4 +1,4 @@
-"""Import TensorFlow without its start-up chatter; a failure keeps its words."""
+"""Import TensorFlow without its start-up chatter, set for repeatable runs; a failure keeps its words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from schemas.errors import UserError
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow once, quietly.
+    """Import TensorFlow once, quietly, and let it run one operation at a time on a CPU.
+
+    Operations side by side add gradients in the order in which they come ready, so that two runs of one seed would
+    differ in their last bits; each operation still uses all cores, and the step costs the same.
 
     Its C++ logging writes to the descriptor of stderr before any of its settings for silence is read, so the
     descriptor itself is turned away meanwhile.
@@ -40,3 +43,6 @@ def import_tensorflow() -> None:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+    tensorflow = sys.modules["tensorflow"]
+    if not tensorflow.config.list_physical_devices("GPU"):
+        tensorflow.config.threading.set_inter_op_parallelism_threads(1)

@@ -20,7 +20,9 @@ def test_the_defaults_are_the_authors_recipe() -> None:
 
 
 def test_the_command_line_goes_over_the_file(tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text("dataset: data\nlabel_set: mine\nfrontend: waveform\nlearning_rate: 1e-4\nepochs: 7\n")
+    (tmp_path / "c.yaml").write_text(
+        "dataset: data\nlabel_set: mine\nfrontend: waveform\nlearning_rate: 1e-4\nepochs: 7\n"
+    )
     config = resolve_config(str(tmp_path / "c.yaml"), {"epochs": 9, "seed": None})
     assert (config.frontend, config.learning_rate, config.epochs, config.seed) == ("waveform", 1e-4, 9, 0)
 

@@ -14,7 +14,9 @@ KNOWN = 3
 @pytest.mark.parametrize("kind", ["cross-entropy", "mse"])
 def test_the_summed_loss_is_the_mean_loss_times_the_known_targets(kind: str) -> None:
     scores = 1 / (1 + np.exp(-LOGITS))
-    assert float(summed_loss(kind, TARGETS, LOGITS)) == pytest.approx(KNOWN * mean_loss(kind, TARGETS, scores), rel=1e-5)
+    assert float(summed_loss(kind, TARGETS, LOGITS)) == pytest.approx(
+        KNOWN * mean_loss(kind, TARGETS, scores), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("kind", ["cross-entropy", "mse"])

@@ -81,7 +81,9 @@ def test_padded_rows_score_as_each_row_alone_whatever_the_padding_holds(
     frontend: str, request: pytest.FixtureRequest
 ) -> None:
     served: Served = request.getfixturevalue(frontend)
-    rows = [samples[:length] for samples, length in zip(_stored_waveforms(served), (9_000, 31_999, 32_000), strict=False)]
+    rows = [
+        samples[:length] for samples, length in zip(_stored_waveforms(served), (9_000, 31_999, 32_000), strict=False)
+    ]
     padded = np.full((len(rows), 60_000), 0.7, np.float32)
     for row, samples in zip(padded, rows, strict=True):
         row[: len(samples)] = samples

@@ -111,7 +111,11 @@ def test_two_worker_processes_train_as_one_device_does(
 def test_a_strategy_that_cannot_be_had_is_one_line_and_exit_2(small_dataset: SmallDataset, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
     ended = subprocess.run(
-        _command(small_dataset, tmp_path / "run", "multi-worker"), cwd=ROOT, env=environment, capture_output=True, text=True
+        _command(small_dataset, tmp_path / "run", "multi-worker"),
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1].startswith("error: --strategy multi-worker: expected TF_CONFIG")

@@ -1,0 +1,102 @@
+"""The command line of the training stage: exit codes and words."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.training.conftest import TAGS, SmallDataset
+from training.config import TrainConfig
+
+ROOT = Path(__file__).parents[2]
+
+
+def _run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "training" / "run.py"), *arguments], cwd=cwd, capture_output=True, text=True
+    )
+
+
+def _refused(ended: subprocess.CompletedProcess[str], words: str) -> None:
+    """One line on stderr, exit 2."""
+    assert ended.returncode == 2, ended.stderr
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert ended.stderr.startswith("error: ")
+    assert words in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "export", "tag"])
+def test_each_command_explains_itself_without_importing_tensorflow(command: str) -> None:
+    ended = _run(command, "--help")
+    assert ended.returncode == 0
+    assert "Usage:" in ended.stdout
+
+
+def test_it_runs_from_anywhere(tmp_path: Path) -> None:
+    assert _run("--help", cwd=tmp_path).returncode == 0
+
+
+def test_what_is_missing_or_wrong_is_one_line_and_exit_2(small_dataset: SmallDataset, tmp_path: Path) -> None:
+    needed = ["--dataset", small_dataset.root, "--label-set", "small", "--frontend", "waveform"]
+    out = ["--out", str(tmp_path / "run")]
+    _refused(_run("train", *needed[2:], *out), "--dataset: expected")
+    _refused(_run("train", *needed, *out, "--patch-seconds", "1"), "needs at least 1.23")
+    _refused(_run("train", "--dataset", str(tmp_path), *needed[2:], *out), "expected a dataset, found no dataset.json")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_broken_dataset_is_one_line_and_exit_1(small_dataset: SmallDataset, tmp_path: Path) -> None:
+    copy = small_dataset.copy(tmp_path / "copy")
+    for payload in Path(copy.root, "features").glob("logmel-*/gen-000/*.tfrecord"):
+        payload.unlink()
+    ended = _run(
+        "train",
+        "--dataset",
+        copy.root,
+        "--label-set",
+        "small",
+        "--frontend",
+        "spectrogram",
+        "--out",
+        str(tmp_path / "run"),
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: ")
+    assert "the payload is missing" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_finished_run_goes_through_evaluate_export_and_tag(
+    small_config: TrainConfig, small_run: str, tmp_path: Path
+) -> None:
+    evaluated = _run("evaluate", "--run", small_run, "--split", "validation", "--baseline")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert "logistic regression" in evaluated.stdout
+    model = tmp_path / "model"
+    exported = _run("export", "--run", small_run, "--out", str(model))
+    assert exported.returncode == 0, exported.stderr
+    sound = (0.2 * np.sin(2 * np.pi * 110 * np.arange(48_000 * 2) / 48_000)).astype(np.float32)
+    soundfile.write(tmp_path / "gut ön.flac", np.stack([sound, sound], axis=1), 48_000)
+    (tmp_path / "text.mp3").write_text("no music")
+    files = [str(tmp_path / "gut ön.flac"), str(tmp_path / "text.mp3"), str(tmp_path / "gone.wav")]
+    tagged = _run("tag", "--model", str(model), "--json", *files)
+    assert tagged.returncode == 2
+    rows = [json.loads(line) for line in tagged.stdout.splitlines()]
+    assert [row["file"] for row in rows] == files
+    assert sorted(rows[0]["scores"]) == sorted(TAGS)
+    assert list(rows[0]["scores"].values()) == sorted(rows[0]["scores"].values(), reverse=True)
+    assert rows[0]["seconds"] == pytest.approx(2.0)
+    assert rows[1]["problem"].startswith("unsupported_format")
+    assert rows[2]["problem"] == "not_found: no such file"
+    whole = _run("tag", "--model", str(model), files[0])
+    assert whole.returncode == 0
+    assert f"{files[0]} (2.0 s): " in whole.stdout
