@@ -21,10 +21,10 @@ from schemas.commandline import run_command
 from schemas.errors import TagscaleError
 from schemas.storage import write_atomic
 
-TRACKS = 300
+TRACKS = 360
 SECONDS = 30  # of each track
 SEED = 1
-RATIOS = "60,15,25"  # train, validation, test: a test split that is large enough to tell models apart
+RATIOS = "65,10,25"  # train, validation, test: a test split that is large enough to tell models apart
 
 # What a small corpus and a few minutes of two cores want otherwise than the recipe for a million tracks: many small
 # steps, the narrow front-end (the paper's on MagnaTagATune), less dropout, and batch norm that follows sooner.
