@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.errors import UserError
-from schemas.storage import is_remote, parent
+from schemas.storage import is_folder, is_remote, join, parent
 from schemas.table_files import read_table, row_hint
 from schemas.tables import CATALOG, CATALOG_REQUIRED, SPLITS
 
@@ -48,7 +48,7 @@ def read_catalog(uri: str, limit: int | None = None) -> Catalog:
     _check_not_blank(table, uri)
     _check_unique(table, uri)
     _check_splits(table, uri)
-    root = uri.rstrip("/") if uri.endswith("/") else parent(uri)
+    root = parent(join(uri, "part") if is_folder(uri) else uri)
     if not is_remote(root) and any(sign in root for sign in "*?["):
         raise UserError(f"catalog {uri}: a glob in the folder's name leaves relative uris without a folder")
     return Catalog(uri=uri, table=table.combine_chunks(), root=root)
@@ -59,9 +59,7 @@ def _check_not_blank(table: pa.Table, uri: str) -> None:
         blank = pc.equal(pc.utf8_trim_whitespace(table[name]), "")
         if pc.any(blank).as_py():
             row = pc.index(blank, True).as_py()
-            raise UserError(
-                f"catalog {uri}: {row_hint(table, row, uri)}: {name} is empty; fill it in or remove the row"
-            )
+            raise UserError(f"catalog {uri}: {row_hint(row, uri)}: {name} is empty; fill it in or remove the row")
 
 
 def _check_unique(table: pa.Table, uri: str) -> None:
@@ -74,7 +72,7 @@ def _check_unique(table: pa.Table, uri: str) -> None:
     rows = [row for row, same in enumerate(pc.equal(ids, first).to_pylist()) if same][:2]
     raise UserError(
         f"catalog {uri}: expected every track_id once, but {len(repeated)} occur{'s' * (len(repeated) == 1)} more "
-        f"often, such as {first!r} ({row_hint(table, rows[0], uri)} and {row_hint(table, rows[1], uri)}); remove the "
+        f"often, such as {first!r} ({row_hint(rows[0], uri)} and {row_hint(rows[1], uri)}); remove the "
         "duplicates"
     )
 
@@ -85,6 +83,6 @@ def _check_splits(table: pa.Table, uri: str) -> None:
     if pc.any(wrong).as_py():
         row = pc.index(wrong, True).as_py()
         raise UserError(
-            f"catalog {uri}: {row_hint(table, row, uri)}: split: expected {', '.join(SPLITS)} or nothing, received "
+            f"catalog {uri}: {row_hint(row, uri)}: split: expected {', '.join(SPLITS)} or nothing, received "
             f"{splits[row].as_py()!r}"
         )

@@ -131,7 +131,10 @@ class PlanReader:
 
     def shard(self, number: int) -> pa.Table:
         """The rows of one shard, in the order of its records."""
-        rows = self._file.read_row_group(number)
+        try:
+            rows = self._file.read_row_group(number)
+        except (pa.ArrowException, OSError) as error:
+            raise DatasetError(f"{self.uri}: row group {number} cannot be read: {error}") from error
         if rows["shard"].unique().to_pylist() != [number]:
             raise DatasetError(f"{self.uri}: expected shard {number} in row group {number}")
         return rows

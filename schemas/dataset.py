@@ -63,11 +63,15 @@ class Dataset:
         """Path and done mark of a shard's payload.
 
         Raises:
-            DatasetError: the payload is missing or has another size than its done mark says.
+            DatasetError: the done mark is missing or another shard's, or the payload is missing or has another size
+                than its done mark says.
         """
         mark = self.shard_manifest(family, generation, shard)
-        folder = self.layout.features(family, self.spec(family).fingerprint, generation)
-        uri = f"{folder}/{mark.payload}"
+        fingerprint = self.spec(family).fingerprint
+        uri = self.layout.payload(family, fingerprint, generation, shard, mark.sha256)
+        if uri.rsplit("/", 1)[-1] != mark.payload:
+            where = self.layout.done_mark(family, fingerprint, generation, shard)
+            raise DatasetError(f"{where}: names the payload {mark.payload}; the mark is another shard's or was changed")
         try:
             found = size(uri)
         except FileNotFoundError as error:

@@ -3,6 +3,7 @@
 EXIT_DONE = 0
 EXIT_FAILED = 1  # anything that is neither the user's input nor a stop: a broken dataset, a gate that failed
 EXIT_USER_INPUT = 2  # the user's input is wrong
+EXIT_INTERRUPTED = 130  # Ctrl-C, as a shell would say it
 EXIT_STOPPED = 75  # stopped by SIGTERM with its state saved: run the same command again
 
 

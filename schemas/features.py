@@ -129,9 +129,7 @@ class LogMelSpec:
     algorithm: int = 1
 
     def __post_init__(self) -> None:
-        _check_settings(
-            self, known=("window", "padding", "scale", "algorithm"), counts=("n_fft", "hop_length", "mels")
-        )
+        _check_settings(self, known=("window", "padding", "scale", "algorithm"), counts=("n_fft", "hop_length", "mels"))
 
     @property
     def sample_rate(self) -> int:
@@ -158,7 +156,9 @@ def _check_settings(spec: FeatureSpec, *, known: tuple[str, ...], counts: tuple[
     for name in known:
         only, found = getattr(type(spec), name), getattr(spec, name)
         if found != only:
-            raise UserError(f"feature spec: {name}: this version of tagscale computes {only!r} alone, received {found!r}")
+            raise UserError(
+                f"feature spec: {name}: this version of tagscale computes {only!r} alone, received {found!r}"
+            )
     for name in counts:
         found = getattr(spec, name)
         if not isinstance(found, int) or isinstance(found, bool) or found < 1:

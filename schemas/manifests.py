@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import types
+import typing
 from typing import Any, Self
 
 from schemas.errors import DatasetError, UserError
-from schemas.features import FAMILIES, Family, FeatureSpec, spec_from_dict
+from schemas.features import FAMILIES, Family, FeatureSpec, WaveformSpec, spec_from_dict
 from schemas.storage import read_bytes
 
 FORMAT = 1
@@ -43,9 +45,28 @@ def read_json(uri: str, what: str) -> dict[str, Any]:
     return fields
 
 
+def _checked(owner: str, value: Any, hint: Any) -> Any:
+    """`value` if it is of the hinted type, as far as JSON tells types apart; raises ValueError naming the field."""
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    kinds = tuple(typing.get_origin(option) or option for option in options)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        expected = " or ".join("null" if kind is types.NoneType else kind.__name__ for kind in kinds)
+        raise ValueError(f"{owner}: expected {expected}, received {value!r}")
+    return value
+
+
+def _check_fields(instance: Any) -> None:
+    hints = typing.get_type_hints(type(instance))
+    for field in dataclasses.fields(instance):
+        _checked(field.name, getattr(instance, field.name), hints[field.name])
+
+
 @dataclasses.dataclass(frozen=True)
 class Manifest:
     """What all manifests share: reading, validating, writing."""
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any], *, where: str) -> Self:
@@ -53,7 +74,9 @@ class Manifest:
         fields = {name: value for name, value in fields.items() if name != "format"}
         try:
             return cls(**cls._parsed(fields))
-        except (TypeError, ValueError, KeyError) as error:
+        except KeyError as error:
+            raise DatasetError(f"{where}: not a valid {cls.__name__}: it has no {error}") from error
+        except (TypeError, ValueError) as error:
             raise DatasetError(f"{where}: not a valid {cls.__name__}: {error}") from error
 
     @classmethod
@@ -88,6 +111,7 @@ class ShardManifest(Manifest):
     tracks_sha256: str
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if "/" in self.payload or not self.payload:
             raise ValueError(f"payload: expected a file name, received {self.payload!r}")
         if not 0 <= self.records <= self.tracks:
@@ -115,6 +139,7 @@ class GenerationEntry:
     tracks_sha256: str | None = None
 
     def __post_init__(self) -> None:
+        _check_fields(self)
         if self.generation < 0 or self.shards < 1 or self.tracks < 1:
             raise ValueError(f"expected a generation with at least one shard and one track, received {self}")
         if self.records is not None and self.records + sum((self.rejects or {}).values()) != self.tracks:
@@ -143,22 +168,31 @@ class DatasetManifest(Manifest):
     versions: dict[str, str]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.families or any(family not in FAMILIES for family in self.families):
             raise ValueError(f"families: expected {' or '.join(FAMILIES)}, received {sorted(self.families)}")
+        for family, spec in self.families.items():
+            if spec.family != family:
+                raise ValueError(f"{family}: expected the spec of this family, received one of {spec.family}")
+        if len({spec if isinstance(spec, WaveformSpec) else spec.waveform for spec in self.families.values()}) > 1:
+            raise ValueError("families: expected both over one waveform, received two")
         if [entry.generation for entry in self.generations] != list(range(len(self.generations))):
             raise ValueError("generations: expected numbers from 0 without gaps")
 
     @classmethod
     def _parsed(cls, fields: dict[str, Any]) -> dict[str, Any]:
         families = {}
-        for family, entry in fields["families"].items():
-            spec = spec_from_dict(entry["spec"])
+        for family, entry in _checked("families", fields["families"], dict).items():
+            spec = spec_from_dict(_checked(f"families {family}", entry, dict)["spec"])
             if spec.fingerprint != entry["fingerprint"]:
                 raise ValueError(
                     f"{family}: expected the fingerprint {spec.fingerprint} of its spec, received {entry['fingerprint']}"
                 )
             families[family] = spec
-        generations = tuple(GenerationEntry(**entry) for entry in fields["generations"])
+        generations = tuple(
+            GenerationEntry(**_checked("generations", entry, dict))
+            for entry in _checked("generations", fields["generations"], list)
+        )
         return {**fields, "families": families, "generations": generations}
 
     def to_dict(self) -> dict[str, Any]:
@@ -208,8 +242,8 @@ class LabelsManifest(Manifest):
     def _parsed(cls, fields: dict[str, Any]) -> dict[str, Any]:
         return {
             **fields,
-            "annotations_sha256": tuple(fields["annotations_sha256"]),
-            "generations": tuple(fields["generations"]),
+            "annotations_sha256": tuple(_checked("annotations_sha256", fields["annotations_sha256"], list)),
+            "generations": tuple(_checked("generations", fields["generations"], list)),
         }
 
     @classmethod

@@ -65,6 +65,10 @@ def exists(uri: str) -> bool:
     return bool(filesystem(uri).exists(uri)) if is_remote(uri) else os.path.exists(local_path(uri))
 
 
+def is_folder(uri: str) -> bool:
+    return bool(filesystem(uri).isdir(uri)) if is_remote(uri) else os.path.isdir(local_path(uri))
+
+
 def size(uri: str) -> int:
     """Bytes of a file; raises FileNotFoundError."""
     return int(filesystem(uri).size(uri)) if is_remote(uri) else os.path.getsize(local_path(uri))
@@ -124,6 +128,15 @@ def remove(uri: str) -> None:
             filesystem(uri).rm_file(uri)
         else:
             os.remove(local_path(uri))
+
+
+def remove_temporaries(folder: str) -> None:
+    """Remove what killed processes left behind in a local folder; a store's uploads leave nothing."""
+    if not is_remote(folder):
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(local_path(folder)):
+                if name.startswith(TEMPORARY_PREFIX):
+                    remove(join(folder, name))
 
 
 def remove_empty_folder(uri: str) -> None:
@@ -213,7 +226,7 @@ def require_empty_or(folder: str, marker: str, what: str) -> bool:
     Raises:
         UserError: the folder holds other things, so writing there would mix two jobs.
     """
-    if not is_remote(folder) and os.path.exists(local_path(folder)) and not os.path.isdir(local_path(folder)):
+    if not is_remote(folder) and exists(folder) and not is_folder(folder):
         raise UserError(f"{folder}: expected a folder, found a file")
     if exists(join(folder, marker)):
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import glob
 import os
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import pyarrow.json
 import pyarrow.parquet
 
 from schemas.errors import UserError
-from schemas.storage import exists, filesystem, is_remote, join, list_names, local_path, open_read
+from schemas.storage import exists, filesystem, is_folder, is_remote, join, list_names, local_path, open_read
 
 _ENDINGS = ".csv, .tsv, .jsonl (or .json, .ndjson) or .parquet"
 
@@ -32,7 +33,10 @@ def read_table(uri: str, *, what: str, required: Sequence[str], schema: pa.Schem
     """
     try:
         files = _files(uri, what)
-        table = pa.concat_tables([_read_file(file, schema) for file in files], promote_options="default")
+        tables = [_read_file(file, schema) for file in files]
+        for file, table in zip(files, tables, strict=True):
+            _check_columns_once(table, what, file)
+        table = pa.concat_tables(tables, promote_options="default")
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{what} {uri}: cannot be read: {_one_line(error)}") from error
     missing = [name for name in required if name not in table.column_names]
@@ -49,7 +53,7 @@ def read_table(uri: str, *, what: str, required: Sequence[str], schema: pa.Schem
     return table
 
 
-def row_hint(table: pa.Table, row: int, uri: str) -> str:
+def row_hint(row: int, uri: str) -> str:
     """Where row `row` (from 0) of a table stands, as a person counts: the line of a CSV, else the row."""
     return f"line {row + 2}" if uri.lower().endswith((".csv", ".tsv")) else f"row {row + 1}"
 
@@ -62,7 +66,7 @@ def _files(uri: str, what: str) -> list[str]:
             else glob.glob(local_path(uri))
         )
         found = sorted(matches)
-    elif (not is_remote(uri) and os.path.isdir(local_path(uri))) or (is_remote(uri) and filesystem(uri).isdir(uri)):
+    elif is_folder(uri):
         found = [join(uri, name) for name in list_names(uri) if name.endswith(".parquet")]
     elif exists(uri):
         return [uri]
@@ -104,6 +108,12 @@ def _read_file(uri: str, schema: pa.Schema) -> pa.Table:
     raise UserError(f"{uri}: expected a table ending in {_ENDINGS}, received the ending {ending or 'of none'!r}")
 
 
+def _check_columns_once(table: pa.Table, what: str, uri: str) -> None:
+    name, count = collections.Counter(table.column_names).most_common(1)[0] if table.column_names else ("", 0)
+    if count > 1:
+        raise UserError(f"{what} {uri}: expected each column once, found {name} twice; rename or remove one")
+
+
 def _cast(table: pa.Table, field: pa.Field, what: str, uri: str) -> pa.Table:
     position = table.column_names.index(field.name)
     column = table.column(position)
@@ -115,9 +125,7 @@ def _cast(table: pa.Table, field: pa.Field, what: str, uri: str) -> pa.Table:
         ) from error
     if not field.nullable and column.null_count:
         row = column.is_null().to_pylist().index(True)
-        raise UserError(
-            f"{what} {uri}: {row_hint(table, row, uri)}: {field.name} is empty; fill it in or remove the row"
-        )
+        raise UserError(f"{what} {uri}: {row_hint(row, uri)}: {field.name} is empty; fill it in or remove the row")
     return table.set_column(position, pa.field(field.name, field.type), column)
 
 

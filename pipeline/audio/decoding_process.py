@@ -13,11 +13,12 @@ worker. Samples go back through an unlinked temporary file whose descriptor both
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import resource
+import select
 import sys
-import threading
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -46,7 +47,7 @@ def main() -> None:
     os.dup2(2, 1)
     if options.memory:
         resource.setrlimit(resource.RLIMIT_AS, (options.memory, options.memory))
-    threading.Thread(target=_end_with_parent, args=(options.lifeline,), daemon=True).start()
+    _end_with_parent(options.lifeline)
     answer(answers, {"progress": True})  # ready: from here on the parent's patience is that of decoding
     for line in sys.stdin:
         answer(answers, _decode(json.loads(line)["path"], spec, options.decoder, options.results, answers))
@@ -57,9 +58,15 @@ def answer(answers: BinaryIO, fields: dict[str, Any]) -> None:
 
 
 def _end_with_parent(lifeline: int) -> None:
-    """Wait for the other end of the pipe to close, however the parent ended, and leave no orphan behind."""
-    os.read(lifeline, 1)
-    os._exit(1)
+    """Let the kernel end this process when the pipe's other end closes, however the parent ended.
+
+    SIGIO ends a process that does not handle it, also one that hangs in native code with the interpreter's lock held:
+    a thread waiting for the pipe would never run then.
+    """
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([lifeline], [], [], 0)[0]:  # the parent ended before the signal was asked for
+        os._exit(1)
 
 
 def _decode(path: str, spec: LogMelSpec, decoder: Any, results: int, answers: BinaryIO) -> dict[str, Any]:

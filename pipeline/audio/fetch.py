@@ -36,8 +36,9 @@ def local_audio(uri: str) -> Iterator[tuple[str, str]]:
                 checksum = _sha256(path)
         except FileNotFoundError as error:
             raise TrackRejected(Cause.NOT_FOUND, "no such file") from error
-        except OSError as error:
-            raise TrackRejected(Cause.IO_ERROR, error.strerror or decoder_words(error, uri)) from error
+        except Exception as error:  # each store raises errors of its own; none of them may cost more than this track
+            words = getattr(error, "strerror", None) or decoder_words(error, uri)
+            raise TrackRejected(Cause.IO_ERROR, words) from error
         yield path, checksum
 
 

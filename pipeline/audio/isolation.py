@@ -162,7 +162,7 @@ class DecodingProcess:
         words = os.pread(self._words.fileno(), 1 << 16, max(0, os.fstat(self._words.fileno()).st_size - (1 << 16)))
         last = words.decode(errors="replace").strip().splitlines()[-1:]
         self.close()
-        if last and last[0].startswith("MemoryError"):
+        if code > 0 and last and last[0].split(":")[0].endswith("MemoryError"):  # numpy has one of its own
             return {"cause": Cause.DECODER_MEMORY, "message": "the decoder asked for more memory than it may use"}
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         if code > 0 and last:

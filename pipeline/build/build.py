@@ -42,7 +42,7 @@ class BuildOptions:
         families: None for the dataset's own, or both for a new dataset.
         decoder: the decoder engine.
         retry_rejects: which rejects of earlier generations are tried again.
-        max_reject_rate: largest share of rejected tracks that the build accepts.
+        max_reject_rate: largest share of the dataset's tracks that may be without a record.
         allow_other_versions: resume a generation that was planned with other library versions.
         beam_options: options for Beam; without --runner the job runs here.
     """
@@ -66,7 +66,9 @@ class BuildOptions:
         if not 0 <= self.max_reject_rate <= 1:
             raise UserError(f"--max-reject-rate: expected a share from 0 to 1, received {self.max_reject_rate}")
         if self.families is not None and (not self.families or set(self.families) - set(FAMILIES)):
-            raise UserError(f"--families: expected {','.join(FAMILIES)} or one of them, received {self.families}")
+            raise UserError(
+                f"--families: expected {','.join(FAMILIES)} or one of them, received {','.join(self.families)}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,44 +219,51 @@ def _finish(job: ShardJob, manifest: DatasetManifest, options: BuildOptions, *, 
             on_progress=lambda done: progress.update(tracks_in(done)),
         )
     closed, table = close_generation(job, manifest)
-    if gate:
-        _check_reject_rate(layout, closed, table, options.max_reject_rate)
     manifest = manifest.with_generation(closed)
+    if gate:
+        _check_reject_rate(Dataset(layout, manifest), options.max_reject_rate)
     write_atomic(layout.manifest, manifest.to_bytes())
     _write_run_summary(layout, job.generation, table, time.monotonic() - started)
     return manifest
 
 
-def _check_reject_rate(layout: Layout, entry: GenerationEntry, table: pa.Table, most: float) -> None:
-    rejects = entry.rejects or {}
+def _check_reject_rate(dataset: Dataset, most: float) -> None:
+    """Raise UserError if more of the dataset's tracks are without a record than a build accepts.
+
+    The whole dataset counts and not the newest generation alone, so that one track that comes later and is bad, or is
+    tried again in vain, does not stop a build that accepts some.
+    """
+    newest = dataset.newest_tracks()
+    rejects = _rejects_by_cause(newest)
     rejected = sum(rejects.values())
-    if rejected <= most * entry.tracks:
+    if rejected <= most * newest.num_rows:
         return
     causes = "; ".join(
         f"{rejects[cause]} {cause}, such as {track}: {message}"
-        for cause, (track, message) in example_rejects(table).items()
+        for cause, (track, message) in example_rejects(newest).items()
     )
     raise UserError(
-        f"{layout.root}: {rejected} of {entry.tracks} tracks were rejected, more than --max-reject-rate {most:g} "
+        f"{dataset.layout.root}: {rejected} of {newest.num_rows} tracks were rejected, more than --max-reject-rate {most:g} "
         f"allows ({causes}); mend the catalog or the audio and try those tracks again with --retry-rejects all, or accept "
         "them with a higher --max-reject-rate"
     )
 
 
+def _rejects_by_cause(tracks: pa.Table) -> dict[str, int]:
+    causes = tracks["cause"].filter(pc.is_valid(tracks["cause"]))
+    return dict(sorted(collections.Counter(causes.to_pylist()).items()))
+
+
 def _summary(dataset: Dataset, built: tuple[int, ...], sizes: dict[Family, int], seconds: float) -> BuildSummary:
     newest = dataset.newest_tracks()
-    rejects = collections.Counter(
-        cause
-        for cause, record in zip(newest["cause"].to_pylist(), newest["record"].to_pylist(), strict=True)
-        if record is None
-    )
+    rejects = _rejects_by_cause(newest)
     return BuildSummary(
         dataset=dataset.layout.root,
         built=built,
         tracks=newest.num_rows,
-        records=newest.num_rows - rejects.total(),
-        rejects=dict(sorted(rejects.items())),
-        examples=example_rejects(newest.select(["track_id", "cause", "message"])),
+        records=newest.num_rows - sum(rejects.values()),
+        rejects=rejects,
+        examples=example_rejects(newest),
         hours=(pc.sum(newest["seconds"]).as_py() or 0.0) / 3600,
         bytes=sizes,
         seconds=seconds,

@@ -15,7 +15,7 @@ from schemas.dataset import Dataset
 from schemas.errors import DatasetError
 from schemas.features import Family
 from schemas.manifests import DatasetManifest, GenerationEntry, ShardManifest, read_json
-from schemas.storage import read_bytes, write_atomic
+from schemas.storage import parent, read_bytes, remove_temporaries, write_atomic
 from schemas.tables import TRACKS
 
 Retry = Literal["none", "transient", "all"]
@@ -40,7 +40,7 @@ def close_generation(job: ShardJob, manifest: DatasetManifest) -> tuple[Generati
     """Put the tracks parts of a generation together and count them.
 
     Writes tracks/gen-NNN.parquet and returns the completed entry with the table; the caller decides whether the
-    manifest takes it.
+    manifest takes it. Removes what killed workers left behind.
 
     Raises:
         DatasetError: a tracks part is missing or is not the one that the done marks name.
@@ -56,6 +56,11 @@ def close_generation(job: ShardJob, manifest: DatasetManifest) -> tuple[Generati
     pq.write_table(table, sink, compression="zstd")
     data = bytes(sink.getvalue())
     write_atomic(job.layout.tracks(job.generation), data)
+    layout = job.layout
+    for family, spec in job.families.items():
+        remove_temporaries(layout.features(family, spec.fingerprint, job.generation))
+    for file in (layout.tracks_part(job.generation, 0), layout.tracks(job.generation), layout.plan(0), layout.manifest):
+        remove_temporaries(parent(file))
     rejects = collections.Counter(cause for cause in table["cause"].to_pylist() if cause is not None)
     entry = GenerationEntry(
         generation=job.generation,

@@ -63,7 +63,8 @@ def read_annotations(uris: Sequence[str]) -> Annotations:
     # Sort by track and tag, files in order of precedence: the first row of each run is the one that counts.
     key = track_codes * max(1, len(tags.dictionary)) + tag_codes
     order = np.lexsort((line, source, key))
-    first = np.append(True, key[order][1:] != key[order][:-1])
+    first = np.ones(len(order), bool)
+    first[1:] = key[order][1:] != key[order][:-1]
     winner = order[np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))]
     differs = ~((value[order] == value[winner]) | (np.isnan(value[order]) & np.isnan(value[winner])))
     within_file = differs & (source[order] == source[winner])
@@ -108,13 +109,13 @@ def _one_row_per_tag(table: pa.Table, uri: str) -> pa.Table:
     blank = pc.equal(tags, "")
     if pc.any(blank).as_py():
         row = pc.index(blank, True).as_py()
-        raise UserError(f"annotations {uri}: {row_hint(table, row, uri)}: tag is empty; fill it in or remove the row")
+        raise UserError(f"annotations {uri}: {row_hint(row, uri)}: tag is empty; fill it in or remove the row")
     value = table["value"].to_numpy() if "value" in table.column_names else np.ones(table.num_rows)
     outside = ~np.isnan(value) & ((value < 0) | (value > 1))
     if outside.any():
         row = int(np.flatnonzero(outside)[0])
         raise UserError(
-            f"annotations {uri}: {row_hint(table, int(line[row]), uri)}: value: expected 0 to 1 or nothing (unknown), "
+            f"annotations {uri}: {row_hint(int(line[row]), uri)}: value: expected 0 to 1 or nothing (unknown), "
             f"received {value[row]:g}"
         )
     return pa.table({"track_id": table["track_id"], "tag": tags, "value": value.astype(np.float64), "line": line})
@@ -129,10 +130,7 @@ def _refuse_contradiction(
     line: npt.NDArray[np.int64],
 ) -> None:
     uri = uris[int(source[one])]
-    table = joined.slice(0, 0)
-    rows = [
-        f"{row_hint(table, int(line[row]), uri)} says {joined['value'][int(row)].as_py():g}" for row in (one, other)
-    ]
+    rows = [f"{row_hint(int(line[row]), uri)} says {joined['value'][int(row)].as_py():g}" for row in (one, other)]
     raise UserError(
         f"annotations {uri}: track {joined['track_id'][int(one)].as_py()!r}, tag {joined['tag'][int(one)].as_py()!r}: "
         f"{' and '.join(rows)}; keep one of them"

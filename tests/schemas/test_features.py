@@ -82,13 +82,17 @@ def test_a_meaning_that_this_version_cannot_compute_is_refused(
         spec_from_dict({**spec.to_dict(), **changed})
 
 
-@pytest.mark.parametrize("text", ["", "30", "center", "center:", "center:0", "center:-1", "end:30", "center:30s", "Full"])
+@pytest.mark.parametrize(
+    "text", ["", "30", "center", "center:", "center:0", "center:-1", "end:30", "center:30s", "Full"]
+)
 def test_anything_but_an_excerpt_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="expected full, start:SECONDS or center:SECONDS"):
         Excerpt.parse(text)
 
 
-@pytest.mark.parametrize("text", ["full", "center:30", "start:0.5", "start:1000000", "center:12.345678", "start:0.00001"])
+@pytest.mark.parametrize(
+    "text", ["full", "center:30", "start:0.5", "start:1000000", "center:12.345678", "start:0.00001"]
+)
 def test_an_excerpt_is_written_as_it_was_read(text: str) -> None:
     assert str(Excerpt.parse(text)) == text
     assert Excerpt.parse(str(Excerpt.parse(text))) == Excerpt.parse(text)

@@ -1,0 +1,56 @@
+"""Bringing a track's file here: local ones stay in place, others are copied; every failure is a typed reject."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from pipeline.audio.causes import Cause, TrackRejected
+from pipeline.audio.fetch import local_audio
+
+
+def cause_of(uri: str) -> Cause:
+    with pytest.raises(TrackRejected) as rejected, local_audio(uri):
+        pass
+    assert uri not in rejected.value.message
+    return rejected.value.cause
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_local_file_is_read_where_it_lies_and_has_its_sha256(scheme: str, tmp_path: Path) -> None:
+    path = tmp_path / "näme with späces & $(quote)'s.wav"
+    path.write_bytes(b"audio")
+    with local_audio(f"{scheme}{path}") as (found, checksum):
+        assert found == str(path)
+        assert checksum == f"sha256:{hashlib.sha256(b'audio').hexdigest()}"
+
+
+def test_a_file_in_a_store_is_copied_and_the_copy_is_removed() -> None:
+    with fsspec.filesystem("memory").open("memory://bucket/a.wav", "wb") as file:
+        file.write(b"audio")
+    with local_audio("memory://bucket/a.wav") as (found, checksum):
+        assert Path(found).read_bytes() == b"audio"
+        assert checksum == f"sha256:{hashlib.sha256(b'audio').hexdigest()}"
+    assert not os.path.exists(found)
+
+
+@pytest.mark.parametrize("uri", ["absent.wav", "memory://bucket/absent.wav"])
+def test_a_missing_file_is_not_found(uri: str, tmp_path: Path) -> None:
+    assert cause_of(uri if "://" in uri else str(tmp_path / uri)) is Cause.NOT_FOUND
+
+
+def test_what_cannot_be_read_is_an_io_error(tmp_path: Path) -> None:
+    assert cause_of(str(tmp_path)) is Cause.IO_ERROR
+    assert cause_of(str(tmp_path / ("a" * 300))) is Cause.IO_ERROR
+    assert cause_of(str(tmp_path / "a\0b")) is Cause.IO_ERROR
+    assert cause_of("nosuchstore://bucket/a.wav") is Cause.IO_ERROR
+
+
+def test_an_error_in_the_decoder_is_not_taken_for_one_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    with pytest.raises(OSError, match="disk full"), local_audio(str(tmp_path / "a.wav")):
+        raise OSError("disk full")

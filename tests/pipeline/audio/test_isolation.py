@@ -1,0 +1,165 @@
+"""Decoding in a process of its own: what a file does to the decoder stays one typed reject."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.audio.causes import Cause, TrackRejected
+from pipeline.audio.isolation import DecodingProcess
+from pipeline.audio.logmel import stored_logmel
+from pipeline.audio.waveform import read_waveform
+from schemas.features import LogMelSpec
+
+WriteAudio = Callable[[Path, np.ndarray, int], Path]
+
+ROOT = Path(__file__).parents[3]
+SPEC = LogMelSpec()
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory: pytest.TempPathFactory, write_audio: WriteAudio) -> Path:
+    sound = np.random.default_rng(0).normal(scale=0.1, size=44_100)
+    return write_audio(tmp_path_factory.mktemp("songs") / "good.wav", sound, 44_100)
+
+
+@pytest.fixture
+def misbehaving(monkeypatch: pytest.MonkeyPatch) -> Iterator[DecodingProcess]:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
+    with DecodingProcess(SPEC, module="misbehaving_decoder", stall_seconds=1.0) as decoding:
+        yield decoding
+
+
+def reject_of(decoding: DecodingProcess, path: Path) -> TrackRejected:
+    with pytest.raises(TrackRejected) as rejected:
+        decoding.features(str(path))
+    assert str(path) not in rejected.value.message
+    return rejected.value
+
+
+def test_features_are_those_of_this_process(song: Path) -> None:
+    here = read_waveform(str(song), SPEC.waveform)
+    with DecodingProcess(SPEC) as decoding:
+        for _ in range(2):
+            there = decoding.features(str(song))
+            np.testing.assert_array_equal(there.waveform, here.samples)
+            np.testing.assert_array_equal(there.logmel, stored_logmel(here.samples, SPEC))
+            assert there.facts == {**here.facts(), "flags": list(here.flags)}
+
+
+def test_a_short_track_after_a_long_one_is_only_itself(song: Path, tmp_path: Path, write_audio: WriteAudio) -> None:
+    short = write_audio(tmp_path / "short.wav", np.full(1000, 0.5), 16_000)
+    with DecodingProcess(SPEC) as decoding:
+        decoding.features(str(song))
+        features = decoding.features(str(short))
+    assert (len(features.waveform), features.logmel.shape) == (1000, (4, 96))
+
+
+def test_a_rejected_file_keeps_its_cause_and_words(song: Path, tmp_path: Path) -> None:
+    (tmp_path / "page.mp3").write_text("no music here")
+    with DecodingProcess(SPEC) as decoding:
+        found = reject_of(decoding, tmp_path / "page.mp3")
+        assert (found.cause, found.message[:12]) == (Cause.UNSUPPORTED_FORMAT, "libsndfile: ")
+        assert len(decoding.features(str(song)).waveform) == 16_000
+
+
+@pytest.mark.parametrize(
+    ("name", "cause", "words"),
+    [
+        ("crash", Cause.DECODER_CRASH, "ended by signal SIGSEGV"),
+        ("exit", Cause.DECODER_CRASH, "ended by exit code 3: libmusic: internal error"),
+        ("hang", Cause.DECODER_TIMEOUT, "no progress for 1 s"),
+        ("memory", Cause.DECODER_MEMORY, "50.0 GiB"),
+        ("outside", Cause.DECODER_MEMORY, "more memory than it may use"),
+        ("bug", Cause.DECODE_ERROR, "ZeroDivisionError: while reading the file"),
+    ],
+)
+def test_a_misbehaving_decoder_is_one_typed_reject_and_the_next_track_decodes(
+    name: str, cause: Cause, words: str, song: Path, tmp_path: Path, misbehaving: DecodingProcess
+) -> None:
+    bad = Path(shutil.copy(song, tmp_path / f"{name}.wav"))
+    started = time.monotonic()
+    found = reject_of(misbehaving, bad)
+    assert found.cause is cause
+    assert words in found.message
+    assert time.monotonic() - started < 20
+    assert len(misbehaving.features(str(song)).waveform) == 16_000
+
+
+def test_a_slow_decoder_that_makes_progress_is_not_hung(
+    song: Path, tmp_path: Path, misbehaving: DecodingProcess
+) -> None:
+    slow = shutil.copy(song, tmp_path / "slow.wav")  # 2 s, with progress every 0.5 s, against 1 s of patience
+    assert len(misbehaving.features(str(slow)).waveform) == 16_000
+
+
+def test_what_a_decoder_prints_does_not_disturb_the_answers(
+    song: Path, tmp_path: Path, misbehaving: DecodingProcess
+) -> None:
+    chatty = shutil.copy(song, tmp_path / "chatty.wav")
+    assert len(misbehaving.features(str(chatty)).waveform) == 16_000
+
+
+def test_closing_ends_the_process_and_leaves_no_descriptor_open(song: Path) -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    decoding = DecodingProcess(SPEC)
+    decoding.features(str(song))
+    pid = decoding._process.pid  # type: ignore[union-attr]
+    decoding.close()
+    decoding.close()
+    assert not os.path.exists(f"/proc/{pid}")
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+PARENT = """
+import sys
+from pipeline.audio.isolation import DecodingProcess
+from schemas.features import LogMelSpec
+decoding = DecodingProcess(LogMelSpec(), module="misbehaving_decoder")
+decoding.features(sys.argv[1])
+print(decoding._process.pid, flush=True)
+decoding.features(sys.argv[2]) if sys.argv[2] else sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("at_work", [False, True], ids=["waiting", "hung"])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_child_ends_with_its_parent_however_that_ended(
+    how: signal.Signals, at_work: bool, song: Path, tmp_path: Path
+) -> None:
+    hanging = str(shutil.copy(song, tmp_path / "hang.wav")) if at_work else ""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(song), hanging],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests" / "faults")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert is_running(child)
+    time.sleep(0.2 * at_work)  # until it hangs
+    parent.send_signal(how)
+    parent.communicate(timeout=30)
+    deadline = time.monotonic() + 10
+    while is_running(child) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not is_running(child)

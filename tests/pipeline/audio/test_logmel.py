@@ -1,0 +1,91 @@
+"""The log-mel spectrogram of the Beam job, held to librosa on the same int16 waveform."""
+
+from __future__ import annotations
+
+import librosa
+import numpy as np
+import pytest
+
+from pipeline.audio.logmel import BLOCK_FRAMES, logmel_of, stored_logmel
+from schemas.features import INT16_SCALE, LogMelSpec
+
+SPEC = LogMelSpec()
+TOLERANCE = 1e-4  # before the float16 rounding
+
+
+def librosas(samples: np.ndarray, spec: LogMelSpec = SPEC) -> np.ndarray:
+    """log10(1 + 10000 * power) of librosa's mel spectrogram, [frames, mels]."""
+    power = librosa.feature.melspectrogram(
+        y=samples.astype(np.float32) / INT16_SCALE,
+        sr=spec.sample_rate,
+        n_fft=spec.n_fft,
+        hop_length=spec.hop_length,
+        n_mels=spec.mels,
+        power=2,
+        center=True,
+        pad_mode="constant",
+    )
+    return np.log10(1 + spec.gain * power.T)
+
+
+def noise(samples: int, level: float) -> np.ndarray:
+    values = np.random.default_rng(samples).normal(scale=level * INT16_SCALE, size=samples)
+    return np.clip(np.rint(values), -INT16_SCALE, INT16_SCALE - 1).astype("<i2")
+
+
+def music(samples: int) -> np.ndarray:
+    """Chords with decaying partials and a beat: tonal, transient and quiet parts."""
+    time = np.arange(samples) / SPEC.sample_rate
+    sound = np.zeros(samples)
+    for note in (110.0, 138.6, 164.8, 440.0, 1318.5):
+        for partial in range(1, 6):
+            sound += 0.08 / partial * np.sin(2 * np.pi * note * partial * time) * np.exp(-2 * (time % 0.5))
+    sound += np.random.default_rng(0).normal(scale=0.2, size=samples) * (time % 0.25 < 0.02)
+    return np.rint(np.clip(sound, -1, 1) * (INT16_SCALE - 1)).astype("<i2")
+
+
+SIGNALS = {
+    "loud noise": noise(48_000, 0.3),
+    "clipped noise": noise(48_000, 3.0),
+    "faint noise": noise(48_000, 1e-4),
+    "music": music(160_000),
+    "silence": np.zeros(16_000, "<i2"),
+    "full scale square": np.tile(np.repeat(np.array([-32768, 32767], "<i2"), 40), 300),
+    "constant": np.full(10_000, 12_345, "<i2"),
+    "no multiple of the hop": noise(12_345, 0.2),
+    "one block and a frame": noise((BLOCK_FRAMES + 1) * SPEC.hop_length, 0.2),
+    "shorter than the window": noise(300, 0.2),
+    "two samples": noise(2, 0.2),
+    "one sample": np.array([-20_000], "<i2"),
+}
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_log_mel_is_librosas(name: str) -> None:
+    samples = SIGNALS[name]
+    ours, theirs = logmel_of(samples, SPEC), librosas(samples)
+    assert ours.shape == theirs.shape == (1 + len(samples) // SPEC.hop_length, SPEC.mels)
+    assert ours.dtype == np.float32
+    assert np.abs(ours - theirs).max() <= TOLERANCE
+
+
+def test_another_spec_is_librosas_too() -> None:
+    spec = LogMelSpec(n_fft=1024, hop_length=400, mels=64, gain=1.0)
+    assert np.abs(logmel_of(SIGNALS["music"], spec) - librosas(SIGNALS["music"], spec)).max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["music", "loud noise", "full scale square"])
+def test_stored_values_are_the_same_rounded_to_float16(name: str) -> None:
+    stored = stored_logmel(SIGNALS[name], SPEC)
+    assert stored.dtype == np.dtype("<f2")
+    assert np.isfinite(stored).all()
+    assert np.abs(stored.astype(np.float32) - logmel_of(SIGNALS[name], SPEC)).max() <= 2e-3
+
+
+def test_silence_is_exactly_zero() -> None:
+    assert not stored_logmel(SIGNALS["silence"], SPEC).any()
+
+
+def test_the_same_waveform_gives_the_same_bytes() -> None:
+    first = stored_logmel(SIGNALS["music"], SPEC).tobytes()
+    assert stored_logmel(SIGNALS["music"].copy(), SPEC).tobytes() == first

@@ -1,0 +1,62 @@
+"""Closing a generation: its parts are the ones that the done marks name, and its counts reconcile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.build.generations import close_generation, example_rejects, wanted_tracks
+from pipeline.build.shards import ShardJob
+from pipeline.catalog import read_catalog
+from schemas.dataset import Dataset
+from schemas.errors import DatasetError
+from schemas.manifests import DatasetManifest
+from tests.conftest import TRACKS, SmallCorpus
+
+
+@pytest.fixture
+def job(dataset: Path, small_corpus: SmallCorpus) -> ShardJob:
+    manifest = DatasetManifest.read(str(dataset / "dataset.json"))
+    return ShardJob(str(dataset), 0, manifest.families, str(small_corpus.folder))
+
+
+def test_closing_again_gives_the_same_entry_and_bytes(job: ShardJob, dataset: Path) -> None:
+    manifest = DatasetManifest.read(str(dataset / "dataset.json"))
+    before = (dataset / "tracks" / "gen-000.parquet").read_bytes()
+    entry, table = close_generation(job, manifest)
+    assert entry == manifest.generations[0]
+    assert table.num_rows == TRACKS
+    assert (dataset / "tracks" / "gen-000.parquet").read_bytes() == before
+
+
+def test_a_missing_part_is_named(job: ShardJob, dataset: Path) -> None:
+    (dataset / "tracks" / "gen-000" / "part-00001.parquet").unlink()
+    with pytest.raises(DatasetError, match=r"part-00001\.parquet: the tracks part is missing though the shard is done"):
+        close_generation(job, DatasetManifest.read(str(dataset / "dataset.json")))
+
+
+def test_a_part_of_another_shard_is_named(job: ShardJob, dataset: Path) -> None:
+    folder = dataset / "tracks" / "gen-000"
+    (folder / "part-00001.parquet").write_bytes((folder / "part-00002.parquet").read_bytes())
+    with pytest.raises(
+        DatasetError, match=r"part-00001\.parquet: not the tracks part that the done mark of logmel names"
+    ):
+        close_generation(job, DatasetManifest.read(str(dataset / "dataset.json")))
+
+
+def test_tracks_that_are_known_are_not_wanted_again(dataset: Path, small_corpus: SmallCorpus) -> None:
+    catalog = read_catalog(small_corpus.catalog).table
+    assert wanted_tracks(catalog, Dataset.open(str(dataset)), "none").num_rows == 0
+    assert wanted_tracks(catalog, Dataset.open(str(dataset)), "all").num_rows == 0
+    assert wanted_tracks(catalog, None, "none").num_rows == TRACKS
+
+
+def test_the_example_of_a_cause_is_its_first_track(dataset: Path) -> None:
+    rows = pq.read_table(dataset / "tracks" / "gen-000.parquet").to_pylist()[:3]
+    for row, track, cause in zip(rows, ("c", "a", "b"), ("empty", "empty", None), strict=True):
+        row.update(track_id=track, cause=cause, message=f"words of {track}")
+    table = pq.read_table(dataset / "tracks" / "gen-000.parquet").schema.empty_table()
+    table = type(table).from_pylist(rows, schema=table.schema)
+    assert example_rejects(table) == {"empty": ("a", "words of a")}

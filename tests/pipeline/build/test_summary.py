@@ -1,0 +1,35 @@
+"""The closing words of a build: what was done, what was rejected and why, what to type next."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.build.build import BuildSummary
+from pipeline.build.summary import print_build_summary
+
+SUMMARY = BuildSummary(
+    dataset="data",
+    built=(0, 1),
+    tracks=1234,
+    records=1230,
+    rejects={"empty": 1, "not_found": 3},
+    examples={"empty": ("a", "no samples"), "not_found": ("b", "no such file")},
+    hours=10.25,
+    bytes={"logmel": 440_000_000, "waveform": 1_180_000_000},
+    seconds=61.2,
+)
+
+
+def test_counts_causes_and_the_next_command_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    print_build_summary(SUMMARY)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "built gen-000, gen-001 of data in 61.2 s",
+        "  tracks    1,234 of the catalog, 1,230 stored (10.25 h of audio)",
+        "  rejects   4",
+        "            1 empty, such as a: no samples",
+        "            3 not_found, such as b: no such file",
+        "  logmel    440.0 MB",
+        "  waveform  1,180.0 MB",
+        "next: python -m pipeline.run label --dataset data --annotations FILE --label-set FILE.yaml",
+    ]

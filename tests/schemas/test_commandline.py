@@ -1,0 +1,100 @@
+"""Exit codes, and one clear line on stderr for what a user can mend."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PROGRAM = """
+import signal, sys, threading, time, click
+import schemas.commandline
+from schemas.commandline import run_command
+from schemas.errors import DatasetError, UserError
+
+@click.command()
+@click.argument("what")
+@click.option("--count", type=int, help="A number.")
+def command(what, count):
+    if what == "user":
+        raise UserError("catalog x.csv: expected a, received b; do c")
+    if what == "dataset":
+        raise DatasetError("part-00000: was cut")
+    if what == "io":
+        open("/nowhere/at all")
+    if what == "bug":
+        raise ZeroDivisionError("a bug")
+    if what == "interrupt":
+        raise KeyboardInterrupt
+    if what in ("wait", "thread", "clean-up"):
+        if what == "thread":
+            threading.Thread(target=time.sleep, args=(60,)).start()
+        schemas.commandline.GRACE_SECONDS = 0.5
+        print("waiting", flush=True)
+        try:
+            time.sleep(60)
+        except Exception:  # must not swallow the stop
+            pass
+        finally:
+            time.sleep(60 * (what == "clean-up"))
+    print("done")
+
+run_command(command, "program")
+"""
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", PROGRAM, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["user"], 2, "error: catalog x.csv: expected a, received b; do c"),
+        (["dataset"], 1, "error: part-00000: was cut"),
+        (["io"], 1, "error: /nowhere/at all: No such file or directory"),
+        (["interrupt"], 130, "interrupted"),
+        (["fine", "--tempo"], 2, "No such option"),
+        (["fine", "--count", "many"], 2, "'many' is not a valid integer"),
+        ([], 2, "Missing argument 'WHAT'"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line_with_its_exit_code(arguments: list[str], code: int, words: str) -> None:
+    ended = run(*arguments)
+    assert ended.returncode == code
+    assert words in ended.stderr
+    assert ended.stderr.strip().count("\n") == 0
+    assert ended.stdout == ""
+
+
+def test_success_is_exit_code_zero_and_a_bug_shows_its_traceback() -> None:
+    assert run("fine").returncode == 0
+    bug = run("bug")
+    assert bug.returncode == 1
+    assert "Traceback" in bug.stderr
+
+
+def test_help_is_no_error() -> None:
+    ended = run("--help")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "A number." in ended.stdout
+
+
+@pytest.mark.parametrize("at", ["wait", "thread", "clean-up"])
+def test_a_stop_by_sigterm_is_exit_code_75_and_says_to_run_again_whatever_hangs(at: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, at], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    out, words = process.communicate(timeout=10)
+    assert (process.returncode, out) == (75, "")
+    assert words == "stopped; what is finished is kept: run the same command again to go on\n"

@@ -1,0 +1,106 @@
+"""Opening a dataset, its payloads, and the newest row of every track."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from schemas.dataset import Dataset, newest_rows
+from schemas.errors import DatasetError, UserError
+from schemas.manifests import DatasetManifest, GenerationEntry
+from schemas.storage import write_atomic
+
+
+def newest(*rows: tuple[str, int, int | None]) -> list[tuple[str, int, int | None]]:
+    columns = zip(*rows, strict=True)
+    types = (pa.string(), pa.int32(), pa.int32())
+    arrays = [pa.array(list(column), kind) for column, kind in zip(columns, types, strict=True)]
+    table = newest_rows(pa.table(arrays, names=["track_id", "generation", "record"]))
+    return [tuple(row.values()) for row in table.to_pylist()]
+
+
+def test_the_newest_record_of_a_track_wins() -> None:
+    assert newest(("b", 0, 1), ("a", 0, 2), ("b", 2, 5), ("b", 1, 9)) == [("a", 0, 2), ("b", 2, 5)]
+
+
+def test_a_record_outlives_a_later_reject() -> None:
+    assert newest(("a", 0, 3), ("a", 1, None)) == [("a", 0, 3)]
+
+
+def test_of_rejects_alone_the_newest_counts() -> None:
+    assert newest(("a", 1, None), ("a", 0, None), ("b", 0, None), ("b", 1, 0)) == [("a", 1, None), ("b", 1, 0)]
+
+
+def test_no_rows_have_no_newest() -> None:
+    table = pa.table({"track_id": pa.array([], pa.string()), "generation": pa.array([], pa.int32())})
+    assert newest_rows(table.append_column("record", pa.array([], pa.int32()))).num_rows == 0
+
+
+def test_a_whole_dataset_opens(built_dataset: Path) -> None:
+    opened = Dataset.open(f"{built_dataset}/")
+    tracks = opened.newest_tracks()
+    assert tracks["track_id"].to_pylist() == sorted(tracks["track_id"].to_pylist())
+    assert opened.identity() == (opened.manifest.generations[0].tracks_sha256,)
+    uri, mark = opened.payload("logmel", 0, 0)
+    assert Path(uri).stat().st_size == mark.bytes
+
+
+def test_a_folder_without_a_dataset_is_the_users_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"expected a dataset, found no dataset\.json"):
+        Dataset.open(str(tmp_path))
+
+
+def test_an_unfinished_build_is_no_dataset_yet(dataset: Path) -> None:
+    manifest = DatasetManifest.read(str(dataset / "dataset.json"))
+    unfinished = manifest.with_generation(GenerationEntry(1, shards=1, tracks=1))
+    write_atomic(str(dataset / "dataset.json"), unfinished.to_bytes())
+    with pytest.raises(UserError, match="its build is unfinished; run the same `pipeline.run build` command again"):
+        Dataset.open(str(dataset))
+
+
+def test_a_family_that_is_not_held_is_the_users_error(dataset: Path) -> None:
+    opened = Dataset.open(str(dataset))
+    only = Dataset(opened.layout, DatasetManifest({"logmel": opened.spec("logmel")}, opened.manifest.generations, {}))
+    with pytest.raises(UserError, match="holds logmel, not waveform"):
+        only.spec("waveform")
+
+
+def test_a_missing_payload_is_named(dataset: Path) -> None:
+    uri, _ = Dataset.open(str(dataset)).payload("waveform", 0, 1)
+    Path(uri).unlink()
+    with pytest.raises(DatasetError, match="the payload is missing though its done mark is there") as error:
+        Dataset.open(str(dataset)).payload("waveform", 0, 1)
+    assert uri in str(error.value)
+
+
+def test_a_cut_payload_is_found_by_its_size(dataset: Path) -> None:
+    uri, mark = Dataset.open(str(dataset)).payload("waveform", 0, 1)
+    Path(uri).write_bytes(Path(uri).read_bytes()[:-1])
+    with pytest.raises(DatasetError, match=f"expected {mark.bytes} bytes, found {mark.bytes - 1}"):
+        Dataset.open(str(dataset)).payload("waveform", 0, 1)
+
+
+def test_a_done_mark_of_another_shard_is_refused(dataset: Path) -> None:
+    folder = next((dataset / "features").glob("waveform-*")) / "gen-000"
+    (folder / "part-00001.json").write_bytes((folder / "part-00002.json").read_bytes())
+    with pytest.raises(DatasetError, match=r"part-00001\.json: names the payload part-00002"):
+        Dataset.open(str(dataset)).payload("waveform", 0, 1)
+
+
+def test_a_missing_done_mark_is_named(dataset: Path) -> None:
+    mark = next((dataset / "features").glob("logmel-*")) / "gen-000" / "part-00000.json"
+    mark.unlink()
+    with pytest.raises(DatasetError, match=r"part-00000\.json: a shard's done mark is missing"):
+        Dataset.open(str(dataset)).payload("logmel", 0, 0)
+
+
+def test_a_changed_tracks_table_is_found_by_its_checksum(dataset: Path) -> None:
+    table = dataset / "tracks" / "gen-000.parquet"
+    table.write_bytes(table.read_bytes() + b"\0")
+    with pytest.raises(DatasetError, match="its checksum differs"):
+        Dataset.open(str(dataset)).tracks_of(0)
+    table.unlink()
+    with pytest.raises(DatasetError, match="the tracks table is missing"):
+        Dataset.open(str(dataset)).newest_tracks()
