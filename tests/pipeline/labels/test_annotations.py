@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.labels.annotations import Annotations, read_annotations
+from schemas.errors import UserError
+
+
+def _read(tmp_path: Path, *texts: str) -> Annotations:
+    paths = []
+    for number, text in enumerate(texts):
+        path = tmp_path / f"{number}.csv"
+        path.write_text(text, encoding="utf-8")
+        paths.append(str(path))
+    return read_annotations(paths)
+
+
+def _rows(annotations: Annotations) -> dict[tuple[str, str], float]:
+    return {
+        (annotations.tracks[track], annotations.tags[tag]): float(value)
+        for track, tag, value in zip(annotations.track, annotations.tag, annotations.value, strict=True)
+    }
+
+
+def test_a_long_table_without_values_is_all_ones(tmp_path: Path) -> None:
+    assert _rows(_read(tmp_path, "track_id,tag\n1,rock\n1, jazz \n02,rock\n")) == {
+        ("1", "rock"): 1,
+        ("1", "jazz"): 1,
+        ("02", "rock"): 1,
+    }
+
+
+def test_a_wide_table_is_the_same_as_a_long_one(tmp_path: Path) -> None:
+    wide = _rows(_read(tmp_path, "track_id,tags\n1,rock|jazz | \n2,\n3,rock\n"))
+    assert wide == {("1", "rock"): 1, ("1", "jazz"): 1, ("3", "rock"): 1}
+
+
+def test_an_empty_value_is_unknown(tmp_path: Path) -> None:
+    rows = _rows(_read(tmp_path, "track_id,tag,value\n1,rock,0.25\n2,rock,\n"))
+    assert rows[("1", "rock")] == 0.25
+    assert np.isnan(rows[("2", "rock")])
+
+
+def test_of_files_that_disagree_the_first_wins_and_it_is_counted(tmp_path: Path) -> None:
+    first = "track_id,tag,value\n1,rock,1\n1,jazz,\n"
+    second = "track_id,tag,value\n1,rock,0\n1,jazz,0.5\n1,folk,1\n"
+    for texts, rock, overruled in (((first, second), 1, 2), ((second, first), 0, 2)):
+        annotations = _read(tmp_path, *texts)
+        assert _rows(annotations)[("1", "rock")] == rock
+        assert _rows(annotations)[("1", "folk")] == 1
+        assert annotations.overruled == overruled
+
+
+def test_rows_of_one_file_that_agree_count_once(tmp_path: Path) -> None:
+    annotations = _read(tmp_path, "track_id,tag,value\n1,rock,0.5\n2,rock,1\n1,rock,0.5\n3,rock,\n3,rock,\n")
+    assert len(annotations.track) == 3
+    assert annotations.overruled == 0
+
+
+def test_rows_of_one_file_that_disagree_are_shown(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"track '1', tag 'rock': line 2 says 0.5 and line 4 says 1; keep one"):
+        _read(tmp_path, "track_id,tag,value\n1,rock,0.5\n2,rock,1\n1,rock,1\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("track_id,label\n1,rock\n", "expected a column tag"),
+        ("tag\nrock\n", "expected the column track_id"),
+        ("track_id,tag,value\n1,rock,1\n1,jazz,1.5\n", r"line 3: value: expected 0 to 1 or nothing \(unknown\), received 1.5"),
+        ("track_id,tag,value\n1,rock,loud\n", "value"),
+        ("track_id,tag\n1,rock\n2, \n", "line 3: tag is empty"),
+        ("track_id,tag\n", "expected at least one row"),
+    ],
+)
+def test_a_mistake_names_the_file_and_the_row(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(UserError, match=words) as refused:
+        _read(tmp_path, text)
+    assert str(tmp_path / "0.csv") in str(refused.value)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.labels.label_set import LabelSet, read_label_set
+from schemas.errors import UserError
+
+
+def _read(tmp_path: Path, text: str) -> LabelSet:
+    (tmp_path / "set.yaml").write_text(text, encoding="utf-8")
+    return read_label_set(str(tmp_path / "set.yaml"))
+
+
+def test_a_name_is_enough(tmp_path: Path) -> None:
+    assert _read(tmp_path, "name: mine\n") == LabelSet("mine")
+
+
+def test_every_field_is_read(tmp_path: Path) -> None:
+    text = (
+        "name: mine\ntags: [rock, 80, café]\nmin_tracks: 3\nmerge: {rock: [rock'n'roll, Rock]}\nexclude: [other]\n"
+        "values: graded\npositive_at: 0.7\nmissing: unknown\nunlabelled: drop\n"
+    )
+    assert _read(tmp_path, text) == LabelSet(
+        name="mine",
+        tags=("rock", "80", "café"),
+        min_tracks=3,
+        merge={"rock": ("rock'n'roll", "Rock")},
+        exclude=("other",),
+        values="graded",
+        positive_at=0.7,
+        missing="unknown",
+        unlabelled="drop",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- rock\n", "expected fields with at least a name"),
+        ("tags: [rock]\n", "expected fields with at least a name"),
+        ("name: [\n", "expected YAML"),
+        ("name: a/b\n", "name: expected letters, digits"),
+        ("name: mine\ntag: [rock]\n", "unknown field 'tag'; did you mean 'tags'?"),
+        ("name: mine\ntags: rock\n", "tags: expected a list of tags, received 'rock'"),
+        ("name: mine\ntags: [rock]\ntop: 5\n", "tags and top: expected one of them"),
+        ("name: mine\ntop: 0\n", "top: expected a whole number of at least 1, received 0"),
+        ("name: mine\nmin_tracks: many\n", "min_tracks: expected a whole number"),
+        ("name: mine\nvalues: ternary\n", "values: expected binary or graded, received 'ternary'"),
+        ("name: mine\nmissing: maybe\n", "missing: expected negative or unknown"),
+        ("name: mine\nunlabelled: hide\n", "unlabelled: expected keep or drop"),
+        ("name: mine\npositive_at: 0\n", "positive_at: expected a number above 0"),
+        ("name: mine\nmerge: [rock]\n", "merge: expected `tag: [synonym, …]`"),
+        ("name: mine\nmerge: {a: [b], b: [c]}\n", "'b' is merged into another tag and has tags merged into it"),
+        ("name: mine\nmerge: {a: [b], c: [b]}\n", "'b': expected once, is named twice"),
+        ("name: mine\ntags: [a, a]\n", "'a': expected once, is named twice"),
+        ("name: mine\ntags: [b]\nmerge: {a: [b]}\n", "'b' is both merged away and asked for"),
+        ("name: mine\nexclude: [b]\nmerge: {a: [b]}\n", "'b' is both excluded and merged"),
+        ("name: mine\nexclude: [a]\ntags: [a]\n", "'a' is both excluded and asked for"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_file_and_the_field(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(UserError) as refused:
+        _read(tmp_path, text)
+    assert words in str(refused.value)
+    assert str(tmp_path / "set.yaml") in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        read_label_set(str(tmp_path / "absent.yaml"))

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.labels.overlay import LabelSummary, lay_labels
+from schemas.errors import UserError
+
+
+def _lay(dataset: Path, small_corpus, label_set: str, *annotations: str) -> LabelSummary:
+    path = dataset.parent / "set.yaml"
+    path.write_text(label_set, encoding="utf-8")
+    return lay_labels(str(dataset), annotations or [small_corpus.annotations], str(path))
+
+
+def _table(dataset: Path, summary: LabelSummary) -> dict[str, dict[str, float | None]]:
+    """Track -> tag -> value of a version."""
+    folder = dataset / "labels" / summary.name / summary.version
+    vocabulary = (folder / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
+    return {
+        row["track_id"]: {vocabulary[tag]: value for tag, value in zip(row["tags"], row["values"], strict=True)}
+        for row in pq.read_table(folder / "labels.parquet").to_pylist()
+    }
+
+
+def _annotations(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "own.csv"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_labels_are_the_annotations(dataset: Path, small_corpus) -> None:
+    summary = _lay(dataset, small_corpus, "name: mine\n")
+    expected: dict[str, dict[str, float]] = {row[0]: {} for row in small_corpus.rows}
+    for line in Path(small_corpus.annotations).read_text(encoding="utf-8").splitlines()[1:]:
+        track, tag = line.split(",")
+        expected[track][tag] = 1.0
+    assert _table(dataset, summary) == expected
+    assert summary.unlabelled == sum(not tags for tags in expected.values())
+    assert sum(summary.tracks.values()) == len(expected)
+    assert sum(map(sum, summary.positives.values())) == sum(map(len, expected.values()))
+
+
+def test_labelling_opens_no_payload_and_touches_nothing_of_the_features(dataset: Path, small_corpus, contents) -> None:
+    for payload in dataset.rglob("*.tfrecord"):
+        payload.write_bytes(b"nobody may read this")
+    before = contents(dataset, below="features")
+    _lay(dataset, small_corpus, "name: mine\n")
+    assert contents(dataset, below="features") == before
+
+
+def test_the_same_input_gives_the_same_version_in_any_order_of_rows(dataset: Path, small_corpus, contents) -> None:
+    first = _lay(dataset, small_corpus, "name: mine\n")
+    before = contents(dataset)
+    header, *rows = Path(small_corpus.annotations).read_text(encoding="utf-8").splitlines()
+    shuffled = _annotations(dataset.parent, "\n".join([header, *reversed(rows)]) + "\n")
+    again = _lay(dataset, small_corpus, "name: mine\n", shuffled)
+    assert (again.version, first.is_new, again.is_new) == (first.version, True, False)
+    assert contents(dataset) == before
+
+
+def test_versions_lie_side_by_side_and_the_log_keeps_their_order_also_back_to_an_old_one(
+    dataset: Path, small_corpus, contents
+) -> None:
+    a, b = "name: mine\ntags: [low, noise]\n", "name: mine\ntags: [noise, tremolo]\n"
+    first = _lay(dataset, small_corpus, a)
+    kept = contents(dataset, below=f"labels/mine/{first.version}")
+    second, third = _lay(dataset, small_corpus, b), _lay(dataset, small_corpus, a)
+    assert third.version == first.version != second.version
+    assert (second.tags_added, second.tags_removed) == (("tremolo",), ("low",))
+    log = [json.loads(line) for line in (dataset / "labels" / "mine" / "log.jsonl").read_text().splitlines()]
+    assert [line["version"] for line in log] == [first.version, second.version, first.version]
+    assert log[2]["tags_added"] == ["low"]
+    assert contents(dataset, below=f"labels/mine/{first.version}") == kept
+
+
+def test_synonyms_are_merged_the_largest_value_counting(dataset: Path, small_corpus) -> None:
+    tracks = [row[0] for row in small_corpus.rows[:4]]
+    own = _annotations(
+        dataset.parent,
+        "track_id,tag,value\n"
+        f"{tracks[0]},vocal,0.2\n{tracks[0]},voice,0.9\n{tracks[1]},voice,\n{tracks[1]},vocal,0.4\n{tracks[2]},vocal,\n"
+        f"{tracks[3]},other,1\n",
+    )
+    text = "name: mine\nmerge: {vocals: [vocal, voice]}\nexclude: [other]\nvalues: graded\n"
+    table = _table(dataset, _lay(dataset, small_corpus, text, own))
+    assert table[tracks[0]] == {"vocals": pytest.approx(0.9)}
+    assert table[tracks[1]] == {"vocals": pytest.approx(0.4)}
+    assert table[tracks[2]] == {"vocals": None}
+    assert table[tracks[3]] == {}
+
+
+def test_binary_labels_count_from_positive_at_and_keep_known_negatives_where_missing_is_unknown(
+    dataset: Path, small_corpus
+) -> None:
+    tracks = [row[0] for row in small_corpus.rows[:2]]
+    own = _annotations(dataset.parent, f"track_id,tag,value\n{tracks[0]},a,0.6\n{tracks[1]},a,0.4\n")
+    for missing, second in (("negative", {}), ("unknown", {"a": 0.0})):
+        text = f"name: {missing}\npositive_at: 0.5\nmissing: {missing}\n"
+        table = _table(dataset, _lay(dataset, small_corpus, text, own))
+        assert table[tracks[0]] == {"a": 1.0}
+        assert table[tracks[1]] == second
+
+
+def test_top_min_tracks_and_tags_choose_the_vocabulary(dataset: Path, small_corpus) -> None:
+    tracks = [row[0] for row in small_corpus.rows]
+    rows = [f"{track},a" for track in tracks[:3]] + [f"{track},b" for track in tracks[:5]] + [f"{tracks[0]},c"]
+    own = _annotations(dataset.parent, "track_id,tag\n" + "\n".join(rows) + "\n")
+    chosen = {
+        "name: x\n": ("b", "a", "c"),
+        "name: x\ntop: 2\n": ("b", "a"),
+        "name: x\nmin_tracks: 3\n": ("b", "a"),
+        "name: x\ntags: [c, b]\n": ("c", "b"),
+        "name: x\ntags: [c, b]\nmin_tracks: 2\n": ("b",),
+    }
+    for text, vocabulary in chosen.items():
+        assert _lay(dataset, small_corpus, text, own).vocabulary == vocabulary
+
+
+def test_tracks_without_any_tag_are_dropped_on_request(dataset: Path, small_corpus) -> None:
+    kept = _lay(dataset, small_corpus, "name: a\ntags: [low]\n")
+    dropped = _lay(dataset, small_corpus, "name: a\ntags: [low]\nunlabelled: drop\n")
+    assert kept.unlabelled == dropped.unlabelled > 0
+    assert sum(kept.tracks.values()) - sum(dropped.tracks.values()) == dropped.unlabelled
+
+
+def test_annotated_tracks_that_the_dataset_lacks_are_counted_and_named(dataset: Path, small_corpus) -> None:
+    own = _annotations(dataset.parent, f"track_id,tag\n{small_corpus.rows[0][0]},a\nfar,a\naway,b\n")
+    summary = _lay(dataset, small_corpus, "name: mine\n", own)
+    assert summary.foreign_tracks == (2, ("away", "far"))
+    assert summary.vocabulary == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: mine\ntags: [low, nose]\n", "tags: the tag 'nose' is in no annotation; did you mean 'noise'?"),
+        ("name: mine\nmerge: {x: [lo]}\n", "merge: the tag 'lo' is in no annotation; did you mean 'low'?"),
+        ("name: mine\nexclude: [tremulo]\n", "exclude: the tag 'tremulo' is in no annotation; did you mean 'tremolo'?"),
+        ("name: mine\nmin_tracks: 1000\n", "no tag is left"),
+    ],
+)
+def test_a_label_set_that_does_not_fit_writes_nothing(dataset: Path, small_corpus, text: str, words: str) -> None:
+    with pytest.raises(UserError) as refused:
+        _lay(dataset, small_corpus, text)
+    assert words in str(refused.value)
+    assert not (dataset / "labels").exists()
+
+
+def test_the_command_shows_positives_and_warns_of_what_is_missing(dataset: Path, small_corpus, run_pipeline) -> None:
+    ended = run_pipeline(
+        "label", "--dataset", dataset, "--annotations", small_corpus.annotations, "--label-set", small_corpus.label_set
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "small@" in ended.stdout
+    assert all(f"  {tag}" in ended.stdout for tag in ("low", "noise", "tremolo"))
+    refused = run_pipeline(
+        "label", "--dataset", dataset, "--annotations", small_corpus.annotations, "--label-set", dataset / "no.yaml"
+    )
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1

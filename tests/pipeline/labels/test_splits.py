@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from pipeline.build.build import BuildOptions, build
+from pipeline.labels.splits import Split, SplitMethod, existing_split, make_split, parse_ratios, read_split
+from schemas.dataset import Dataset
+from schemas.errors import UserError
+from schemas.tables import SPLITS
+
+
+def _sides(split: Split) -> dict[str, str]:
+    return dict(zip(split.table["track_id"].to_pylist(), split.table["split"].to_pylist(), strict=True))
+
+
+def test_every_track_has_a_side_and_a_group_has_one(dataset: Path, small_corpus) -> None:
+    split = make_split(Dataset.open(str(dataset)), "half", SplitMethod((50, 25, 25)))
+    sides = _sides(split)
+    assert sorted(sides) == sorted(row[0] for row in small_corpus.rows)
+    of_group: dict[str, set[str]] = {}
+    for track, _, group in small_corpus.rows:
+        of_group.setdefault(group, set()).add(sides[track])
+    assert all(len(found) == 1 for found in of_group.values())
+    assert len(set(sides.values())) > 1
+    assert split.counts == {**{side: list(sides.values()).count(side) for side in SPLITS}, "none": 0}
+
+
+def test_the_same_request_gives_the_same_version_and_another_salt_another(dataset: Path) -> None:
+    opened = Dataset.open(str(dataset))
+    first = make_split(opened, "a", SplitMethod((50, 25, 25)))
+    assert make_split(opened, "a", SplitMethod((50, 25, 25))).version == first.version
+    assert make_split(opened, "b", SplitMethod((50, 25, 25))).version == first.version
+    assert make_split(opened, "c", SplitMethod((50, 25, 25), salt="x")).version != first.version
+    assert read_split(opened, "a", first.version).equals(first.table)
+
+
+def test_shares_follow_the_ratios_over_many_groups() -> None:
+    from pipeline.plan import hash_position
+
+    positions = [hash_position(f"artist {number}") for number in range(20_000)]
+    assert sum(position < 0.8 for position in positions) / len(positions) == pytest.approx(0.8, abs=0.01)
+
+
+def test_other_ratios_under_a_name_are_refused(dataset: Path) -> None:
+    opened = Dataset.open(str(dataset))
+    make_split(opened, "mine", SplitMethod((80, 10, 10)))
+    with pytest.raises(UserError, match="tracks never change sides in it: choose another name"):
+        make_split(opened, "mine", SplitMethod((70, 15, 15)))
+
+
+def test_a_grown_dataset_extends_a_split_and_moves_no_track(small_corpus, tmp_path: Path) -> None:
+    root = str(tmp_path / "data")
+    build(small_corpus.catalog, root, BuildOptions(workers=1, shards=2, limit=12))
+    before = make_split(Dataset.open(root), "mine", SplitMethod((50, 25, 25), salt="s"))
+    build(small_corpus.catalog, root, BuildOptions(workers=1, shards=2))
+    after = existing_split(Dataset.open(root), "mine")
+    assert len(_sides(after)) == 24
+    assert {track: side for track, side in _sides(after).items() if track in _sides(before)} == _sides(before)
+
+
+def test_the_catalogs_split_is_taken_where_it_says_something(small_corpus, tmp_path: Path) -> None:
+    (tmp_path / "audio").symlink_to(small_corpus.folder / "audio")
+    with open(tmp_path / "catalog.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["track_id", "uri", "split"])
+        for number, (track, uri, _) in enumerate(small_corpus.rows[:8]):
+            writer.writerow([track, uri, ("train", "train", "test", "")[number % 4]])
+    root = str(tmp_path / "data")
+    build(str(tmp_path / "catalog.csv"), root, BuildOptions(workers=1, shards=1))
+    for method in (None, SplitMethod(ratios=None)):
+        split = make_split(Dataset.open(root), "published", method)
+        assert split.counts == {"train": 4, "validation": 0, "test": 2, "none": 2}
+
+
+def test_without_a_split_column_there_is_none_to_take(dataset: Path) -> None:
+    with pytest.raises(UserError, match="the catalog has no split column"):
+        make_split(Dataset.open(str(dataset)), "published", SplitMethod(ratios=None))
+
+
+def test_an_unknown_split_is_named_with_what_there_is_and_how_to_make_it(dataset: Path) -> None:
+    opened = Dataset.open(str(dataset))
+    with pytest.raises(UserError, match=r"'x'.*there is none.*make it with `pipeline.run split"):
+        existing_split(opened, "x")
+    make_split(opened, "mine", None)
+    with pytest.raises(UserError, match="there are mine"):
+        existing_split(opened, "x")
+
+
+def test_ratios_and_names_are_checked(dataset: Path) -> None:
+    assert parse_ratios("80,10,10") == (80, 10, 10)
+    for text in ("80,20", "a,b,c", ""):
+        with pytest.raises(UserError, match="--ratios: expected three numbers"):
+            parse_ratios(text)
+    with pytest.raises(UserError, match="--ratios: expected three shares"):
+        SplitMethod((-1, 1, 1))
+    with pytest.raises(UserError, match="split name: expected letters"):
+        make_split(Dataset.open(str(dataset)), "../x", None)
