@@ -86,7 +86,10 @@ def test_modules_import_each_other_without_cycles() -> None:
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("pipeline.audio.decoding_process", {"apache_beam", "tensorflow", "librosa", "numba", "pyarrow", "av", "gcsfs"}),
+        (
+            "pipeline.audio.decoding_process",
+            {"apache_beam", "tensorflow", "librosa", "numba", "pyarrow", "av", "gcsfs"},
+        ),
         ("pipeline.build.transforms", {"tensorflow", "keras", "librosa", "numba"}),
         ("training.config", {"tensorflow", "keras", "apache_beam"}),
     ],

@@ -70,7 +70,10 @@ def test_rows_of_one_file_that_disagree_are_shown(tmp_path: Path) -> None:
     [
         ("track_id,label\n1,rock\n", "expected a column tag"),
         ("tag\nrock\n", "expected the column track_id"),
-        ("track_id,tag,value\n1,rock,1\n1,jazz,1.5\n", r"line 3: value: expected 0 to 1 or nothing \(unknown\), received 1.5"),
+        (
+            "track_id,tag,value\n1,rock,1\n1,jazz,1.5\n",
+            r"line 3: value: expected 0 to 1 or nothing \(unknown\), received 1.5",
+        ),
         ("track_id,tag,value\n1,rock,loud\n", "value"),
         ("track_id,tag\n1,rock\n2, \n", "line 3: tag is empty"),
         ("track_id,tag\n", "expected at least one row"),
