@@ -87,7 +87,7 @@ def worker_processes() -> list[int]:
 
 @pytest.mark.slow
 def test_a_killed_worker_costs_an_attempt_and_not_the_build(
-    job: ShardJob, dataset: Path, built_dataset: Path, contents: Contents
+    job: ShardJob, dataset: Path, built_dataset: Path, contents: Contents, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for path in (*(dataset / "features").rglob("part-*"), *dataset.glob("tracks/gen-000/*")):
         path.unlink()
@@ -108,6 +108,7 @@ def test_a_killed_worker_costs_an_attempt_and_not_the_build(
     run_shards(job, 4, workers=2, beam_options=[], on_progress=lambda done: None)
     thread.join()
     assert len(killed) == 1
+    assert "Traceback" not in capfd.readouterr().err
     for temporary in dataset.rglob(".tmp-*"):
         temporary.unlink()
     assert contents(dataset) == contents(built_dataset)
