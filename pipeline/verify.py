@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.labels.overlay import labels_version
 from pipeline.plan import PlanReader
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, TagscaleError
 from schemas.examples import decode_example
 from schemas.features import Family
 from schemas.manifests import GenerationEntry, LabelsManifest, ShardManifest
-from schemas.storage import exists, join, list_names, open_read, read_bytes
+from schemas.storage import exists, join, list_names, open_read, read_bytes, sha256_of
 from schemas.tables import LABELS
 from schemas.tfrecord import read_records
 
@@ -136,6 +137,9 @@ def _check_payload(
 ) -> ShardManifest:
     """Raise DatasetError unless a payload is the one that its done mark and the tracks table speak of."""
     uri, mark = dataset.payload(family, generation, shard)
+    part = dataset.layout.tracks_part(generation, shard)
+    if exists(part) and sha256_of(part) != mark.tracks_sha256:
+        raise DatasetError(f"{part}: not the tracks part that the done mark of {uri} names")
     stored = rows.filter(pc.is_valid(rows["record"]))
     if (mark.records, mark.tracks) != (stored.num_rows, rows.num_rows):
         raise DatasetError(
@@ -188,9 +192,11 @@ def _label_problems(dataset: Dataset, name: str, version: str) -> Iterator[str]:
         vocabulary = read_bytes(join(folder, "vocabulary.txt")).decode().splitlines()
         with open_read(join(folder, "labels.parquet")) as file:
             table = pq.read_table(file, schema=LABELS)
-    except (TagscaleError, OSError, pa.ArrowException) as error:
+    except (TagscaleError, OSError, UnicodeDecodeError, pa.ArrowException) as error:
         yield f"{folder}: {error}"
         return
+    if (manifest.name, manifest.version) != (name, version):
+        yield f"{folder}: its manifest is that of {manifest.name}@{manifest.version}"
     if dataset.identity()[: len(manifest.generations)] != manifest.generations:
         yield f"{folder}: was laid over another dataset's tracks"
     if (table.num_rows, len(vocabulary)) != (manifest.counts["tracks"], manifest.counts["tags"]):
@@ -201,3 +207,5 @@ def _label_problems(dataset: Dataset, name: str, version: str) -> Iterator[str]:
     highest = pc.max(pc.list_flatten(table["tags"])).as_py()
     if highest is not None and highest >= len(vocabulary):
         yield f"{folder}: names tag {highest} of a vocabulary of {len(vocabulary)}"
+    if labels_version(vocabulary, table, manifest.label_set) != manifest.version:
+        yield f"{folder}: its labels have changed (they are not those that its hash was taken over)"

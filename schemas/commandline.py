@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from schemas.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError
+from schemas.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError
 
 GRACE_SECONDS = 20.0  # from SIGTERM to the exit at the latest; clouds and clusters give 30
 STOPPED_WORDS = "stopped; what is finished is kept: run the same command again to go on"
@@ -26,25 +26,23 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     signal.signal(signal.SIGTERM, _stop)
     try:
         command.main(prog_name=name, standalone_mode=False)
+    except SystemExit as wanted:
+        _leave("", wanted.code if isinstance(wanted.code, int) else EXIT_DONE)
     except click.ClickException as error:  # unknown options and the like: click's own words
         words = error.format_message()
-        if "\n" in words:  # the help of a group that was called without a command
-            print(words, file=sys.stderr)
-        else:
+        if "\n" not in words:  # else the help of a group that was called without a command
             context = getattr(error, "ctx", None)
-            print(f"error: {words} (see {context.command_path if context else name} --help)", file=sys.stderr)
-        sys.exit(error.exit_code)
+            words = f"error: {words} (see {context.command_path if context else name} --help)"
+        _leave(words, error.exit_code)
     except click.Abort:
         _leave("interrupted", EXIT_INTERRUPTED)
     except TagscaleError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _leave(f"error: {error}", error.exit_code)
     except Stopped:
         _leave(STOPPED_WORDS, EXIT_STOPPED)
     except OSError as error:
-        print(f"error: {error.filename or 'input/output'}: {error.strerror or error}", file=sys.stderr)
-        sys.exit(EXIT_FAILED)
-    sys.exit(0)
+        _leave(f"error: {error.filename or 'input/output'}: {error.strerror or error}", EXIT_FAILED)
+    _leave("", EXIT_DONE)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
@@ -57,8 +55,13 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _leave(words: str, code: int) -> NoReturn:
-    """Exit without waiting for threads; files are whole at every moment."""
-    print(words, file=sys.stderr)
+    """Exit at once; files are whole at every moment.
+
+    The interpreter's own way out waits for threads, and gRPC's, which a local Beam runner leaves behind, abort the
+    process on that way now and then: work that is done would end with SIGABRT.
+    """
+    if words:
+        print(words, file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -216,6 +216,14 @@ class DatasetManifest(Manifest):
         return cls.from_dict(read_json(uri, "a dataset's manifest"), where=uri)
 
 
+# What readers take out of the fields of labels.json.
+_LABELS_KEYS = {
+    "label_set": ("values", "positive_at", "missing"),
+    "split": ("name", "version"),
+    "counts": ("tracks", "tags"),
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class LabelsManifest(Manifest):
     """labels.json: what one version of a label set was made from, and what it covers.
@@ -237,6 +245,12 @@ class LabelsManifest(Manifest):
     split: dict[str, str]
     generations: tuple[str, ...]
     counts: dict[str, int]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, keys in _LABELS_KEYS.items():
+            if missing := [key for key in keys if key not in getattr(self, name)]:
+                raise ValueError(f"{name}: expected {' and '.join(missing)} in it, received {getattr(self, name)!r}")
 
     @classmethod
     def _parsed(cls, fields: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from pipeline.build.lost_workers import ended_by_lost_worker
 from pipeline.build.shards import ShardJob
 from pipeline.build.transforms import shard_pipeline
 from schemas.errors import TagscaleError
@@ -63,6 +64,7 @@ def run_shards(
             with (
                 _watched(job, shards, on_progress),
                 _quiet_beam(),
+                ended_by_lost_worker(),
                 beam.Pipeline(runner=FnApiRunner() if local else None, options=options) as pipeline,
             ):
                 shard_pipeline(pipeline, job, missing)

@@ -60,9 +60,10 @@ class LabelSet:
             raise UserError("tags and top: expected one of them, received both")
         for option, least in (("top", 1), ("min_tracks", 0)):
             value = getattr(self, option)
-            if value is not None and (not isinstance(value, int) or value < least):
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
                 raise UserError(f"{option}: expected a whole number of at least {least}, received {value!r}")
-        if not isinstance(self.positive_at, int | float) or not 0 < self.positive_at <= 1:
+        is_number = isinstance(self.positive_at, int | float) and not isinstance(self.positive_at, bool)
+        if not is_number or not 0 < self.positive_at <= 1:
             raise UserError(f"positive_at: expected a number above 0 and up to 1, received {self.positive_at!r}")
         self._check_merges()
 
@@ -103,6 +104,8 @@ def read_label_set(uri: str) -> LabelSet:
         fields = yaml.safe_load(read_bytes(uri))
     except FileNotFoundError as error:
         raise UserError(f"label set {uri}: no such file; check the path") from error
+    except OSError as error:
+        raise UserError(f"label set {uri}: cannot be read: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"label set {uri}: expected YAML: {' '.join(str(error).split())}") from error
     known = [field.name for field in dataclasses.fields(LabelSet)]
@@ -115,10 +118,14 @@ def read_label_set(uri: str) -> LabelSet:
         for name in ("tags", "exclude"):
             if name in fields:
                 fields[name] = _tag_list(fields[name], name)
+        if fields.get("tags") == ():
+            raise UserError("tags: expected at least one tag; leave the field out to take every tag")
         if "merge" in fields:
             if not isinstance(fields["merge"], dict):
                 raise UserError("merge: expected `tag: [synonym, …]`")
-            fields["merge"] = {str(tag): _tag_list(group, f"merge {tag}") for tag, group in fields["merge"].items()}
+            fields["merge"] = {
+                _tag(tag, "merge"): _tag_list(group, f"merge {tag}") for tag, group in fields["merge"].items()
+            }
         return LabelSet(**fields)
     except UserError as error:
         raise UserError(f"label set {uri}: {error}") from error
@@ -131,6 +138,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _tag_list(value: Any, name: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(tag, str | int | float) for tag in value):
+    if not isinstance(value, list):
         raise UserError(f"{name}: expected a list of tags, received {value!r}")
-    return tuple(str(tag).strip() for tag in value)
+    return tuple(_tag(tag, name) for tag in value)
+
+
+def _tag(value: Any, name: str) -> str:
+    """A tag as text. YAML reads `no` as false, `1.10` as 1.1 and `2020-01-01` as a date: such tags need quotes."""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise UserError(f"{name}: expected tags as text, received {value!r}, as YAML reads it; put the tag in quotes")
+    return str(value).strip()

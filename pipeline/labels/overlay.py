@@ -83,13 +83,13 @@ def lay_labels(root: str, annotation_uris: Sequence[str], label_set_uri: str, sp
     label_set = read_label_set(label_set_uri)
     dataset = Dataset.open(root)
     annotations = read_annotations(annotation_uris)
-    sides = existing_split(dataset, split) if split is not None else make_split(dataset, DEFAULT_SPLIT, None)
     _check_known(label_set, annotations, label_set_uri)
+    sides = existing_split(dataset, split) if split is not None else make_split(dataset, DEFAULT_SPLIT, None)
     rows, foreign = _rows_of(annotations, sides.table["track_id"])
     rows = _without_synonyms(rows, label_set)
     vocabulary = _vocabulary(rows, label_set, label_set_uri)
     table, unlabelled = _label_table(rows, vocabulary, label_set, sides)
-    version = _version(vocabulary, table, label_set)
+    version = labels_version(vocabulary, table, label_set.to_dict())
     before = _last_version(dataset, label_set.name)
     is_new = _write_version(dataset, label_set, annotations, sides, vocabulary, table, version, before)
     positives = {
@@ -216,9 +216,16 @@ def _positives(table: pa.Table, tags: int, positive_at: float) -> list[int]:
     return [int(count) for count in np.bincount(codes[values >= positive_at], minlength=tags)]
 
 
-def _version(vocabulary: tuple[str, ...], table: pa.Table, label_set: LabelSet) -> str:
-    """A hash over the vocabulary, every label, and what a value and a missing one mean."""
-    digest = hashlib.sha256(canonical_json([vocabulary, label_set.values, label_set.positive_at, label_set.missing]))
+def labels_version(vocabulary: Sequence[str], table: pa.Table, label_set: dict[str, Any]) -> str:
+    """A hash over the vocabulary, every label, and what a value and a missing one mean.
+
+    Args:
+        vocabulary: tags in output order.
+        table: schema LABELS.
+        label_set: the label set as labels.json holds it.
+    """
+    meaning = [label_set[name] for name in ("values", "positive_at", "missing")]
+    digest = hashlib.sha256(canonical_json([list(vocabulary), *meaning]))
     table = table.combine_chunks()
     for name in ("track_id", "split"):
         digest.update(canonical_json(table[name].to_pylist()))

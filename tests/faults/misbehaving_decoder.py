@@ -6,6 +6,7 @@ Run by tests as `DecodingProcess(module="misbehaving_decoder")` with this folder
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import sys
 import time
@@ -55,7 +56,15 @@ def _decode_or_die(path: str, *rest: Any) -> Any:
     return _decode(path, *rest)
 
 
+def _answer_in_pieces(answers: Any, fields: dict[str, Any]) -> None:
+    line = json.dumps(fields).encode() + b"\n"
+    answers.write(line[:5])
+    time.sleep(0.01)  # a pipe may hand over any part of a line
+    answers.write(line[5:])
+
+
 if __name__ == "__main__":
+    decoding_process.answer = _answer_in_pieces
     decoding_process.read_waveform = _read
     decoding_process._decode = _decode_or_die
     decoding_process.main()

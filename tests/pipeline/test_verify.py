@@ -142,6 +142,33 @@ def test_a_vocabulary_that_lost_a_tag_and_a_version_cut_short_are_found(labelled
     assert "laying the label set was cut short" in _problem(labelled)
 
 
+def test_labels_that_changed_without_a_change_of_their_number_are_found(labelled: Path) -> None:
+    version = next(path for path in (labelled / "labels" / "small").iterdir() if path.is_dir())
+    (version / "vocabulary.txt").write_text("noise\nlow\ntremolo\n")
+    assert "its labels have changed" in _problem(labelled)
+
+
+def test_a_version_under_another_name_is_found(labelled: Path) -> None:
+    (labelled / "labels" / "small").rename(labelled / "labels" / "large")
+    assert "its manifest is that of small@" in _problem(labelled)
+
+
+def test_a_tracks_part_of_another_shard_is_found(dataset: Path) -> None:
+    parts = sorted((dataset / "tracks" / "gen-000").glob("*.parquet"))
+    shutil.copyfile(parts[0], parts[1])
+    assert "part-00001.parquet: not the tracks part that the done mark" in _problem(dataset)
+
+
+def test_a_done_mark_that_names_another_shards_payload_of_the_same_size_is_found(dataset: Path) -> None:
+    marks = sorted((dataset / "features").glob("waveform-*/gen-000/part-*.json"))
+    fields, other = (json.loads(mark.read_text()) for mark in marks[:2])
+    payload = marks[0].with_name(fields["payload"])
+    payload.unlink()
+    payload.with_name(other["payload"]).write_bytes(b"0" * fields["bytes"])
+    marks[0].write_text(json.dumps({**fields, "payload": other["payload"]}))
+    assert "part-00000.json: names the payload part-00001" in _problem(dataset)
+
+
 def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="expected a dataset, found no dataset.json"):
         verify(str(tmp_path))

@@ -29,7 +29,7 @@ DATASET = DatasetManifest(specs_for(("logmel", "waveform"), "full"), GENERATIONS
 LABELS = LabelsManifest(
     name="small",
     version="abc",
-    label_set={"name": "small", "tags": ["a"]},
+    label_set={"name": "small", "tags": ["a"], "values": "binary", "positive_at": 0.5, "missing": "negative"},
     annotations_sha256=("dd",),
     split={"name": "default", "version": "ee"},
     generations=("cc",),
@@ -110,6 +110,9 @@ def test_a_newer_format_is_refused_with_one_line_that_says_to_upgrade(tmp_path: 
         (LABELS, {"counts": ...}, "counts"),
         (LABELS, {"generations": ...}, "generations"),
         (LABELS, {"split": ["default", "ee"]}, "split"),
+        (LABELS, {"split": {"name": "default"}}, "split: expected version in it"),
+        (LABELS, {"counts": {}}, "counts: expected tracks and tags in it"),
+        (LABELS, {"label_set": {"values": "binary", "missing": "negative"}}, "label_set: expected positive_at in it"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_file(

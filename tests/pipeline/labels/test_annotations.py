@@ -38,6 +38,16 @@ def test_a_wide_table_is_the_same_as_a_long_one(tmp_path: Path) -> None:
     assert wide == {("1", "rock"): 1, ("1", "jazz"): 1, ("3", "rock"): 1}
 
 
+def test_a_wide_table_may_name_no_tag_at_all(tmp_path: Path) -> None:
+    assert _rows(_read(tmp_path, "track_id,tags\n1,\n2,|\n")) == {}
+
+
+def test_a_value_of_a_wide_table_is_that_of_each_of_its_tags(tmp_path: Path) -> None:
+    assert _rows(_read(tmp_path, "track_id,tags,value\n1,rock|jazz,0.5\n")) == {("1", "rock"): 0.5, ("1", "jazz"): 0.5}
+    with pytest.raises(UserError, match="line 3: value: expected 0 to 1"):
+        _read(tmp_path, "track_id,tags,value\n1,rock|jazz,0.5\n2,rock|jazz,2\n")
+
+
 def test_an_empty_value_is_unknown(tmp_path: Path) -> None:
     rows = _rows(_read(tmp_path, "track_id,tag,value\n1,rock,0.25\n2,rock,\n"))
     assert rows[("1", "rock")] == 0.25

@@ -44,6 +44,15 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         ("name: a/b\n", "name: expected letters, digits"),
         ("name: mine\ntag: [rock]\n", "unknown field 'tag'; did you mean 'tags'?"),
         ("name: mine\ntags: rock\n", "tags: expected a list of tags, received 'rock'"),
+        ("name: mine\ntags: []\n", "tags: expected at least one tag; leave the field out"),
+        ("name: mine\ntags: [rock, no]\n", "tags: expected tags as text, received False, as YAML reads it"),
+        ("name: mine\ntags: [1.10]\n", "tags: expected tags as text, received 1.1, as YAML reads it"),
+        ("name: mine\nexclude: [2020-01-01]\n", "exclude: expected tags as text, received datetime.date"),
+        ("name: mine\nmerge: {yes: [oui]}\n", "merge: expected tags as text, received True"),
+        ("name: mine\nmerge: {a: b}\n", "merge a: expected a list of tags, received 'b'"),
+        ("name: mine\ntop: true\n", "top: expected a whole number of at least 1, received True"),
+        ("name: mine\npositive_at: true\n", "positive_at: expected a number above 0"),
+        ("name: mine\npositive_at: 1.5\n", "positive_at: expected a number above 0 and up to 1, received 1.5"),
         ("name: mine\ntags: [rock]\ntop: 5\n", "tags and top: expected one of them"),
         ("name: mine\ntop: 0\n", "top: expected a whole number of at least 1, received 0"),
         ("name: mine\nmin_tracks: many\n", "min_tracks: expected a whole number"),
@@ -66,6 +75,16 @@ def test_a_mistake_is_one_line_that_names_the_file_and_the_field(tmp_path: Path,
     assert words in str(refused.value)
     assert str(tmp_path / "set.yaml") in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_empty_lists_of_what_to_leave_out_or_merge_are_fine(tmp_path: Path) -> None:
+    assert _read(tmp_path, "name: mine\nexclude: []\nmerge: {}\n") == LabelSet("mine")
+    assert _read(tmp_path, "name: mine\nmerge: {a: []}\n").merge == {"a": ()}
+
+
+def test_a_folder_is_no_label_set(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        read_label_set(str(tmp_path))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

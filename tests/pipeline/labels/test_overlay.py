@@ -148,6 +148,8 @@ def test_a_label_set_that_does_not_fit_writes_nothing(dataset: Path, small_corpu
         _lay(dataset, small_corpus, text)
     assert words in str(refused.value)
     assert not (dataset / "labels").exists()
+    if "no annotation" in words:
+        assert not (dataset / "splits").exists()
 
 
 def test_the_command_shows_positives_and_warns_of_what_is_missing(dataset: Path, small_corpus, run_pipeline) -> None:
