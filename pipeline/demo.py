@@ -146,8 +146,9 @@ def _print_summary(out: str, summary: dict[str, Any], played: dict[str, list[str
     for name, prefix in (("spectrogram model", ""), ("logistic regression on band statistics", "baseline_")):
         cells = []
         for metric in ("roc_auc_macro", "pr_auc_macro"):
-            low, high = summary[f"{prefix}{metric}_interval"]
-            cells.append(f"{summary[f'{prefix}{metric}']:.3f} [{low:.3f}, {high:.3f}]")
+            value, (low, high) = summary[f"{prefix}{metric}"], summary[f"{prefix}{metric}_interval"]
+            # With a few tracks no tag may have both a positive and a negative in the test split.
+            cells.append("not defined" if value is None else f"{value:.3f} [{low:.3f}, {high:.3f}]")
         print(f"  {name:<38} {cells[0]:<26} {cells[1]}")
     print("\nTags of the files above; what is really played in them:")
     for file, tags in played.items():
