@@ -1,7 +1,8 @@
 """The records of a shard: tf.train.Example messages, written and read without TensorFlow.
 
-The message types are declared in a private descriptor pool, so that this module and TensorFlow can live in one
-process; `SerializeToString(deterministic=True)` gives the bytes that TensorFlow itself would write.
+Records are read with message types of a private descriptor pool, so that this module and TensorFlow can live in one
+process, and written by hand, so that a track of hours need not be held in memory; the bytes are those that TensorFlow
+itself would write.
 """
 
 from __future__ import annotations
@@ -80,15 +81,63 @@ def encode_example(family: Family, track_id: str, values: npt.NDArray[Any]) -> b
         track_id: the catalog's id.
         values: the feature in the family's dtype.
     """
-    value_key, length_key = EXAMPLE_KEYS[family]
     if values.dtype != EXAMPLE_DTYPES[family]:
         raise TypeError(f"Expected {EXAMPLE_DTYPES[family]} values for {family}. Received: {values.dtype}")
-    example = _example_class()()
-    features = example.features.feature
-    features["track_id"].bytes_list.value.append(track_id.encode())
-    features[value_key].bytes_list.value.append(values.tobytes())
-    features[length_key].int64_list.value.append(len(values))
-    return bytes(example.SerializeToString(deterministic=True))
+    before, after = around_values(family, track_id, len(values), values.nbytes)
+    return b"".join((before, values.tobytes(), after))
+
+
+def around_values(family: Family, track_id: str, length: int, value_bytes: int) -> tuple[bytes, bytes]:
+    """What comes before and after the values in a record's payload, so that a long feature is written as it is read.
+
+    The wire format of tf.train.Example, its map ordered by key as a deterministic protobuf serializer orders it.
+
+    Args:
+        family: see `encode_example`.
+        track_id: the catalog's id.
+        length: frames or samples.
+        value_bytes: size of the values.
+    """
+    value_key, length_key = EXAMPLE_KEYS[family]
+    # Example.features.feature is a map: entries of a key (field 1) and a Feature (field 2), which holds a BytesList
+    # (field 1) or an Int64List (field 3) of one value (field 1).
+    identity, number = track_id.encode(), _varint(length)
+    heads = {
+        "track_id": _entry_head("track_id", 1, len(identity)),
+        length_key: _entry_head(length_key, 3, len(number)),
+        value_key: _entry_head(value_key, 1, value_bytes),
+    }
+    contents = {"track_id": identity, length_key: number}
+    parts = [_field_head(1, sum(map(len, heads.values())) + len(identity) + len(number) + value_bytes)]
+    for key in sorted(heads):
+        parts.append(heads[key])
+        if key == value_key:
+            place = len(parts)
+        else:
+            parts.append(contents[key])
+    return b"".join(parts[:place]), b"".join(parts[place:])
+
+
+def _entry_head(key: str, kind: int, content_bytes: int) -> bytes:
+    """All of a map entry that comes before the content of its one value."""
+    value = _field_head(1, content_bytes)
+    feature = _field_head(kind, len(value) + content_bytes) + value
+    entry = _field_head(1, len(key)) + key.encode() + _field_head(2, len(feature) + content_bytes) + feature
+    return _field_head(1, len(entry) + content_bytes) + entry
+
+
+def _field_head(number: int, content_bytes: int) -> bytes:
+    """Tag and length of a length-delimited field."""
+    return bytes((number << 3 | 2,)) + _varint(content_bytes)
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
 
 
 def decode_example(family: Family, payload: bytes, *, where: str) -> tuple[str, npt.NDArray[Any]]:

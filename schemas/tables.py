@@ -54,7 +54,9 @@ TRACKS = pa.schema(
         pa.field("transient", pa.bool_(), nullable=False),  # a reject that may succeed another time
         pa.field("message", pa.string()),  # the decoder's words
         pa.field("seconds", pa.float64()),  # stored
-        pa.field("source_seconds", pa.float64()),  # decoded from the source
+        pa.field(
+            "source_seconds", pa.float64()
+        ),  # of the whole source; its header's word where only an excerpt was decoded
         pa.field("sample_rate", pa.int32()),  # of the source, Hz
         pa.field("channels", pa.int32()),  # of the source
         pa.field("codec", pa.string()),

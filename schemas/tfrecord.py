@@ -6,7 +6,7 @@ Written without TensorFlow, so that decoding workers need not import it; a test 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 import google_crc32c
@@ -21,14 +21,32 @@ _MASK_DELTA = 0xA282EAD8
 
 def masked_crc(data: bytes) -> int:
     """CRC32C of `data`, rotated and offset as TFRecord wants it."""
-    crc = int(google_crc32c.value(data))
+    return _masked(int(google_crc32c.value(data)))
+
+
+def _masked(crc: int) -> int:
     return (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF
 
 
 def frame(payload: bytes) -> bytes:
     """One whole TFRecord record around `payload`."""
-    length = struct.pack("<Q", len(payload))
-    return b"".join((length, struct.pack("<I", masked_crc(length)), payload, struct.pack("<I", masked_crc(payload))))
+    return b"".join(framed(len(payload), [payload]))
+
+
+def framed(length: int, parts: Iterable[bytes]) -> Iterator[bytes]:
+    """A TFRecord record piece by piece.
+
+    Args:
+        length: bytes of all parts together.
+        parts: of the payload, in order.
+    """
+    header = struct.pack("<Q", length)
+    yield header + struct.pack("<I", masked_crc(header))
+    crc = 0
+    for part in parts:
+        crc = google_crc32c.extend(crc, part)
+        yield part
+    yield struct.pack("<I", _masked(crc))
 
 
 def unframe(record: bytes, *, where: str) -> bytes:

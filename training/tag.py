@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipeline.audio.causes import TrackRejected
 from pipeline.audio.fetch import local_audio
-from pipeline.audio.waveform import read_waveform
+from pipeline.audio.tracks import read_waveform
 from schemas.errors import UserError
 from schemas.features import WaveformSpec, spec_from_dict
 from schemas.storage import exists, join, read_bytes
@@ -59,8 +59,8 @@ def tag_files(model_uri: str, files: Sequence[str]) -> list[TaggedFile]:
     results = []
     for file in files:
         try:
-            with local_audio(file) as (path, _):
-                samples = read_waveform(path, waveform_spec).samples
+            with local_audio(file) as audio:
+                samples = read_waveform(audio.path, waveform_spec).samples
         except TrackRejected as rejected:
             results.append(TaggedFile(file, 0.0, {}, str(rejected)))
             continue

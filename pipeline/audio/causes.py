@@ -15,6 +15,8 @@ class Cause(enum.StrEnum):
     NO_AUDIO = "no_audio"  # a container without an audio stream
     DECODE_ERROR = "decode_error"  # a decoder gave up before the first sample
     EMPTY = "empty"  # decoded to no samples at all
+    TRUNCATED = "truncated"  # shorter than its header claims; kept and flagged without --strict
+    CORRUPT = "corrupt"  # has parts that no decoder could decode; kept and flagged without --strict
     DECODER_CRASH = "decoder_crash"  # the decoder's process died
     DECODER_TIMEOUT = "decoder_timeout"  # the decoder made no progress
     DECODER_MEMORY = "decoder_memory"  # the decoder asked for too much memory

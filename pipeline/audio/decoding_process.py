@@ -4,9 +4,10 @@ Started by `pipeline.audio.isolation` as `python -m pipeline.audio.decoding_proc
 soundfile and soxr and no more, is ready in 0.3 s, and may crash, hang or run out of memory without harm to the Beam
 worker. Samples go back through an unlinked temporary file whose descriptor both processes hold.
 
-    request:  {"path": …}
-    answers:  {"progress": true} (once when it is ready, then any number while it decodes)
-              {"facts": {…}, "samples": N, "frames": N}   waveform bytes, then log-mel bytes, lie in the file
+    request:  {"path": …}, with "size" where the path is a sparse copy whose pieces come as they are asked for
+    answers:  {"progress": true}        once when it is ready, then any number while it decodes
+              {"fetch": [offset, length]}   wants a piece; answered by a line, {} or {"message": …} if it cannot be had
+              {"facts": {…}, "waveform": [offset, samples], "logmel": [offset, frames]}   where they lie in the file
               {"cause": …, "message": …}
 """
 
@@ -21,14 +22,15 @@ import select
 import sys
 from typing import Any, BinaryIO
 
-import numpy as np
-
+from pipeline.audio.audio_file import AudioFile, Pieces
 from pipeline.audio.causes import Cause, TrackRejected, decoder_words
-from pipeline.audio.logmel import stored_logmel
-from pipeline.audio.waveform import read_waveform
-from schemas.features import LogMelSpec, WaveformSpec, spec_from_dict
+from pipeline.audio.logmel import STORED_DTYPE, logmel_blocks
+from pipeline.audio.sample_store import SAMPLE_BYTES, FileStore, write_at
+from pipeline.audio.tracks import DecodingHooks, DecodingPolicy, read_track
+from schemas.features import LogMelSpec, spec_from_dict
 
-BLOCKS_PER_PROGRESS = 64  # about 95 s of 44.1 kHz audio
+BLOCKS_PER_PROGRESS = 16  # about 24 s of 44.1 kHz audio
+_PRINTED_BYTES = 1 << 16  # looked at of what a decoder prints about a track (64 KiB)
 
 
 def main() -> None:
@@ -37,6 +39,7 @@ def main() -> None:
     parser.add_argument("--lifeline", type=int, required=True, help="pipe that closes when the parent is gone")
     parser.add_argument("--memory", type=int, required=True, help="address space in bytes")
     parser.add_argument("--decoder", required=True)
+    parser.add_argument("--strict", action="store_true", help="reject what is truncated or corrupt")
     parser.add_argument("--spec", required=True, help="JSON of the log-mel spec, its waveform spec included")
     options = parser.parse_args()
     spec = spec_from_dict(json.loads(options.spec))
@@ -49,8 +52,10 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (options.memory, options.memory))
     _end_with_parent(options.lifeline)
     answer(answers, {"progress": True})  # ready: from here on the parent's patience is that of decoding
-    for line in sys.stdin:
-        answer(answers, _decode(json.loads(line)["path"], spec, options.decoder, options.results, answers))
+    policy = DecodingPolicy(options.decoder, options.strict)
+    printed = _Printed()
+    while line := sys.stdin.readline():
+        answer(answers, _decode(json.loads(line), spec, policy, options.results, answers, printed))
 
 
 def answer(answers: BinaryIO, fields: dict[str, Any]) -> None:
@@ -69,7 +74,16 @@ def _end_with_parent(lifeline: int) -> None:
         os._exit(1)
 
 
-def _decode(path: str, spec: LogMelSpec, decoder: Any, results: int, answers: BinaryIO) -> dict[str, Any]:
+def _decode(
+    request: dict[str, Any],
+    spec: LogMelSpec,
+    policy: DecodingPolicy,
+    results: int,
+    answers: BinaryIO,
+    printed: _Printed,
+) -> dict[str, Any]:
+    path = request["path"]
+    failures: list[TrackRejected] = []  # a decoder takes a piece that cannot be had for a damaged file, or swallows it
     blocks = 0
 
     def on_progress() -> None:
@@ -78,28 +92,58 @@ def _decode(path: str, spec: LogMelSpec, decoder: Any, results: int, answers: Bi
         if blocks % BLOCKS_PER_PROGRESS == 0:
             answer(answers, {"progress": True})
 
+    def fetch(offset: int, length: int) -> None:
+        if not failures:
+            answer(answers, {"fetch": [offset, length]})
+            reply = json.loads(sys.stdin.readline())
+            if "message" in reply:
+                failures.append(TrackRejected(Cause.IO_ERROR, reply["message"]))
+        if failures:
+            raise failures[0]
+
+    os.ftruncate(results, 0)
     try:
-        waveform_spec: WaveformSpec = spec.waveform
-        waveform = read_waveform(path, waveform_spec, decoder, on_progress)
-        logmel = stored_logmel(waveform.samples, spec)
+        file = AudioFile(path, Pieces(request["size"], fetch) if "size" in request else None)
+        answered = _features(file, spec, policy, results, DecodingHooks(on_progress, printed))
     except TrackRejected as rejected:
-        return {"cause": rejected.cause, "message": rejected.message}
+        answered = {"cause": rejected.cause, "message": rejected.message}
     except MemoryError as error:
-        return {"cause": Cause.DECODER_MEMORY, "message": decoder_words(error, path)}
+        answered = {"cause": Cause.DECODER_MEMORY, "message": decoder_words(error, path)}
     except Exception as error:  # a decoder's error that nobody foresaw costs one track, not the job
-        return {"cause": Cause.DECODE_ERROR, "message": f"{type(error).__name__}: {decoder_words(error, path)}"}
-    written = 0
-    for array in (waveform.samples.astype("<i2", copy=False), logmel):
-        written += _write_all(results, np.ascontiguousarray(array), written)
-    return {"facts": waveform.facts(), "samples": len(waveform.samples), "frames": len(logmel)}
+        answered = {"cause": Cause.DECODE_ERROR, "message": f"{type(error).__name__}: {decoder_words(error, path)}"}
+    return {"cause": failures[0].cause, "message": failures[0].message} if failures else answered
 
 
-def _write_all(descriptor: int, array: np.ndarray[Any, Any], offset: int) -> int:
-    view = memoryview(array.data).cast("B")
-    done = 0
-    while done < len(view):
-        done += os.pwrite(descriptor, view[done:], offset + done)
-    return done
+def _features(
+    file: AudioFile, spec: LogMelSpec, policy: DecodingPolicy, results: int, hooks: DecodingHooks
+) -> dict[str, Any]:
+    store = FileStore(results)
+    track = read_track(file, spec.waveform, policy, store, hooks)
+    samples = track.end - track.first
+    end = offset = store.length * SAMPLE_BYTES
+    frames = 0
+    for block in logmel_blocks(lambda first, end: store.read(track.first + first, track.first + end), samples, spec):
+        end += write_at(results, block.astype(STORED_DTYPE), end)
+        frames += len(block)
+        hooks.on_progress()
+    return {
+        "facts": track.facts(),
+        "waveform": [track.first * SAMPLE_BYTES, samples],
+        "logmel": [offset, frames],
+    }
+
+
+class _Printed:
+    """Gives what decoders printed since the last call; the parent made stderr a file."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def __call__(self) -> str:
+        end = os.fstat(2).st_size
+        words = os.pread(2, min(end - self._seen, _PRINTED_BYTES), self._seen)
+        self._seen = end
+        return words.decode(errors="replace")
 
 
 if __name__ == "__main__":

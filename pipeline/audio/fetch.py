@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import tempfile
@@ -10,17 +11,67 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.audio.causes import Cause, TrackRejected, decoder_words
-from schemas.storage import TEMPORARY_PREFIX, download, filesystem, is_remote, local_path
+from schemas.features import Excerpt
+from schemas.storage import TEMPORARY_PREFIX, download, filesystem, is_remote, local_path, read_range
 
 _BLOCK = 1 << 20  # bytes read at a time
+# In these the middle is found without reading what comes before; an ending that lies costs requests and no more.
+_SEEKABLE_ENDINGS = (".wav", ".flac", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
+
+
+@dataclasses.dataclass(frozen=True)
+class RemotePieces:
+    """A file in a store, whose pieces are brought to a sparse local copy as a decoder asks for them.
+
+    Attributes:
+        uri: of the file.
+        size: bytes.
+        path: of the copy.
+    """
+
+    uri: str
+    size: int
+    path: str
+
+    def bring(self, offset: int, length: int) -> dict[str, str]:
+        """Have these bytes in the copy: {} when they are, or a `message` that says why they are not."""
+        try:
+            data = read_range(self.uri, offset, length)
+            if len(data) != length:
+                return {"message": f"expected {length} bytes at byte {offset}, received {len(data)}"}
+            with open(self.path, "r+b") as copy:
+                copy.seek(offset)
+                copy.write(data)
+        except Exception as error:  # each store raises errors of its own; none of them may cost more than this track
+            return {"message": _words(error, self.uri)}
+        return {}
+
+
+@dataclasses.dataclass(frozen=True)
+class LocalAudio:
+    """A track's file where a decoder can open it.
+
+    Attributes:
+        path: on the local disk.
+        checksum: of its bytes: the store's own where it has one, or their SHA-256.
+        pieces: None where the whole file is there.
+    """
+
+    path: str
+    checksum: str
+    pieces: RemotePieces | None = None
 
 
 @contextlib.contextmanager
-def local_audio(uri: str) -> Iterator[tuple[str, str]]:
-    """A local path of an audio file and the checksum of its bytes.
+def local_audio(uri: str, excerpt: str = "full") -> Iterator[LocalAudio]:
+    """A local path of an audio file.
 
-    A file in a bucket is copied to a temporary one and its checksum is the store's own; that of a local file is its
-    SHA-256.
+    A file in a store is copied to a temporary one; where the excerpt needs but a part of it, only the pieces that a
+    decoder asks for.
+
+    Args:
+        uri: of the file.
+        excerpt: which part will be decoded.
 
     Raises:
         TrackRejected: not_found or io_error.
@@ -28,18 +79,35 @@ def local_audio(uri: str) -> Iterator[tuple[str, str]]:
     with contextlib.ExitStack() as stack:
         try:
             if is_remote(uri):
-                path = stack.enter_context(tempfile.NamedTemporaryFile(prefix=TEMPORARY_PREFIX)).name
-                download(uri, path)
-                checksum = _store_checksum(filesystem(uri).info(uri)) or _sha256(path)
+                audio = _copy_of(
+                    uri, stack.enter_context(tempfile.NamedTemporaryFile(prefix=TEMPORARY_PREFIX)), excerpt
+                )
             else:
                 path = os.path.abspath(local_path(uri))
-                checksum = _sha256(path)
+                audio = LocalAudio(path, _sha256(path))
         except FileNotFoundError as error:
             raise TrackRejected(Cause.NOT_FOUND, "no such file") from error
-        except Exception as error:  # each store raises errors of its own; none of them may cost more than this track
-            words = getattr(error, "strerror", None) or decoder_words(error, uri)
-            raise TrackRejected(Cause.IO_ERROR, words) from error
-        yield path, checksum
+        except Exception as error:  # see RemotePieces.bring
+            raise TrackRejected(Cause.IO_ERROR, _words(error, uri)) from error
+        yield audio
+
+
+def _copy_of(uri: str, copy: Any, excerpt: str) -> LocalAudio:
+    info = filesystem(uri).info(uri)
+    checksum = _store_checksum(info)
+    if info.get("type") == "directory":
+        raise IsADirectoryError(uri)
+    where = Excerpt.parse(excerpt).where
+    in_part = where == "start" or (where == "center" and uri.lower().endswith(_SEEKABLE_ENDINGS))
+    if in_part and checksum is not None and info.get("size"):
+        copy.truncate(info["size"])
+        return LocalAudio(copy.name, checksum, RemotePieces(uri, int(info["size"]), copy.name))
+    download(uri, copy.name)
+    return LocalAudio(copy.name, checksum or _sha256(copy.name))
+
+
+def _words(error: BaseException, uri: str) -> str:
+    return getattr(error, "strerror", None) or decoder_words(error, uri)
 
 
 def _store_checksum(info: dict[str, Any]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import select
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -18,15 +20,50 @@ import numpy.typing as npt
 
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.engines import Decoder
+from pipeline.audio.fetch import RemotePieces
+from pipeline.audio.turns import Turns
+from schemas.examples import EXAMPLE_DTYPES
 from schemas.features import LogMelSpec, canonical_json
 
 MEMORY_BYTES = 4 << 30  # address space of a decoding process (4 GiB); its libraries map about 1 GiB
-STALL_SECONDS = 60.0  # without progress, after which a decoder counts as hung
+STALL_SECONDS = 10.0  # without progress, after which a decoder counts as hung
 START_SECONDS = 120.0  # for the process to come up on a busy machine
 _ADDRESS_SPACE_OF_TENSORFLOW = 64 << 30  # tensorflow-io maps far more than it uses (64 GiB)
+_OUT_OF_MEMORY_SHARE = 0.5  # of the allowed memory in use when a process died: it died of that
+_BLOCK_BYTES = 1 << 20  # read at a time from the results
 
 # One thread each: the Beam worker's siblings fill the other cores. Set before numpy is imported in the child.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+
+
+@dataclasses.dataclass(frozen=True)
+class DecodedArray:
+    """A feature in the file that a decoding process writes its results to; there until its next track.
+
+    Attributes:
+        shape: [samples] or [frames, mels].
+        dtype: of the values.
+        offset: in the file, bytes.
+        descriptor: of the file.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int
+    descriptor: int
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def blocks(self) -> Iterator[bytes]:
+        """Its bytes, a few at a time, so that a long track takes little memory."""
+        for start in range(0, self.nbytes, _BLOCK_BYTES):
+            yield os.pread(self.descriptor, min(_BLOCK_BYTES, self.nbytes - start), self.offset + start)
+
+    def array(self) -> npt.NDArray[Any]:
+        """The whole in memory."""
+        return np.frombuffer(b"".join(self.blocks()), self.dtype).reshape(self.shape)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +73,11 @@ class Features:
     Attributes:
         waveform: int16 [samples].
         logmel: float16 [frames, mels].
-        facts: source_seconds, sample_rate, channels, codec, flags.
+        facts: source_seconds, sample_rate, channels, codec, flags, message.
     """
 
-    waveform: npt.NDArray[np.int16]
-    logmel: npt.NDArray[np.float16]
+    waveform: DecodedArray
+    logmel: DecodedArray
     facts: dict[str, Any]
 
 
@@ -50,6 +87,7 @@ class DecodingProcess:
     Args:
         spec: the features to make.
         decoder: the decoder engine.
+        strict: reject what is truncated or corrupt.
         memory_bytes: address space that the process may use.
         stall_seconds: how long it may work without progress.
         module: the module that is run; tests put one there that misbehaves.
@@ -60,12 +98,15 @@ class DecodingProcess:
         spec: LogMelSpec,
         decoder: Decoder = "auto",
         *,
+        strict: bool = False,
         memory_bytes: int | None = None,
         stall_seconds: float = STALL_SECONDS,
         module: str = "pipeline.audio.decoding_process",
     ) -> None:
         self._spec = spec
         self._decoder = decoder
+        self._strict = strict
+        self._turns = Turns()
         self._memory = memory_bytes or (_ADDRESS_SPACE_OF_TENSORFLOW if decoder == "tfio" else MEMORY_BYTES)
         self._stall_seconds = stall_seconds
         self._module = module
@@ -78,25 +119,48 @@ class DecodingProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def features(self, path: str) -> Features:
-        """Decode a local file; raises TrackRejected, also where the process crashed, hung or ran out of memory."""
+    def features(self, path: str, pieces: RemotePieces | None = None) -> Features:
+        """Decode a local file, or one that comes piece by piece.
+
+        One whose decoder made no progress is tried once more, alone on this machine.
+
+        Raises:
+            TrackRejected: also where the process crashed, hung or ran out of memory.
+        """
+        try:
+            with self._turns.beside_others():
+                return self._features(path, pieces)
+        except TrackRejected as rejected:
+            if rejected.cause is not Cause.DECODER_TIMEOUT:
+                raise
+        with self._turns.alone():
+            return self._features(path, pieces)
+
+    def _features(self, path: str, pieces: RemotePieces | None) -> Features:
         process = self._process or self._start()
         try:
-            os.write(_descriptor(process.stdin), json.dumps({"path": path}).encode() + b"\n")
-            answer = self._answer(process)
+            _tell(process, {"path": path} if pieces is None else {"path": path, "size": pieces.size})
+            answer = self._answer(process, pieces)
         except BrokenPipeError:
             answer = self._ended(process)
         if "cause" in answer:
             raise TrackRejected(Cause(answer["cause"]), answer["message"])
-        samples, frames = answer["samples"], answer["frames"]
-        waveform_bytes, logmel_bytes = 2 * samples, 2 * frames * self._spec.mels
         results = self._results.fileno()
-        waveform = np.frombuffer(os.pread(results, waveform_bytes, 0), "<i2")
-        logmel = np.frombuffer(os.pread(results, logmel_bytes, waveform_bytes), "<f2").reshape(frames, self._spec.mels)
-        return Features(waveform, logmel, answer["facts"])
+        waveform_offset, samples = answer["waveform"]
+        logmel_offset, frames = answer["logmel"]
+        return Features(
+            DecodedArray((samples,), EXAMPLE_DTYPES["waveform"], waveform_offset, results),
+            DecodedArray((frames, self._spec.mels), EXAMPLE_DTYPES["logmel"], logmel_offset, results),
+            answer["facts"],
+        )
 
     def close(self) -> None:
-        """End the process; the next call of `features` starts another."""
+        """End the process and give up its place among the others."""
+        self._end_process()
+        self._turns.close()
+
+    def _end_process(self) -> None:
+        """End the process; the next track starts another."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -117,6 +181,7 @@ class DecodingProcess:
         child_end, self._lifeline = os.pipe()
         command = [sys.executable, "-m", self._module]
         command += [f"--results={self._results.fileno()}", f"--lifeline={child_end}", f"--memory={self._memory}"]
+        command += ["--strict"] * self._strict
         command += [f"--decoder={self._decoder}", f"--spec={canonical_json(self._spec.to_dict()).decode()}"]
         self._process = subprocess.Popen(
             command,
@@ -131,7 +196,7 @@ class DecodingProcess:
         self._patience = START_SECONDS  # until it says that it is ready
         return self._process
 
-    def _answer(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    def _answer(self, process: subprocess.Popen[bytes], pieces: RemotePieces | None) -> dict[str, Any]:
         deadline = time.monotonic() + self._patience
         stdout = _descriptor(process.stdout)
         while True:
@@ -139,14 +204,16 @@ class DecodingProcess:
             if newline:
                 self._pending = rest
                 fields: dict[str, Any] = json.loads(line)
-                if "progress" not in fields:
+                if "fetch" in fields and pieces is not None:
+                    _tell(process, pieces.bring(*fields["fetch"]))
+                elif "progress" not in fields:
                     return fields
                 self._patience = self._stall_seconds
                 deadline = time.monotonic() + self._patience
                 continue
             ready, _, _ = select.select([stdout], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
-                self.close()
+                self._end_process()
                 return {
                     "cause": Cause.DECODER_TIMEOUT,
                     "message": f"the decoder made no progress for {self._stall_seconds:g} s",
@@ -158,16 +225,24 @@ class DecodingProcess:
 
     def _ended(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
         """The answer for a process that ended by itself."""
-        code = process.wait()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = code = os.waitstatus_to_exitcode(status)
         words = os.pread(self._words.fileno(), 1 << 16, max(0, os.fstat(self._words.fileno()).st_size - (1 << 16)))
-        last = words.decode(errors="replace").strip().splitlines()[-1:]
-        self.close()
-        if code > 0 and last and last[0].split(":")[0].endswith("MemoryError"):  # numpy has one of its own
+        last = (words.decode(errors="replace").strip().splitlines() or [""])[-1]
+        self._end_process()
+        # C code seldom checks what malloc gives, and C++ ends by its own exception: both look like a crash.
+        named = any(name in last for name in ("MemoryError", "bad_alloc"))  # numpy has a MemoryError of its own
+        if named or usage.ru_maxrss << 10 > _OUT_OF_MEMORY_SHARE * self._memory:
             return {"cause": Cause.DECODER_MEMORY, "message": "the decoder asked for more memory than it may use"}
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         if code > 0 and last:
-            how += f": {last[0]}"
+            how += f": {last}"
         return {"cause": Cause.DECODER_CRASH, "message": f"the decoder's process ended by {how}"}
+
+
+def _tell(process: subprocess.Popen[bytes], fields: dict[str, Any]) -> None:
+    """Write a line to the process; raises BrokenPipeError where it is gone."""
+    os.write(_descriptor(process.stdin), json.dumps(fields).encode() + b"\n")
 
 
 def _descriptor(stream: Any) -> int:

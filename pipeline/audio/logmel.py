@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
@@ -10,37 +12,47 @@ from schemas.features import INT16_SCALE, LogMelSpec
 from schemas.filterbank import hann_window, mel_filterbank
 
 BLOCK_FRAMES = 512  # frames transformed at a time: the block stays in the cache
+STORED_DTYPE = np.dtype("<f2")
 
 
-def logmel_of(samples: npt.NDArray[np.int16], spec: LogMelSpec) -> npt.NDArray[np.float32]:
-    """The log-mel spectrogram before it is rounded to float16.
+ReadSamples = Callable[[int, int], npt.NDArray[np.int16]]
+
+
+def logmel_blocks(read: ReadSamples, samples: int, spec: LogMelSpec) -> Iterator[npt.NDArray[np.float32]]:
+    """The log-mel spectrogram before it is rounded to float16, block by block, so that a long track takes no more memory.
 
     Args:
-        samples: int16 [samples], the stored waveform.
+        read: gives the stored waveform from one sample up to another, int16.
+        samples: its length.
         spec: window, hop length, bands.
 
-    Returns:
-        float32 [frames, mels], log10(1 + gain * power).
+    Yields:
+        float32 [up to BLOCK_FRAMES, mels], log10(1 + gain * power).
     """
     window = hann_window(spec.n_fft)
     bank = mel_filterbank(spec.sample_rate, spec.n_fft, spec.mels)
-    half = spec.n_fft // 2
-    padded = np.zeros(len(samples) + spec.n_fft, np.float32)
-    padded[half : half + len(samples)] = samples
-    padded /= np.float32(INT16_SCALE)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, spec.n_fft)[:: spec.hop_length][
-        : spec.frames(len(samples))
-    ]
-    result = np.empty((len(frames), spec.mels), np.float32)
-    for start in range(0, len(frames), BLOCK_FRAMES):
-        spectrum = scipy.fft.rfft(frames[start : start + BLOCK_FRAMES] * window, axis=1)
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
-        result[start : start + BLOCK_FRAMES] = power @ bank
-    result *= np.float32(spec.gain)
-    result += np.float32(1)
-    return np.log10(result, out=result)
+    count = spec.frames(samples)
+    for start in range(0, count, BLOCK_FRAMES):
+        number = min(BLOCK_FRAMES, count - start)
+        first = start * spec.hop_length - spec.n_fft // 2  # centred frames: the first begins before the signal
+        end = first + (number - 1) * spec.hop_length + spec.n_fft
+        padded = np.zeros(end - first, np.float32)
+        inside = max(first, 0), min(end, samples)
+        padded[inside[0] - first : inside[1] - first] = read(*inside)
+        padded /= np.float32(INT16_SCALE)
+        frames = np.lib.stride_tricks.sliding_window_view(padded, spec.n_fft)[:: spec.hop_length]
+        spectrum = scipy.fft.rfft(frames * window, axis=1)
+        block = (np.square(spectrum.real) + np.square(spectrum.imag)) @ bank
+        block *= np.float32(spec.gain)
+        block += np.float32(1)
+        yield np.log10(block, out=block)
+
+
+def logmel_of(samples: npt.NDArray[np.int16], spec: LogMelSpec) -> npt.NDArray[np.float32]:
+    """The whole of `logmel_blocks` of a waveform in memory: float32 [frames, mels]."""
+    return np.concatenate(list(logmel_blocks(lambda first, end: samples[first:end], len(samples), spec)))
 
 
 def stored_logmel(samples: npt.NDArray[np.int16], spec: LogMelSpec) -> npt.NDArray[np.float16]:
     """The log-mel spectrogram as it is stored: float16 little-endian [frames, mels]."""
-    return logmel_of(samples, spec).astype("<f2")
+    return logmel_of(samples, spec).astype(STORED_DTYPE)

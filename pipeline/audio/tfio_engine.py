@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.causes import Cause, TrackRejected, decoder_words
 from pipeline.audio.sources import BLOCK_FRAMES
 from schemas.errors import UserError
@@ -57,15 +58,19 @@ class TfioSource:
     """An audio file opened with tensorflow-io's AudioIOTensor; see `AudioSource`.
 
     Args:
-        path: a local file.
+        file: the file; tensorflow-io reads whole ones alone.
 
     Raises:
         TrackRejected: tensorflow-io does not read it.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, file: AudioFile) -> None:
         tensorflow_io = _tensorflow_io()
         import tensorflow as tf
+
+        path = file.path
+        if file.pieces is not None:
+            file.pieces.require(0, file.size)
 
         _refuse_misread(path)
         self._op_error = tf.errors.OpError
@@ -79,7 +84,7 @@ class TfioSource:
         self.channels = channels
         self.codec = f"tfio/{os.path.splitext(path)[1].lstrip('.').lower() or 'unknown'}"
         self.claimed_frames: int | None = frames
-        self.damaged = False
+        self.corrupt: str | None = None
 
     def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
         try:
@@ -91,6 +96,12 @@ class TfioSource:
         for start in range(0, len(samples), BLOCK_FRAMES):
             block = samples[start : start + BLOCK_FRAMES].astype(np.float32)
             yield (block - np.float32(offset)) / np.float32(scale) if scale != 1 else block
+
+    def seek_exactly(self, frame: int) -> bool:
+        return False  # it decodes whole files
+
+    def has_unread_data(self) -> bool:
+        return False
 
     def close(self) -> None:
         del self._tensor

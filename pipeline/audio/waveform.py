@@ -1,4 +1,4 @@
-"""From an audio file to the stored waveform: decode, mix to mono, resample, cut, round to int16."""
+"""From an open source to the stored waveform: decode, mix to mono, resample, cut, round to int16."""
 
 from __future__ import annotations
 
@@ -10,102 +10,172 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.causes import Cause, TrackRejected
-from pipeline.audio.engines import Decoder, open_source
+from pipeline.audio.engines import OpenSource
+from pipeline.audio.excerpts import Window, window_of
+from pipeline.audio.sample_store import SampleStore
 from pipeline.audio.sources import AudioSource
 from schemas.features import INT16_SCALE, Excerpt, WaveformSpec
 
 CLIPPED_SHARE = 1e-4  # of samples beyond full scale that makes a track count as clipped
 SILENT_PEAK = 1  # int16 steps: all that rounding leaves of silence, or of two channels in antiphase
 TRUNCATED_SECONDS = 0.5  # missing against the header's claim that makes a track count as truncated
+_READ_SAMPLES = 1 << 20  # read back at a time
 
 
 @dataclasses.dataclass(frozen=True)
-class Waveform:
-    """A decoded track.
+class DecodedTrack:
+    """What one engine made of a track; the samples lie in a store.
 
     Attributes:
-        samples: int16 [samples], mono at the spec's rate, the excerpt alone.
-        source_seconds: length of the whole decoded source.
+        first, end: place of the excerpt in the store, samples.
+        source_seconds: length of the whole source: as decoded, or as its header claims where only a part was decoded.
         sample_rate: of the source, Hz.
         channels: of the source.
         codec: of the source.
-        flags: sorted; among clipped, damaged, non_finite, silent, truncated.
+        flags: sorted; among clipped, corrupt, non_finite, silent, truncated.
+        message: the decoder's words where it met data that it could not decode.
+        unread: the file goes on where the engine ended.
     """
 
-    samples: npt.NDArray[np.int16]
+    first: int
+    end: int
     source_seconds: float
     sample_rate: int
     channels: int
     codec: str
     flags: tuple[str, ...]
+    message: str | None
+    unread: bool
 
     def facts(self) -> dict[str, Any]:
-        """Everything but the samples."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "samples"}
+        """Its columns of the tracks table."""
+        names = ("source_seconds", "sample_rate", "channels", "codec", "flags", "message")
+        return {name: getattr(self, name) for name in names}
 
 
-def read_waveform(
-    path: str, spec: WaveformSpec, decoder: Decoder = "auto", on_progress: Callable[[], None] | None = None
-) -> Waveform:
-    """Decode a file into the waveform that `spec` means.
+class _ClaimedLengthWrongError(Exception):
+    """The excerpt was looked for at a place that a wrong header named."""
+
+
+def decode(
+    open_source: OpenSource, file: AudioFile, spec: WaveformSpec, store: SampleStore, on_progress: Callable[[], None]
+) -> DecodedTrack:
+    """Decode a file with one engine into a store.
 
     Args:
-        path: a local audio file of any rate and channel count.
+        open_source: the engine.
+        file: of any rate and channel count.
         spec: rate and excerpt.
-        decoder: see `open_source`.
+        store: gets the samples, perhaps more than the excerpt's.
         on_progress: called after each decoded block.
 
     Raises:
-        TrackRejected: no decoder reads the file, or it holds no samples.
+        TrackRejected: the engine does not read the file, or it holds no samples.
     """
-    source = open_source(path, decoder)
     try:
-        mono = _MonoBlocks(source, on_progress or (lambda: None))
-        # Blocks are rounded as they come, so a whole track is held once, at two bytes a sample.
-        blocks = [_to_int16(block) for block in _resampled(mono, spec.sample_rate)]
-        samples = np.concatenate(blocks) if blocks else np.empty(0, np.int16)
-        if len(samples) == 0:
+        return _decode(open_source, file, spec, store, on_progress, trusting=True)
+    except _ClaimedLengthWrongError:
+        return _decode(open_source, file, spec, store, on_progress, trusting=False)
+
+
+def _decode(
+    open_source: OpenSource,
+    file: AudioFile,
+    spec: WaveformSpec,
+    store: SampleStore,
+    on_progress: Callable[[], None],
+    *,
+    trusting: bool,
+) -> DecodedTrack:
+    source = open_source(file)
+    try:
+        excerpt = Excerpt.parse(spec.excerpt)
+        claimed = source.claimed_frames if trusting else None
+        mono = _MonoBlocks(source, window_of(excerpt, claimed, source.sample_rate, spec.sample_rate), on_progress)
+        begin = store.length
+        for block in _resampled(mono, spec.sample_rate):
+            store.append(_to_int16(block))
+        total = store.length - begin
+        if mono.window is None:
+            first, end = excerpt.bounds(total, spec.sample_rate)
+        else:
+            first, end = mono.window.skip, min(mono.window.skip + mono.window.samples, total)
+        if end <= first:
             raise TrackRejected(Cause.EMPTY, "the file decodes to no samples")
-        first, end = Excerpt.parse(spec.excerpt).bounds(len(samples), spec.sample_rate)
-        samples = samples[first:end]
-        return Waveform(
-            samples=samples,
-            source_seconds=mono.frames / source.sample_rate,
+        return DecodedTrack(
+            first=begin + first,
+            end=begin + end,
+            source_seconds=mono.source_frames / source.sample_rate,
             sample_rate=source.sample_rate,
             channels=source.channels,
             codec=source.codec,
-            flags=_flags(source, mono, samples),
+            flags=_flags(mono, store, begin + first, begin + end),
+            message=source.corrupt,
+            unread=mono.at_end and source.has_unread_data(),
         )
     finally:
         source.close()
 
 
 class _MonoBlocks:
-    """Iterates over a source's blocks mixed to mono, counting what it meets."""
+    """Iterates over a source's blocks mixed to mono, those of a window alone, counting what it meets.
 
-    def __init__(self, source: AudioSource, on_progress: Callable[[], None]) -> None:
+    Attributes:
+        source_frames: length of the whole source.
+        at_end: the source was read to its end.
+    """
+
+    def __init__(self, source: AudioSource, window: Window | None, on_progress: Callable[[], None]) -> None:
         self.source = source
+        self.window = window
         self._on_progress = on_progress
-        self.frames = 0
+        self.source_frames = 0
+        self.at_end = False
+        self.mixed_frames = 0
         self.beyond_full_scale = 0
         self.non_finite = False
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
-        for block in self.source.blocks():
-            channels = block.shape[1]
-            # The mean of the channels as a product: 20 times faster than mean(axis=1).
-            with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is counted below
-                mono = block[:, 0] if channels == 1 else block @ np.full(channels, 1 / channels, np.float32)
-            if not np.isfinite(mono.sum()):
-                finite = np.isfinite(mono)
-                if not finite.all():
-                    self.non_finite = True
-                    mono = np.where(finite, mono, np.float32(0))
-            self.frames += len(mono)
-            self.beyond_full_scale += int(np.count_nonzero(np.abs(mono) > 1))
+        source, window = self.source, self.window
+        rate = source.sample_rate
+        sought = window is not None and window.first > 0 and source.seek_exactly(window.first)
+        # Where the place of the excerpt hangs on the length and the length could not be checked, decoding to the end does.
+        may_stop = sought or (window is not None and window.first == window.skip == 0)
+        position = window.first if window is not None and sought else 0
+        for block in source.blocks():
+            if window is None:
+                yield self._mixed(block)
+            else:
+                if source.sample_rate != rate:  # the header's rate was not that of the first decoded frame
+                    raise _ClaimedLengthWrongError
+                part = block[max(0, window.first - position) : max(0, window.end - position)]
+                if len(part):
+                    yield self._mixed(part)
+            position += len(block)
             self._on_progress()
-            yield mono
+            if may_stop and window is not None and position >= window.end:
+                self.source_frames = source.claimed_frames or position
+                return
+        if window is not None and position != source.claimed_frames:
+            raise _ClaimedLengthWrongError
+        self.source_frames = position
+        self.at_end = True
+
+    def _mixed(self, block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        channels = block.shape[1]
+        # The mean of the channels as a product: 20 times faster than mean(axis=1).
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is counted below
+            mono = block[:, 0] if channels == 1 else block @ np.full(channels, 1 / channels, np.float32)
+        if not np.isfinite(mono.sum()):
+            finite = np.isfinite(mono)
+            if not finite.all():
+                self.non_finite = True
+                mono = np.where(finite, mono, np.float32(0))
+        self.mixed_frames += len(mono)
+        self.beyond_full_scale += int(np.count_nonzero(np.abs(mono) > 1))
+        return mono
 
 
 def _resampled(mono: _MonoBlocks, sample_rate: int) -> Iterator[npt.NDArray[np.float32]]:
@@ -130,13 +200,17 @@ def _to_int16(block: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
     return rounded
 
 
-def _flags(source: AudioSource, mono: _MonoBlocks, samples: npt.NDArray[np.int16]) -> tuple[str, ...]:
-    missing = 0 if source.claimed_frames is None else source.claimed_frames - mono.frames
+def _flags(mono: _MonoBlocks, store: SampleStore, first: int, end: int) -> tuple[str, ...]:
+    source = mono.source
+    missing = 0 if source.claimed_frames is None else source.claimed_frames - mono.source_frames
     found = {
-        "clipped": mono.beyond_full_scale > CLIPPED_SHARE * mono.frames,
-        "damaged": source.damaged,
+        "clipped": mono.beyond_full_scale > CLIPPED_SHARE * mono.mixed_frames,
+        "corrupt": source.corrupt is not None,
         "non_finite": mono.non_finite,
-        "silent": bool(samples.max() <= SILENT_PEAK and samples.min() >= -SILENT_PEAK),
+        "silent": all(
+            np.abs(store.read(start, min(start + _READ_SAMPLES, end)).astype(np.int32)).max() <= SILENT_PEAK
+            for start in range(first, end, _READ_SAMPLES)
+        ),
         "truncated": missing > TRUNCATED_SECONDS * source.sample_rate,
     }
     return tuple(name for name, is_set in found.items() if is_set)

@@ -6,26 +6,25 @@ import collections
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 from typing import Any, BinaryIO, Self
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.audio.causes import TrackRejected
 from pipeline.audio.engines import Decoder
 from pipeline.audio.fetch import local_audio
-from pipeline.audio.isolation import DecodingProcess
+from pipeline.audio.isolation import DecodedArray, DecodingProcess
 from pipeline.plan import PlanReader
 from schemas.errors import DatasetError
-from schemas.examples import encode_example
+from schemas.examples import around_values
 from schemas.features import Family, FeatureSpec, LogMelSpec, WaveformSpec
 from schemas.layout import Layout
 from schemas.manifests import ShardManifest
 from schemas.storage import exists, join, publish, read_bytes, spool, write_atomic, write_if_absent
 from schemas.tables import TRACKS
-from schemas.tfrecord import frame
+from schemas.tfrecord import framed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +37,7 @@ class ShardJob:
         families: the features to write.
         audio_root: the folder that relative uris start from.
         decoder: the decoder engine.
+        strict: reject tracks that are truncated or corrupt.
     """
 
     dataset: str
@@ -45,6 +45,7 @@ class ShardJob:
     families: dict[Family, FeatureSpec]
     audio_root: str
     decoder: Decoder = "auto"
+    strict: bool = False
 
     @property
     def layout(self) -> Layout:
@@ -94,7 +95,7 @@ class ShardWriter:
     def __init__(self, job: ShardJob) -> None:
         self._job = job
         self._plan = PlanReader(job.layout.plan(job.generation))
-        self._decoding = DecodingProcess(job.logmel_spec, job.decoder)
+        self._decoding = DecodingProcess(job.logmel_spec, job.decoder, strict=job.strict)
 
     def __enter__(self) -> Self:
         return self
@@ -138,19 +139,19 @@ class ShardWriter:
         row.update({name: planned[name] for name in ("track_id", "group", "split")})
         row.update(shard=shard, transient=False, flags=[])
         try:
-            with local_audio(join(self._job.audio_root, planned["uri"])) as (path, checksum):
-                row["source_checksum"] = checksum
-                features = self._decoding.features(path)
+            spec = self._job.logmel_spec
+            with local_audio(join(self._job.audio_root, planned["uri"]), spec.waveform.excerpt) as audio:
+                row["source_checksum"] = audio.checksum
+                features = self._decoding.features(audio.path, audio.pieces)
         except TrackRejected as rejected:
             row.update(cause=str(rejected.cause), transient=rejected.cause.transient, message=rejected.message)
             return row
-        waveform_bytes = features.waveform.tobytes()
         row.update(
             features.facts,
-            seconds=len(features.waveform) / self._job.logmel_spec.sample_rate,
-            pcm_sha256=hashlib.sha256(waveform_bytes).hexdigest(),
+            seconds=features.waveform.shape[0] / spec.sample_rate,
+            pcm_sha256=_sha256(features.waveform),
         )
-        arrays: dict[Family, npt.NDArray[Any]] = {"logmel": features.logmel, "waveform": features.waveform}
+        arrays: dict[Family, DecodedArray] = {"logmel": features.logmel, "waveform": features.waveform}
         for family, payload in payloads.items():
             row["record"] = payload.records
             row[f"{family}_offset"], row[f"{family}_length"] = payload.append(planned["track_id"], arrays[family])
@@ -201,21 +202,31 @@ class _PayloadFile:
     def sha256(self) -> str:
         return self._digest.hexdigest()
 
-    def append(self, track_id: str, values: npt.NDArray[Any]) -> tuple[int, int]:
+    def append(self, track_id: str, values: DecodedArray) -> tuple[int, int]:
         """Append a record; returns its offset and its length in bytes."""
-        record = frame(encode_example(self._family, track_id, np.ascontiguousarray(values)))
-        self._digest.update(record)
-        self._file.write(record)
+        before, after = around_values(self._family, track_id, values.shape[0], values.nbytes)
         offset = self.bytes
-        self.bytes += len(record)
+        for part in framed(
+            len(before) + values.nbytes + len(after), itertools.chain((before,), values.blocks(), (after,))
+        ):
+            self._digest.update(part)
+            self._file.write(part)
+            self.bytes += len(part)
         self.records += 1
-        return offset, len(record)
+        return offset, self.bytes - offset
 
     def publish(self, uri: str) -> None:
         """Move the finished file to its name."""
         self._file.close()
         self.name = uri.rsplit("/", 1)[-1]
         publish(self._path, uri)
+
+
+def _sha256(values: DecodedArray) -> str:
+    digest = hashlib.sha256()
+    for block in values.blocks():
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def _tracks_part(rows: list[dict[str, Any]]) -> bytes:

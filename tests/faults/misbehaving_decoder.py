@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline.audio import decoding_process
 
-_read_waveform = decoding_process.read_waveform
+_read_track = decoding_process.read_track
 
 
 def _misbehave(path: str, on_progress: Callable[[], None]) -> None:
@@ -36,24 +36,35 @@ def _misbehave(path: str, on_progress: Callable[[], None]) -> None:
                 on_progress()
     elif name.startswith("memory"):
         np.ones(50 << 30, np.uint8)
+    elif name.startswith("unchecked"):
+        allocate = ctypes.CDLL(None).malloc
+        allocate.restype = ctypes.c_void_p
+        while True:  # until malloc gives nothing, which code written in C seldom looks at
+            ctypes.memset(allocate(ctypes.c_size_t(1 << 28)), 1, 1 << 28)
+            for _ in range(decoding_process.BLOCKS_PER_PROGRESS):
+                on_progress()
+    elif name.startswith("once"):
+        if not os.path.exists(path + ".tried"):
+            open(path + ".tried", "w").close()
+            ctypes.PyDLL(None).sleep(3600)
     elif name.startswith("bug"):
         raise ZeroDivisionError(f"while reading {path}")
     elif name.startswith("chatty"):
         os.write(1, b"decoder: 100% fine\n")  # as native code prints, past sys.stdout
 
 
-def _read(path: str, spec: Any, decoder: Any, on_progress: Callable[[], None]) -> Any:
-    _misbehave(path, on_progress)
-    return _read_waveform(path, spec, decoder, on_progress)
+def _read(file: Any, spec: Any, policy: Any, store: Any, hooks: Any) -> Any:
+    _misbehave(file.path, hooks.on_progress)
+    return _read_track(file, spec, policy, store, hooks)
 
 
 _decode = decoding_process._decode
 
 
-def _decode_or_die(path: str, *rest: Any) -> Any:
-    if os.path.basename(path).startswith("outside"):
+def _decode_or_die(request: dict[str, Any], *rest: Any) -> Any:
+    if os.path.basename(request["path"]).startswith("outside"):
         np.ones(50 << 30, np.uint8)  # where nothing catches it
-    return _decode(path, *rest)
+    return _decode(request, *rest)
 
 
 def _answer_in_pieces(answers: Any, fields: dict[str, Any]) -> None:
@@ -65,6 +76,6 @@ def _answer_in_pieces(answers: Any, fields: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     decoding_process.answer = _answer_in_pieces
-    decoding_process.read_waveform = _read
+    decoding_process.read_track = _read
     decoding_process._decode = _decode_or_die
     decoding_process.main()

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.tfio
 pytest.importorskip("tensorflow_io", reason="needs the tensorflow-io environment: make test-tfio")
 
 from pipeline.audio.causes import Cause, TrackRejected  # noqa: E402
-from pipeline.audio.waveform import read_waveform  # noqa: E402
+from pipeline.audio.tracks import DecodingPolicy, read_waveform  # noqa: E402
 from pipeline.build.build import BuildOptions, build  # noqa: E402
 from pipeline.verify import verify  # noqa: E402
 from schemas.dataset import Dataset  # noqa: E402
@@ -50,23 +50,23 @@ def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", FORMATS)
 def test_tfio_decodes_to_the_default_decoders_samples_within_one_step(audio: Path, name: str) -> None:
     ours = read_waveform(str(audio / name), WaveformSpec())
-    theirs = read_waveform(str(audio / name), WaveformSpec(), "tfio")
+    theirs = read_waveform(str(audio / name), WaveformSpec(), DecodingPolicy("tfio"))
     assert len(ours.samples) == len(theirs.samples)
     assert np.abs(ours.samples.astype(int) - theirs.samples).max() <= 1
-    assert (ours.sample_rate, ours.channels) == (theirs.sample_rate, theirs.channels)
+    assert (ours.track.sample_rate, ours.track.channels) == (theirs.track.sample_rate, theirs.track.channels)
 
 
 def test_integer_wav_of_32_bits_is_rejected_and_not_read_as_noise(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "wide.wav", _music(0.5, 1), SAMPLE_RATE, subtype="PCM_32")
     with pytest.raises(TrackRejected) as rejected:
-        read_waveform(str(tmp_path / "wide.wav"), WaveformSpec(), "tfio")
+        read_waveform(str(tmp_path / "wide.wav"), WaveformSpec(), DecodingPolicy("tfio"))
     assert rejected.value.cause is Cause.UNSUPPORTED_FORMAT
 
 
 def test_what_tfio_does_not_read_is_rejected_with_its_words_and_without_the_path(tmp_path: Path) -> None:
     (tmp_path / "page.mp3").write_text("<html>not found</html>" * 50)
     with pytest.raises(TrackRejected) as rejected:
-        read_waveform(str(tmp_path / "page.mp3"), WaveformSpec(), "tfio")
+        read_waveform(str(tmp_path / "page.mp3"), WaveformSpec(), DecodingPolicy("tfio"))
     assert str(tmp_path) not in rejected.value.message
     assert "function_node" not in rejected.value.message
 

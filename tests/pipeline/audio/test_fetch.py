@@ -24,18 +24,18 @@ def cause_of(uri: str) -> Cause:
 def test_a_local_file_is_read_where_it_lies_and_has_its_sha256(scheme: str, tmp_path: Path) -> None:
     path = tmp_path / "näme with späces & $(quote)'s.wav"
     path.write_bytes(b"audio")
-    with local_audio(f"{scheme}{path}") as (found, checksum):
-        assert found == str(path)
-        assert checksum == f"sha256:{hashlib.sha256(b'audio').hexdigest()}"
+    with local_audio(f"{scheme}{path}") as found:
+        assert found.path == str(path)
+        assert found.checksum == f"sha256:{hashlib.sha256(b'audio').hexdigest()}"
 
 
 def test_a_file_in_a_store_is_copied_and_the_copy_is_removed() -> None:
     with fsspec.filesystem("memory").open("memory://bucket/a.wav", "wb") as file:
         file.write(b"audio")
-    with local_audio("memory://bucket/a.wav") as (found, checksum):
-        assert Path(found).read_bytes() == b"audio"
-        assert checksum == f"sha256:{hashlib.sha256(b'audio').hexdigest()}"
-    assert not os.path.exists(found)
+    with local_audio("memory://bucket/a.wav") as found:
+        assert Path(found.path).read_bytes() == b"audio"
+        assert found.checksum == f"sha256:{hashlib.sha256(b'audio').hexdigest()}"
+    assert not os.path.exists(found.path)
 
 
 @pytest.mark.parametrize("uri", ["absent.wav", "memory://bucket/absent.wav"])

@@ -17,7 +17,7 @@ import pytest
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.isolation import DecodingProcess
 from pipeline.audio.logmel import stored_logmel
-from pipeline.audio.waveform import read_waveform
+from pipeline.audio.tracks import read_waveform
 from schemas.features import LogMelSpec
 
 WriteAudio = Callable[[Path, np.ndarray, int], Path]
@@ -48,12 +48,13 @@ def reject_of(decoding: DecodingProcess, path: Path) -> TrackRejected:
 
 def test_features_are_those_of_this_process(song: Path) -> None:
     here = read_waveform(str(song), SPEC.waveform)
+    facts = {**here.track.facts(), "flags": list(here.track.flags)}
     with DecodingProcess(SPEC) as decoding:
         for _ in range(2):
             there = decoding.features(str(song))
-            np.testing.assert_array_equal(there.waveform, here.samples)
-            np.testing.assert_array_equal(there.logmel, stored_logmel(here.samples, SPEC))
-            assert there.facts == {**here.facts(), "flags": list(here.flags)}
+            np.testing.assert_array_equal(there.waveform.array(), here.samples)
+            np.testing.assert_array_equal(there.logmel.array(), stored_logmel(here.samples, SPEC))
+            assert there.facts == facts
 
 
 def test_a_short_track_after_a_long_one_is_only_itself(song: Path, tmp_path: Path, write_audio: WriteAudio) -> None:
@@ -61,7 +62,7 @@ def test_a_short_track_after_a_long_one_is_only_itself(song: Path, tmp_path: Pat
     with DecodingProcess(SPEC) as decoding:
         decoding.features(str(song))
         features = decoding.features(str(short))
-    assert (len(features.waveform), features.logmel.shape) == (1000, (4, 96))
+    assert (features.waveform.shape, features.logmel.shape) == ((1000,), (4, 96))
 
 
 def test_a_rejected_file_keeps_its_cause_and_words(song: Path, tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_a_rejected_file_keeps_its_cause_and_words(song: Path, tmp_path: Path) -
     with DecodingProcess(SPEC) as decoding:
         found = reject_of(decoding, tmp_path / "page.mp3")
         assert (found.cause, found.message[:12]) == (Cause.UNSUPPORTED_FORMAT, "libsndfile: ")
-        assert len(decoding.features(str(song)).waveform) == 16_000
+        assert decoding.features(str(song)).waveform.shape == (16_000,)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,7 @@ def test_a_rejected_file_keeps_its_cause_and_words(song: Path, tmp_path: Path) -
         ("hang", Cause.DECODER_TIMEOUT, "no progress for 1 s"),
         ("memory", Cause.DECODER_MEMORY, "50.0 GiB"),
         ("outside", Cause.DECODER_MEMORY, "more memory than it may use"),
+        ("unchecked", Cause.DECODER_MEMORY, "more memory than it may use"),
         ("bug", Cause.DECODE_ERROR, "ZeroDivisionError: while reading the file"),
     ],
 )
@@ -92,21 +94,29 @@ def test_a_misbehaving_decoder_is_one_typed_reject_and_the_next_track_decodes(
     assert found.cause is cause
     assert words in found.message
     assert time.monotonic() - started < 20
-    assert len(misbehaving.features(str(song)).waveform) == 16_000
+    assert misbehaving.features(str(song)).waveform.shape == (16_000,)
 
 
 def test_a_slow_decoder_that_makes_progress_is_not_hung(
     song: Path, tmp_path: Path, misbehaving: DecodingProcess
 ) -> None:
     slow = shutil.copy(song, tmp_path / "slow.wav")  # 2 s, with progress every 0.5 s, against 1 s of patience
-    assert len(misbehaving.features(str(slow)).waveform) == 16_000
+    assert misbehaving.features(str(slow)).waveform.shape == (16_000,)
+
+
+def test_a_decoder_that_made_no_progress_is_given_one_more_chance(
+    song: Path, tmp_path: Path, misbehaving: DecodingProcess
+) -> None:
+    once = shutil.copy(song, tmp_path / "once.wav")
+    assert misbehaving.features(str(once)).waveform.shape == (16_000,)
+    assert os.path.exists(f"{once}.tried")
 
 
 def test_what_a_decoder_prints_does_not_disturb_the_answers(
     song: Path, tmp_path: Path, misbehaving: DecodingProcess
 ) -> None:
     chatty = shutil.copy(song, tmp_path / "chatty.wav")
-    assert len(misbehaving.features(str(chatty)).waveform) == 16_000
+    assert misbehaving.features(str(chatty)).waveform.shape == (16_000,)
 
 
 def test_closing_ends_the_process_and_leaves_no_descriptor_open(song: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.pyav_engine import PyavSource
 
@@ -16,7 +17,7 @@ NOISE = np.random.default_rng(0).normal(scale=0.1, size=(3 * 44_100, 2))
 
 
 def decoded(path: Path) -> tuple[PyavSource, np.ndarray]:
-    source = PyavSource(str(path))
+    source = PyavSource(AudioFile(str(path)))
     samples = np.concatenate([block.copy() for block in source.blocks()])
     source.close()
     return source, samples
@@ -27,7 +28,7 @@ def test_a_file_decodes_with_its_facts(ending: str, tmp_path: Path, write_audio:
     source, samples = decoded(write_audio(tmp_path / f"a.{ending}", NOISE, 44_100))
     assert samples.shape == (pytest.approx(len(NOISE), abs=4096), 2)
     assert samples.std() == pytest.approx(0.1, rel=0.2)
-    assert (source.sample_rate, source.channels, source.codec, source.damaged) == (44_100, 2, "aac", False)
+    assert (source.sample_rate, source.channels, source.codec, source.corrupt) == (44_100, 2, "aac", None)
 
 
 def test_lossless_files_decode_to_the_sample(tmp_path: Path, write_audio: WriteAudio) -> None:
@@ -42,7 +43,7 @@ def test_damage_in_the_middle_keeps_the_rest_and_is_marked(tmp_path: Path, write
     data[middle : middle + 2000] = b"\xff" * 2000
     path.write_bytes(data)
     source, samples = decoded(path)
-    assert source.damaged
+    assert source.corrupt
     assert len(samples) > len(NOISE) // 2
 
 
@@ -50,7 +51,7 @@ def test_an_index_that_was_cut_off_is_rejected_in_ffmpegs_words(tmp_path: Path, 
     path = write_audio(tmp_path / "a.m4a", NOISE, 44_100)
     path.write_bytes(path.read_bytes()[:10_000])
     with pytest.raises(TrackRejected) as rejected:
-        PyavSource(str(path))
+        PyavSource(AudioFile(str(path)))
     assert rejected.value.cause is Cause.UNSUPPORTED_FORMAT
     assert rejected.value.message
     assert str(tmp_path) not in rejected.value.message

@@ -1,0 +1,133 @@
+"""From an audio file to a track: which engine's word counts, and what happens to a file that is broken."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.audio.audio_file import AudioFile
+from pipeline.audio.causes import Cause, TrackRejected
+from pipeline.audio.conformance import broken_rule
+from pipeline.audio.engines import Decoder, open_ffmpeg, open_libsndfile, open_tfio
+from pipeline.audio.sample_store import MemoryStore, SampleStore
+from pipeline.audio.waveform import DecodedTrack, decode
+from schemas.features import WaveformSpec
+
+_FAULTS = {"truncated": Cause.TRUNCATED, "corrupt": Cause.CORRUPT}  # flags that --strict rejects
+
+
+@dataclasses.dataclass(frozen=True)
+class DecodingPolicy:
+    """How files are decoded.
+
+    Attributes:
+        decoder: `auto` asks libsndfile first, whatever a file's ending says, and FFmpeg where libsndfile does not read
+            the file or not well; `tfio` asks tensorflow-io alone.
+        strict: reject a track that is truncated or corrupt; otherwise what could be decoded is kept and flagged.
+    """
+
+    decoder: Decoder = "auto"
+    strict: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class DecodingHooks:
+    """What the process around a decoder gives it.
+
+    Attributes:
+        on_progress: called after each decoded block.
+        printed: what decoders printed since the last call: libmpg123 conceals broken frames, and only says so there.
+    """
+
+    on_progress: Callable[[], None] = lambda: None
+    printed: Callable[[], str] = lambda: ""
+
+
+def read_track(
+    file: AudioFile, spec: WaveformSpec, policy: DecodingPolicy, store: SampleStore, hooks: DecodingHooks
+) -> DecodedTrack:
+    """Decode a file into the waveform that `spec` means.
+
+    A file that breaks its format's rules is FFmpeg's alone. One that libsndfile does not read, finds corrupt or shorter
+    than its header claims, or does not read to the end of the file, is decoded by FFmpeg too, and the longer result
+    counts; libsndfile's where they are equal.
+
+    Args:
+        file: an audio file of any rate and channel count.
+        spec: rate and excerpt.
+        policy: see there.
+        store: gets the samples.
+        hooks: see there.
+
+    Raises:
+        TrackRejected: no engine reads the file, it holds no samples, or it is broken and the policy strict.
+    """
+    if policy.decoder == "tfio":
+        track = decode(open_tfio, file, spec, store, hooks.on_progress)
+    else:
+        track = _by_both(file, spec, store, hooks)
+    for flag, cause in _FAULTS.items():
+        if policy.strict and flag in track.flags:
+            raise TrackRejected(
+                cause, track.message or f"decodes to {track.source_seconds:.3f} s, its header claims more"
+            )
+    return track
+
+
+@dataclasses.dataclass(frozen=True)
+class Waveform:
+    """A decoded track in memory.
+
+    Attributes:
+        samples: int16 [samples], mono at the spec's rate, the excerpt alone.
+        track: its facts.
+    """
+
+    samples: npt.NDArray[np.int16]
+    track: DecodedTrack
+
+
+def read_waveform(
+    path: str, spec: WaveformSpec, policy: DecodingPolicy | None = None, hooks: DecodingHooks | None = None
+) -> Waveform:
+    """The stored waveform of a local file; see `read_track`."""
+    store = MemoryStore()
+    track = read_track(AudioFile(path), spec, policy or DecodingPolicy(), store, hooks or DecodingHooks())
+    return Waveform(store.read(track.first, track.end), track)
+
+
+def _by_both(file: AudioFile, spec: WaveformSpec, store: SampleStore, hooks: DecodingHooks) -> DecodedTrack:
+    by_sndfile: DecodedTrack | None = None
+    with file.open() as raw:
+        doubt = broken_rule(raw)
+    cause = Cause.UNSUPPORTED_FORMAT
+    if doubt is None:
+        try:
+            hooks.printed()
+            by_sndfile = _with_words(decode(open_libsndfile, file, spec, store, hooks.on_progress), hooks.printed())
+        except TrackRejected as rejected:
+            cause, doubt = rejected.cause, f"libsndfile: {rejected.message}"
+        if by_sndfile is not None and not by_sndfile.unread and not set(by_sndfile.flags) & set(_FAULTS):
+            return by_sndfile
+    try:
+        by_ffmpeg = decode(open_ffmpeg, file, spec, store, hooks.on_progress)
+    except TrackRejected as rejected:
+        if by_sndfile is not None:
+            return by_sndfile
+        if rejected.cause is Cause.UNSUPPORTED_FORMAT:
+            raise TrackRejected(cause, f"{doubt}; FFmpeg: {rejected.message}") from rejected
+        raise
+    if by_sndfile is not None and by_sndfile.source_seconds >= by_ffmpeg.source_seconds:
+        return by_sndfile
+    return by_ffmpeg
+
+
+def _with_words(track: DecodedTrack, printed: str) -> DecodedTrack:
+    """The track, flagged as corrupt where its decoder printed an error."""
+    errors = [line for line in printed.splitlines() if "error:" in line]
+    if not errors or track.message is not None:
+        return track
+    return dataclasses.replace(track, flags=tuple(sorted({*track.flags, "corrupt"})), message=errors[0].strip())
