@@ -21,6 +21,7 @@ def cli() -> None:
 @click.option("--excerpt", help="center:30, start:30 or full [default: the dataset's own; center:30 for a new one].")
 @click.option("--families", help="logmel,waveform or one of them [default: the dataset's own; both for a new one].")
 @click.option("--decoder", type=click.Choice(["auto", "tfio"]), default="auto", show_default=True)
+@click.option("--strict", is_flag=True, help="Reject tracks that are truncated or corrupt [default: keep and flag].")
 @click.option(
     "--retry-rejects",
     type=click.Choice(["none", "transient", "all"]),
@@ -33,7 +34,8 @@ def cli() -> None:
 @click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
 def build_command(catalog: str, dataset: str, families: str | None, **options: object) -> None:
     """Decode a catalog into feature shards. The same command again resumes; with a grown catalog it adds to them."""
-    from pipeline.build.build import BuildOptions, build
+    from pipeline.build.build import build
+    from pipeline.build.options import BuildOptions
     from pipeline.build.summary import print_build_summary
 
     chosen = None if families is None else tuple(name.strip() for name in families.split(","))

@@ -187,3 +187,12 @@ def specs_for(families: tuple[Family, ...], excerpt: str) -> dict[Family, Featur
     waveform = WaveformSpec(excerpt=excerpt)
     every: dict[Family, FeatureSpec] = {"logmel": LogMelSpec(waveform=waveform), "waveform": waveform}
     return {family: every[family] for family in FAMILIES if family in families}
+
+
+def logmel_spec_of(families: dict[Family, FeatureSpec]) -> LogMelSpec:
+    """The log-mel spec of some families, or the default one over their waveform where only waveforms are stored."""
+    for spec in families.values():
+        if isinstance(spec, LogMelSpec):
+            return spec
+    waveform = next(spec for spec in families.values() if isinstance(spec, WaveformSpec))
+    return LogMelSpec(waveform=waveform)

@@ -73,5 +73,9 @@ class Layout:
     def label_version(self, name: str, version: str) -> str:
         return join(self.label_set(name), version)
 
+    @property
+    def sources_seen(self) -> str:
+        return join(self.root, "runs", "sources.parquet")
+
     def run_summary(self, name: str) -> str:
         return join(self.root, "runs", f"{name}.json")

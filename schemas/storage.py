@@ -121,6 +121,13 @@ def make_folder(uri: str) -> None:
         os.makedirs(local_path(uri), exist_ok=True)
 
 
+def check_writable(folder: str) -> None:
+    """Raise OSError unless files can be made in a local folder; a bucket says so at the first write."""
+    if not is_remote(folder):
+        with tempfile.TemporaryFile(dir=local_path(folder)) as file:
+            file.write(b"\0")
+
+
 def remove(uri: str) -> None:
     """Remove a file; one that is not there is no error."""
     with contextlib.suppress(FileNotFoundError):

@@ -150,7 +150,8 @@ def small_corpus(tmp_path_factory: pytest.TempPathFactory, write_audio: WriteAud
 @pytest.fixture(scope="session")
 def built_dataset(small_corpus: SmallCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small corpus, built with one worker in this process into four shards; tests only read it."""
-    from pipeline.build.build import BuildOptions, build
+    from pipeline.build.build import build
+    from pipeline.build.options import BuildOptions
 
     root = tmp_path_factory.mktemp("built") / "dataset"
     summary = build(small_corpus.catalog, str(root), BuildOptions(workers=1, shards=4))
@@ -188,3 +189,20 @@ def run_pipeline() -> RunPipeline:
         )  # type: ignore[call-overload]
 
     return run
+
+
+def small_catalog(folder: Path, count: int, *, missing: int = 0, broken: int = 0, seconds: float = 1.0) -> str:
+    """A catalog of `count` wav files, of which the last ones are missing or no audio."""
+    rows = ["track_id,uri"]
+    for number in range(count):
+        path = folder / f"{number:02d}.wav"
+        rows.append(f"{number:02d},{path.name}")
+        if number >= count - missing:
+            continue
+        if number >= count - missing - broken:
+            path.write_text("no audio")
+        else:
+            sound = np.random.default_rng(number).normal(scale=0.1, size=round(16_000 * seconds))
+            soundfile.write(path, sound, 16_000)
+    (folder / "catalog.csv").write_text("\n".join(rows) + "\n")
+    return str(folder / "catalog.csv")

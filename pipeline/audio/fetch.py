@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pipeline.audio.causes import Cause, TrackRejected, decoder_words
@@ -84,7 +84,7 @@ def local_audio(uri: str, excerpt: str = "full") -> Iterator[LocalAudio]:
                 )
             else:
                 path = os.path.abspath(local_path(uri))
-                audio = LocalAudio(path, _sha256(path))
+                audio = LocalAudio(path, source_checksum(path))
         except FileNotFoundError as error:
             raise TrackRejected(Cause.NOT_FOUND, "no such file") from error
         except Exception as error:  # see RemotePieces.bring
@@ -103,7 +103,7 @@ def _copy_of(uri: str, copy: Any, excerpt: str) -> LocalAudio:
         copy.truncate(info["size"])
         return LocalAudio(copy.name, checksum, RemotePieces(uri, int(info["size"]), copy.name))
     download(uri, copy.name)
-    return LocalAudio(copy.name, checksum or _sha256(copy.name))
+    return LocalAudio(copy.name, checksum or source_checksum(copy.name))
 
 
 def _words(error: BaseException, uri: str) -> str:
@@ -117,9 +117,21 @@ def _store_checksum(info: dict[str, Any]) -> str | None:
     return None
 
 
-def _sha256(path: str) -> str:
+def source_checksum(path: str) -> str:
+    """What `tracks` holds as the checksum of a local file; raises OSError."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
     return f"sha256:{digest.hexdigest()}"
+
+
+def store_checksums(folders: Iterable[str]) -> dict[str, str]:
+    """URI -> the store's own checksum of every file in some folders of a store, as `tracks` holds them."""
+    found = {}
+    for folder in folders:
+        scheme = folder.split("://", 1)[0]
+        for info in filesystem(folder).ls(folder, detail=True, refresh=True):
+            if checksum := _store_checksum(info):
+                found[f"{scheme}://{info['name'].removeprefix(f'{scheme}://')}"] = checksum
+    return found

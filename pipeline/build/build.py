@@ -3,72 +3,50 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.audio.engines import Decoder
-from pipeline.build.generations import Retry, close_generation, example_rejects, payload_bytes, wanted_tracks
+from pipeline.build.generations import close_generation, payload_bytes, wanted_tracks
+from pipeline.build.options import DEFAULT_EXCERPT, BuildOptions
+from pipeline.build.reject_rate import (
+    check_preflight,
+    check_reject_rate,
+    example_rejects,
+    preflight_size,
+    rejects_by_cause,
+)
 from pipeline.build.runner import run_shards, unfinished_shards
 from pipeline.build.shards import ShardJob
+from pipeline.build.sources import changed_tracks, remember_sources
 from pipeline.catalog import Catalog, read_catalog
 from pipeline.plan import PlanReader, plan_bytes, plan_tracks, shard_count
+from pipeline.sample import decode_sample, sample_catalog
 from pipeline.versions import feature_versions
 from schemas.dataset import Dataset
 from schemas.errors import UserError
-from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpec, specs_for
+from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpec, logmel_spec_of, specs_for
 from schemas.layout import MANIFEST_NAME, Layout, generation_name
 from schemas.manifests import DatasetManifest, GenerationEntry, to_json
 from schemas.progress import Progress
-from schemas.storage import make_folder, require_empty_or, write_atomic
-
-DEFAULT_EXCERPT = "center:30"
-MAX_REJECT_RATE = 0.05
-
-
-@dataclasses.dataclass(frozen=True)
-class BuildOptions:
-    """Options of a build; see `pipeline.run build --help`.
-
-    Attributes:
-        workers: local worker processes; None for one per core.
-        shards: of a new generation; None to choose by size.
-        limit: read the catalog's first rows only.
-        excerpt: None for the dataset's own, or center:30 for a new dataset.
-        families: None for the dataset's own, or both for a new dataset.
-        decoder: the decoder engine.
-        retry_rejects: which rejects of earlier generations are tried again.
-        max_reject_rate: largest share of the dataset's tracks that may be without a record.
-        allow_other_versions: resume a generation that was planned with other library versions.
-        beam_options: options for Beam; without --runner the job runs here.
-    """
-
-    workers: int | None = None
-    shards: int | None = None
-    limit: int | None = None
-    excerpt: str | None = None
-    families: tuple[Family, ...] | None = None
-    decoder: Decoder = "auto"
-    retry_rejects: Retry = "none"
-    max_reject_rate: float = MAX_REJECT_RATE
-    allow_other_versions: bool = False
-    beam_options: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        for name, least in (("workers", 1), ("shards", 1), ("limit", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise UserError(f"--{name}: expected at least {least}, received {value}")
-        if not 0 <= self.max_reject_rate <= 1:
-            raise UserError(f"--max-reject-rate: expected a share from 0 to 1, received {self.max_reject_rate}")
-        if self.families is not None and (not self.families or set(self.families) - set(FAMILIES)):
-            raise UserError(
-                f"--families: expected {','.join(FAMILIES)} or one of them, received {','.join(self.families)}"
-            )
+from schemas.sole_writer import sole_writer
+from schemas.storage import (
+    check_writable,
+    exists,
+    is_remote,
+    make_folder,
+    read_bytes,
+    remove_empty_folder,
+    require_empty_or,
+    write_atomic,
+    write_if_absent,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,34 +96,61 @@ def build(catalog_uri: str, dataset: str, options: BuildOptions | None = None) -
         check_tfio()
     catalog = read_catalog(catalog_uri, options.limit)
     layout = Layout(dataset.rstrip("/") or "/")
+    _open_or_begin(layout, options)  # what cannot be is said before a folder is made
+    with _writable(layout.root), sole_writer(layout.root):
+        return _build(catalog, layout, options, started)
+
+
+def _build(catalog: Catalog, layout: Layout, options: BuildOptions, started: float) -> BuildSummary:
     manifest = _open_or_begin(layout, options)
     built: list[int] = []
     sizes: collections.Counter[Family] = collections.Counter()
     retry = options.retry_rejects
+    changed = None
     if manifest.generations and not manifest.generations[-1].complete:
         job = _job(layout, manifest, catalog, options)
         if unfinished_shards(job, manifest.generations[-1].shards):
             retry = "none"  # its rejects are found by this very call: trying them again at once is no second chance
-        manifest = _finish(job, manifest, options, gate=retry == "none")
+        manifest = _finish(job, manifest, catalog, options, gate=retry == "none")
         built.append(job.generation)
         sizes.update(payload_bytes(job, manifest.generations[-1].shards))
-    wanted = wanted_tracks(catalog.table, Dataset(layout, manifest), retry)
+    elif manifest.generations:
+        with Progress("sources", catalog.table.num_rows, "tracks") as progress:
+            changed = changed_tracks(Dataset(layout, manifest), catalog.table, catalog.root, progress.update_of)
+    wanted = wanted_tracks(catalog.table, Dataset(layout, manifest), retry, changed)
     if wanted.num_rows:
+        if retry == "none":
+            _preflight(wanted, manifest, catalog, options)
         manifest = _plan(layout, manifest, wanted, options)
         job = _job(layout, manifest, catalog, options)
-        manifest = _finish(job, manifest, options, gate=True)
+        manifest = _finish(job, manifest, catalog, options, gate=True)
         built.append(job.generation)
         sizes.update(payload_bytes(job, manifest.generations[-1].shards))
     return _summary(Dataset(layout, manifest), tuple(built), dict(sizes), time.monotonic() - started)
 
 
+@contextlib.contextmanager
+def _writable(root: str) -> Iterator[None]:
+    """Make the dataset's folder; take it away again where nothing came into it.
+
+    Raises:
+        UserError: it cannot be made or written in.
+    """
+    try:
+        make_folder(root)
+        check_writable(root)
+    except OSError as error:
+        raise UserError(f"{root}: cannot be written in: {error.strerror or error}; choose another folder") from error
+    try:
+        yield
+    finally:
+        remove_empty_folder(root)
+
+
 def _open_or_begin(layout: Layout, options: BuildOptions) -> DatasetManifest:
     if not require_empty_or(layout.root, MANIFEST_NAME, "a dataset"):
         families = specs_for(options.families or FAMILIES, options.excerpt or DEFAULT_EXCERPT)
-        manifest = DatasetManifest(families=families, generations=(), versions={})
-        make_folder(layout.root)
-        write_atomic(layout.manifest, manifest.to_bytes())
-        return manifest
+        return DatasetManifest(families=families, generations=(), versions={})
     manifest = DatasetManifest.read(layout.manifest)
     held = tuple(manifest.families)
     asked = specs_for(options.families or held, options.excerpt or _excerpt_of(manifest.families))
@@ -167,6 +172,16 @@ def _excerpt_of(families: dict[Family, FeatureSpec]) -> str:
     return spec.excerpt if isinstance(spec, WaveformSpec) else spec.waveform.excerpt
 
 
+def _preflight(wanted: pa.Table, manifest: DatasetManifest, catalog: Catalog, options: BuildOptions) -> None:
+    """Try a few tracks, so that input that is plainly wrong stops a build before it starts."""
+    sample = sample_catalog(wanted, preflight_size(wanted.num_rows), seed=0)
+    spec = logmel_spec_of(manifest.families)
+    tried = decode_sample(sample, catalog.root, spec, options.decoder, strict=options.strict)
+    check_preflight(
+        catalog.uri, ((track.track_id, track.cause, track.message) for track in tried), options.max_reject_rate
+    )
+
+
 def _plan(layout: Layout, manifest: DatasetManifest, wanted: pa.Table, options: BuildOptions) -> DatasetManifest:
     generation = len(manifest.generations)
     excerpt = Excerpt.parse(_excerpt_of(manifest.families))
@@ -174,16 +189,41 @@ def _plan(layout: Layout, manifest: DatasetManifest, wanted: pa.Table, options: 
     plan = plan_tracks(wanted, shards)
     versions = feature_versions(options.decoder)
     count = plan["shard"][-1].as_py() + 1
-    write_atomic(layout.plan(generation), plan_bytes(plan, {"generation": generation, "versions": versions}))
+    metadata = {"generation": generation, "versions": versions, "strict": options.strict}
+    if generation == 0:  # first of all, so that a build that is killed now has begun a dataset
+        write_atomic(layout.manifest, manifest.to_bytes())
+    _write_plan(layout.plan(generation), plan_bytes(plan, metadata))
+    _write_run_summary(layout, generation, {"began_ns": time.time_ns()})
     manifest = manifest.with_generation(GenerationEntry(generation, shards=count, tracks=plan.num_rows), versions)
     write_atomic(layout.manifest, manifest.to_bytes())
     return manifest
 
 
+def _write_plan(uri: str, data: bytes) -> None:
+    """Write a plan that no manifest names yet.
+
+    One may be there, of a build that was killed before it wrote the manifest. On a local disk no other build runs now,
+    so it is replaced; in a bucket one may.
+    """
+    if write_if_absent(uri, data) or read_bytes(uri) == data:
+        return
+    if is_remote(uri):
+        raise UserError(
+            f"{uri}: another build with another catalog has planned this generation; wait until it has ended, or remove "
+            "this file if there is none"
+        )
+    write_atomic(uri, data)
+
+
 def _job(layout: Layout, manifest: DatasetManifest, catalog: Catalog, options: BuildOptions) -> ShardJob:
     """The job of the last generation, once it is sure that it may be resumed here."""
     entry = manifest.generations[-1]
-    planned = PlanReader(layout.plan(entry.generation)).metadata["versions"]
+    metadata = PlanReader(layout.plan(entry.generation)).metadata
+    begun_strict = metadata.get("strict", False)  # an older plan does not say
+    if begun_strict != options.strict:
+        how = "with" if begun_strict else "without"
+        raise UserError(f"{layout.root}: {generation_name(entry.generation)} was begun {how} --strict; go on {how} it")
+    planned = metadata["versions"]
     here = feature_versions(options.decoder)
     if planned != here and not options.allow_other_versions:
         differences = ", ".join(
@@ -195,10 +235,12 @@ def _job(layout: Layout, manifest: DatasetManifest, catalog: Catalog, options: B
             f"{layout.root}: {generation_name(entry.generation)} was begun with other versions ({differences}), so its "
             "shards would not agree to the last bit; go on with those, or pass --allow-other-versions"
         )
-    return ShardJob(layout.root, entry.generation, manifest.families, catalog.root, options.decoder)
+    return ShardJob(layout.root, entry.generation, manifest.families, catalog.root, options.decoder, options.strict)
 
 
-def _finish(job: ShardJob, manifest: DatasetManifest, options: BuildOptions, *, gate: bool) -> DatasetManifest:
+def _finish(
+    job: ShardJob, manifest: DatasetManifest, catalog: Catalog, options: BuildOptions, *, gate: bool
+) -> DatasetManifest:
     """Write the unfinished shards of the last generation, check the reject rate, and complete the manifest.
 
     Without `gate` a generation is completed whatever its rejects: they are about to be tried again.
@@ -221,42 +263,23 @@ def _finish(job: ShardJob, manifest: DatasetManifest, options: BuildOptions, *, 
     closed, table = close_generation(job, manifest)
     manifest = manifest.with_generation(closed)
     if gate:
-        _check_reject_rate(Dataset(layout, manifest), options.max_reject_rate)
+        check_reject_rate(Dataset(layout, manifest), options.max_reject_rate)
     write_atomic(layout.manifest, manifest.to_bytes())
-    _write_run_summary(layout, job.generation, table, time.monotonic() - started)
+    summary = read_run_summary(layout, job.generation)
+    if "began_ns" in summary:
+        remember_sources(Dataset(layout, manifest), catalog.table, catalog.root, summary["began_ns"])
+    facts = {
+        "tracks": table.num_rows,
+        "stored_seconds": pc.sum(table["seconds"]).as_py() or 0.0,
+        "wall_seconds": round(time.monotonic() - started, 3),
+    }
+    _write_run_summary(layout, job.generation, {**summary, **facts})
     return manifest
-
-
-def _check_reject_rate(dataset: Dataset, most: float) -> None:
-    """Raise UserError if more of the dataset's tracks are without a record than a build accepts.
-
-    The whole dataset counts and not the newest generation alone, so that one track that comes later and is bad, or is
-    tried again in vain, does not stop a build that accepts some.
-    """
-    newest = dataset.newest_tracks()
-    rejects = _rejects_by_cause(newest)
-    rejected = sum(rejects.values())
-    if rejected <= most * newest.num_rows:
-        return
-    causes = "; ".join(
-        f"{rejects[cause]} {cause}, such as {track}: {message}"
-        for cause, (track, message) in example_rejects(newest).items()
-    )
-    raise UserError(
-        f"{dataset.layout.root}: {rejected} of {newest.num_rows} tracks were rejected, more than --max-reject-rate {most:g} "
-        f"allows ({causes}); mend the catalog or the audio and try those tracks again with --retry-rejects all, or accept "
-        "them with a higher --max-reject-rate"
-    )
-
-
-def _rejects_by_cause(tracks: pa.Table) -> dict[str, int]:
-    causes = tracks["cause"].filter(pc.is_valid(tracks["cause"]))
-    return dict(sorted(collections.Counter(causes.to_pylist()).items()))
 
 
 def _summary(dataset: Dataset, built: tuple[int, ...], sizes: dict[Family, int], seconds: float) -> BuildSummary:
     newest = dataset.newest_tracks()
-    rejects = _rejects_by_cause(newest)
+    rejects = rejects_by_cause(newest)
     return BuildSummary(
         dataset=dataset.layout.root,
         built=built,
@@ -270,12 +293,13 @@ def _summary(dataset: Dataset, built: tuple[int, ...], sizes: dict[Family, int],
     )
 
 
-def _write_run_summary(layout: Layout, generation: int, table: pa.Table, seconds: float) -> None:
-    """Times and counters of a finished generation; not part of what must be the same between two builds."""
-    summary: dict[str, Any] = {
-        "generation": generation,
-        "tracks": table.num_rows,
-        "stored_seconds": pc.sum(table["seconds"]).as_py() or 0.0,
-        "wall_seconds": round(seconds, 3),
-    }
-    write_atomic(layout.run_summary(f"build-{generation_name(generation)}"), to_json(summary))
+def read_run_summary(layout: Layout, generation: int) -> dict[str, Any]:
+    """Times and counters of a generation; empty if they were lost, which harms nothing."""
+    uri = layout.run_summary(f"build-{generation_name(generation)}")
+    return dict(json.loads(read_bytes(uri))) if exists(uri) else {}
+
+
+def _write_run_summary(layout: Layout, generation: int, facts: dict[str, Any]) -> None:
+    """Not part of what must be the same between two builds."""
+    uri = layout.run_summary(f"build-{generation_name(generation)}")
+    write_atomic(uri, to_json({"generation": generation, **facts}))

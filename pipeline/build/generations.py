@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import hashlib
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,8 +22,18 @@ Retry = Literal["none", "transient", "all"]
 RETRIES: tuple[Retry, ...] = get_args(Retry)
 
 
-def wanted_tracks(catalog: pa.Table, dataset: Dataset | None, retry: Retry) -> pa.Table:
-    """The rows of a catalog that the next generation should hold: new tracks, and rejects that are tried again."""
+def wanted_tracks(catalog: pa.Table, dataset: Dataset | None, retry: Retry, changed: pa.Array | None) -> pa.Table:
+    """The rows of a catalog that the next generation should hold.
+
+    Args:
+        catalog: columns of `schemas.tables.CATALOG`.
+        dataset: what is there already; None if nothing is.
+        retry: which rejects are tried again.
+        changed: ids of tracks whose source changed since it was decoded; None for none.
+
+    Returns:
+        New tracks, changed ones, and rejects that are tried again.
+    """
     if dataset is None or not dataset.manifest.generations:
         return catalog
     newest = dataset.newest_tracks()
@@ -33,6 +43,8 @@ def wanted_tracks(catalog: pa.Table, dataset: Dataset | None, retry: Retry) -> p
         if retry == "transient":
             again = pc.and_(again, newest["transient"])
         known = known.filter(pc.invert(again))
+    if changed is not None:
+        known = known.filter(pc.invert(pc.is_in(known, value_set=changed)))
     return catalog.filter(pc.invert(pc.is_in(catalog["track_id"], value_set=known.combine_chunks())))
 
 
@@ -95,14 +107,3 @@ def _tracks_part(job: ShardJob, shard: int) -> pa.Table:
 def _done_mark(job: ShardJob, family: Family, shard: int) -> ShardManifest:
     uri = job.layout.done_mark(family, job.families[family].fingerprint, job.generation, shard)
     return ShardManifest.from_dict(read_json(uri, "a shard's done mark"), where=uri)
-
-
-def example_rejects(table: pa.Table) -> dict[str, tuple[str, str]]:
-    """Cause -> track id and message of its first reject, for a summary."""
-    rejected: list[dict[str, Any]] = (
-        table.filter(pc.is_valid(table["cause"])).select(["track_id", "cause", "message"]).to_pylist()
-    )
-    examples: dict[str, tuple[str, str]] = {}
-    for row in sorted(rejected, key=lambda row: str(row["track_id"])):
-        examples.setdefault(row["cause"], (row["track_id"], row["message"]))
-    return dict(sorted(examples.items()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
@@ -14,7 +15,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.build.lost_workers import ended_by_lost_worker
 from pipeline.build.shards import ShardJob
-from pipeline.build.transforms import shard_pipeline
+from pipeline.build.transforms import LOCAL_WORKER, shard_pipeline
 from schemas.errors import TagscaleError
 from schemas.layout import shard_name
 from schemas.storage import list_names
@@ -81,8 +82,10 @@ def run_shards(
 
 def _local_options(workers: int | None, shards: int) -> list[str]:
     count = max(1, min(workers or os.cpu_count() or 1, shards))
+    os.environ.pop(LOCAL_WORKER, None)
     if count == 1:
         return ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
+    os.environ[LOCAL_WORKER] = "1"
     # Beam starts its workers with this interpreter: let them find these packages wherever the command was started.
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
@@ -125,4 +128,5 @@ def _last_words(error: BaseException) -> str:
     """The line of a runner's exception that names the cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     named = [line for line in lines if "Error" in line.split(":")[0] and not line.startswith(("File ", "raise "))]
-    return (named or lines or [type(error).__name__])[-1]
+    words = (named or lines or [type(error).__name__])[-1]
+    return re.sub(r" \[while running .*?\]", "", words).removeprefix("RuntimeError: ")

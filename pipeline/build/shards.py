@@ -19,7 +19,7 @@ from pipeline.audio.isolation import DecodedArray, DecodingProcess
 from pipeline.plan import PlanReader
 from schemas.errors import DatasetError
 from schemas.examples import around_values
-from schemas.features import Family, FeatureSpec, LogMelSpec, WaveformSpec
+from schemas.features import Family, FeatureSpec, LogMelSpec, logmel_spec_of
 from schemas.layout import Layout
 from schemas.manifests import ShardManifest
 from schemas.storage import exists, join, publish, read_bytes, spool, write_atomic, write_if_absent
@@ -53,12 +53,7 @@ class ShardJob:
 
     @property
     def logmel_spec(self) -> LogMelSpec:
-        """The log-mel spec, or the default one over the waveform's spec where only waveforms are stored."""
-        for spec in self.families.values():
-            if isinstance(spec, LogMelSpec):
-                return spec
-        waveform = next(spec for spec in self.families.values() if isinstance(spec, WaveformSpec))
-        return LogMelSpec(waveform=waveform)
+        return logmel_spec_of(self.families)
 
     def is_done(self, shard: int) -> bool:
         """True if every family's done mark of a shard is there."""

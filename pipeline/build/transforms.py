@@ -6,6 +6,8 @@ writes one whole shard.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +15,10 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from pipeline.build.shards import ShardCounts, ShardJob, ShardWriter
+
+# Set in the environment of worker processes on this machine: Beam prints each error there with its traceback, and tells
+# it to the process that started them, which says it in one line.
+LOCAL_WORKER = "TAGSCALE_LOCAL_WORKER"
 
 
 class WriteShards(beam.PTransform):  # type: ignore[misc]
@@ -53,6 +59,8 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]
         self._shards = Metrics.counter("tagscale", "shards")
 
     def setup(self) -> None:
+        if os.environ.get(LOCAL_WORKER):
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (until the process ends)
         self._writer = ShardWriter(self._job)
 
     def process(self, shard: int) -> Iterator[ShardCounts]:

@@ -37,7 +37,10 @@ def documented_commands(path: Path) -> list[str]:
 
 
 def documents() -> list[Path]:
-    return [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("layout", "labels", "beam", "training", "audio"))]
+    return [
+        ROOT / "README.md",
+        *(ROOT / "docs" / f"{name}.md" for name in ("layout", "labels", "beam", "training", "audio")),
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ import pytest
 
 import pipeline.build.shards
 from pipeline.audio.isolation import DecodingProcess
-from pipeline.build.build import BuildOptions, build
+from pipeline.build.build import build
+from pipeline.build.options import BuildOptions
 from pipeline.verify import verify
 from schemas.dataset import Dataset
 

@@ -15,13 +15,15 @@ SECONDS = 3 * 3600
 RATE = 22_050
 
 SCRIPT = """
-import json, resource, sys
-from pipeline.build.build import BuildOptions, build
+import json, os, resource, sys
+from pipeline.build.build import build
+from pipeline.build.options import BuildOptions
 
 summary = build(sys.argv[1], sys.argv[2], BuildOptions(workers=1, excerpt="full"))
 own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps({"records": summary.records, "hours": summary.hours, "own": own, "children": children}))
+print(json.dumps({"records": summary.records, "hours": summary.hours, "own": own, "children": children}), flush=True)
+os._exit(0)  # as the command line leaves: what Beam leaves behind aborts now and then
 """
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.build import BuildOptions, build
+from pipeline.build.build import build
+from pipeline.build.options import BuildOptions
 from pipeline.labels.overlay import lay_labels
 from pipeline.verify import verify
 from schemas.errors import UserError

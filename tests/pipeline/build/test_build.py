@@ -13,35 +13,20 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.build.build import BuildOptions, build
+from pipeline.build.build import build
+from pipeline.build.options import BuildOptions
 from pipeline.verify import verify
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.examples import decode_example
 from schemas.manifests import DatasetManifest
+from schemas.sole_writer import sole_writer
 from schemas.storage import read_range
 from schemas.tfrecord import unframe
-from tests.conftest import TRACKS, SmallCorpus
+from tests.conftest import TRACKS, SmallCorpus, small_catalog
 
 Contents = Callable[..., dict[str, str]]
 ONE = BuildOptions(workers=1, shards=4)
-
-
-def small_catalog(folder: Path, count: int, *, missing: int = 0, broken: int = 0, seconds: float = 1.0) -> str:
-    """A catalog of `count` wav files, of which the last ones are missing or no audio."""
-    rows = ["track_id,uri"]
-    for number in range(count):
-        path = folder / f"{number:02d}.wav"
-        rows.append(f"{number:02d},{path.name}")
-        if number >= count - missing:
-            continue
-        if number >= count - missing - broken:
-            path.write_text("no audio")
-        else:
-            sound = np.random.default_rng(number).normal(scale=0.1, size=round(16_000 * seconds))
-            soundfile.write(path, sound, 16_000)
-    (folder / "catalog.csv").write_text("\n".join(rows) + "\n")
-    return str(folder / "catalog.csv")
 
 
 @pytest.mark.slow
@@ -304,3 +289,42 @@ def test_a_run_leaves_its_times_beside_the_data(built_dataset: Path) -> None:
     run = json.loads((built_dataset / "runs" / "build-gen-000.json").read_text())
     assert (run["generation"], run["tracks"]) == (0, TRACKS)
     assert run["wall_seconds"] > 0
+
+
+def test_strict_rejects_what_is_cut_short_and_stays_with_its_generation(tmp_path: Path) -> None:
+    catalog, root = small_catalog(tmp_path, 4), str(tmp_path / "data")
+    sound = np.random.default_rng(0).normal(scale=0.1, size=80_000)
+    soundfile.write(tmp_path / "01.wav", sound, 16_000, format="FLAC")
+    (tmp_path / "01.wav").write_bytes((tmp_path / "01.wav").read_bytes()[:60_000])
+    summary = build(catalog, root, BuildOptions(workers=1, strict=True, max_reject_rate=1.0))
+    assert (summary.records, sum(summary.rejects.values())) == (3, 1)
+    assert set(summary.rejects) <= {"truncated", "corrupt"}
+    kept = build(catalog, root, BuildOptions(workers=1, retry_rejects="all"))
+    assert (kept.records, kept.rejects) == (4, {})
+    flags = Dataset.open(root).newest_tracks()["flags"].to_pylist()[1]
+    assert {"truncated", "corrupt"} & set(flags)
+
+
+def test_a_generation_begun_with_strict_is_not_finished_without(tmp_path: Path) -> None:
+    catalog, root = small_catalog(tmp_path, 4, missing=4), str(tmp_path / "data")
+    with pytest.raises(UserError, match="4 of 4 tracks were rejected"):
+        build(catalog, root, BuildOptions(workers=1, strict=True))
+    with pytest.raises(UserError, match="gen-000 was begun with --strict; go on with it"):
+        build(catalog, root, BuildOptions(workers=1))
+
+
+def test_a_second_build_at_once_is_refused(tmp_path: Path) -> None:
+    catalog, root = small_catalog(tmp_path, 3), tmp_path / "data"
+    root.mkdir()
+    with sole_writer(str(root)), pytest.raises(UserError, match="another command is changing this dataset"):
+        build(catalog, str(root), BuildOptions(workers=1))
+    assert build(catalog, str(root), BuildOptions(workers=1)).records == 3
+
+
+def test_the_plan_of_a_build_that_was_killed_before_its_manifest_is_replaced(tmp_path: Path) -> None:
+    catalog, root = small_catalog(tmp_path, 3), tmp_path / "data"
+    build(catalog, str(root), BuildOptions(workers=1))
+    before = (root / "plan" / "gen-000.parquet").read_bytes()
+    (root / "plan" / "gen-001.parquet").write_bytes(before)
+    summary = build(small_catalog(tmp_path, 5), str(root), BuildOptions(workers=1))
+    assert (summary.built, summary.records) == ((1,), 5)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
-from pipeline.build.generations import close_generation, example_rejects, wanted_tracks
+from pipeline.build.generations import close_generation, wanted_tracks
 from pipeline.build.shards import ShardJob
 from pipeline.catalog import read_catalog
 from schemas.dataset import Dataset
@@ -48,15 +47,6 @@ def test_a_part_of_another_shard_is_named(job: ShardJob, dataset: Path) -> None:
 
 def test_tracks_that_are_known_are_not_wanted_again(dataset: Path, small_corpus: SmallCorpus) -> None:
     catalog = read_catalog(small_corpus.catalog).table
-    assert wanted_tracks(catalog, Dataset.open(str(dataset)), "none").num_rows == 0
-    assert wanted_tracks(catalog, Dataset.open(str(dataset)), "all").num_rows == 0
-    assert wanted_tracks(catalog, None, "none").num_rows == TRACKS
-
-
-def test_the_example_of_a_cause_is_its_first_track(dataset: Path) -> None:
-    rows = pq.read_table(dataset / "tracks" / "gen-000.parquet").to_pylist()[:3]
-    for row, track, cause in zip(rows, ("c", "a", "b"), ("empty", "empty", None), strict=True):
-        row.update(track_id=track, cause=cause, message=f"words of {track}")
-    table = pq.read_table(dataset / "tracks" / "gen-000.parquet").schema.empty_table()
-    table = type(table).from_pylist(rows, schema=table.schema)
-    assert example_rejects(table) == {"empty": ("a", "words of a")}
+    assert wanted_tracks(catalog, Dataset.open(str(dataset)), "none", None).num_rows == 0
+    assert wanted_tracks(catalog, Dataset.open(str(dataset)), "all", None).num_rows == 0
+    assert wanted_tracks(catalog, None, "none", None).num_rows == TRACKS

@@ -74,7 +74,9 @@ def test_a_shard_that_fails_half_way_leaves_no_file(
     for path in dataset.rglob("part-00003*"):
         path.unlink()
     with ShardWriter(job) as writer:
-        monkeypatch.setattr(writer._decoding, "features", lambda path: (_ for _ in ()).throw(OSError("disk full")))
+        monkeypatch.setattr(
+            writer._decoding, "features", lambda path, pieces: (_ for _ in ()).throw(OSError("disk full"))
+        )
         with pytest.raises(OSError, match="disk full"):
             writer.write(3)
     assert [path for path in dataset.rglob("*") if path.name.startswith((".tmp-", "part-00003"))] == []

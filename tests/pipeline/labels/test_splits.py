@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.build import BuildOptions, build
+from pipeline.build.build import build
+from pipeline.build.options import BuildOptions
 from pipeline.labels.splits import Split, SplitMethod, existing_split, make_split, parse_ratios, read_split
 from schemas.dataset import Dataset
 from schemas.errors import UserError

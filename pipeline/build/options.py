@@ -1,0 +1,57 @@
+"""What a build may be asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from pipeline.audio.engines import Decoder
+from pipeline.build.generations import Retry
+from schemas.errors import UserError
+from schemas.features import FAMILIES, Family
+
+DEFAULT_EXCERPT = "center:30"
+MAX_REJECT_RATE = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class BuildOptions:
+    """Options of a build; see `pipeline.run build --help`.
+
+    Attributes:
+        workers: local worker processes; None for one per core.
+        shards: of a new generation; None to choose by size.
+        limit: read the catalog's first rows only.
+        excerpt: None for the dataset's own, or center:30 for a new dataset.
+        families: None for the dataset's own, or both for a new dataset.
+        decoder: the decoder engine.
+        strict: reject tracks that are truncated or corrupt; otherwise what could be decoded is kept and flagged.
+        retry_rejects: which rejects of earlier generations are tried again.
+        max_reject_rate: largest share of the dataset's tracks that may be without a record.
+        allow_other_versions: resume a generation that was planned with other library versions.
+        beam_options: options for Beam; without --runner the job runs here.
+    """
+
+    workers: int | None = None
+    shards: int | None = None
+    limit: int | None = None
+    excerpt: str | None = None
+    families: tuple[Family, ...] | None = None
+    decoder: Decoder = "auto"
+    strict: bool = False
+    retry_rejects: Retry = "none"
+    max_reject_rate: float = MAX_REJECT_RATE
+    allow_other_versions: bool = False
+    beam_options: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for name, least in (("workers", 1), ("shards", 1), ("limit", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UserError(f"--{name}: expected at least {least}, received {value}")
+        if not 0 <= self.max_reject_rate <= 1:
+            raise UserError(f"--max-reject-rate: expected a share from 0 to 1, received {self.max_reject_rate}")
+        if self.families is not None and (not self.families or set(self.families) - set(FAMILIES)):
+            raise UserError(
+                f"--families: expected {','.join(FAMILIES)} or one of them, received {','.join(self.families)}"
+            )

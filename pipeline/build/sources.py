@@ -1,0 +1,160 @@
+"""Find tracks whose audio changed since they were decoded, by the checksums of their sources.
+
+A store names a file's checksum in its listing. On a local disk a checksum means reading the file, so each file's size
+and time of change are remembered in runs/, and one that has both unchanged is not read again.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.audio.fetch import source_checksum, store_checksums
+from schemas.dataset import Dataset
+from schemas.storage import exists, is_remote, join, local_path, open_read, parent, write_atomic
+
+_READERS = 8  # files that are looked at side by side
+_SETTLED_NS = 2_000_000_000  # a file that changed so lately may change again without another time stamp (2 s)
+
+# runs/sources.parquet: what a local file looked like when it had that checksum.
+SEEN = pa.schema(
+    [
+        pa.field("track_id", pa.string(), nullable=False),
+        pa.field("checksum", pa.string(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("changed_ns", pa.int64(), nullable=False),
+    ]
+)
+
+
+def changed_tracks(
+    dataset: Dataset, catalog: pa.Table, audio_root: str, on_progress: Callable[[int, int], None]
+) -> pa.Array:
+    """Ids of the catalog's stored tracks whose source has another checksum than when it was last decoded.
+
+    A source that is gone or cannot be read is not changed: its record stays.
+
+    Args:
+        dataset: all of whose generations are complete.
+        catalog: columns track_id and uri.
+        audio_root: the folder that relative uris start from.
+        on_progress: called with sources looked at and sources in all.
+    """
+    rows = _sources(dataset, catalog, audio_root)
+    seen = _read_seen(dataset, rows)
+    remote = store_checksums(sorted({parent(path) for path in rows.paths if is_remote(path)}))
+
+    def look(number: int) -> tuple[str | None, tuple[int, int]]:
+        path = rows.paths[number]
+        if is_remote(path):
+            return remote.get(path), (0, 0)
+        try:
+            before = _status(path)
+            if seen is not None and before == (seen["size"][number], seen["changed_ns"][number]):
+                return seen["checksum"][number], before
+            found = source_checksum(local_path(path))
+            return found, before if before == _status(path) else (0, 0)
+        except OSError:
+            return None, (0, 0)
+
+    checksums: list[str | None] = []
+    status = np.zeros((len(rows.paths), 2), np.int64)
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+        for number, (checksum, looked_like) in enumerate(readers.map(look, range(len(rows.paths)))):
+            checksums.append(checksum)
+            status[number] = looked_like
+            on_progress(number + 1, len(rows.paths))
+    found = pa.array(checksums, pa.string())
+    _write_seen(dataset, rows.ids, found, status, settled_before=time.time_ns() - _SETTLED_NS)
+    return rows.ids.filter(pc.fill_null(pc.not_equal(found, rows.decoded), False))
+
+
+def remember_sources(dataset: Dataset, catalog: pa.Table, audio_root: str, began_ns: int) -> None:
+    """Remember what local sources look like that have not changed since before they were decoded.
+
+    Args:
+        dataset: all of whose generations are complete.
+        catalog: columns track_id and uri.
+        audio_root: the folder that relative uris start from.
+        began_ns: when decoding began, nanoseconds since 1970.
+    """
+    rows = _sources(dataset, catalog, audio_root)
+
+    def look(path: str) -> tuple[int, int]:
+        try:
+            return (0, 0) if is_remote(path) else _status(path)
+        except OSError:
+            return 0, 0
+
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+        status = np.array(list(readers.map(look, rows.paths)), np.int64).reshape(-1, 2)
+    _write_seen(dataset, rows.ids, rows.decoded, status, settled_before=began_ns - _SETTLED_NS)
+
+
+class _Sources:
+    """The stored tracks of a catalog, ordered by id: ids and decoded checksums (Arrow arrays), and paths."""
+
+    def __init__(self, ids: pa.Array, paths: list[str], decoded: pa.Array) -> None:
+        self.ids, self.paths, self.decoded = ids, paths, decoded
+
+
+def _sources(dataset: Dataset, catalog: pa.Table, audio_root: str) -> _Sources:
+    newest = dataset.newest_tracks()
+    kept = newest["track_id"].filter(pc.is_valid(newest["record"])).combine_chunks()
+    # The newest source that was read counts, also where it became a reject: it is not tried over and over.
+    attempts = pa.concat_tables(
+        dataset.tracks_of(entry.generation).select(["track_id", "source_checksum"])
+        for entry in reversed(dataset.manifest.generations)
+    )
+    read = pc.and_(pc.is_valid(attempts["source_checksum"]), pc.is_in(attempts["track_id"], value_set=kept))
+    attempts = attempts.filter(read).combine_chunks()
+    first = pc.index_in(attempts["track_id"], value_set=attempts["track_id"].combine_chunks())
+    stored = attempts.filter(pc.equal(first, pa.array(np.arange(attempts.num_rows), pa.int32()))).sort_by("track_id")
+    place = pc.index_in(stored["track_id"], value_set=catalog["track_id"].combine_chunks())
+    listed = stored.filter(pc.is_valid(place)).combine_chunks()
+    uris = catalog["uri"].take(pc.drop_null(place)).to_pylist()
+    return _Sources(
+        listed["track_id"].combine_chunks(),
+        [join(audio_root, uri) for uri in uris],
+        listed["source_checksum"].combine_chunks(),
+    )
+
+
+def _status(path: str) -> tuple[int, int]:
+    """Size and time of change, which no program can set back, unlike that of modification."""
+    status = os.stat(local_path(path))
+    return status.st_size, status.st_ctime_ns
+
+
+def _read_seen(dataset: Dataset, rows: _Sources) -> dict[str, Any] | None:
+    """Columns of SEEN in the order of `rows`; -1 where a track is not in it."""
+    if not exists(dataset.layout.sources_seen):
+        return None
+    with open_read(dataset.layout.sources_seen) as file:
+        table = pq.read_table(file, schema=SEEN)
+    place = pc.index_in(rows.ids, value_set=table["track_id"].combine_chunks())
+    found = table.take(place)
+    return {
+        "checksum": found["checksum"].to_pylist(),
+        **{name: pc.fill_null(found[name], -1).to_numpy() for name in ("size", "changed_ns")},
+    }
+
+
+def _write_seen(
+    dataset: Dataset, ids: pa.Array, checksums: pa.Array, status: np.ndarray[Any, Any], settled_before: int
+) -> None:
+    table = pa.table([ids, checksums, pa.array(status[:, 0]), pa.array(status[:, 1])], names=SEEN.names)
+    settled = pa.array((status[:, 1] > 0) & (status[:, 1] < settled_before))
+    table = table.filter(pc.and_(settled, pc.is_valid(checksums))).cast(SEEN)
+    if table.num_rows:
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        write_atomic(dataset.layout.sources_seen, bytes(sink.getvalue()))
