@@ -51,6 +51,7 @@ def build_command(catalog: str, dataset: str, families: str | None, **options: o
 def split_command(dataset: str, name: str, ratios: str | None, salt: str, from_catalog: bool) -> None:
     """Make a split by hash of the group (artist), or from the catalog; a group never straddles two sides."""
     from pipeline.labels.splits import DEFAULT_RATIOS, SplitMethod, make_split, parse_ratios
+    from pipeline.labels.summary import straddling_words
     from schemas.dataset import Dataset
     from schemas.errors import UserError
 
@@ -61,6 +62,8 @@ def split_command(dataset: str, name: str, ratios: str | None, salt: str, from_c
     )
     split = make_split(Dataset.open(dataset), name, method)
     print(f"split {name}@{split.version}: " + ", ".join(f"{count:,} {side}" for side, count in split.counts.items()))
+    if split.straddling[0]:
+        print(f"  warning: {straddling_words(split.straddling)}")
     print(
         f"next: python -m pipeline.run label --dataset {dataset} --split {name} --annotations FILE --label-set FILE.yaml"
     )
@@ -94,7 +97,8 @@ def verify_command(dataset: str, deep: bool) -> None:
     with Progress("verify", 0, "payloads") as progress:
         report = verify(dataset, deep=deep, on_progress=progress.update_of)
     print(
-        f"{dataset}: {report.tracks:,} tracks = {report.records:,} records + {report.rejects:,} rejects; "
+        f"{dataset}: {report.tracks:,} tracks = {report.records:,} records + {report.rejects:,} rejects"
+        f"{f', {report.removed:,} of them removed' if report.removed else ''}; "
         f"{report.payloads:,} payloads, {report.bytes / 1e6:,.1f} MB{', every record parsed' * report.deep}; "
         f"{report.label_versions} label versions"
     )
@@ -103,6 +107,45 @@ def verify_command(dataset: str, deep: bool) -> None:
     if report.problems:
         raise DatasetError(f"{dataset}: {len(report.problems)} problems; restore the files named above from a copy")
     print("everything reconciles")
+
+
+@cli.command("remove")
+@click.option("--dataset", required=True, help="Folder of the dataset.")
+@click.option("--tracks", required=True, help="Table with a column track_id, or .txt of one id a line.")
+@click.option("--purge", is_flag=True, help="Also erase their features from the disk.")
+def remove_command(dataset: str, tracks: str, purge: bool) -> None:
+    """Take tracks out of a dataset: at once for every reader, and with --purge from the disk."""
+    from pipeline.removal.remove import remove
+    from pipeline.removal.summary import print_removal_summary
+    from schemas.progress import Progress
+
+    with Progress("purge", 0, "payloads") as progress:
+        summary = remove(dataset, tracks, purge=purge, on_progress=progress.update_of)
+    print_removal_summary(summary, dataset)
+
+
+@cli.command("prune")
+@click.option("--dataset", required=True, help="Folder of the dataset.")
+@click.option("--orphans", is_flag=True, help="Files that nothing names.")
+@click.option("--fingerprints", is_flag=True, help="Feature folders that dataset.json does not name.")
+@click.option("--label-versions", is_flag=True, help="All but the newest versions of each label set.")
+@click.option("--keep", type=click.IntRange(1), default=1, show_default=True, help="Versions kept of a label set.")
+@click.option("--yes", is_flag=True, help="Remove what is shown.")
+def prune_command(dataset: str, orphans: bool, fingerprints: bool, label_versions: bool, keep: int, yes: bool) -> None:
+    """Show what a dataset no longer needs, and remove it with --yes. Without a kind: all three."""
+    from pipeline.removal.prune import KINDS, prune
+
+    chosen = dict(zip(KINDS, (orphans, fingerprints, label_versions), strict=True))
+    kinds = [kind for kind, is_chosen in chosen.items() if is_chosen or not any(chosen.values())]
+    found = prune(dataset, kinds, keep_versions=keep, delete=yes)
+    for path in found.paths:
+        print(f"  {'removed' if yes else 'would remove'} {path.uri} ({path.bytes / 1e6:,.1f} MB): {path.why}")
+    for version, run in found.kept_for_runs:
+        print(f"  kept labels {version}: the run {run} was trained on it")
+    size = sum(path.bytes for path in found.paths) / 1e6
+    print(f"{dataset}: {len(found.paths):,} {'removed' if yes else 'to remove'}, {size:,.1f} MB")
+    if found.paths and not yes:
+        print("next: the same command with --yes removes them")
 
 
 @cli.command("corpus")

@@ -33,6 +33,7 @@ class VerifyReport:
         tracks: planned tracks of all generations.
         records: of them stored.
         rejects: of them rejected.
+        removed: tracks taken out of the dataset since.
         payloads: payload files looked at.
         bytes: in them.
         label_versions: versions of label sets looked at.
@@ -43,6 +44,7 @@ class VerifyReport:
     tracks: int
     records: int
     rejects: int
+    removed: int
     payloads: int
     bytes: int
     label_versions: int
@@ -66,6 +68,8 @@ def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], N
     dataset = Dataset.open(root)
     problems: list[str] = []
     families = list(dataset.manifest.families)
+    removed = dataset.removed()
+    purged = frozenset(removed["track_id"].filter(removed["purged"]).to_pylist())
     total = sum(entry.shards for entry in dataset.manifest.generations) * len(families)
     payloads = payload_bytes = 0
     for entry in dataset.manifest.generations:
@@ -80,7 +84,7 @@ def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], N
             rows = tracks.slice(bounds[shard], bounds[shard + 1] - bounds[shard])
             for family in families:
                 try:
-                    mark = _check_payload(dataset, family, entry.generation, shard, rows, deep)
+                    mark = _check_payload(dataset, family, entry.generation, shard, rows, purged if deep else None)
                     payload_bytes += mark.bytes
                 except TagscaleError as error:
                     problems.append(str(error))
@@ -95,6 +99,7 @@ def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], N
         tracks=sum(entry.tracks for entry in dataset.manifest.generations),
         records=sum(entry.records or 0 for entry in dataset.manifest.generations),
         rejects=sum(sum((entry.rejects or {}).values()) for entry in dataset.manifest.generations),
+        removed=removed.num_rows,
         payloads=payloads,
         bytes=payload_bytes,
         label_versions=len(versions),
@@ -133,9 +138,12 @@ def _plan_problems(dataset: Dataset, entry: GenerationEntry, tracks: pa.Table) -
 
 
 def _check_payload(
-    dataset: Dataset, family: Family, generation: int, shard: int, rows: pa.Table, deep: bool
+    dataset: Dataset, family: Family, generation: int, shard: int, rows: pa.Table, purged: frozenset[str] | None
 ) -> ShardManifest:
-    """Raise DatasetError unless a payload is the one that its done mark and the tracks table speak of."""
+    """Raise DatasetError unless a payload is the one that its done mark and the tracks table speak of.
+
+    With the ids of purged tracks, every record is parsed too.
+    """
     uri, mark = dataset.payload(family, generation, shard)
     part = dataset.layout.tracks_part(generation, shard)
     if exists(part) and sha256_of(part) != mark.tracks_sha256:
@@ -152,19 +160,26 @@ def _check_payload(
     length = stored[f"{family}_length"]
     if (pc.sum(length).as_py() or 0) != mark.bytes:
         raise DatasetError(f"{uri}: the lengths in the tracks table do not add up to its {mark.bytes} bytes")
-    if deep:
-        _check_records(family, uri, data, stored, dataset.manifest.families[family].to_dict().get("mels"))
+    if purged is not None:
+        _check_records(family, uri, data, stored, dataset.manifest.families[family].to_dict().get("mels"), purged)
     return mark
 
 
-def _check_records(family: Family, uri: str, data: bytes, stored: pa.Table, mels: int | None) -> None:
+def _check_records(
+    family: Family, uri: str, data: bytes, stored: pa.Table, mels: int | None, purged: frozenset[str]
+) -> None:
     rows = stored.select(["track_id", "record", f"{family}_offset"]).to_pylist()
     records = list(read_records(io.BytesIO(data), where=uri))
     if len(records) != len(rows):
         raise DatasetError(f"{uri}: expected {len(rows)} records, found {len(records)}")
     for number, ((offset, payload), row) in enumerate(zip(records, rows, strict=True)):
         track_id, values = decode_example(family, payload, where=f"{uri} record {number}")
-        if (track_id, number, offset) != (row["track_id"], row["record"], row[f"{family}_offset"]):
+        expected = row["track_id"]
+        if expected in purged:
+            if track_id.strip("\0") or values.any():
+                raise DatasetError(f"{uri}: record {number}: {expected!r} was purged, and its record is not blank")
+            expected = track_id
+        if (track_id, number, offset) != (expected, row["record"], row[f"{family}_offset"]):
             raise DatasetError(
                 f"{uri}: record {number} at byte {offset} is {track_id!r}, the tracks table expects {row['track_id']!r}"
             )

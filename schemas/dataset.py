@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.errors import DatasetError, UserError
@@ -14,7 +15,7 @@ from schemas.features import Family, FeatureSpec
 from schemas.layout import MANIFEST_NAME, Layout
 from schemas.manifests import DatasetManifest, ShardManifest, read_json
 from schemas.storage import exists, open_read, sha256_of, size
-from schemas.tables import TRACKS
+from schemas.tables import REMOVED, TRACKS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,8 +97,15 @@ class Dataset:
         with open_read(uri) as file:
             return pq.read_table(file, schema=TRACKS)
 
+    def removed(self) -> pa.Table:
+        """Tombstones, schema REMOVED; empty where nothing was removed."""
+        if not exists(self.layout.removed):
+            return REMOVED.empty_table()
+        with open_read(self.layout.removed) as file:
+            return pq.read_table(file, schema=REMOVED)
+
     def newest_tracks(self) -> pa.Table:
-        """One row per track: its newest record, or its newest reject where it has no record.
+        """One row per track that was not removed: its newest record, or its newest reject where it has no record.
 
         Returns:
             A table of schema TRACKS with a column `generation` before it, ordered by track_id.
@@ -108,7 +116,11 @@ class Dataset:
             )
             for entry in self.manifest.generations
         ]
-        return newest_rows(pa.concat_tables(tables))
+        table = pa.concat_tables(tables)
+        removed = self.removed()["track_id"].combine_chunks()
+        if len(removed):
+            table = table.filter(pc.invert(pc.is_in(table["track_id"], value_set=removed)))
+        return newest_rows(table)
 
     def identity(self) -> tuple[str, ...]:
         """SHA-256 of every generation's tracks table: what a label version says it was laid over."""
@@ -129,3 +141,31 @@ def newest_rows(table: pa.Table) -> pa.Table:
     last_of_id = np.append(ids[1:] != ids[:-1], True) if len(ids) else np.empty(0, bool)
     rows: Any = keyed["row"].to_numpy()[last_of_id]
     return table.take(rows)
+
+
+def same_audio(tracks: pa.Table) -> list[list[str]]:
+    """Ids of tracks that share their stored audio, by its checksum; silent ones do not count.
+
+    Args:
+        tracks: schema TRACKS, one row per track.
+
+    Returns:
+        Lists of two or more ids, each ordered, the lists ordered by their first id.
+    """
+    sounding = tracks.filter(pc.and_(pc.is_valid(tracks["record"]), pc.invert(_flagged(tracks, "silent"))))
+    counts = pc.value_counts(sounding["pcm_sha256"])
+    shared = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
+    rows = sounding.filter(pc.is_in(sounding["pcm_sha256"], value_set=shared)).select(["track_id", "pcm_sha256"])
+    groups: dict[str, list[str]] = {}
+    for row in rows.sort_by("track_id").to_pylist():
+        groups.setdefault(row["pcm_sha256"], []).append(row["track_id"])
+    return list(groups.values())
+
+
+def _flagged(tracks: pa.Table, flag: str) -> pa.Array:
+    """Which rows have a flag."""
+    flags = tracks["flags"].combine_chunks()
+    has = pc.equal(flags.flatten(), flag)
+    marked = np.zeros(tracks.num_rows, bool)
+    marked[flags.value_parent_indices().filter(has).to_numpy()] = True
+    return pa.array(marked)

@@ -87,6 +87,12 @@ def encode_example(family: Family, track_id: str, values: npt.NDArray[Any]) -> b
     return b"".join((before, values.tobytes(), after))
 
 
+def blank_example(family: Family, track_id: str, length: int, value_bytes: int) -> bytes:
+    """The payload of a record that was erased: as long as that of `track_id`, its id and its values all zeros."""
+    before, after = around_values(family, "\0" * len(track_id.encode()), length, value_bytes)
+    return before + bytes(value_bytes) + after
+
+
 def around_values(family: Family, track_id: str, length: int, value_bytes: int) -> tuple[bytes, bytes]:
     """What comes before and after the values in a record's payload, so that a long feature is written as it is read.
 

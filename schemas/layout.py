@@ -55,6 +55,10 @@ class Layout:
     def tracks(self, generation: int) -> str:
         return join(self.root, "tracks", f"{generation_name(generation)}.parquet")
 
+    @property
+    def removed(self) -> str:
+        return join(self.root, "removed.parquet")
+
     def splits(self, name: str) -> str:
         return join(self.root, "splits", name)
 
@@ -63,6 +67,10 @@ class Layout:
 
     def split_log(self, name: str) -> str:
         return join(self.splits(name), "log.jsonl")
+
+    @property
+    def label_sets(self) -> str:
+        return join(self.root, "labels")
 
     def label_set(self, name: str) -> str:
         return join(self.root, "labels", name)
@@ -74,8 +82,12 @@ class Layout:
         return join(self.label_set(name), version)
 
     @property
+    def runs(self) -> str:
+        return join(self.root, "runs")
+
+    @property
     def sources_seen(self) -> str:
-        return join(self.root, "runs", "sources.parquet")
+        return join(self.runs, "sources.parquet")
 
     def run_summary(self, name: str) -> str:
-        return join(self.root, "runs", f"{name}.json")
+        return join(self.runs, f"{name}.json")

@@ -137,6 +137,29 @@ def remove(uri: str) -> None:
             os.remove(local_path(uri))
 
 
+def files_below(uri: str, *, temporary: bool = False) -> list[str]:
+    """All files at or below a path, sorted: the finished ones, or those that killed processes left behind."""
+    if is_remote(uri):
+        scheme = uri.split("://", 1)[0]
+        found = [f"{scheme}://{path}" for path in filesystem(uri).find(uri)]
+    elif os.path.isfile(local_path(uri)):
+        found = [uri]
+    else:
+        found = [os.path.join(folder, name) for folder, _, names in os.walk(local_path(uri)) for name in names]
+    return sorted(path for path in found if posixpath.basename(path).startswith(TEMPORARY_PREFIX) == temporary)
+
+
+def remove_tree(uri: str) -> None:
+    """Remove a file, or a folder with all that is in it; one that is not there is no error."""
+    if is_remote(uri):
+        with contextlib.suppress(FileNotFoundError):
+            filesystem(uri).rm(uri, recursive=True)
+    elif os.path.isdir(local_path(uri)):
+        shutil.rmtree(local_path(uri))
+    else:
+        remove(uri)
+
+
 def remove_temporaries(folder: str) -> None:
     """Remove what killed processes left behind in a local folder; a store's uploads leave nothing."""
     if not is_remote(folder):

@@ -26,6 +26,9 @@ ANNOTATIONS = pa.schema(
     ]
 )
 
+# The user's list of tracks, for `remove`.
+TRACK_IDS = pa.schema([pa.field("track_id", pa.string(), nullable=False)])
+
 # --- what a dataset holds -------------------------------------------------------------------------------------------
 # plan/gen-000.parquet: one row group per shard, rows in the order of the shard's records.
 PLAN = pa.schema(
@@ -63,6 +66,14 @@ TRACKS = pa.schema(
         pa.field("source_checksum", pa.string()),
         pa.field("pcm_sha256", pa.string()),  # of the stored waveform's bytes
         pa.field("flags", pa.list_(pa.string()), nullable=False),
+    ]
+)
+
+# removed.parquet, ordered by track_id: tombstones. Readers pass these tracks over.
+REMOVED = pa.schema(
+    [
+        pa.field("track_id", pa.string(), nullable=False),
+        pa.field("purged", pa.bool_(), nullable=False),  # their records are blank
     ]
 )
 

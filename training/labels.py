@@ -45,6 +45,7 @@ class LabelledTracks:
         generation: int64 [tracks], shard: int64 [tracks]: which payload holds the record.
         offset: int64 [tracks], length: int64 [tracks]: bytes of the whole record in the payload.
         targets: float32 [tracks, tags] in [0, 1]; NaN is unknown.
+        removed: labelled tracks that were taken out of the dataset since, and are left out here.
     """
 
     split: str
@@ -54,6 +55,7 @@ class LabelledTracks:
     offset: npt.NDArray[np.int64]
     length: npt.NDArray[np.int64]
     targets: npt.NDArray[np.float32]
+    removed: int = 0
 
     def __len__(self) -> int:
         return len(self.track_ids)
@@ -110,6 +112,8 @@ def labelled_tracks(dataset: Dataset, labels: LabelVersion, family: Family, spli
         raise UserError(f"--split: expected {', '.join(SPLITS)}, received {split!r}")
     table = labels.table.filter(pc.equal(labels.table["split"], split))
     where = f"{labels.manifest.name}@{labels.manifest.version}"
+    gone = pc.is_in(table["track_id"], value_set=dataset.removed()["track_id"].combine_chunks())
+    table, removed = table.filter(pc.invert(gone)), pc.sum(gone).as_py() or 0
     if table.num_rows == 0:
         raise UserError(
             f"{where}: its split {labels.manifest.split['name']} has no {split} track; make another with `pipeline.run split`"
@@ -132,6 +136,7 @@ def labelled_tracks(dataset: Dataset, labels: LabelVersion, family: Family, spli
         offset=_integers(found[f"{family}_offset"]),
         length=_integers(found[f"{family}_length"]),
         targets=_targets(table, len(labels.vocabulary), labels.manifest.label_set["missing"] == "unknown"),
+        removed=removed,
     )
 
 

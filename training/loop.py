@@ -28,7 +28,7 @@ from training.losses import mean_loss, resolve_loss, summed_loss
 from training.metrics import tagging_metrics
 from training.models.tagger import build_tagger, set_dropout_step
 from training.records import TrackRecords
-from training.run_folder import RunFolder
+from training.run_folder import RunFolder, register_run
 from training.scoring import TrackScorer
 from training.strategies import is_chief, make_strategy, worker_index, worker_replicas
 
@@ -43,6 +43,7 @@ class TrainSummary:
         out: the run's folder.
         state: where the run ended.
         tracks: in the training split.
+        removed: labelled tracks that were left out, since they were taken out of the dataset.
         trained_epochs: epochs that this call took.
         seconds: wall time of this call.
     """
@@ -50,6 +51,7 @@ class TrainSummary:
     out: str
     state: LoopState
     tracks: int
+    removed: int
     trained_epochs: int
     seconds: float
 
@@ -75,9 +77,11 @@ def train(config: TrainConfig, out: str) -> TrainSummary:
     run = RunFolder(out)
     if is_chief(strategy):
         run.begin(config)
+        register_run(dataset, out, config)
     loop = _Loop(config, run, strategy, training, validation, labels.manifest.label_set, _mels(dataset, config))
     trained = loop.train()
-    return TrainSummary(out, loop.state, len(training.tracks), trained, time.monotonic() - started)
+    removed = training.tracks.removed + validation.tracks.removed
+    return TrainSummary(out, loop.state, len(training.tracks), removed, trained, time.monotonic() - started)
 
 
 def _mels(dataset: Dataset, config: TrainConfig) -> int:

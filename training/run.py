@@ -71,6 +71,8 @@ def train_command(out: str, config: str | None, waveform_layers: str | None, **o
     print(
         f"{out}: {took}; {state.epoch} epochs over {summary.tracks:,} tracks in all, best at epoch {state.best_epoch}"
     )
+    if summary.removed:
+        print(f"  {summary.removed:,} labelled tracks were left out: they were removed from the dataset")
     print(f"next: python training/run.py evaluate --run {out}")
 
 

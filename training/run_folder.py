@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import os
+import sys
 from typing import Any
 
+from schemas.dataset import Dataset
 from schemas.errors import UserError
-from schemas.storage import exists, join, read_bytes, require_empty_or, write_atomic
+from schemas.features import FINGERPRINT_LENGTH
+from schemas.storage import exists, is_remote, join, local_path, read_bytes, require_empty_or, write_atomic
 from training.checkpoints import Checkpoints
 from training.config import TrainConfig
 
@@ -85,6 +90,20 @@ class RunFolder:
 
     def write_json(self, uri: str, fields: dict[str, Any]) -> None:
         write_atomic(uri, _json(fields))
+
+
+def register_run(dataset: Dataset, root: str, config: TrainConfig) -> None:
+    """Write down in the dataset that this run was trained on it, so that a removal can say which runs held a track.
+
+    A dataset that cannot be written is trained on all the same, and says so.
+    """
+    path = root if is_remote(root) else os.path.abspath(local_path(root))
+    name = f"train-{hashlib.sha256(path.encode()).hexdigest()[:FINGERPRINT_LENGTH]}"
+    fields = {"run": path, "label_set": config.label_set, "frontend": config.frontend}
+    try:
+        write_atomic(dataset.layout.run_summary(name), _json(fields))
+    except Exception as error:  # each store has errors of its own
+        print(f"{dataset.layout.root}: cannot be written, so it will not know of this run: {error}", file=sys.stderr)
 
 
 def _json(fields: dict[str, Any]) -> bytes:

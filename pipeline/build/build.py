@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.build.generations import close_generation, payload_bytes, wanted_tracks
+from pipeline.build.generations import close_generation, not_removed, payload_bytes, wanted_tracks
 from pipeline.build.options import DEFAULT_EXCERPT, BuildOptions
 from pipeline.build.reject_rate import (
     check_preflight,
@@ -29,7 +29,7 @@ from pipeline.catalog import Catalog, read_catalog
 from pipeline.plan import PlanReader, plan_bytes, plan_tracks, shard_count
 from pipeline.sample import decode_sample, sample_catalog
 from pipeline.versions import feature_versions
-from schemas.dataset import Dataset
+from schemas.dataset import Dataset, same_audio
 from schemas.errors import UserError
 from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpec, logmel_spec_of, specs_for
 from schemas.layout import MANIFEST_NAME, Layout, generation_name
@@ -60,6 +60,8 @@ class BuildSummary:
         records: tracks with features.
         rejects: tracks without, by cause.
         examples: cause -> (track_id, the decoder's words).
+        removed: rows of the catalog that are left out, since their tracks were removed.
+        same_audio: tracks whose stored audio is also another's: how many, and the first such pair.
         hours: stored audio, in hours.
         bytes: payload bytes per family, of the generations that this call finished.
         seconds: wall time of this call.
@@ -71,6 +73,8 @@ class BuildSummary:
     records: int
     rejects: dict[str, int]
     examples: dict[str, tuple[str, str]]
+    removed: int
+    same_audio: tuple[int, tuple[str, ...]]
     hours: float
     bytes: dict[Family, int]
     seconds: float
@@ -126,7 +130,8 @@ def _build(catalog: Catalog, layout: Layout, options: BuildOptions, started: flo
         manifest = _finish(job, manifest, catalog, options, gate=True)
         built.append(job.generation)
         sizes.update(payload_bytes(job, manifest.generations[-1].shards))
-    return _summary(Dataset(layout, manifest), tuple(built), dict(sizes), time.monotonic() - started)
+    removed = catalog.table.num_rows - not_removed(catalog.table, Dataset(layout, manifest)).num_rows
+    return _summary(Dataset(layout, manifest), tuple(built), removed, dict(sizes), time.monotonic() - started)
 
 
 @contextlib.contextmanager
@@ -277,9 +282,12 @@ def _finish(
     return manifest
 
 
-def _summary(dataset: Dataset, built: tuple[int, ...], sizes: dict[Family, int], seconds: float) -> BuildSummary:
+def _summary(
+    dataset: Dataset, built: tuple[int, ...], removed: int, sizes: dict[Family, int], seconds: float
+) -> BuildSummary:
     newest = dataset.newest_tracks()
     rejects = rejects_by_cause(newest)
+    same = same_audio(newest)
     return BuildSummary(
         dataset=dataset.layout.root,
         built=built,
@@ -287,6 +295,8 @@ def _summary(dataset: Dataset, built: tuple[int, ...], sizes: dict[Family, int],
         records=newest.num_rows - sum(rejects.values()),
         rejects=rejects,
         examples=example_rejects(newest),
+        removed=removed,
+        same_audio=(sum(map(len, same)), tuple(same[0][:2]) if same else ()),
         hours=(pc.sum(newest["seconds"]).as_py() or 0.0) / 3600,
         bytes=sizes,
         seconds=seconds,

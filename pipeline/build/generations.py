@@ -32,10 +32,11 @@ def wanted_tracks(catalog: pa.Table, dataset: Dataset | None, retry: Retry, chan
         changed: ids of tracks whose source changed since it was decoded; None for none.
 
     Returns:
-        New tracks, changed ones, and rejects that are tried again.
+        New tracks, changed ones, and rejects that are tried again; none that was removed.
     """
     if dataset is None or not dataset.manifest.generations:
         return catalog
+    catalog = not_removed(catalog, dataset)
     newest = dataset.newest_tracks()
     known = newest["track_id"]
     if retry != "none":
@@ -46,6 +47,13 @@ def wanted_tracks(catalog: pa.Table, dataset: Dataset | None, retry: Retry, chan
     if changed is not None:
         known = known.filter(pc.invert(pc.is_in(known, value_set=changed)))
     return catalog.filter(pc.invert(pc.is_in(catalog["track_id"], value_set=known.combine_chunks())))
+
+
+def not_removed(catalog: pa.Table, dataset: Dataset) -> pa.Table:
+    """The rows of a catalog whose tracks were not taken out of the dataset."""
+    return catalog.filter(
+        pc.invert(pc.is_in(catalog["track_id"], value_set=dataset.removed()["track_id"].combine_chunks()))
+    )
 
 
 def close_generation(job: ShardJob, manifest: DatasetManifest) -> tuple[GenerationEntry, pa.Table]:

@@ -18,6 +18,13 @@ def print_build_summary(summary: BuildSummary) -> None:
     for cause, count in summary.rejects.items():
         track, message = summary.examples[cause]
         print(f"            {count:,} {cause}, such as {track}: {message}")
+    if summary.removed:
+        print(f"  removed   {summary.removed:,} rows of the catalog are of tracks that were taken out, and stay out")
+    if summary.same_audio[0]:
+        count, pair = summary.same_audio
+        print(
+            f"  same      {count:,} tracks have the audio of another, such as {' and '.join(pair)}; splits keep them together"
+        )
     for family, size in summary.bytes.items():
         print(f"  {family:<9} {size / 1e6:,.1f} MB")
     print(f"next: python -m pipeline.run label --dataset {summary.dataset} --annotations FILE --label-set FILE.yaml")

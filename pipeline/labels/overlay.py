@@ -38,6 +38,7 @@ class LabelSummary:
         tracks: labelled table's rows per split.
         unlabelled: tracks without any tag of the vocabulary.
         split: name and version of the split.
+        straddling: see `Split`.
         foreign_tracks: annotated tracks that the dataset does not hold: how many, and the first few.
         overruled: annotation rows that an earlier file overruled.
         tags_added: against the version before; None for the first.
@@ -52,6 +53,7 @@ class LabelSummary:
     tracks: dict[str, int]
     unlabelled: int
     split: tuple[str, str]
+    straddling: tuple[int, tuple[str, ...]]
     foreign_tracks: tuple[int, tuple[str, ...]]
     overruled: int
     tags_added: tuple[str, ...] | None
@@ -106,6 +108,7 @@ def lay_labels(root: str, annotation_uris: Sequence[str], label_set_uri: str, sp
         tracks={side: pc.sum(pc.equal(table["split"], side)).as_py() or 0 for side in SPLITS},
         unlabelled=unlabelled,
         split=(sides.name, sides.version),
+        straddling=sides.straddling,
         foreign_tracks=foreign,
         overruled=annotations.overruled,
         tags_added=None if old is None else tuple(tag for tag in vocabulary if tag not in old),

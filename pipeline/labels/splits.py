@@ -9,12 +9,13 @@ import re
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.plan import hash_position
-from schemas.dataset import Dataset
+from schemas.dataset import Dataset, same_audio
 from schemas.errors import UserError
 from schemas.features import FINGERPRINT_LENGTH, canonical_json
 from schemas.storage import exists, list_names, open_read, read_bytes, write_atomic, write_if_absent
@@ -65,12 +66,14 @@ class Split:
         version: hash over the assignments.
         table: schema SPLIT, ordered by track_id.
         counts: tracks per split, and `none` for tracks without one.
+        straddling: sets of tracks with the same audio that lie on several sides: how many, and two ids of the first.
     """
 
     name: str
     version: str
     table: pa.Table
     counts: dict[str, int]
+    straddling: tuple[int, tuple[str, ...]]
 
 
 def parse_ratios(text: str) -> tuple[float, float, float]:
@@ -109,7 +112,7 @@ def make_split(dataset: Dataset, name: str, method: SplitMethod | None) -> Split
         method = before
     elif method is None:
         method = SplitMethod(ratios=None) if tracks["split"].null_count < tracks.num_rows else SplitMethod()
-    table = _assign(tracks, method, name)
+    table = _assign(tracks, method, name, _read(dataset, name, log[-1]["version"]) if log else None)
     version = _version(table)
     uri = dataset.layout.split(name, version)
     sink = pa.BufferOutputStream()
@@ -119,7 +122,8 @@ def make_split(dataset: Dataset, name: str, method: SplitMethod | None) -> Split
         log.append({"version": version, "made": method.to_dict(), "tracks": table.num_rows})
         write_atomic(dataset.layout.split_log(name), b"".join(canonical_json(line) + b"\n" for line in log))
     counts = {side: pc.sum(pc.equal(table["split"], side)).as_py() or 0 for side in SPLITS}
-    return Split(name, version, table, {**counts, "none": tracks.num_rows - table.num_rows})
+    counts["none"] = tracks.num_rows - table.num_rows
+    return Split(name, version, table, counts, _straddling(tracks, table))
 
 
 def existing_split(dataset: Dataset, name: str) -> Split:
@@ -133,8 +137,7 @@ def existing_split(dataset: Dataset, name: str) -> Split:
     return make_split(dataset, name, None)
 
 
-def read_split(dataset: Dataset, name: str, version: str) -> pa.Table:
-    """A version's table, schema SPLIT."""
+def _read(dataset: Dataset, name: str, version: str) -> pa.Table:
     with open_read(dataset.layout.split(name, version)) as file:
         return pq.read_table(file, schema=SPLIT)
 
@@ -144,18 +147,93 @@ def _log(dataset: Dataset, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in read_bytes(uri).splitlines()] if exists(uri) else []
 
 
-def _assign(tracks: pa.Table, method: SplitMethod, name: str) -> pa.Table:
+def _assign(tracks: pa.Table, method: SplitMethod, name: str, before: pa.Table | None) -> pa.Table:
+    """Sides of all tracks, schema SPLIT; those of `before` keep theirs."""
+    if method.ratios is None and tracks["split"].null_count == tracks.num_rows:
+        raise UserError(f"split {name}: the catalog has no split column, or an empty one; use --ratios")
     if method.ratios is None:
-        if tracks["split"].null_count == tracks.num_rows:
-            raise UserError(f"split {name}: the catalog has no split column, or an empty one; use --ratios")
-        table = tracks.select(["track_id", "split"]).filter(pc.is_valid(tracks["split"]))
+        sides = _codes(tracks["split"])
     else:
-        cuts = np.cumsum(method.ratios)[:2] / sum(method.ratios)
-        groups = tracks["group"].combine_chunks().dictionary_encode()
-        positions = np.array([hash_position(method.salt + group) for group in groups.dictionary.to_pylist()])
-        sides = np.searchsorted(cuts, positions, side="right")[groups.indices.to_numpy()] if len(positions) else []
-        table = pa.table({"track_id": tracks["track_id"], "split": pa.array(SPLITS).take(pa.array(sides, pa.int64()))})
-    return table.sort_by("track_id").cast(SPLIT)
+        sides = _hashed_sides(tracks, method.ratios, method.salt, before)
+    if before is not None:
+        pinned = _pinned(tracks, before)
+        sides = np.where(pinned >= 0, pinned, sides)
+    table = pa.table({"track_id": tracks["track_id"], "split": pa.array(SPLITS).take(pa.array(sides, mask=sides < 0))})
+    return table.filter(pc.is_valid(table["split"])).sort_by("track_id").cast(SPLIT)
+
+
+def _hashed_sides(
+    tracks: pa.Table, ratios: tuple[float, float, float], salt: str, before: pa.Table | None
+) -> npt.NDArray[np.int64]:
+    """Codes of SPLITS by the hash of the group; groups that share audio fall together.
+
+    A track that comes later takes the side that its group has in the split, or else that of the tracks that it is
+    joined with by audio; where these sit on several sides already, that of the one whose id comes first.
+    """
+    cuts = np.cumsum(ratios)[:2] / sum(ratios)
+    encoded = tracks["group"].combine_chunks().dictionary_encode()
+    names, group = encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
+    joined = _joined(tracks, group, len(names))
+    first_name: dict[int, str] = {}
+    for number, name in enumerate(names):
+        first_name[joined[number]] = min(name, first_name.get(joined[number], name))
+    positions = np.array([hash_position(salt + first_name[joined[number]]) for number in range(len(names))])
+    sides = np.searchsorted(cuts, positions, side="right")[group] if len(names) else np.empty(0, np.int64)
+    if before is None:
+        return sides.astype(np.int64)
+    pinned = _pinned(tracks, before)
+    for belongs in (np.asarray(joined, np.int64)[group], group):  # the group's word counts over the audio's
+        held = np.flatnonzero(pinned >= 0)  # in order of track ids
+        owners, places = np.unique(belongs[held], return_index=True)
+        side_of = np.full(len(names), -1, np.int64)
+        side_of[owners] = pinned[held[places]]
+        sides = np.where(side_of[belongs] >= 0, side_of[belongs], sides)
+    return sides.astype(np.int64)
+
+
+def _joined(tracks: pa.Table, group: npt.NDArray[np.int64], groups: int) -> list[int]:
+    """Of each group the number of the set of groups that it is joined with by shared audio."""
+    root = list(range(groups))
+
+    def find(number: int) -> int:
+        while root[number] != number:
+            root[number] = number = root[root[number]]
+        return number
+
+    lists = same_audio(tracks)
+    place = pc.index_in(pa.array([track for same in lists for track in same], pa.string()), tracks["track_id"])
+    rows = iter(place.to_pylist())
+    for same in lists:
+        first, *others = (find(int(group[next(rows)])) for _ in same)
+        for other in others:
+            root[find(other)] = find(first)
+    return [find(number) for number in range(groups)]
+
+
+def _pinned(tracks: pa.Table, before: pa.Table) -> npt.NDArray[np.int64]:
+    """Codes of the sides that tracks have in a version of the split; -1 where they have none."""
+    place = pc.index_in(tracks["track_id"], value_set=before["track_id"].combine_chunks())
+    return _codes(before["split"].take(place))
+
+
+def _codes(sides: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    codes: npt.NDArray[np.int64] = (
+        pc.fill_null(pc.index_in(sides, value_set=pa.array(SPLITS)), -1).to_numpy().astype(np.int64)
+    )
+    return codes
+
+
+def _straddling(tracks: pa.Table, table: pa.Table) -> tuple[int, tuple[str, ...]]:
+    """How many sets of tracks with the same audio lie on several sides, and two ids of the first."""
+    lists = same_audio(tracks)
+    wanted = pa.array([track for same in lists for track in same], pa.string())
+    found = pc.index_in(wanted, value_set=table["track_id"].combine_chunks())
+    side_of = dict(zip(wanted.to_pylist(), table["split"].take(found).to_pylist(), strict=True))
+    apart = [same for same in lists if len({side_of[track] for track in same} - {None}) > 1]
+    if not apart:
+        return 0, ()
+    first = apart[0][0]
+    return len(apart), (first, next(track for track in apart[0] if side_of[track] not in (side_of[first], None)))
 
 
 def _version(table: pa.Table) -> str:

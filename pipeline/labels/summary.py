@@ -8,6 +8,12 @@ from schemas.tables import SPLITS
 SHOWN = 30  # tags listed; the rest are in vocabulary.txt
 
 
+def straddling_words(straddling: tuple[int, tuple[str, ...]]) -> str:
+    """What `Split.straddling` says."""
+    count, pair = straddling
+    return f"{count:,} recordings lie on several sides under several ids, such as {' and '.join(pair)}"
+
+
 def print_label_summary(summary: LabelSummary, dataset: str) -> None:
     """Print the version, tags with their positives, what was left out, and what to type next."""
     state = "new version" if summary.is_new else "was there before"
@@ -27,6 +33,8 @@ def print_label_summary(summary: LabelSummary, dataset: str) -> None:
             print(f"  warning: the split has no {side} track")
         elif empty:
             print(f"  warning: no positive {side} track for {', '.join(empty[:10])}{' …' * (len(empty) > 10)}")
+    if summary.straddling[0]:
+        print(f"  warning: {straddling_words(summary.straddling)}")
     if summary.foreign_tracks[0]:
         count, names = summary.foreign_tracks
         print(f"  {count:,} annotated tracks are not in the dataset, such as {', '.join(names)}")

@@ -64,6 +64,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             soundfile.write(folder / name, sound, 44_100)
             rows.writerow([number, name, f"artist {number}"])
             labels.writerows([number, tag] for bit, tag in enumerate(TAGS) if (number >> bit) & 1 or number % 5 == bit)
+    (folder / "gone.txt").write_text("3\n17\n")
     soundfile.write(folder / "song.mp3", rng.normal(scale=0.1, size=44_100).astype(np.float32), 44_100)
     return folder
 

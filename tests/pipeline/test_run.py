@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("build", "split", "label", "verify", "corpus")
+COMMANDS = ("build", "split", "label", "verify", "remove", "prune", "corpus")
 
 
 def _refused(ended: subprocess.CompletedProcess[str], words: str) -> None:

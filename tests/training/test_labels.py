@@ -102,3 +102,32 @@ def test_unknown_and_graded_values_reach_the_targets(small_dataset: SmallDataset
         }
         for track, values in expected.items():
             assert rows[track] == pytest.approx(values, nan_ok=True)
+
+
+def test_tracks_removed_since_are_left_out_and_counted(small_dataset: SmallDataset, tmp_path: Path) -> None:
+    from pipeline.removal.remove import remove
+
+    copy = small_dataset.copy(tmp_path / "copy")
+    dataset = Dataset.open(copy.root)
+    labels = open_labels(dataset, "small")
+    before = labelled_tracks(dataset, labels, "logmel", "train")
+    (tmp_path / "gone.txt").write_text(f"{before.track_ids[0]}\n{before.track_ids[3]}\n")
+    remove(copy.root, str(tmp_path / "gone.txt"), purge=True)
+    after = labelled_tracks(dataset, labels, "logmel", "train")
+    assert (len(after), after.removed, before.removed) == (len(before) - 2, 2, 0)
+    assert not {before.track_ids[0], before.track_ids[3]} & set(after.track_ids)
+
+
+def test_a_removal_names_the_runs_that_held_its_tracks(
+    small_dataset: SmallDataset, small_config, tmp_path: Path
+) -> None:
+    import dataclasses
+
+    from pipeline.removal.remove import remove
+    from training.loop import train
+
+    copy = small_dataset.copy(tmp_path / "copy")
+    run = str(tmp_path / "run")
+    train(dataclasses.replace(small_config, dataset=copy.root, epochs=1), run)
+    (tmp_path / "gone.txt").write_text("track-03\n")
+    assert run in remove(copy.root, str(tmp_path / "gone.txt")).runs

@@ -1,0 +1,155 @@
+"""Find what a dataset no longer needs, and remove it on request. `prune` is what the command calls."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, get_args
+
+from pipeline.removal.remove import known_runs
+from schemas.dataset import Dataset
+from schemas.errors import UserError
+from schemas.layout import generation_name
+from schemas.manifests import LabelsManifest
+from schemas.sole_writer import sole_writer
+from schemas.storage import exists, files_below, join, list_names, read_bytes, remove_tree, size
+
+Kind = Literal["orphans", "fingerprints", "label-versions"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prunable:
+    """A file or folder that a dataset no longer needs.
+
+    Attributes:
+        uri: of it.
+        bytes: of all its files.
+        why: in words.
+    """
+
+    uri: str
+    bytes: int
+    why: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PruneSummary:
+    """What was found.
+
+    Attributes:
+        paths: what was, or would be, removed.
+        kept_for_runs: label versions that are kept since a known run was trained on them, and the run.
+    """
+
+    paths: tuple[Prunable, ...]
+    kept_for_runs: tuple[tuple[str, str], ...]
+
+
+def prune(root: str, kinds: Sequence[Kind] = KINDS, *, keep_versions: int = 1, delete: bool = False) -> PruneSummary:
+    """Find what a dataset no longer needs.
+
+    Args:
+        root: the dataset.
+        kinds: what to look for: `orphans` (files that nothing names, as killed commands leave them), `fingerprints`
+            (feature folders that the manifest does not name), `label-versions` (all but the newest).
+        keep_versions: how many versions of each label set are kept.
+        delete: remove what is found; otherwise nothing is changed.
+
+    Raises:
+        UserError: there is no dataset there, or its build is unfinished, or another command is changing it.
+    """
+    if keep_versions < 1:
+        raise UserError(f"--keep: expected at least 1, received {keep_versions}")
+    dataset = Dataset.open(root)
+    found: list[Prunable] = []
+    kept: list[tuple[str, str]] = []
+    with sole_writer(dataset.layout.root):
+        if "orphans" in kinds:
+            found += _measured(_orphans(dataset))
+        if "fingerprints" in kinds:
+            found += _measured(_other_families(dataset))
+        if "label-versions" in kinds:
+            old = list(_old_versions(dataset, keep_versions))
+            runs = {run["label_set"]: run["run"] for run in known_runs(dataset.layout)}
+            kept = [(version, runs[version]) for version, _ in old if version in runs]
+            found += _measured(
+                (folder, f"version of {version.partition('@')[0]} before the newest {keep_versions}")
+                for version, folder in old
+                if version not in runs
+            )
+        if delete:
+            for path in found:
+                remove_tree(path.uri)
+    return PruneSummary(tuple(found), tuple(kept))
+
+
+def _measured(paths: Iterable[tuple[str, str]]) -> Iterator[Prunable]:
+    for uri, why in paths:
+        files = [*files_below(uri), *files_below(uri, temporary=True)]
+        yield Prunable(uri, sum(size(file) for file in files), why)
+
+
+def _orphans(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    layout = dataset.layout
+    for family, spec in dataset.manifest.families.items():
+        for entry in dataset.manifest.generations:
+            folder = layout.features(family, spec.fingerprint, entry.generation)
+            named = {dataset.shard_manifest(family, entry.generation, shard).payload for shard in range(entry.shards)}
+            for name in list_names(folder):
+                if name.endswith(".tfrecord") and name not in named:
+                    yield join(folder, name), "a payload that no done mark names"
+    known = [generation_name(entry.generation) for entry in dataset.manifest.generations]
+    for folder in (join(layout.root, "plan"), join(layout.root, "tracks")):
+        for name in list_names(folder):
+            if name.partition(".")[0] not in known:
+                yield join(folder, name), "of a generation that dataset.json does not name"
+    for uri in files_below(layout.root, temporary=True):
+        yield uri, "a temporary file that a killed command left"
+    for name in list_names(layout.label_sets):
+        for version in _versions(dataset, name):
+            if not exists(join(layout.label_version(name, version), "labels.json")):
+                yield layout.label_version(name, version), "a label version that was cut short"
+    yield from _orphaned_splits(dataset)
+
+
+def _orphaned_splits(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    layout = dataset.layout
+    used = set()
+    for name in list_names(layout.label_sets):
+        for version in _versions(dataset, name):
+            uri = join(layout.label_version(name, version), "labels.json")
+            if exists(uri):
+                split = LabelsManifest.read(uri).split
+                used.add((split["name"], split["version"]))
+    for name in list_names(layout.splits("").rstrip("/")):
+        log = layout.split_log(name)
+        if exists(log):
+            used.update((name, json.loads(line)["version"]) for line in read_bytes(log).splitlines())
+        for file in list_names(layout.splits(name)):
+            if file.endswith(".parquet") and (name, file.removesuffix(".parquet")) not in used:
+                yield join(layout.splits(name), file), "a split version that nothing names"
+
+
+def _other_families(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    features = join(dataset.layout.root, "features")
+    named = {f"{family}-{spec.fingerprint}" for family, spec in dataset.manifest.families.items()}
+    for name in list_names(features):
+        if name not in named:
+            yield join(features, name), "features that dataset.json does not name"
+
+
+def _old_versions(dataset: Dataset, keep: int) -> Iterator[tuple[str, str]]:
+    """NAME@VERSION and folder of every label version but the newest ones."""
+    for name in list_names(dataset.layout.label_sets):
+        lines = read_bytes(dataset.layout.label_log(name)).splitlines()
+        order = [json.loads(line)["version"] for line in lines]
+        newest = list(dict.fromkeys(reversed(order)))[:keep]
+        for version in _versions(dataset, name):
+            if version in order and version not in newest:
+                yield f"{name}@{version}", dataset.layout.label_version(name, version)
+
+
+def _versions(dataset: Dataset, name: str) -> list[str]:
+    return [entry for entry in list_names(dataset.layout.label_set(name)) if entry != "log.jsonl"]

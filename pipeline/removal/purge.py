@@ -1,0 +1,91 @@
+"""Erase the features of tracks: their records are overwritten by blank ones of the same size.
+
+Every other record keeps its place, so plans, tracks tables and label versions stay as they are. A payload's name
+carries its hash: the new one is written, the done mark turned to it, and the old one removed, in this order. The same
+call again goes on wherever one was cut short.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.dataset import Dataset
+from schemas.errors import DatasetError
+from schemas.examples import blank_example, decode_example
+from schemas.features import Family
+from schemas.layout import shard_name
+from schemas.manifests import ShardManifest
+from schemas.storage import join, list_names, parent, read_bytes, remove, write_atomic
+from schemas.tfrecord import frame, unframe
+
+
+def purge_tracks(dataset: Dataset, ids: pa.Array, on_progress: Callable[[int, int], None]) -> int:
+    """Erase every record of some tracks, in all generations and families.
+
+    Args:
+        dataset: the dataset.
+        ids: of the tracks.
+        on_progress: called with payloads looked at and payloads in all.
+
+    Returns:
+        How many payloads were rewritten.
+
+    Raises:
+        DatasetError: a record is not where the tracks table has it; nothing of that payload was changed.
+    """
+    work = list(_payloads_with(dataset, ids))
+    rewritten = 0
+    for number, (family, generation, shard, rows) in enumerate(work):
+        rewritten += _purge_payload(dataset, family, generation, shard, rows)
+        on_progress(number + 1, len(work))
+    return rewritten
+
+
+def _payloads_with(dataset: Dataset, ids: pa.Array) -> Iterator[tuple[Family, int, int, pa.Table]]:
+    for entry in dataset.manifest.generations:
+        tracks = dataset.tracks_of(entry.generation)
+        held = tracks.filter(pc.and_(pc.is_valid(tracks["record"]), pc.is_in(tracks["track_id"], value_set=ids)))
+        for shard in sorted(held["shard"].unique().to_pylist()):
+            rows = held.filter(pc.equal(held["shard"], shard))
+            for family in dataset.manifest.families:
+                yield family, entry.generation, shard, rows
+
+
+def _purge_payload(dataset: Dataset, family: Family, generation: int, shard: int, rows: pa.Table) -> bool:
+    uri, mark = dataset.payload(family, generation, shard)
+    data = bytearray(read_bytes(uri))
+    columns = rows.select(["track_id", f"{family}_offset", f"{family}_length"]).to_pydict()
+    for track_id, offset, length in zip(*columns.values(), strict=True):
+        where = f"{uri} at byte {offset}"
+        found, values = decode_example(family, unframe(bytes(data[offset : offset + length]), where=where), where=where)
+        if found.strip("\0") and found != track_id:
+            raise DatasetError(f"{where}: expected track {track_id!r}, found {found!r}")
+        blank = frame(blank_example(family, track_id, len(values), values.nbytes))
+        if len(blank) != length:
+            raise DatasetError(f"{where}: expected a record of {len(blank)} bytes, found one of {length}")
+        data[offset : offset + length] = blank
+    sha256 = hashlib.sha256(data).hexdigest()
+    fingerprint = dataset.spec(family).fingerprint
+    if sha256 != mark.sha256:
+        new = dataset.layout.payload(family, fingerprint, generation, shard, sha256)
+        write_atomic(new, bytes(data))
+        turned = ShardManifest(
+            payload=new.rsplit("/", 1)[-1],
+            records=mark.records,
+            bytes=mark.bytes,
+            sha256=sha256,
+            tracks=mark.tracks,
+            tracks_sha256=mark.tracks_sha256,
+        )
+        write_atomic(dataset.layout.done_mark(family, fingerprint, generation, shard), turned.to_bytes())
+        mark = turned
+    # Also what a call that was cut short, or a late twin of a decoding task, left behind of this shard.
+    folder = parent(uri)
+    for name in list_names(folder):
+        if name.startswith(f"{shard_name(shard)}-") and name != mark.payload:
+            remove(join(folder, name))
+    return uri.rsplit("/", 1)[-1] != mark.payload
