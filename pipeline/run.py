@@ -42,6 +42,22 @@ def build_command(catalog: str, dataset: str, families: str | None, **options: o
     print_build_summary(build(catalog, dataset, BuildOptions(families=chosen, **options)))  # type: ignore[arg-type]
 
 
+@cli.command("derive")
+@click.option("--dataset", required=True, help="Folder of the dataset.")
+@click.option("--n-mels", "mels", type=int, help="Mel bands [default: 96].")
+@click.option("--n-fft", type=int, help="Samples of the window and the transform [default: 512].")
+@click.option("--hop-length", type=int, help="Samples between frames [default: 256].")
+@click.option("--workers", type=int, help="Local worker processes [default: one per core].")
+@click.option("--allow-other-versions", is_flag=True, help="Resume a generation begun with other library versions.")
+@click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
+def derive_command(dataset: str, **options: object) -> None:
+    """Make another log-mel family from the stored waveforms, without the audio. The same command again resumes."""
+    from pipeline.derive.derive import DeriveOptions, derive
+    from pipeline.derive.summary import print_derive_summary
+
+    print_derive_summary(derive(dataset, DeriveOptions(**options)))  # type: ignore[arg-type]
+
+
 @cli.command("split")
 @click.option("--dataset", required=True, help="Folder of the dataset.")
 @click.option("--name", required=True, help="Name of the split.")
@@ -129,15 +145,25 @@ def remove_command(dataset: str, tracks: str, purge: bool) -> None:
 @click.option("--orphans", is_flag=True, help="Files that nothing names.")
 @click.option("--fingerprints", is_flag=True, help="Feature folders that dataset.json does not name.")
 @click.option("--label-versions", is_flag=True, help="All but the newest versions of each label set.")
+@click.option("--features", multiple=True, help="Derived features that are no longer wanted, by name; repeat.")
 @click.option("--keep", type=click.IntRange(1), default=1, show_default=True, help="Versions kept of a label set.")
 @click.option("--yes", is_flag=True, help="Remove what is shown.")
-def prune_command(dataset: str, orphans: bool, fingerprints: bool, label_versions: bool, keep: int, yes: bool) -> None:
-    """Show what a dataset no longer needs, and remove it with --yes. Without a kind: all three."""
+def prune_command(
+    dataset: str,
+    orphans: bool,
+    fingerprints: bool,
+    label_versions: bool,
+    features: tuple[str, ...],
+    keep: int,
+    yes: bool,
+) -> None:
+    """Show what a dataset no longer needs, and remove it with --yes. Without a kind: the first three."""
     from pipeline.removal.prune import KINDS, prune
 
     chosen = dict(zip(KINDS, (orphans, fingerprints, label_versions), strict=True))
-    kinds = [kind for kind, is_chosen in chosen.items() if is_chosen or not any(chosen.values())]
-    found = prune(dataset, kinds, keep_versions=keep, delete=yes)
+    every = not features and not any(chosen.values())
+    kinds = [kind for kind, is_chosen in chosen.items() if is_chosen or every]
+    found = prune(dataset, kinds, keep_versions=keep, derived=features, delete=yes)
     for path in found.paths:
         print(f"  {'removed' if yes else 'would remove'} {path.uri} ({path.bytes / 1e6:,.1f} MB): {path.why}")
     for version, run in found.kept_for_runs:

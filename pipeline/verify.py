@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
-import hashlib
-import io
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -17,11 +18,13 @@ from pipeline.plan import PlanReader
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, TagscaleError
 from schemas.examples import decode_example
-from schemas.features import Family
+from schemas.features import FeatureSpec, LogMelSpec
 from schemas.manifests import GenerationEntry, LabelsManifest, ShardManifest
 from schemas.storage import exists, join, list_names, open_read, read_bytes, sha256_of
 from schemas.tables import LABELS
 from schemas.tfrecord import read_records
+
+_READERS = 8  # payloads that are read side by side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,10 +70,10 @@ def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], N
     """
     dataset = Dataset.open(root)
     problems: list[str] = []
-    families = list(dataset.manifest.families)
     removed = dataset.removed()
     purged = frozenset(removed["track_id"].filter(removed["purged"]).to_pylist())
-    total = sum(entry.shards for entry in dataset.manifest.generations) * len(families)
+    held = dataset.whole_features()
+    total = sum(entry.shards for _, count in held for entry in dataset.manifest.generations[:count])
     payloads = payload_bytes = 0
     for entry in dataset.manifest.generations:
         try:
@@ -78,16 +81,14 @@ def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], N
         except DatasetError as error:
             problems.append(str(error))
             continue
-        problems += _plan_problems(dataset, entry, tracks)
         bounds = np.searchsorted(tracks["shard"].to_numpy(), np.arange(entry.shards + 1))
-        for shard in range(entry.shards):
-            rows = tracks.slice(bounds[shard], bounds[shard + 1] - bounds[shard])
-            for family in families:
-                try:
-                    mark = _check_payload(dataset, family, entry.generation, shard, rows, purged if deep else None)
-                    payload_bytes += mark.bytes
-                except TagscaleError as error:
-                    problems.append(str(error))
+        problems += _plan_problems(dataset, entry, tracks, bounds)
+        for spec in [spec for spec, count in held if entry.generation < count]:
+            for found in _checked_payloads(dataset, spec, entry, tracks, bounds, purged if deep else None):
+                if isinstance(found, str):
+                    problems.append(found)
+                else:
+                    payload_bytes += found
                 payloads += 1
                 if on_progress is not None:
                     on_progress(payloads, total)
@@ -107,7 +108,9 @@ def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], N
     )
 
 
-def _plan_problems(dataset: Dataset, entry: GenerationEntry, tracks: pa.Table) -> Iterator[str]:
+def _plan_problems(
+    dataset: Dataset, entry: GenerationEntry, tracks: pa.Table, bounds: npt.NDArray[np.int64]
+) -> Iterator[str]:
     """Every planned track has exactly one row, and the manifest's counts are those of the table."""
     uri = dataset.layout.tracks(entry.generation)
     try:
@@ -119,9 +122,8 @@ def _plan_problems(dataset: Dataset, entry: GenerationEntry, tracks: pa.Table) -
             )
             return
         for shard in range(plan.shards):
-            planned = plan.shard(shard)["track_id"]
-            found = tracks.filter(pc.equal(tracks["shard"], shard))["track_id"]
-            if planned.to_pylist() != found.to_pylist():
+            found = tracks["track_id"].slice(bounds[shard], bounds[shard + 1] - bounds[shard])
+            if plan.shard(shard)["track_id"] != found:
                 yield f"{uri}: shard {shard}: its tracks are not those of the plan"
     except DatasetError as error:
         yield str(error)
@@ -137,14 +139,38 @@ def _plan_problems(dataset: Dataset, entry: GenerationEntry, tracks: pa.Table) -
         )
 
 
+def _checked_payloads(
+    dataset: Dataset,
+    spec: FeatureSpec,
+    entry: GenerationEntry,
+    tracks: pa.Table,
+    bounds: npt.NDArray[np.int64],
+    purged: frozenset[str] | None,
+) -> Iterator[int | str]:
+    """The bytes of each payload of some features in a generation, or its problem, in the order of the shards."""
+    places = dataset.places(spec, tracks)
+    named = {"track_id": tracks["track_id"], "record": tracks["record"]}
+    rows = pa.table({**named, "offset": places["offset"], "length": places["length"]})
+
+    def check(shard: int) -> int | str:
+        ours = rows.slice(bounds[shard], bounds[shard + 1] - bounds[shard])
+        try:
+            return _check_payload(dataset, spec, entry.generation, shard, ours, purged).bytes
+        except TagscaleError as error:
+            return str(error)
+
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+        yield from readers.map(check, range(entry.shards))
+
+
 def _check_payload(
-    dataset: Dataset, family: Family, generation: int, shard: int, rows: pa.Table, purged: frozenset[str] | None
+    dataset: Dataset, spec: FeatureSpec, generation: int, shard: int, rows: pa.Table, purged: frozenset[str] | None
 ) -> ShardManifest:
     """Raise DatasetError unless a payload is the one that its done mark and the tracks table speak of.
 
     With the ids of purged tracks, every record is parsed too.
     """
-    uri, mark = dataset.payload(family, generation, shard)
+    uri, mark = dataset.payload(spec, generation, shard)
     part = dataset.layout.tracks_part(generation, shard)
     if exists(part) and sha256_of(part) != mark.tracks_sha256:
         raise DatasetError(f"{part}: not the tracks part that the done mark of {uri} names")
@@ -154,38 +180,44 @@ def _check_payload(
             f"{uri}: its done mark counts {mark.records} records of {mark.tracks} tracks, the tracks table "
             f"{stored.num_rows} of {rows.num_rows}"
         )
-    data = read_bytes(uri)
-    if hashlib.sha256(data).hexdigest() != mark.sha256:
+    if sha256_of(uri) != mark.sha256:
         raise DatasetError(f"{uri}: its bytes are not those of the done mark (the SHA-256 differs)")
-    length = stored[f"{family}_length"]
-    if (pc.sum(length).as_py() or 0) != mark.bytes:
+    if (pc.sum(stored["length"]).as_py() or 0) != mark.bytes:
         raise DatasetError(f"{uri}: the lengths in the tracks table do not add up to its {mark.bytes} bytes")
     if purged is not None:
-        _check_records(family, uri, data, stored, dataset.manifest.families[family].to_dict().get("mels"), purged)
+        _check_records(spec, uri, stored, purged)
     return mark
 
 
-def _check_records(
-    family: Family, uri: str, data: bytes, stored: pa.Table, mels: int | None, purged: frozenset[str]
+def _check_records(spec: FeatureSpec, uri: str, stored: pa.Table, purged: frozenset[str]) -> None:
+    with open_read(uri) as file:
+        count = 0
+        for count, record in enumerate(read_records(file, where=uri), 1):
+            if count <= stored.num_rows:
+                _check_record(spec, uri, record, stored.slice(count - 1, 1).to_pylist()[0], purged)
+        if count != stored.num_rows:
+            raise DatasetError(f"{uri}: expected {stored.num_rows} records, found {count}")
+
+
+def _check_record(
+    spec: FeatureSpec, uri: str, record: tuple[int, bytes], row: dict[str, Any], purged: frozenset[str]
 ) -> None:
-    rows = stored.select(["track_id", "record", f"{family}_offset"]).to_pylist()
-    records = list(read_records(io.BytesIO(data), where=uri))
-    if len(records) != len(rows):
-        raise DatasetError(f"{uri}: expected {len(rows)} records, found {len(records)}")
-    for number, ((offset, payload), row) in enumerate(zip(records, rows, strict=True)):
-        track_id, values = decode_example(family, payload, where=f"{uri} record {number}")
-        expected = row["track_id"]
-        if expected in purged:
-            if track_id.strip("\0") or values.any():
-                raise DatasetError(f"{uri}: record {number}: {expected!r} was purged, and its record is not blank")
-            expected = track_id
-        if (track_id, number, offset) != (expected, row["record"], row[f"{family}_offset"]):
-            raise DatasetError(
-                f"{uri}: record {number} at byte {offset} is {track_id!r}, the tracks table expects {row['track_id']!r}"
-            )
-        if mels is not None and values.shape[1] != mels:
-            raise DatasetError(f"{uri}: record {number}: expected {mels} mel bands, found {values.shape[1]}")
-        if family == "logmel" and not np.isfinite(values).all():
+    (offset, payload), number = record, row["record"]
+    track_id, values = decode_example(spec.family, payload, where=f"{uri} record {number}")
+    expected = row["track_id"]
+    if expected in purged:
+        if track_id.strip("\0") or values.any():
+            raise DatasetError(f"{uri}: record {number}: {expected!r} was purged, and its record is not blank")
+        expected = track_id
+    if (track_id, offset) != (expected, row["offset"]):
+        raise DatasetError(
+            f"{uri}: record {number} at byte {offset} is {track_id!r}, the tracks table expects {row['track_id']!r} at "
+            f"byte {row['offset']}"
+        )
+    if isinstance(spec, LogMelSpec):
+        if values.shape[1] != spec.mels:
+            raise DatasetError(f"{uri}: record {number}: expected {spec.mels} mel bands, found {values.shape[1]}")
+        if not np.isfinite(values).all():
             raise DatasetError(f"{uri}: record {number} ({track_id}): holds values that are not finite")
 
 

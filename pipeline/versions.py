@@ -7,6 +7,8 @@ import platform
 
 import soundfile
 
+from schemas.errors import UserError
+
 # The packages whose code decides the bytes of a shard. Beam and Arrow move them and do not change them.
 _PACKAGES = ("av", "numpy", "protobuf", "scipy", "soundfile", "soxr")
 
@@ -23,6 +25,34 @@ def feature_versions(decoder: str) -> dict[str, str]:
     versions["decoder"] = decoder
     versions["cpu"] = cpu_type()
     return dict(sorted(versions.items()))
+
+
+def logmel_versions() -> dict[str, str]:
+    """The same for log-mel alone, made from stored waveforms."""
+    versions = {name: importlib.metadata.version(name) for name in ("numpy", "protobuf", "scipy")}
+    return {**versions, "cpu": cpu_type()}
+
+
+def check_versions(what: str, begun: dict[str, str], here: dict[str, str], *, allow_others: bool) -> None:
+    """Raise UserError if what was begun with some versions would go on with others.
+
+    Args:
+        what: dataset and generation, for the error.
+        begun: versions that it was begun with.
+        here: versions of this environment.
+        allow_others: the user wants that.
+    """
+    if begun == here or allow_others:
+        return
+    differences = ", ".join(
+        f"{name} {begun.get(name, 'absent')} -> {here.get(name, 'absent')}"
+        for name in sorted({*begun, *here})
+        if begun.get(name) != here.get(name)
+    )
+    raise UserError(
+        f"{what} was begun with other versions ({differences}), so its shards would not agree to the last bit; go on with "
+        "those, or pass --allow-other-versions"
+    )
 
 
 def cpu_type() -> str:

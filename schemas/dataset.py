@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.errors import DatasetError, UserError
-from schemas.features import Family, FeatureSpec
+from schemas.features import Family, FeatureSpec, LogMelSpec, features_name
 from schemas.layout import MANIFEST_NAME, Layout
 from schemas.manifests import DatasetManifest, ShardManifest, read_json
+from schemas.places import computed_places
 from schemas.storage import exists, open_read, sha256_of, size
 from schemas.tables import REMOVED, TRACKS
 
@@ -47,7 +48,7 @@ class Dataset:
         return cls(layout, manifest)
 
     def spec(self, family: Family) -> FeatureSpec:
-        """The spec of a family; raises UserError where the dataset does not hold it."""
+        """The spec of a family that was built; raises UserError where the dataset does not hold it."""
         if family not in self.manifest.families:
             raise UserError(
                 f"{self.layout.root}: holds {' and '.join(self.manifest.families)}, not {family}; build a dataset with "
@@ -55,23 +56,48 @@ class Dataset:
             )
         return self.manifest.families[family]
 
-    def shard_manifest(self, family: Family, generation: int, shard: int) -> ShardManifest:
+    def features(self, name: str) -> FeatureSpec:
+        """The spec of built or derived features by their name, such as logmel-0123456789ab.
+
+        Raises:
+            UserError: the dataset does not hold them, or not of its newest generations.
+        """
+        for spec in self.manifest.families.values():
+            if features_name(spec) == name:
+                return spec
+        for entry in self.manifest.derived:
+            if features_name(entry.spec) == name:
+                if entry.generations < len(self.manifest.generations):
+                    raise UserError(
+                        f"{self.layout.root}: {name} was derived from {entry.generations} of its "
+                        f"{len(self.manifest.generations)} generations; run the same `pipeline.run derive` command again"
+                    )
+                return entry.spec
+        held = [*self.manifest.families.values(), *(entry.spec for entry in self.manifest.derived)]
+        raise UserError(f"{self.layout.root}: holds {', '.join(map(features_name, held))}; received {name}")
+
+    def whole_features(self) -> list[tuple[FeatureSpec, int]]:
+        """Every spec that the dataset holds, with the number of generations that it holds of it."""
+        every = len(self.manifest.generations)
+        built = [(spec, every) for spec in self.manifest.families.values()]
+        return [*built, *((entry.spec, entry.generations) for entry in self.manifest.derived)]
+
+    def shard_manifest(self, spec: FeatureSpec, generation: int, shard: int) -> ShardManifest:
         """The done mark of a shard; raises DatasetError where it is missing or damaged."""
-        uri = self.layout.done_mark(family, self.spec(family).fingerprint, generation, shard)
+        uri = self.layout.done_mark(spec, generation, shard)
         return ShardManifest.from_dict(read_json(uri, "a shard's done mark"), where=uri)
 
-    def payload(self, family: Family, generation: int, shard: int) -> tuple[str, ShardManifest]:
+    def payload(self, spec: FeatureSpec, generation: int, shard: int) -> tuple[str, ShardManifest]:
         """Path and done mark of a shard's payload.
 
         Raises:
             DatasetError: the done mark is missing or another shard's, or the payload is missing or has another size
                 than its done mark says.
         """
-        mark = self.shard_manifest(family, generation, shard)
-        fingerprint = self.spec(family).fingerprint
-        uri = self.layout.payload(family, fingerprint, generation, shard, mark.sha256)
+        mark = self.shard_manifest(spec, generation, shard)
+        uri = self.layout.payload(spec, generation, shard, mark.sha256)
         if uri.rsplit("/", 1)[-1] != mark.payload:
-            where = self.layout.done_mark(family, fingerprint, generation, shard)
+            where = self.layout.done_mark(spec, generation, shard)
             raise DatasetError(f"{where}: names the payload {mark.payload}; the mark is another shard's or was changed")
         try:
             found = size(uri)
@@ -80,6 +106,20 @@ class Dataset:
         if found != mark.bytes:
             raise DatasetError(f"{uri}: expected {mark.bytes} bytes, found {found}; the file was cut or replaced")
         return uri, mark
+
+    def places(self, spec: FeatureSpec, tracks: pa.Table) -> pa.Table:
+        """Where the records of some features lie in their shards' payloads.
+
+        Args:
+            spec: the features.
+            tracks: a generation's tracks table, or whole shards of it.
+
+        Returns:
+            Columns `offset` and `length` (bytes of the whole TFRecord record), a row per track, null for rejects.
+        """
+        if isinstance(spec, LogMelSpec) and spec != self.manifest.families.get(spec.family):
+            return computed_places(spec, tracks)
+        return pa.table({name: tracks[f"{spec.family}_{name}"] for name in ("offset", "length")})
 
     def tracks_of(self, generation: int) -> pa.Table:
         """The tracks table of one generation as it lies on disk, schema TRACKS.
@@ -104,18 +144,25 @@ class Dataset:
         with open_read(self.layout.removed) as file:
             return pq.read_table(file, schema=REMOVED)
 
-    def newest_tracks(self) -> pa.Table:
+    def newest_tracks(self, spec: FeatureSpec | None = None) -> pa.Table:
         """One row per track that was not removed: its newest record, or its newest reject where it has no record.
 
+        Args:
+            spec: features whose places are wanted too.
+
         Returns:
-            A table of schema TRACKS with a column `generation` before it, ordered by track_id.
+            A table of schema TRACKS with a column `generation` before it, ordered by track_id; with `spec` the columns
+            of `places` are added.
         """
-        tables = [
-            self.tracks_of(entry.generation).add_column(
-                0, "generation", pa.array(np.full(entry.tracks, entry.generation, np.int32))
-            )
-            for entry in self.manifest.generations
-        ]
+        tables = []
+        for entry in self.manifest.generations:
+            tracks = self.tracks_of(entry.generation)
+            places = None if spec is None else self.places(spec, tracks)
+            tracks = tracks.add_column(0, "generation", pa.array(np.full(tracks.num_rows, entry.generation, np.int32)))
+            if places is not None:
+                for name in places.column_names:
+                    tracks = tracks.append_column(name, places[name])
+            tables.append(tracks)
         table = pa.concat_tables(tables)
         removed = self.removed()["track_id"].combine_chunks()
         if len(removed):

@@ -151,6 +151,11 @@ class LogMelSpec:
 FeatureSpec = WaveformSpec | LogMelSpec
 
 
+def features_name(spec: FeatureSpec) -> str:
+    """How a dataset's folders and commands call the features of a spec: family and fingerprint."""
+    return f"{spec.family}-{spec.fingerprint}"
+
+
 def _check_settings(spec: FeatureSpec, *, known: tuple[str, ...], counts: tuple[str, ...]) -> None:
     """Raise UserError for a setting that this version cannot compute: one it has a single value for, or no count."""
     for name in known:

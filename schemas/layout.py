@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from schemas.features import Family
+from schemas.features import FeatureSpec, features_name
 from schemas.storage import join
 
 MANIFEST_NAME = "dataset.json"
@@ -36,18 +36,15 @@ class Layout:
     def plan(self, generation: int) -> str:
         return join(self.root, "plan", f"{generation_name(generation)}.parquet")
 
-    def family(self, family: Family, fingerprint: str) -> str:
-        return join(self.root, "features", f"{family}-{fingerprint}")
+    def features(self, spec: FeatureSpec, generation: int) -> str:
+        return join(self.root, "features", features_name(spec), generation_name(generation))
 
-    def features(self, family: Family, fingerprint: str, generation: int) -> str:
-        return join(self.family(family, fingerprint), generation_name(generation))
-
-    def payload(self, family: Family, fingerprint: str, generation: int, shard: int, sha256: str) -> str:
+    def payload(self, spec: FeatureSpec, generation: int, shard: int, sha256: str) -> str:
         name = f"{shard_name(shard)}-{sha256[:PAYLOAD_HASH_LENGTH]}.tfrecord"
-        return join(self.features(family, fingerprint, generation), name)
+        return join(self.features(spec, generation), name)
 
-    def done_mark(self, family: Family, fingerprint: str, generation: int, shard: int) -> str:
-        return join(self.features(family, fingerprint, generation), f"{shard_name(shard)}.json")
+    def done_mark(self, spec: FeatureSpec, generation: int, shard: int) -> str:
+        return join(self.features(spec, generation), f"{shard_name(shard)}.json")
 
     def tracks_part(self, generation: int, shard: int) -> str:
         return join(self.root, "tracks", generation_name(generation), f"{shard_name(shard)}.parquet")

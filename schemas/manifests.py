@@ -13,7 +13,7 @@ import typing
 from typing import Any, Self
 
 from schemas.errors import DatasetError, UserError
-from schemas.features import FAMILIES, Family, FeatureSpec, WaveformSpec, spec_from_dict
+from schemas.features import FAMILIES, Family, FeatureSpec, LogMelSpec, WaveformSpec, spec_from_dict
 from schemas.storage import read_bytes
 
 FORMAT = 1
@@ -154,6 +154,26 @@ class GenerationEntry:
 
 
 @dataclasses.dataclass(frozen=True)
+class DerivedEntry:
+    """A log-mel family that was made from the stored waveforms, beside the one that came with them.
+
+    Attributes:
+        spec: of it.
+        generations: how many of the dataset's generations, from the first on, it holds whole.
+        versions: library versions and CPU type that its newest generation was begun with.
+    """
+
+    spec: LogMelSpec
+    generations: int
+    versions: dict[str, str]
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+        if self.generations < 0:
+            raise ValueError(f"derived: generations: expected at least 0, received {self.generations}")
+
+
+@dataclasses.dataclass(frozen=True)
 class DatasetManifest(Manifest):
     """dataset.json: which feature families a dataset holds, and its generations in order.
 
@@ -161,11 +181,13 @@ class DatasetManifest(Manifest):
         families: spec of each family.
         generations: oldest first; numbered from 0 without gaps.
         versions: library versions and CPU type that the newest generation was planned with.
+        derived: further log-mel families, in the order in which they were first asked for.
     """
 
     families: dict[Family, FeatureSpec]
     generations: tuple[GenerationEntry, ...]
     versions: dict[str, str]
+    derived: tuple[DerivedEntry, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -174,36 +196,43 @@ class DatasetManifest(Manifest):
         for family, spec in self.families.items():
             if spec.family != family:
                 raise ValueError(f"{family}: expected the spec of this family, received one of {spec.family}")
-        if len({spec if isinstance(spec, WaveformSpec) else spec.waveform for spec in self.families.values()}) > 1:
-            raise ValueError("families: expected both over one waveform, received two")
+        specs = [*self.families.values(), *(entry.spec for entry in self.derived)]
+        if len({spec if isinstance(spec, WaveformSpec) else spec.waveform for spec in specs}) > 1:
+            raise ValueError("families: expected all over one waveform, received two")
+        if len({spec.fingerprint for spec in specs}) < len(specs):
+            raise ValueError("derived: expected each family once")
         if [entry.generation for entry in self.generations] != list(range(len(self.generations))):
             raise ValueError("generations: expected numbers from 0 without gaps")
 
     @classmethod
     def _parsed(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        families = {}
-        for family, entry in _checked("families", fields["families"], dict).items():
-            spec = spec_from_dict(_checked(f"families {family}", entry, dict)["spec"])
-            if spec.fingerprint != entry["fingerprint"]:
-                raise ValueError(
-                    f"{family}: expected the fingerprint {spec.fingerprint} of its spec, received {entry['fingerprint']}"
-                )
-            families[family] = spec
+        families = {
+            family: _parsed_spec(f"families {family}", entry)
+            for family, entry in _checked("families", fields["families"], dict).items()
+        }
+        derived = tuple(
+            DerivedEntry(_parsed_spec("derived", entry), entry["generations"], entry["versions"])
+            for entry in _checked("derived", fields.get("derived", []), list)
+        )
         generations = tuple(
             GenerationEntry(**_checked("generations", entry, dict))
             for entry in _checked("generations", fields["generations"], list)
         )
-        return {**fields, "families": families, "generations": generations}
+        return {**fields, "families": families, "generations": generations, "derived": derived}
 
     def to_dict(self) -> dict[str, Any]:
-        families = {
-            family: {"fingerprint": spec.fingerprint, "spec": spec.to_dict()} for family, spec in self.families.items()
-        }
+        def described(spec: FeatureSpec) -> dict[str, Any]:
+            return {"fingerprint": spec.fingerprint, "spec": spec.to_dict()}
+
         return {
             "format": FORMAT,
-            "families": families,
+            "families": {family: described(spec) for family, spec in self.families.items()},
             "generations": [dataclasses.asdict(entry) for entry in self.generations],
             "versions": self.versions,
+            "derived": [
+                {**described(entry.spec), "generations": entry.generations, "versions": entry.versions}
+                for entry in self.derived
+            ],
         }
 
     def with_generation(self, entry: GenerationEntry, versions: dict[str, str] | None = None) -> DatasetManifest:
@@ -211,9 +240,26 @@ class DatasetManifest(Manifest):
         generations = (*self.generations[: entry.generation], entry, *self.generations[entry.generation + 1 :])
         return dataclasses.replace(self, generations=generations, versions=versions or self.versions)
 
+    def with_derived(self, entry: DerivedEntry) -> DatasetManifest:
+        """A copy in which `entry` is added, or replaces the entry of its spec."""
+        derived = list(self.derived)
+        place = next((number for number, old in enumerate(derived) if old.spec == entry.spec), len(derived))
+        derived[place : place + 1] = [entry]
+        return dataclasses.replace(self, derived=tuple(derived))
+
     @classmethod
     def read(cls, uri: str) -> DatasetManifest:
         return cls.from_dict(read_json(uri, "a dataset's manifest"), where=uri)
+
+
+def _parsed_spec(name: str, entry: Any) -> Any:
+    """The spec in a manifest's entry, whose fingerprint must be its own."""
+    spec = spec_from_dict(_checked(name, entry, dict)["spec"])
+    if spec.fingerprint != entry["fingerprint"]:
+        raise ValueError(
+            f"{name}: expected the fingerprint {spec.fingerprint} of its spec, received {entry['fingerprint']}"
+        )
+    return spec
 
 
 # What readers take out of the fields of labels.json.

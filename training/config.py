@@ -30,6 +30,9 @@ class TrainConfig:
         dataset: folder of the dataset.
         label_set: NAME or NAME@HASH; a run keeps the version that it began with.
         frontend: spectrogram or waveform.
+        features: which of the dataset's features, by their name, such as logmel-0123456789ab; empty for those that
+            it was built with. A run keeps those that it began with.
+        hop_length: samples between frames of a spectrogram; taken from the features when training starts.
         patch_seconds: length of a training patch.
         epochs: passes over the training split, a random patch per track and epoch.
         batch_size: tracks of a global batch.
@@ -56,6 +59,8 @@ class TrainConfig:
     dataset: str
     label_set: str
     frontend: Frontend
+    features: str = ""
+    hop_length: int = HOP_LENGTH
     patch_seconds: float = 15.0
     epochs: int = 100
     batch_size: int = 32
@@ -80,7 +85,11 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for field, expected in typing.get_type_hints(TrainConfig).items():
             object.__setattr__(self, field, _checked(field, getattr(self, field), expected))
-        for field in ("epochs", "batch_size", "plateau_epochs", "validate_every"):
+        if self.features and not self.features.startswith(f"{self.family}-"):
+            raise UserError(
+                f"features: expected {self.family}-… for a {self.frontend} front-end, received {self.features}"
+            )
+        for field in ("epochs", "batch_size", "plateau_epochs", "validate_every", "hop_length"):
             if getattr(self, field) < 1:
                 raise UserError(f"{field}: expected at least 1, received {getattr(self, field)}")
         if self.stop_epochs < 0 or self.seed < 0:
@@ -93,7 +102,9 @@ class TrainConfig:
         except ValueError as error:
             raise UserError(str(error)) from error
         if self.patch < least:
-            seconds = least / SAMPLE_RATE if self.frontend == "waveform" else (least - 1) * HOP_LENGTH / SAMPLE_RATE
+            seconds = (
+                least / SAMPLE_RATE if self.frontend == "waveform" else (least - 1) * self.hop_length / SAMPLE_RATE
+            )
             raise UserError(
                 f"patch_seconds: this {self.frontend} model needs at least {seconds:.2f}, received {self.patch_seconds:g}"
             )
@@ -112,7 +123,7 @@ class TrainConfig:
     @property
     def patch(self) -> int:
         """Length of a patch in frames (spectrogram) or samples (waveform)."""
-        return patch_length(self.patch_seconds, self.frontend)
+        return patch_length(self.patch_seconds, self.frontend, self.hop_length)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.errors import DatasetError
+from schemas.features import FeatureSpec
 from schemas.progress import Progress
 from schemas.storage import write_atomic
 from training.baseline import band_statistics, baseline_scores
@@ -58,7 +59,7 @@ def evaluate(root: str, split: str = "test", *, baseline: bool = False) -> Evalu
         DatasetError: the features on disk do not fit.
     """
     run = open_run(root)
-    records = _records(run, split, run.config.family)
+    records = _records(run, split, run.spec)
     scorer = TrackScorer(run.model, run.config.patch, run.config.batch_size)
     with Progress("evaluate", len(records.tracks), "tracks") as progress:
         scores = scorer.scores(records, on_progress=progress.update)
@@ -76,12 +77,12 @@ def evaluate(root: str, split: str = "test", *, baseline: bool = False) -> Evalu
     return result
 
 
-def _records(run: TrainedRun, split: str, family: Any) -> TrackRecords:
-    return TrackRecords(run.dataset, labelled_tracks(run.dataset, run.labels, family, split), family)
+def _records(run: TrainedRun, split: str, spec: FeatureSpec) -> TrackRecords:
+    return TrackRecords(run.dataset, labelled_tracks(run.dataset, run.labels, spec, split))
 
 
 def _baseline(run: TrainedRun, split: str, positive_at: float) -> Metrics:
-    train, test = (_records(run, side, "logmel") for side in ("train", split))
+    train, test = (_records(run, side, run.dataset.spec("logmel")) for side in ("train", split))
     with Progress("baseline", len(train.tracks) + len(test.tracks), "tracks") as progress:
         known: npt.NDArray[np.float32] = band_statistics(train, progress.update)
         asked = band_statistics(test, lambda done: progress.update(len(train.tracks) + done))

@@ -53,7 +53,7 @@ def export(root: str, out: str) -> ExportSummary:
         raise UserError(
             f"{out}: expected an empty folder or a SavedModel to replace, found {', '.join(list_names(out)[:3])}"
         )
-    spec = run.dataset.spec(run.config.family)
+    spec = run.spec
     served = ServedTagger(
         run.model, run.config.patch, spec if isinstance(spec, LogMelSpec) else None, run.labels.vocabulary
     )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from schemas.errors import TagscaleError
+from schemas.features import LogMelSpec
 from training.labels import LabelledTracks
 from training.patches import cut, random_start
 from training.records import TrackRecords, as_float
@@ -92,7 +93,8 @@ class TrainingInput:
                 raise
             return patches, tracks.targets[tracks_of_part], np.float32(known)
 
-        shape = (None, self.patch) if self.records.family == "waveform" else (None, self.patch, self.records.width)
+        spec = self.records.spec
+        shape = (None, self.patch, spec.mels) if isinstance(spec, LogMelSpec) else (None, self.patch)
 
         def element(number: Any) -> Any:
             patches, targets, known = tf.numpy_function(load, [number], [tf.float32] * 3)

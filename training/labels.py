@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError
-from schemas.features import Family
+from schemas.features import FeatureSpec
 from schemas.manifests import LabelsManifest
 from schemas.storage import exists, join, list_names, open_read, read_bytes
 from schemas.tables import LABELS, SPLITS
@@ -45,6 +45,7 @@ class LabelledTracks:
         generation: int64 [tracks], shard: int64 [tracks]: which payload holds the record.
         offset: int64 [tracks], length: int64 [tracks]: bytes of the whole record in the payload.
         targets: float32 [tracks, tags] in [0, 1]; NaN is unknown.
+        spec: of the features whose records these are.
         removed: labelled tracks that were taken out of the dataset since, and are left out here.
     """
 
@@ -55,6 +56,7 @@ class LabelledTracks:
     offset: npt.NDArray[np.int64]
     length: npt.NDArray[np.int64]
     targets: npt.NDArray[np.float32]
+    spec: FeatureSpec
     removed: int = 0
 
     def __len__(self) -> int:
@@ -101,8 +103,14 @@ def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
     return LabelVersion(manifest, vocabulary, table)
 
 
-def labelled_tracks(dataset: Dataset, labels: LabelVersion, family: Family, split: str) -> LabelledTracks:
+def labelled_tracks(dataset: Dataset, labels: LabelVersion, spec: FeatureSpec, split: str) -> LabelledTracks:
     """Join the labels of a split with the tracks table.
+
+    Args:
+        dataset: the dataset.
+        labels: what its tracks should be tagged with.
+        spec: the features to read.
+        split: train, validation or test.
 
     Raises:
         UserError: not a split, or one without tracks.
@@ -119,7 +127,7 @@ def labelled_tracks(dataset: Dataset, labels: LabelVersion, family: Family, spli
             f"{where}: its split {labels.manifest.split['name']} has no {split} track; make another with `pipeline.run split`"
             " and lay the label set over it"
         )
-    tracks = dataset.newest_tracks()
+    tracks = dataset.newest_tracks(spec)
     tracks = tracks.filter(pc.is_valid(tracks["record"]))
     place = pc.index_in(table["track_id"], value_set=tracks["track_id"].combine_chunks())
     if place.null_count:
@@ -133,9 +141,10 @@ def labelled_tracks(dataset: Dataset, labels: LabelVersion, family: Family, spli
         track_ids=tuple(table["track_id"].to_pylist()),
         generation=_integers(found["generation"]),
         shard=_integers(found["shard"]),
-        offset=_integers(found[f"{family}_offset"]),
-        length=_integers(found[f"{family}_length"]),
+        offset=_integers(found["offset"]),
+        length=_integers(found["length"]),
         targets=_targets(table, len(labels.vocabulary), labels.manifest.label_set["missing"] == "unknown"),
+        spec=spec,
         removed=removed,
     )
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from schemas.dataset import Dataset
 from schemas.errors import TagscaleError
-from schemas.features import LogMelSpec
+from schemas.features import FeatureSpec, LogMelSpec, features_name
 from schemas.progress import Progress
 from training.checkpoints import BEST_NAME, LoopState, model_variables, optimizer_variables
 from training.config import TrainConfig
@@ -70,23 +70,29 @@ def train(config: TrainConfig, out: str) -> TrainSummary:
     started = time.monotonic()
     dataset = Dataset.open(config.dataset)
     labels = open_labels(dataset, config.label_set)
-    config = dataclasses.replace(config, label_set=f"{labels.manifest.name}@{labels.manifest.version}")
-    training = TrackRecords(dataset, labelled_tracks(dataset, labels, config.family, "train"), config.family)
-    validation = TrackRecords(dataset, labelled_tracks(dataset, labels, config.family, "validation"), config.family)
+    spec = features_of(dataset, config)
+    config = dataclasses.replace(
+        config,
+        label_set=f"{labels.manifest.name}@{labels.manifest.version}",
+        features=features_name(spec),
+        hop_length=spec.hop_length if isinstance(spec, LogMelSpec) else config.hop_length,
+    )
+    training = TrackRecords(dataset, labelled_tracks(dataset, labels, spec, "train"))
+    validation = TrackRecords(dataset, labelled_tracks(dataset, labels, spec, "validation"))
     strategy = make_strategy(config.strategy)
     run = RunFolder(out)
     if is_chief(strategy):
         run.begin(config)
         register_run(dataset, out, config)
-    loop = _Loop(config, run, strategy, training, validation, labels.manifest.label_set, _mels(dataset, config))
+    loop = _Loop(config, run, strategy, training, validation, labels.manifest.label_set)
     trained = loop.train()
     removed = training.tracks.removed + validation.tracks.removed
     return TrainSummary(out, loop.state, len(training.tracks), removed, trained, time.monotonic() - started)
 
 
-def _mels(dataset: Dataset, config: TrainConfig) -> int:
-    spec = dataset.spec(config.family)
-    return spec.mels if isinstance(spec, LogMelSpec) else 0
+def features_of(dataset: Dataset, config: TrainConfig) -> FeatureSpec:
+    """The features that a configuration names; raises UserError where the dataset does not hold them."""
+    return dataset.features(config.features) if config.features else dataset.spec(config.family)
 
 
 class _Loop:
@@ -100,7 +106,6 @@ class _Loop:
         training: TrackRecords,
         validation: TrackRecords,
         label_set: dict[str, Any],
-        mels: int,
     ) -> None:
         self._config, self._run, self._strategy = config, run, strategy
         self._validation = validation
@@ -109,7 +114,7 @@ class _Loop:
         self._input = TrainingInput(training, config.patch, config.batch_size, config.seed)
         tags = training.tracks.targets.shape[1]
         with strategy.scope():
-            self._model = build_model(config, tags, mels)
+            self._model = build_model(config, tags, training.spec)
             self._optimizer = _make_optimizer(config)
             self._optimizer.build(self._model.trainable_variables)
         self._variables = {**model_variables(self._model), **optimizer_variables(self._optimizer)}
@@ -256,9 +261,9 @@ def after_plateau(state: LoopState, loss: float, patience: int, epochs: int) -> 
     return dataclasses.replace(state, plateau_wait=0), True
 
 
-def build_model(config: TrainConfig, tags: int, mels: int) -> keras.Model:
-    """The tagger that a configuration describes, with its initial weights."""
-    sizes = {"mels": mels} if config.frontend == "spectrogram" else {}
+def build_model(config: TrainConfig, tags: int, spec: FeatureSpec) -> keras.Model:
+    """The tagger that a configuration describes, over some features, with its initial weights."""
+    sizes = {"mels": spec.mels} if isinstance(spec, LogMelSpec) else {}
     return build_tagger(
         config.model, tags=tags, patch=config.patch, seed=config.seed, dtype_policy=config.precision, **sizes
     )

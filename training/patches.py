@@ -14,12 +14,12 @@ from schemas.errors import UserError
 from schemas.features import HOP_LENGTH, SAMPLE_RATE
 
 
-def patch_length(seconds: float, frontend: str) -> int:
+def patch_length(seconds: float, frontend: str, hop_length: int = HOP_LENGTH) -> int:
     """A patch in frames (spectrogram) or samples (waveform): 15 s are 938 frames or 240,000 samples."""
     samples = round(seconds * SAMPLE_RATE)
     if samples < 1:
         raise UserError(f"--patch-seconds: expected more than 0, received {seconds:g}")
-    return samples if frontend == "waveform" else 1 + samples // HOP_LENGTH
+    return samples if frontend == "waveform" else 1 + samples // hop_length
 
 
 def patch_starts(length: int, patch: int) -> npt.NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import numpy.typing as npt
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError
 from schemas.examples import decode_example
-from schemas.features import INT16_SCALE, Family, LogMelSpec
+from schemas.features import INT16_SCALE, LogMelSpec
 from schemas.storage import read_range
 from schemas.tfrecord import unframe
 from training.labels import LabelledTracks
+
+_READERS = 16  # done marks that are read side by side: in a bucket each one costs a round trip
 
 
 class TrackRecords:
@@ -24,27 +27,33 @@ class TrackRecords:
 
     Args:
         dataset: the dataset.
-        tracks: which tracks.
-        family: the feature to read.
+        tracks: which tracks, and the features to read.
 
     Raises:
-        UserError: the dataset does not hold the family.
         DatasetError: a payload is missing or has another size than its done mark says.
     """
 
-    def __init__(self, dataset: Dataset, tracks: LabelledTracks, family: Family) -> None:
-        spec = dataset.spec(family)
-        self.family = family
+    def __init__(self, dataset: Dataset, tracks: LabelledTracks) -> None:
+        self.spec = tracks.spec
         self.tracks = tracks
-        self.width = spec.mels if isinstance(spec, LogMelSpec) else None
-        self._payloads: dict[tuple[int, int], str] = {}
-        for generation, shard in sorted(set(zip(tracks.generation.tolist(), tracks.shard.tolist(), strict=True))):
-            uri, mark = dataset.payload(family, generation, shard)
-            ours = (tracks.generation == generation) & (tracks.shard == shard)
-            end = int((tracks.offset[ours] + tracks.length[ours]).max())
-            if end > mark.bytes:
-                raise DatasetError(f"{uri}: a record is said to end at byte {end}, the payload has {mark.bytes}")
-            self._payloads[generation, shard] = uri
+        needed = sorted(set(zip(tracks.generation.tolist(), tracks.shard.tolist(), strict=True)))
+        with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+            payloads = dict(
+                zip(needed, readers.map(lambda place: dataset.payload(self.spec, *place), needed), strict=True)
+            )
+        ends: dict[tuple[int, int], int] = {}
+        for place, end in zip(
+            zip(tracks.generation.tolist(), tracks.shard.tolist(), strict=True),
+            (tracks.offset + tracks.length).tolist(),
+            strict=True,
+        ):
+            ends[place] = max(end, ends.get(place, 0))
+        for place, (uri, mark) in payloads.items():
+            if ends[place] > mark.bytes:
+                raise DatasetError(
+                    f"{uri}: a record is said to end at byte {ends[place]}, the payload has {mark.bytes}"
+                )
+        self._payloads = {place: uri for place, (uri, _) in payloads.items()}
 
     def read(self, number: int) -> npt.NDArray[Any]:
         """The feature of track `number`: logmel float16 [frames, mels] or waveform int16 [samples].
@@ -57,11 +66,11 @@ class TrackRecords:
         offset, length = int(tracks.offset[number]), int(tracks.length[number])
         where = f"{uri} at byte {offset}"
         payload = unframe(read_range(uri, offset, length), where=where)
-        track_id, values = decode_example(self.family, payload, where=where)
+        track_id, values = decode_example(self.spec.family, payload, where=where)
         if track_id != tracks.track_ids[number]:
             raise DatasetError(f"{where}: expected track {tracks.track_ids[number]!r}, found {track_id!r}")
-        if self.width is not None and values.shape[1] != self.width:
-            raise DatasetError(f"{where}: expected {self.width} mel bands, found {values.shape[1]}")
+        if isinstance(self.spec, LogMelSpec) and values.shape[1] != self.spec.mels:
+            raise DatasetError(f"{where}: expected {self.spec.mels} mel bands, found {values.shape[1]}")
         return values
 
 

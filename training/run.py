@@ -31,6 +31,7 @@ def cli() -> None:
 @click.option("--dataset", help="Folder of the dataset.")
 @click.option("--label-set", help="NAME for the newest version, NAME@HASH for a certain one.")
 @click.option("--frontend", type=click.Choice(["spectrogram", "waveform"]))
+@click.option("--features", help="Derived features by their name, such as logmel-… [default: those that were built].")
 @click.option("--out", required=True, help="Folder of the run, new or begun before.")
 @click.option("--config", help="YAML file, or the config.json of a run; options given here go over it.")
 @click.option("--strategy", type=click.Choice(["auto", "single", "mirrored", "multi-worker", "tpu"]))

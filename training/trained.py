@@ -8,11 +8,11 @@ import keras
 
 from schemas.dataset import Dataset
 from schemas.errors import UserError
-from schemas.features import LogMelSpec
+from schemas.features import FeatureSpec
 from training.checkpoints import BEST_NAME, LoopState, model_variables
 from training.config import TrainConfig
 from training.labels import LabelVersion, open_labels
-from training.loop import build_model
+from training.loop import build_model, features_of
 from training.run_folder import RunFolder
 
 
@@ -25,6 +25,7 @@ class TrainedRun:
         config: its configuration.
         dataset: the dataset that it was trained on.
         labels: the label version that it was trained on.
+        spec: the features that it was trained on.
         model: the tagger.
         state: the loop's state at the best epoch.
     """
@@ -33,6 +34,7 @@ class TrainedRun:
     config: TrainConfig
     dataset: Dataset
     labels: LabelVersion
+    spec: FeatureSpec
     model: keras.Model
     state: LoopState
 
@@ -51,7 +53,7 @@ def open_run(root: str) -> TrainedRun:
         raise UserError(f"{root}: has no validated epoch yet; run the same `training/run.py train` command again")
     dataset = Dataset.open(config.dataset)
     labels = open_labels(dataset, config.label_set)
-    spec = dataset.spec(config.family)
-    model = build_model(config, len(labels.vocabulary), spec.mels if isinstance(spec, LogMelSpec) else 0)
+    spec = features_of(dataset, config)
+    model = build_model(config, len(labels.vocabulary), spec)
     state = checkpoints.load(BEST_NAME, model_variables(model))
-    return TrainedRun(folder, config, dataset, labels, model, state)
+    return TrainedRun(folder, config, dataset, labels, spec, model, state)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.build.generations import close_generation, not_removed, payload_bytes, wanted_tracks
+from pipeline.build.jobs import unfinished_shards
 from pipeline.build.options import DEFAULT_EXCERPT, BuildOptions
 from pipeline.build.reject_rate import (
     check_preflight,
@@ -22,13 +23,13 @@ from pipeline.build.reject_rate import (
     preflight_size,
     rejects_by_cause,
 )
-from pipeline.build.runner import run_shards, unfinished_shards
+from pipeline.build.runner import run_shards
 from pipeline.build.shards import ShardJob
 from pipeline.build.sources import changed_tracks, remember_sources
 from pipeline.catalog import Catalog, read_catalog
 from pipeline.plan import PlanReader, plan_bytes, plan_tracks, shard_count
 from pipeline.sample import decode_sample, sample_catalog
-from pipeline.versions import feature_versions
+from pipeline.versions import check_versions, feature_versions
 from schemas.dataset import Dataset, same_audio
 from schemas.errors import UserError
 from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpec, logmel_spec_of, specs_for
@@ -228,18 +229,10 @@ def _job(layout: Layout, manifest: DatasetManifest, catalog: Catalog, options: B
     if begun_strict != options.strict:
         how = "with" if begun_strict else "without"
         raise UserError(f"{layout.root}: {generation_name(entry.generation)} was begun {how} --strict; go on {how} it")
-    planned = metadata["versions"]
-    here = feature_versions(options.decoder)
-    if planned != here and not options.allow_other_versions:
-        differences = ", ".join(
-            f"{name} {planned.get(name, 'absent')} -> {here.get(name, 'absent')}"
-            for name in sorted({*planned, *here})
-            if planned.get(name) != here.get(name)
-        )
-        raise UserError(
-            f"{layout.root}: {generation_name(entry.generation)} was begun with other versions ({differences}), so its "
-            "shards would not agree to the last bit; go on with those, or pass --allow-other-versions"
-        )
+    what = f"{layout.root}: {generation_name(entry.generation)}"
+    check_versions(
+        what, metadata["versions"], feature_versions(options.decoder), allow_others=options.allow_other_versions
+    )
     return ShardJob(layout.root, entry.generation, manifest.families, catalog.root, options.decoder, options.strict)
 
 

@@ -13,30 +13,17 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from pipeline.build.jobs import Job, unfinished_shards
 from pipeline.build.lost_workers import ended_by_lost_worker
-from pipeline.build.shards import ShardJob
-from pipeline.build.transforms import LOCAL_WORKER, shard_pipeline
+from pipeline.build.transforms import LOCAL_WORKER, WriteShards
 from schemas.errors import TagscaleError
-from schemas.layout import shard_name
-from schemas.storage import list_names
 
 FRUITLESS_ATTEMPTS = 2  # attempts of a local runner that may end without a single new shard
 POLL_SECONDS = 1.0  # between two looks at the done marks
 
 
-def unfinished_shards(job: ShardJob, shards: int) -> list[int]:
-    """Numbers of the shards that lack a done mark of some family."""
-    done = set.intersection(
-        *(
-            set(list_names(job.layout.features(family, spec.fingerprint, job.generation)))
-            for family, spec in job.families.items()
-        )
-    )
-    return [shard for shard in range(shards) if f"{shard_name(shard)}.json" not in done]
-
-
 def run_shards(
-    job: ShardJob,
+    job: Job,
     shards: int,
     *,
     workers: int | None,
@@ -46,8 +33,8 @@ def run_shards(
     """Write all unfinished shards of a generation.
 
     Args:
-        job: the generation.
-        shards: how many it has.
+        job: what to write.
+        shards: how many the generation has.
         workers: local worker processes; None for one per core. Other runners take their own options.
         beam_options: options for Beam; without `--runner` the job runs on this machine.
         on_progress: called about once a second with the number of finished shards.
@@ -68,7 +55,7 @@ def run_shards(
                 ended_by_lost_worker(),
                 beam.Pipeline(runner=FnApiRunner() if local else None, options=options) as pipeline,
             ):
-                shard_pipeline(pipeline, job, missing)
+                pipeline | "WriteShards" >> WriteShards(job, missing)
         except Exception as error:  # a runner wraps whatever happened in a worker in an exception of its own
             left = unfinished_shards(job, shards)
             fruitless = 0 if len(left) < len(missing) else fruitless + 1
@@ -95,7 +82,7 @@ def _local_options(workers: int | None, shards: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def _watched(job: ShardJob, shards: int, on_progress: Callable[[int], None]) -> Iterator[None]:
+def _watched(job: Job, shards: int, on_progress: Callable[[int], None]) -> Iterator[None]:
     """Count done marks beside the running job; works with any runner, since the marks are files."""
     ended = threading.Event()
 

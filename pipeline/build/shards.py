@@ -6,8 +6,7 @@ import collections
 import contextlib
 import dataclasses
 import hashlib
-import itertools
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,15 +15,12 @@ from pipeline.audio.causes import TrackRejected
 from pipeline.audio.engines import Decoder
 from pipeline.audio.fetch import local_audio
 from pipeline.audio.isolation import DecodedArray, DecodingProcess
+from pipeline.build.payload_file import PayloadFile
 from pipeline.plan import PlanReader
-from schemas.errors import DatasetError
-from schemas.examples import around_values
 from schemas.features import Family, FeatureSpec, LogMelSpec, logmel_spec_of
 from schemas.layout import Layout
-from schemas.manifests import ShardManifest
-from schemas.storage import exists, join, publish, read_bytes, spool, write_atomic, write_if_absent
+from schemas.storage import join, write_atomic
 from schemas.tables import TRACKS
-from schemas.tfrecord import framed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,12 +51,9 @@ class ShardJob:
     def logmel_spec(self) -> LogMelSpec:
         return logmel_spec_of(self.families)
 
-    def is_done(self, shard: int) -> bool:
-        """True if every family's done mark of a shard is there."""
-        return all(
-            exists(self.layout.done_mark(family, spec.fingerprint, self.generation, shard))
-            for family, spec in self.families.items()
-        )
+    def open_writer(self) -> ShardWriter:
+        """What writes its shards."""
+        return ShardWriter(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,22 +97,18 @@ class ShardWriter:
     def write(self, shard: int) -> ShardCounts:
         """Write one shard from its planned rows."""
         job = self._job
-        folders = {
-            family: job.layout.features(family, spec.fingerprint, job.generation)
-            for family, spec in job.families.items()
-        }
         with contextlib.ExitStack() as stack:
             payloads = {
-                family: stack.enter_context(_PayloadFile(family, join(folder, "payload")))
-                for family, folder in folders.items()
+                family: stack.enter_context(PayloadFile(job.layout, spec, job.generation, shard))
+                for family, spec in job.families.items()
             }
             rows = [self._track(row, shard, payloads) for row in self._plan.shard(shard).to_pylist()]
-            for family, payload in payloads.items():
-                spec = job.families[family]
-                payload.publish(job.layout.payload(family, spec.fingerprint, job.generation, shard, payload.sha256))
+            for payload in payloads.values():
+                payload.publish()
         tracks = _tracks_part(rows)
         write_atomic(job.layout.tracks_part(job.generation, shard), tracks)
-        self._write_done_marks(shard, payloads, len(rows), tracks)
+        for payload in payloads.values():
+            payload.mark_done(len(rows), hashlib.sha256(tracks).hexdigest())
         rejects = collections.Counter(row["cause"] for row in rows if row["cause"] is not None)
         return ShardCounts(
             shard=shard,
@@ -128,7 +117,7 @@ class ShardWriter:
             seconds=sum(row["seconds"] or 0.0 for row in rows),
         )
 
-    def _track(self, planned: dict[str, Any], shard: int, payloads: dict[Family, _PayloadFile]) -> dict[str, Any]:
+    def _track(self, planned: dict[str, Any], shard: int, payloads: dict[Family, PayloadFile]) -> dict[str, Any]:
         """Decode one planned track, append its records, and return its row of the tracks table."""
         row = dict.fromkeys(TRACKS.names)
         row.update({name: planned[name] for name in ("track_id", "group", "split")})
@@ -151,70 +140,6 @@ class ShardWriter:
             row["record"] = payload.records
             row[f"{family}_offset"], row[f"{family}_length"] = payload.append(planned["track_id"], arrays[family])
         return row
-
-    def _write_done_marks(
-        self, shard: int, payloads: dict[Family, _PayloadFile], tracks: int, tracks_part: bytes
-    ) -> None:
-        job = self._job
-        for family, payload in payloads.items():
-            mark = ShardManifest(
-                payload=payload.name,
-                records=payload.records,
-                bytes=payload.bytes,
-                sha256=payload.sha256,
-                tracks=tracks,
-                tracks_sha256=hashlib.sha256(tracks_part).hexdigest(),
-            ).to_bytes()
-            uri = job.layout.done_mark(family, job.families[family].fingerprint, job.generation, shard)
-            if not write_if_absent(uri, mark) and read_bytes(uri) != mark:
-                raise DatasetError(
-                    f"{uri}: another process finished this shard with other bytes; did the audio change meanwhile? "
-                    "Remove this file to build the shard again"
-                )
-
-
-class _PayloadFile:
-    """A payload that is being written beside its final place."""
-
-    def __init__(self, family: Family, beside: str) -> None:
-        self._family = family
-        self._spool = spool(beside)
-        self._digest = hashlib.sha256()
-        self.records = 0
-        self.bytes = 0
-        self.name = ""
-
-    def __enter__(self) -> Self:
-        self._path = self._spool.__enter__()
-        self._file: BinaryIO = open(self._path, "wb")
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self._file.close()
-        self._spool.__exit__(*exception)
-
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
-
-    def append(self, track_id: str, values: DecodedArray) -> tuple[int, int]:
-        """Append a record; returns its offset and its length in bytes."""
-        before, after = around_values(self._family, track_id, values.shape[0], values.nbytes)
-        offset = self.bytes
-        for part in framed(
-            len(before) + values.nbytes + len(after), itertools.chain((before,), values.blocks(), (after,))
-        ):
-            self._digest.update(part)
-            self._file.write(part)
-            self.bytes += len(part)
-        self.records += 1
-        return offset, self.bytes - offset
-
-    def publish(self, uri: str) -> None:
-        """Move the finished file to its name."""
-        self._file.close()
-        self.name = uri.rsplit("/", 1)[-1]
-        publish(self._path, uri)
 
 
 def _sha256(values: DecodedArray) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from pipeline.build.shards import ShardCounts, ShardJob, ShardWriter
+from pipeline.build.jobs import Job, ShardCounted, is_done
 
 # Set in the environment of worker processes on this machine: Beam prints each error there with its traceback, and tells
 # it to the process that started them, which says it in one line.
@@ -29,10 +29,10 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]
         shards: numbers of the shards to write.
 
     Returns:
-        A collection of `ShardCounts`.
+        A collection of the counts of each.
     """
 
-    def __init__(self, job: ShardJob, shards: Sequence[int]) -> None:
+    def __init__(self, job: Job, shards: Sequence[int]) -> None:
         super().__init__()
         self._job = job
         self._shards = list(shards)
@@ -52,7 +52,7 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]
 class WriteShard(beam.DoFn):  # type: ignore[misc]
     """Writes the shard of each number that it is given."""
 
-    def __init__(self, job: ShardJob) -> None:
+    def __init__(self, job: Job) -> None:
         self._job = job
         self._records = Metrics.counter("tagscale", "records")
         self._rejects = Metrics.counter("tagscale", "rejects")
@@ -61,10 +61,10 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]
     def setup(self) -> None:
         if os.environ.get(LOCAL_WORKER):
             sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (until the process ends)
-        self._writer = ShardWriter(self._job)
+        self._writer = self._job.open_writer()
 
-    def process(self, shard: int) -> Iterator[ShardCounts]:
-        if self._job.is_done(shard):  # a retried bundle: what it finished stays
+    def process(self, shard: int) -> Iterator[ShardCounted]:
+        if is_done(self._job, shard):  # a retried bundle: what it finished stays
             return
         counts = self._writer.write(shard)
         self._shards.inc()
@@ -74,8 +74,3 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]
 
     def teardown(self) -> None:
         self._writer.close()
-
-
-def shard_pipeline(pipeline: Any, job: ShardJob, shards: Iterable[int]) -> None:
-    """Add the build of `shards` to a Beam pipeline."""
-    pipeline | "WriteShards" >> WriteShards(job, list(shards))  # type: ignore[unused-ignore]

@@ -10,10 +10,11 @@ from typing import Literal, get_args
 from pipeline.removal.remove import known_runs
 from schemas.dataset import Dataset
 from schemas.errors import UserError
+from schemas.features import features_name
 from schemas.layout import generation_name
 from schemas.manifests import LabelsManifest
 from schemas.sole_writer import sole_writer
-from schemas.storage import exists, files_below, join, list_names, read_bytes, remove_tree, size
+from schemas.storage import exists, files_below, join, list_names, read_bytes, remove_tree, size, write_atomic
 
 Kind = Literal["orphans", "fingerprints", "label-versions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -47,7 +48,14 @@ class PruneSummary:
     kept_for_runs: tuple[tuple[str, str], ...]
 
 
-def prune(root: str, kinds: Sequence[Kind] = KINDS, *, keep_versions: int = 1, delete: bool = False) -> PruneSummary:
+def prune(
+    root: str,
+    kinds: Sequence[Kind] = KINDS,
+    *,
+    keep_versions: int = 1,
+    derived: Sequence[str] = (),
+    delete: bool = False,
+) -> PruneSummary:
     """Find what a dataset no longer needs.
 
     Args:
@@ -55,10 +63,12 @@ def prune(root: str, kinds: Sequence[Kind] = KINDS, *, keep_versions: int = 1, d
         kinds: what to look for: `orphans` (files that nothing names, as killed commands leave them), `fingerprints`
             (feature folders that the manifest does not name), `label-versions` (all but the newest).
         keep_versions: how many versions of each label set are kept.
+        derived: names of derived features that are no longer wanted.
         delete: remove what is found; otherwise nothing is changed.
 
     Raises:
-        UserError: there is no dataset there, or its build is unfinished, or another command is changing it.
+        UserError: there is no dataset there, or its build is unfinished, or another command is changing it, or it has
+            no derived features of such a name.
     """
     if keep_versions < 1:
         raise UserError(f"--keep: expected at least 1, received {keep_versions}")
@@ -79,10 +89,30 @@ def prune(root: str, kinds: Sequence[Kind] = KINDS, *, keep_versions: int = 1, d
                 for version, folder in old
                 if version not in runs
             )
+        unwanted = _derived(dataset, derived)
+        found += _measured((folder, "derived features that are no longer wanted") for folder in unwanted.values())
         if delete:
+            if unwanted:
+                kept_entries = tuple(
+                    entry for entry in dataset.manifest.derived if features_name(entry.spec) not in unwanted
+                )
+                manifest = dataclasses.replace(dataset.manifest, derived=kept_entries)
+                write_atomic(dataset.layout.manifest, manifest.to_bytes())
             for path in found:
                 remove_tree(path.uri)
     return PruneSummary(tuple(found), tuple(kept))
+
+
+def _derived(dataset: Dataset, names: Sequence[str]) -> dict[str, str]:
+    """Name -> folder of derived features; raises UserError for a name that is none."""
+    held = {features_name(entry.spec) for entry in dataset.manifest.derived}
+    for name in names:
+        if name not in held:
+            raise UserError(
+                f"--features {name}: expected derived features of {dataset.layout.root} "
+                f"({', '.join(sorted(held)) or 'it has none'})"
+            )
+    return {name: join(dataset.layout.root, "features", name) for name in names}
 
 
 def _measured(paths: Iterable[tuple[str, str]]) -> Iterator[Prunable]:
@@ -93,10 +123,10 @@ def _measured(paths: Iterable[tuple[str, str]]) -> Iterator[Prunable]:
 
 def _orphans(dataset: Dataset) -> Iterator[tuple[str, str]]:
     layout = dataset.layout
-    for family, spec in dataset.manifest.families.items():
-        for entry in dataset.manifest.generations:
-            folder = layout.features(family, spec.fingerprint, entry.generation)
-            named = {dataset.shard_manifest(family, entry.generation, shard).payload for shard in range(entry.shards)}
+    for spec, generations in dataset.whole_features():
+        for entry in dataset.manifest.generations[:generations]:
+            folder = layout.features(spec, entry.generation)
+            named = {dataset.shard_manifest(spec, entry.generation, shard).payload for shard in range(entry.shards)}
             for name in list_names(folder):
                 if name.endswith(".tfrecord") and name not in named:
                     yield join(folder, name), "a payload that no done mark names"
@@ -134,7 +164,7 @@ def _orphaned_splits(dataset: Dataset) -> Iterator[tuple[str, str]]:
 
 def _other_families(dataset: Dataset) -> Iterator[tuple[str, str]]:
     features = join(dataset.layout.root, "features")
-    named = {f"{family}-{spec.fingerprint}" for family, spec in dataset.manifest.families.items()}
+    named = {features_name(spec) for spec, _ in dataset.whole_features()}
     for name in list_names(features):
         if name not in named:
             yield join(features, name), "features that dataset.json does not name"

@@ -7,6 +7,7 @@ call again goes on wherever one was cut short.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator
 
@@ -16,10 +17,9 @@ import pyarrow.compute as pc
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError
 from schemas.examples import blank_example, decode_example
-from schemas.features import Family
+from schemas.features import FeatureSpec
 from schemas.layout import shard_name
-from schemas.manifests import ShardManifest
-from schemas.storage import join, list_names, parent, read_bytes, remove, write_atomic
+from schemas.storage import exists, join, list_names, parent, read_bytes, remove, write_atomic
 from schemas.tfrecord import frame, unframe
 
 
@@ -39,49 +39,47 @@ def purge_tracks(dataset: Dataset, ids: pa.Array, on_progress: Callable[[int, in
     """
     work = list(_payloads_with(dataset, ids))
     rewritten = 0
-    for number, (family, generation, shard, rows) in enumerate(work):
-        rewritten += _purge_payload(dataset, family, generation, shard, rows)
+    for number, (spec, generation, shard, rows) in enumerate(work):
+        rewritten += _purge_payload(dataset, spec, generation, shard, rows)
         on_progress(number + 1, len(work))
     return rewritten
 
 
-def _payloads_with(dataset: Dataset, ids: pa.Array) -> Iterator[tuple[Family, int, int, pa.Table]]:
+def _payloads_with(dataset: Dataset, ids: pa.Array) -> Iterator[tuple[FeatureSpec, int, int, pa.Table]]:
+    """Spec, generation and shard of each payload that holds some of the tracks, with their rows and places."""
     for entry in dataset.manifest.generations:
         tracks = dataset.tracks_of(entry.generation)
-        held = tracks.filter(pc.and_(pc.is_valid(tracks["record"]), pc.is_in(tracks["track_id"], value_set=ids)))
-        for shard in sorted(held["shard"].unique().to_pylist()):
-            rows = held.filter(pc.equal(held["shard"], shard))
-            for family in dataset.manifest.families:
-                yield family, entry.generation, shard, rows
+        held = pc.and_(pc.is_valid(tracks["record"]), pc.is_in(tracks["track_id"], value_set=ids))
+        for spec, generations in dataset.whole_features():
+            places = dataset.places(spec, tracks)
+            rows = tracks.select(["track_id", "shard"]).append_column("offset", places["offset"])
+            rows = rows.append_column("length", places["length"]).filter(held)
+            for shard in sorted(rows["shard"].unique().to_pylist()):
+                # Of a derivation that was cut short, the shards that are done hold these tracks too.
+                if entry.generation < generations or exists(dataset.layout.done_mark(spec, entry.generation, shard)):
+                    yield spec, entry.generation, shard, rows.filter(pc.equal(rows["shard"], shard))
 
 
-def _purge_payload(dataset: Dataset, family: Family, generation: int, shard: int, rows: pa.Table) -> bool:
-    uri, mark = dataset.payload(family, generation, shard)
+def _purge_payload(dataset: Dataset, spec: FeatureSpec, generation: int, shard: int, rows: pa.Table) -> bool:
+    uri, mark = dataset.payload(spec, generation, shard)
     data = bytearray(read_bytes(uri))
-    columns = rows.select(["track_id", f"{family}_offset", f"{family}_length"]).to_pydict()
+    columns = rows.select(["track_id", "offset", "length"]).to_pydict()
     for track_id, offset, length in zip(*columns.values(), strict=True):
         where = f"{uri} at byte {offset}"
-        found, values = decode_example(family, unframe(bytes(data[offset : offset + length]), where=where), where=where)
+        payload = unframe(bytes(data[offset : offset + length]), where=where)
+        found, values = decode_example(spec.family, payload, where=where)
         if found.strip("\0") and found != track_id:
             raise DatasetError(f"{where}: expected track {track_id!r}, found {found!r}")
-        blank = frame(blank_example(family, track_id, len(values), values.nbytes))
+        blank = frame(blank_example(spec.family, track_id, len(values), values.nbytes))
         if len(blank) != length:
             raise DatasetError(f"{where}: expected a record of {len(blank)} bytes, found one of {length}")
         data[offset : offset + length] = blank
     sha256 = hashlib.sha256(data).hexdigest()
-    fingerprint = dataset.spec(family).fingerprint
     if sha256 != mark.sha256:
-        new = dataset.layout.payload(family, fingerprint, generation, shard, sha256)
+        new = dataset.layout.payload(spec, generation, shard, sha256)
         write_atomic(new, bytes(data))
-        turned = ShardManifest(
-            payload=new.rsplit("/", 1)[-1],
-            records=mark.records,
-            bytes=mark.bytes,
-            sha256=sha256,
-            tracks=mark.tracks,
-            tracks_sha256=mark.tracks_sha256,
-        )
-        write_atomic(dataset.layout.done_mark(family, fingerprint, generation, shard), turned.to_bytes())
+        turned = dataclasses.replace(mark, payload=new.rsplit("/", 1)[-1], sha256=sha256)
+        write_atomic(dataset.layout.done_mark(spec, generation, shard), turned.to_bytes())
         mark = turned
     # Also what a call that was cut short, or a late twin of a decoding task, left behind of this shard.
     folder = parent(uri)

@@ -39,7 +39,7 @@ def documented_commands(path: Path) -> list[str]:
 def documents() -> list[Path]:
     return [
         ROOT / "README.md",
-        *(ROOT / "docs" / f"{name}.md" for name in ("layout", "labels", "beam", "training", "audio")),
+        *(ROOT / "docs" / f"{name}.md" for name in ("layout", "labels", "beam", "training", "audio", "catalog")),
     ]
 
 

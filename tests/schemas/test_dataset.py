@@ -9,7 +9,8 @@ import pytest
 
 from schemas.dataset import Dataset, newest_rows
 from schemas.errors import DatasetError, UserError
-from schemas.manifests import DatasetManifest, GenerationEntry
+from schemas.features import Family
+from schemas.manifests import DatasetManifest, GenerationEntry, ShardManifest
 from schemas.storage import write_atomic
 
 
@@ -19,6 +20,11 @@ def newest(*rows: tuple[str, int, int | None]) -> list[tuple[str, int, int | Non
     arrays = [pa.array(list(column), kind) for column, kind in zip(columns, types, strict=True)]
     table = newest_rows(pa.table(arrays, names=["track_id", "generation", "record"]))
     return [tuple(row.values()) for row in table.to_pylist()]
+
+
+def payload_of(root: Path, family: Family, generation: int, shard: int) -> tuple[str, ShardManifest]:
+    opened = Dataset.open(str(root))
+    return opened.payload(opened.spec(family), generation, shard)
 
 
 def test_the_newest_record_of_a_track_wins() -> None:
@@ -43,7 +49,7 @@ def test_a_whole_dataset_opens(built_dataset: Path) -> None:
     tracks = opened.newest_tracks()
     assert tracks["track_id"].to_pylist() == sorted(tracks["track_id"].to_pylist())
     assert opened.identity() == (opened.manifest.generations[0].tracks_sha256,)
-    uri, mark = opened.payload("logmel", 0, 0)
+    uri, mark = opened.payload(opened.spec("logmel"), 0, 0)
     assert Path(uri).stat().st_size == mark.bytes
 
 
@@ -68,32 +74,32 @@ def test_a_family_that_is_not_held_is_the_users_error(dataset: Path) -> None:
 
 
 def test_a_missing_payload_is_named(dataset: Path) -> None:
-    uri, _ = Dataset.open(str(dataset)).payload("waveform", 0, 1)
+    uri, _ = payload_of(dataset, "waveform", 0, 1)
     Path(uri).unlink()
     with pytest.raises(DatasetError, match="the payload is missing though its done mark is there") as error:
-        Dataset.open(str(dataset)).payload("waveform", 0, 1)
+        payload_of(dataset, "waveform", 0, 1)
     assert uri in str(error.value)
 
 
 def test_a_cut_payload_is_found_by_its_size(dataset: Path) -> None:
-    uri, mark = Dataset.open(str(dataset)).payload("waveform", 0, 1)
+    uri, mark = payload_of(dataset, "waveform", 0, 1)
     Path(uri).write_bytes(Path(uri).read_bytes()[:-1])
     with pytest.raises(DatasetError, match=f"expected {mark.bytes} bytes, found {mark.bytes - 1}"):
-        Dataset.open(str(dataset)).payload("waveform", 0, 1)
+        payload_of(dataset, "waveform", 0, 1)
 
 
 def test_a_done_mark_of_another_shard_is_refused(dataset: Path) -> None:
     folder = next((dataset / "features").glob("waveform-*")) / "gen-000"
     (folder / "part-00001.json").write_bytes((folder / "part-00002.json").read_bytes())
     with pytest.raises(DatasetError, match=r"part-00001\.json: names the payload part-00002"):
-        Dataset.open(str(dataset)).payload("waveform", 0, 1)
+        payload_of(dataset, "waveform", 0, 1)
 
 
 def test_a_missing_done_mark_is_named(dataset: Path) -> None:
     mark = next((dataset / "features").glob("logmel-*")) / "gen-000" / "part-00000.json"
     mark.unlink()
     with pytest.raises(DatasetError, match=r"part-00000\.json: a shard's done mark is missing"):
-        Dataset.open(str(dataset)).payload("logmel", 0, 0)
+        payload_of(dataset, "logmel", 0, 0)
 
 
 def test_a_changed_tracks_table_is_found_by_its_checksum(dataset: Path) -> None:

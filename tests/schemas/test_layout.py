@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from schemas.features import LogMelSpec
 from schemas.layout import Layout
 
 
@@ -10,10 +11,11 @@ def test_every_file_lies_where_the_documented_layout_says() -> None:
     digest = "0123456789abcdef" * 4
     assert layout.manifest == "gs://bucket/data/dataset.json"
     assert layout.plan(0) == "gs://bucket/data/plan/gen-000.parquet"
-    folder = "gs://bucket/data/features/logmel-abc/gen-012"
-    assert layout.features("logmel", "abc", 12) == folder
-    assert layout.payload("logmel", "abc", 12, 17, digest) == f"{folder}/part-00017-0123456789abcdef.tfrecord"
-    assert layout.done_mark("logmel", "abc", 12, 17) == f"{folder}/part-00017.json"
+    spec = LogMelSpec()
+    folder = f"gs://bucket/data/features/logmel-{spec.fingerprint}/gen-012"
+    assert layout.features(spec, 12) == folder
+    assert layout.payload(spec, 12, 17, digest) == f"{folder}/part-00017-0123456789abcdef.tfrecord"
+    assert layout.done_mark(spec, 12, 17) == f"{folder}/part-00017.json"
     assert layout.tracks_part(0, 17) == "gs://bucket/data/tracks/gen-000/part-00017.parquet"
     assert layout.tracks(0) == "gs://bucket/data/tracks/gen-000.parquet"
     assert layout.split("default", "abc") == "gs://bucket/data/splits/default/abc.parquet"

@@ -137,7 +137,7 @@ def test_a_spec_under_another_familys_name_is_refused() -> None:
 
 
 def test_families_over_different_waveforms_are_no_dataset() -> None:
-    with pytest.raises(ValueError, match="families: expected both over one waveform"):
+    with pytest.raises(ValueError, match="families: expected all over one waveform"):
         DatasetManifest({"logmel": LogMelSpec(WaveformSpec("full")), "waveform": WaveformSpec("center:30")}, (), {})
 
 

@@ -25,7 +25,7 @@ def run_copy(small_run: str, tmp_path: Path) -> str:
 
 
 def _records(run: TrainedRun, split: str) -> TrackRecords:
-    return TrackRecords(run.dataset, labelled_tracks(run.dataset, run.labels, "logmel", split), "logmel")
+    return TrackRecords(run.dataset, labelled_tracks(run.dataset, run.labels, run.dataset.spec("logmel"), split))
 
 
 def test_the_evaluation_is_scikit_learns_on_one_row_per_track_of_the_split(run_copy: str) -> None:

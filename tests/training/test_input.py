@@ -18,7 +18,9 @@ from training.records import TrackRecords, as_float
 @pytest.fixture
 def records(small_dataset: SmallDataset) -> TrackRecords:
     dataset = Dataset.open(small_dataset.root)
-    return TrackRecords(dataset, labelled_tracks(dataset, open_labels(dataset, "small"), "logmel", "train"), "logmel")
+    return TrackRecords(
+        dataset, labelled_tracks(dataset, open_labels(dataset, "small"), dataset.spec("logmel"), "train")
+    )
 
 
 def _elements(source: TrainingInput, **options: object) -> list[tuple[np.ndarray, np.ndarray, float]]:
@@ -93,8 +95,8 @@ def test_an_error_of_a_reading_thread_keeps_its_words(small_dataset: SmallDatase
 
     copy = small_dataset.copy(tmp_path / "copy")
     dataset = Dataset.open(copy.root)
-    tracks = labelled_tracks(dataset, open_labels(dataset, "small"), "logmel", "train")
-    broken = TrackRecords(dataset, tracks, "logmel")
+    tracks = labelled_tracks(dataset, open_labels(dataset, "small"), dataset.spec("logmel"), "train")
+    broken = TrackRecords(dataset, tracks)
     for payload in Path(copy.root, "features").glob("logmel-*/gen-000/*.tfrecord"):
         payload.write_bytes(bytes(payload.stat().st_size))
     source = TrainingInput(broken, 63, 8, seed=0)

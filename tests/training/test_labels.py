@@ -24,7 +24,7 @@ def test_every_track_is_in_one_split_with_the_tags_that_it_was_annotated_with(sm
     assert labels.vocabulary == TAGS
     seen: dict[str, list[str]] = {}
     for split in SPLITS:
-        tracks = labelled_tracks(dataset, labels, "logmel", split)
+        tracks = labelled_tracks(dataset, labels, dataset.spec("logmel"), split)
         for track_id, targets in zip(tracks.track_ids, tracks.targets, strict=True):
             seen[track_id] = [tag for tag, target in zip(TAGS, targets, strict=True) if target == 1]
     assert seen == {f"track-{number:02d}": sound_of(number)[1] for number in range(TRACKS)}
@@ -34,7 +34,7 @@ def test_artists_never_straddle_two_splits(small_dataset: SmallDataset) -> None:
     dataset = Dataset.open(small_dataset.root)
     labels = open_labels(dataset, "small")
     artists = [
-        {int(track[-2:]) // 2 for track in labelled_tracks(dataset, labels, "logmel", split).track_ids}
+        {int(track[-2:]) // 2 for track in labelled_tracks(dataset, labels, dataset.spec("logmel"), split).track_ids}
         for split in SPLITS
     ]
     assert not (artists[0] & artists[1] or artists[0] & artists[2] or artists[1] & artists[2])
@@ -63,7 +63,7 @@ def test_a_split_without_tracks_says_how_to_make_another(small_dataset: SmallDat
     make_split(dataset, "test-only", SplitMethod((0, 0, 100)))
     lay_labels(copy.root, [str(copy.folder / "annotations.csv")], str(copy.folder / "small.yaml"), "test-only")
     with pytest.raises(UserError, match="has no train track; make another with `pipeline.run split`"):
-        labelled_tracks(dataset, open_labels(dataset, "small"), "logmel", "train")
+        labelled_tracks(dataset, open_labels(dataset, "small"), dataset.spec("logmel"), "train")
 
 
 def test_a_table_that_lost_rows_is_found(small_dataset: SmallDataset, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_unknown_and_graded_values_reach_the_targets(small_dataset: SmallDataset
         rows = {
             track: targets.tolist()
             for split in SPLITS
-            for tracks in [labelled_tracks(dataset, labels, "logmel", split)]
+            for tracks in [labelled_tracks(dataset, labels, dataset.spec("logmel"), split)]
             for track, targets in zip(tracks.track_ids, tracks.targets, strict=True)
         }
         expected = {
@@ -110,10 +110,10 @@ def test_tracks_removed_since_are_left_out_and_counted(small_dataset: SmallDatas
     copy = small_dataset.copy(tmp_path / "copy")
     dataset = Dataset.open(copy.root)
     labels = open_labels(dataset, "small")
-    before = labelled_tracks(dataset, labels, "logmel", "train")
+    before = labelled_tracks(dataset, labels, dataset.spec("logmel"), "train")
     (tmp_path / "gone.txt").write_text(f"{before.track_ids[0]}\n{before.track_ids[3]}\n")
     remove(copy.root, str(tmp_path / "gone.txt"), purge=True)
-    after = labelled_tracks(dataset, labels, "logmel", "train")
+    after = labelled_tracks(dataset, labels, dataset.spec("logmel"), "train")
     assert (len(after), after.removed, before.removed) == (len(before) - 2, 2, 0)
     assert not {before.track_ids[0], before.track_ids[3]} & set(after.track_ids)
 

@@ -16,7 +16,7 @@ from training.records import TrackRecords
 
 def _tracks(root: str, family: Family = "logmel", split: str = "train") -> tuple[Dataset, LabelledTracks]:
     dataset = Dataset.open(root)
-    return dataset, labelled_tracks(dataset, open_labels(dataset, "small"), family, split)
+    return dataset, labelled_tracks(dataset, open_labels(dataset, "small"), dataset.spec(family), split)
 
 
 def _payloads(root: str, family: Family = "logmel") -> list[Path]:
@@ -25,7 +25,7 @@ def _payloads(root: str, family: Family = "logmel") -> list[Path]:
 
 def _read_all(root: str) -> None:
     dataset, tracks = _tracks(root)
-    records = TrackRecords(dataset, tracks, "logmel")
+    records = TrackRecords(dataset, tracks)
     for number in range(len(tracks)):
         records.read(number)
 
@@ -33,7 +33,7 @@ def _read_all(root: str) -> None:
 @pytest.mark.parametrize("family", ["logmel", "waveform"])
 def test_each_track_gets_its_own_record_with_the_stored_length(small_dataset: SmallDataset, family: Family) -> None:
     dataset, tracks = _tracks(small_dataset.root, family)
-    records = TrackRecords(dataset, tracks, family)
+    records = TrackRecords(dataset, tracks)
     for number, track_id in enumerate(tracks.track_ids):
         values = records.read(number)
         samples = round((2.0, 3.1, 4.0)[int(track_id[-2:]) % 3] * 16_000)
@@ -51,11 +51,11 @@ def test_a_payload_cut_on_a_record_boundary_is_found_before_the_first_step(
     copy = small_dataset.copy(tmp_path / "copy")
     dataset, tracks = _tracks(copy.root)
     shard = tracks.shard[0]
-    uri, _ = dataset.payload("logmel", 0, int(shard))
+    uri, _ = dataset.payload(dataset.spec("logmel"), 0, int(shard))
     last = int(tracks.offset[tracks.shard == shard].max())
     Path(uri).write_bytes(Path(uri).read_bytes()[:last])
     with pytest.raises(DatasetError, match=r"expected \d+ bytes, found \d+; the file was cut or replaced"):
-        TrackRecords(dataset, tracks, "logmel")
+        TrackRecords(dataset, tracks)
 
 
 def test_two_swapped_payloads_are_found(small_dataset: SmallDataset, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_two_swapped_payloads_are_found(small_dataset: SmallDataset, tmp_path: P
 def test_two_swapped_payloads_of_one_size_are_found_by_their_ids(small_dataset: SmallDataset, tmp_path: Path) -> None:
     copy = small_dataset.copy(tmp_path / "copy")
     dataset, tracks = _tracks(copy.root)
-    records = TrackRecords(dataset, tracks, "logmel")
+    records = TrackRecords(dataset, tracks)
     same = [
         (a, b)
         for a in range(len(tracks))
@@ -79,7 +79,7 @@ def test_two_swapped_payloads_of_one_size_are_found_by_their_ids(small_dataset: 
         if tracks.length[a] == tracks.length[b] and tracks.shard[a] != tracks.shard[b]
     ]
     a, b = same[0]
-    uri_a, uri_b = (dataset.payload("logmel", 0, int(tracks.shard[number]))[0] for number in (a, b))
+    uri_a, uri_b = (dataset.payload(dataset.spec("logmel"), 0, int(tracks.shard[number]))[0] for number in (a, b))
     record_a = Path(uri_a).read_bytes()[tracks.offset[a] : tracks.offset[a] + tracks.length[a]]
     data = bytearray(Path(uri_b).read_bytes())
     data[tracks.offset[b] : tracks.offset[b] + tracks.length[b]] = record_a

@@ -32,9 +32,8 @@ class Served:
     def records(self, family: str) -> TrackRecords:
         from training.labels import labelled_tracks
 
-        return TrackRecords(
-            self.run.dataset, labelled_tracks(self.run.dataset, self.run.labels, family, "train"), family
-        )
+        spec = self.run.dataset.spec(family)
+        return TrackRecords(self.run.dataset, labelled_tracks(self.run.dataset, self.run.labels, spec, "train"))
 
     def call(self, name: str, **inputs: object) -> np.ndarray:
         (output,) = self.signatures[name](**{key: tf.constant(value) for key, value in inputs.items()}).values()

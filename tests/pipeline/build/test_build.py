@@ -56,7 +56,7 @@ def test_records_hold_what_the_tracks_table_says(built_dataset: Path, small_corp
     for row in tracks:
         arrays = {}
         for family in ("logmel", "waveform"):
-            uri, _ = dataset.payload(family, 0, row["shard"])
+            uri, _ = dataset.payload(dataset.spec(family), 0, row["shard"])
             record = read_range(uri, row[f"{family}_offset"], row[f"{family}_length"])
             track_id, arrays[family] = decode_example(family, unframe(record, where=uri), where=uri)
             assert track_id == row["track_id"]

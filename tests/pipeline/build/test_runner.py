@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.runner import run_shards, unfinished_shards
+from pipeline.build.jobs import unfinished_shards
+from pipeline.build.runner import run_shards
 from pipeline.build.shards import ShardJob
 from schemas.errors import TagscaleError
 from schemas.manifests import DatasetManifest

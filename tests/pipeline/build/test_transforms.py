@@ -9,7 +9,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
 from pipeline.build.shards import ShardCounts, ShardJob
-from pipeline.build.transforms import WriteShards, shard_pipeline
+from pipeline.build.transforms import WriteShards
 from schemas.manifests import DatasetManifest
 from tests.conftest import SmallCorpus
 
@@ -40,5 +40,5 @@ def test_each_missing_shard_gives_its_counts_and_a_finished_one_none(dataset: Pa
 
 def test_the_job_graph_stays_small_whatever_the_catalogs_size(built_dataset: Path, small_corpus: SmallCorpus) -> None:
     pipeline = beam.Pipeline(runner=FnApiRunner())
-    shard_pipeline(pipeline, job_of(built_dataset, small_corpus), range(7_500))
+    pipeline | WriteShards(job_of(built_dataset, small_corpus), range(7_500))
     assert len(pipeline.to_runner_api().SerializeToString()) < GRAPH_BYTES

@@ -38,7 +38,7 @@ def bytes_of(root: Path, family: str, track: str) -> bytes:
     """A track's record as it lies on the disk, tombstone or not."""
     dataset = Dataset.open(str(root))
     row = next(row for row in dataset.tracks_of(0).to_pylist() if row["track_id"] == track)
-    uri, _ = dataset.payload(family, 0, row["shard"])
+    uri, _ = dataset.payload(dataset.spec(family), 0, row["shard"])
     return read_range(uri, row[f"{family}_offset"], row[f"{family}_length"])
 
 

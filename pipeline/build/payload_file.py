@@ -1,0 +1,102 @@
+"""A shard's payload while it is written, and the done mark that makes it count."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Protocol, Self
+
+from schemas.errors import DatasetError
+from schemas.examples import around_values
+from schemas.features import FeatureSpec
+from schemas.layout import Layout
+from schemas.manifests import ShardManifest
+from schemas.storage import join, publish, read_bytes, spool, write_if_absent
+from schemas.tfrecord import framed
+
+
+class FeatureBytes(Protocol):
+    """A feature that is written as it is read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def blocks(self) -> Iterator[bytes]:
+        """Its bytes, a few at a time."""
+        ...
+
+
+class PayloadFile:
+    """A payload that is being written beside its final place.
+
+    Args:
+        layout: of the dataset.
+        spec: of the features.
+        generation: number of the generation.
+        shard: number of the shard.
+    """
+
+    def __init__(self, layout: Layout, spec: FeatureSpec, generation: int, shard: int) -> None:
+        self._layout = layout
+        self._place = spec, generation, shard
+        self._spool = spool(join(layout.features(spec, generation), "payload"))
+        self._digest = hashlib.sha256()
+        self.records = 0
+        self.bytes = 0
+
+    def __enter__(self) -> Self:
+        self._path = self._spool.__enter__()
+        self._file: BinaryIO = open(self._path, "wb")
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._file.close()
+        self._spool.__exit__(*exception)
+
+    def append(self, track_id: str, values: FeatureBytes) -> tuple[int, int]:
+        """Append a record; returns its offset and its length in bytes."""
+        before, after = around_values(self._place[0].family, track_id, values.shape[0], values.nbytes)
+        offset = self.bytes
+        for part in framed(
+            len(before) + values.nbytes + len(after), itertools.chain((before,), values.blocks(), (after,))
+        ):
+            self._digest.update(part)
+            self._file.write(part)
+            self.bytes += len(part)
+        self.records += 1
+        return offset, self.bytes - offset
+
+    def publish(self) -> None:
+        """Move the finished file to its name, which carries its hash."""
+        self._file.close()
+        publish(self._path, self._layout.payload(*self._place, self._digest.hexdigest()))
+
+    def mark_done(self, tracks: int, tracks_sha256: str) -> None:
+        """Create the done mark, the last act of a shard.
+
+        Args:
+            tracks: rows of the shard's tracks part.
+            tracks_sha256: of that part.
+
+        Raises:
+            DatasetError: there is a mark of other bytes.
+        """
+        sha256 = self._digest.hexdigest()
+        mark = ShardManifest(
+            payload=self._layout.payload(*self._place, sha256).rsplit("/", 1)[-1],
+            records=self.records,
+            bytes=self.bytes,
+            sha256=sha256,
+            tracks=tracks,
+            tracks_sha256=tracks_sha256,
+        ).to_bytes()
+        uri = self._layout.done_mark(*self._place)
+        if not write_if_absent(uri, mark) and read_bytes(uri) != mark:
+            raise DatasetError(
+                f"{uri}: another process finished this shard with other bytes; did the audio change meanwhile? "
+                "Remove this file to build the shard again"
+            )

@@ -1,0 +1,169 @@
+"""Make another log-mel family from a dataset's waveform shards, with Beam. `derive` is what the command calls."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.build.jobs import unfinished_shards
+from pipeline.build.runner import run_shards
+from pipeline.derive.shards import DerivedShardJob
+from pipeline.versions import check_versions, logmel_versions
+from schemas.dataset import Dataset
+from schemas.errors import UserError
+from schemas.features import LogMelSpec, WaveformSpec, features_name
+from schemas.filterbank import mel_filterbank
+from schemas.layout import generation_name
+from schemas.manifests import DerivedEntry
+from schemas.progress import Progress
+from schemas.sole_writer import sole_writer
+from schemas.storage import remove_temporaries, write_atomic
+
+
+@dataclasses.dataclass(frozen=True)
+class DeriveOptions:
+    """How the new family differs from the default one; None leaves a setting as that has it.
+
+    Attributes:
+        mels: number of mel bands.
+        n_fft: samples of the window and the transform.
+        hop_length: samples between frames.
+        workers: local worker processes; None for one per core.
+        allow_other_versions: resume a generation that was begun with other library versions.
+        beam_options: options for Beam; without --runner the job runs here.
+    """
+
+    mels: int | None = None
+    n_fft: int | None = None
+    hop_length: int | None = None
+    workers: int | None = None
+    allow_other_versions: bool = False
+    beam_options: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for option, value in (
+            ("--n-mels", self.mels),
+            ("--n-fft", self.n_fft),
+            ("--hop-length", self.hop_length),
+            ("--workers", self.workers),
+        ):
+            if value is not None and value < 1:
+                raise UserError(f"{option}: expected at least 1, received {value}")
+
+
+@dataclasses.dataclass(frozen=True)
+class DeriveSummary:
+    """What a derivation did.
+
+    Attributes:
+        dataset: its folder.
+        name: of the features, such as logmel-0123456789ab.
+        spec: of them.
+        built: generations that this call finished.
+        records: tracks in those generations.
+        bytes: of their payloads.
+        empty_bands: mel bands that no bin of the transform falls into, and that are zero everywhere.
+        seconds: wall time of this call.
+    """
+
+    dataset: str
+    name: str
+    spec: LogMelSpec
+    built: tuple[int, ...]
+    records: int
+    bytes: int
+    empty_bands: int
+    seconds: float
+
+
+def derive(root: str, options: DeriveOptions) -> DeriveSummary:
+    """Make a log-mel family of other settings; the same call again resumes, and follows a dataset that has grown.
+
+    Args:
+        root: the dataset.
+        options: see `DeriveOptions`.
+
+    Raises:
+        UserError: there is no dataset, it holds no waveforms, or it was built with these very settings.
+        DatasetError: a waveform payload is damaged.
+        TagscaleError: the Beam job failed; what is finished stays.
+    """
+    started = time.monotonic()
+    dataset = Dataset.open(root)
+    spec = _spec(dataset, options)
+    with sole_writer(dataset.layout.root):
+        dataset = Dataset.open(root)
+        entry = next((entry for entry in dataset.manifest.derived if entry.spec == spec), None)
+        # Named before anything is written: a purge finds what a derivation that was cut short left.
+        entry = _begin(dataset, entry or DerivedEntry(spec, 0, logmel_versions()), options)
+        built = range(entry.generations, len(dataset.manifest.generations))
+        for generation in built:
+            _derive_generation(dataset, spec, generation, options)
+            entry = dataclasses.replace(entry, generations=generation + 1)
+            manifest = dataset.manifest.with_derived(entry)
+            write_atomic(dataset.layout.manifest, manifest.to_bytes())
+            dataset = Dataset(dataset.layout, manifest)
+    marks = [
+        dataset.shard_manifest(spec, generation, shard)
+        for generation in built
+        for shard in range(dataset.manifest.generations[generation].shards)
+    ]
+    bank = mel_filterbank(spec.sample_rate, spec.n_fft, spec.mels)
+    return DeriveSummary(
+        dataset=dataset.layout.root,
+        name=features_name(spec),
+        spec=spec,
+        built=tuple(built),
+        records=sum(mark.records for mark in marks),
+        bytes=sum(mark.bytes for mark in marks),
+        empty_bands=int(np.count_nonzero(bank.sum(axis=0) == 0)),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _spec(dataset: Dataset, options: DeriveOptions) -> LogMelSpec:
+    waveform = dataset.spec("waveform")
+    if not isinstance(waveform, WaveformSpec):
+        raise TypeError(f"Expected a waveform spec. Received: {waveform}")
+    chosen = {name: getattr(options, name) for name in ("mels", "n_fft", "hop_length")}
+    spec = LogMelSpec(waveform=waveform, **{name: value for name, value in chosen.items() if value is not None})
+    if spec.hop_length > spec.n_fft:
+        raise UserError(
+            f"--hop-length: expected at most --n-fft ({spec.n_fft}), received {spec.hop_length}; samples between two windows "
+            "would be in none"
+        )
+    if spec in dataset.manifest.families.values():
+        raise UserError(
+            f"{dataset.layout.root}: was built with {features_name(spec)}, which has these settings (n_mels {spec.mels}, n_fft "
+            f"{spec.n_fft}, hop_length {spec.hop_length}); choose others"
+        )
+    return spec
+
+
+def _begin(dataset: Dataset, entry: DerivedEntry, options: DeriveOptions) -> DerivedEntry:
+    """The entry in the manifest, once it is sure that it may be gone on with here."""
+    here = logmel_versions()
+    generations = dataset.manifest.generations
+    if entry.generations == len(generations):
+        return entry
+    job = DerivedShardJob(dataset.layout.root, entry.generations, entry.spec)
+    begun = len(unfinished_shards(job, generations[job.generation].shards)) < generations[job.generation].shards
+    if begun:
+        what = f"{dataset.layout.root}: {generation_name(job.generation)} of {features_name(entry.spec)}"
+        check_versions(what, entry.versions, here, allow_others=options.allow_other_versions)
+    else:
+        entry = dataclasses.replace(entry, versions=here)
+    write_atomic(dataset.layout.manifest, dataset.manifest.with_derived(entry).to_bytes())
+    return entry
+
+
+def _derive_generation(dataset: Dataset, spec: LogMelSpec, generation: int, options: DeriveOptions) -> None:
+    job = DerivedShardJob(dataset.layout.root, generation, spec)
+    shards = dataset.manifest.generations[generation].shards
+    with Progress(f"derive {generation_name(generation)}", shards, "shards") as progress:
+        progress.start_at(shards - len(unfinished_shards(job, shards)))
+        run_shards(job, shards, workers=options.workers, beam_options=options.beam_options, on_progress=progress.update)
+    remove_temporaries(dataset.layout.features(spec, generation))

@@ -1,0 +1,128 @@
+"""Write one shard of a derived log-mel family from the shard's waveform payload."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from threadpoolctl import threadpool_limits
+
+from pipeline.audio.logmel import STORED_DTYPE, logmel_blocks
+from pipeline.build.payload_file import PayloadFile
+from pipeline.derive.stored_waveforms import StoredTrack, StoredWaveforms
+from schemas.dataset import Dataset
+from schemas.features import Family, FeatureSpec, LogMelSpec
+from schemas.layout import Layout
+
+_BLANK_BLOCK = 1 << 20  # bytes written at a time for an erased track
+
+
+@dataclasses.dataclass(frozen=True)
+class DerivedShardJob:
+    """What a worker needs to know about the generation that it derives; small, since it travels in the job graph.
+
+    Attributes:
+        dataset: the dataset's folder.
+        generation: which one.
+        spec: of the log-mel family to write.
+    """
+
+    dataset: str
+    generation: int
+    spec: LogMelSpec
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.dataset)
+
+    @property
+    def families(self) -> dict[Family, FeatureSpec]:
+        return {"logmel": self.spec}
+
+    def open_writer(self) -> DerivedShardWriter:
+        """What writes its shards."""
+        return DerivedShardWriter(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class DerivedCounts:
+    """How the tracks of a shard ended.
+
+    Attributes:
+        records: tracks with features, as in the waveform payload.
+        rejects: none; what has no waveform was rejected when it was decoded.
+    """
+
+    records: int
+    rejects: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+class DerivedShardWriter:
+    """Writes shards of one derived family in one generation.
+
+    A shard appears whole: its done mark is created last and only if absent. Its records stand in the order of the
+    waveform payload's; a track that was erased there is blank here too.
+    """
+
+    def __init__(self, job: DerivedShardJob) -> None:
+        self._job = job
+        self._dataset = Dataset.open(job.dataset)
+        columns = ["track_id", "shard", "record", "seconds", "waveform_offset"]
+        self._tracks = self._dataset.tracks_of(job.generation).select(columns)
+        self._shards = self._tracks["shard"].to_numpy()
+        # Beam imported numpy before anything could be said in the environment; a worker is one of many.
+        self._one_thread = threadpool_limits(1, "blas")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._one_thread.restore_original_limits()
+
+    def write(self, shard: int) -> DerivedCounts:
+        """Write one shard; raises DatasetError where its waveforms are not whole."""
+        job = self._job
+        with contextlib.ExitStack() as stack:
+            stored = stack.enter_context(StoredWaveforms(self._dataset, job.spec.waveform, job.generation, shard))
+            payload = stack.enter_context(PayloadFile(job.layout, job.spec, job.generation, shard))
+            for row in self._rows(shard).to_pylist():
+                samples = round(row["seconds"] * job.spec.sample_rate)
+                track = stored.track(row["track_id"], row["waveform_offset"], samples)
+                payload.append(track.track_id, _DerivedLogMel(track, job.spec))
+            payload.publish()
+            payload.mark_done(stored.mark.tracks, stored.mark.tracks_sha256)
+        return DerivedCounts(payload.records)
+
+    def _rows(self, shard: int) -> pa.Table:
+        first, end = np.searchsorted(self._shards, (shard, shard + 1))
+        rows = self._tracks.slice(first, end - first)
+        return rows.filter(pc.is_valid(rows["record"]))
+
+
+class _DerivedLogMel:
+    """The log-mel spectrogram of a stored waveform, computed as it is written."""
+
+    def __init__(self, track: StoredTrack, spec: LogMelSpec) -> None:
+        self._track, self._spec = track, spec
+        self.shape = (spec.frames(track.samples), spec.mels)
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * STORED_DTYPE.itemsize
+
+    def blocks(self) -> Iterator[bytes]:
+        if self._track.is_blank:
+            for start in range(0, self.nbytes, _BLANK_BLOCK):
+                yield bytes(min(_BLANK_BLOCK, self.nbytes - start))
+        else:
+            for block in logmel_blocks(self._track.read, self._track.samples, self._spec):
+                yield block.astype(STORED_DTYPE).tobytes()

@@ -1,0 +1,52 @@
+"""Where the records of a derived log-mel family lie: computed, since nothing but ids and lengths decides it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.examples import EXAMPLE_DTYPES, around_values
+from schemas.features import LogMelSpec
+from schemas.tfrecord import OVERHEAD_BYTES
+
+
+def record_length(spec: LogMelSpec, id_bytes: int, samples: int) -> int:
+    """Bytes of a whole TFRecord record of a log-mel family.
+
+    Args:
+        spec: of the family.
+        id_bytes: length of the track's id, UTF-8.
+        samples: of the stored waveform.
+    """
+    frames = spec.frames(samples)
+    values = frames * spec.mels * EXAMPLE_DTYPES[spec.family].itemsize
+    return sum(map(len, around_values(spec.family, "\0" * id_bytes, frames, values))) + values + OVERHEAD_BYTES
+
+
+def computed_places(spec: LogMelSpec, tracks: pa.Table) -> pa.Table:
+    """Offset and length in the shard's payload of each row's record.
+
+    Args:
+        spec: of the family.
+        tracks: schema TRACKS, whole shards one after the other, each in the order of its records.
+
+    Returns:
+        Columns `offset` and `length`, int64, null where the track was rejected.
+    """
+    kept = tracks["record"].is_valid().to_numpy()
+    id_bytes = pc.binary_length(tracks["track_id"].cast(pa.binary())).to_numpy()
+    samples = np.rint(pc.fill_null(tracks["seconds"], 0.0).to_numpy() * spec.sample_rate).astype(np.int64)
+    # Few pairs differ, however many tracks there are: most excerpts are equally long.
+    pairs, which = np.unique(np.stack([id_bytes, samples], axis=1)[kept], axis=0, return_inverse=True)
+    lengths: npt.NDArray[np.int64] = np.zeros(tracks.num_rows, np.int64)
+    known = np.array([record_length(spec, int(size), int(count)) for size, count in pairs], np.int64)
+    lengths[kept] = known[which.reshape(-1)] if len(pairs) else 0
+    ends = np.cumsum(lengths)
+    shards = tracks["shard"].to_numpy()
+    first = np.searchsorted(shards, shards)  # row of the first track of each row's shard
+    offsets = ends - lengths - (ends - lengths)[first] if len(shards) else ends
+    return pa.table(
+        {"offset": pa.array(offsets, pa.int64(), mask=~kept), "length": pa.array(lengths, pa.int64(), mask=~kept)}
+    )
