@@ -1,27 +1,27 @@
-"""Files by path or URI: local folders and, through fsspec, gs:// and the other stores it knows.
+"""Files by path or URI: local folders and, through `schemas.object_store`, gs:// and the other stores fsspec knows.
 
-Two promises hold for every store: a file appears whole or not at all (`write_atomic`, `publish`), and
-`write_if_absent` never replaces what another process wrote first.
+Three promises hold everywhere: a file appears whole or not at all (`write_atomic`, `publish`), `write_if_absent` never
+replaces what another process wrote first, and no answer comes from a cache.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import hashlib
 import os
 import posixpath
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, BinaryIO
 
-import fsspec
-
+from schemas import object_store
 from schemas.errors import UserError
 
 TEMPORARY_PREFIX = ".tmp-"  # what a killed process may leave behind; readers never look at such names
-_COPY_BLOCK = 1 << 20  # bytes read at a time when hashing or copying
+_BLOCK = 1 << 20  # bytes read at a time when hashing
 
 
 def is_remote(uri: str) -> bool:
@@ -51,37 +51,31 @@ def parent(uri: str) -> str:
     return os.path.dirname(os.path.abspath(local_path(uri)))
 
 
-@functools.cache
-def _remote_filesystem(scheme: str) -> Any:
-    return fsspec.filesystem(scheme)
-
-
-def filesystem(uri: str) -> Any:
-    """The fsspec file system of a remote URI."""
-    return _remote_filesystem(uri.split("://", 1)[0])
-
-
 def exists(uri: str) -> bool:
-    return bool(filesystem(uri).exists(uri)) if is_remote(uri) else os.path.exists(local_path(uri))
+    return _remote_type(uri) is not None if is_remote(uri) else os.path.exists(local_path(uri))
 
 
 def is_folder(uri: str) -> bool:
-    return bool(filesystem(uri).isdir(uri)) if is_remote(uri) else os.path.isdir(local_path(uri))
+    return _remote_type(uri) == "directory" if is_remote(uri) else os.path.isdir(local_path(uri))
+
+
+def _remote_type(uri: str) -> str | None:
+    """`file` or `directory`; None where a store has neither, and an error where it does not say."""
+    try:
+        return str(object_store.info(uri)["type"])
+    except FileNotFoundError:
+        return None
 
 
 def size(uri: str) -> int:
     """Bytes of a file; raises FileNotFoundError."""
-    return int(filesystem(uri).size(uri)) if is_remote(uri) else os.path.getsize(local_path(uri))
+    return int(object_store.info(uri)["size"]) if is_remote(uri) else os.path.getsize(local_path(uri))
 
 
 def list_names(folder: str) -> list[str]:
     """Names in a folder, sorted, temporary files left out; empty if there is no such folder."""
     if is_remote(folder):
-        store = filesystem(folder)
-        try:
-            names = [posixpath.basename(path.rstrip("/")) for path in store.ls(folder, detail=False, refresh=True)]
-        except FileNotFoundError:
-            names = []
+        names = [posixpath.basename(entry["name"].rstrip("/")) for entry in object_store.list_folder(folder)]
     else:
         try:
             names = os.listdir(local_path(folder))
@@ -90,20 +84,28 @@ def list_names(folder: str) -> list[str]:
     return sorted(name for name in names if name and not name.startswith(TEMPORARY_PREFIX))
 
 
+def matching(pattern: str) -> list[str]:
+    """Files and folders that a glob matches, sorted."""
+    return sorted(object_store.matching(pattern) if is_remote(pattern) else glob.glob(local_path(pattern)))
+
+
 def open_read(uri: str) -> BinaryIO:
     """An open binary file; raises FileNotFoundError."""
-    return cast(BinaryIO, filesystem(uri).open(uri, "rb") if is_remote(uri) else open(local_path(uri), "rb"))
+    return object_store.open_read(uri) if is_remote(uri) else open(local_path(uri), "rb")
 
 
 def read_bytes(uri: str) -> bytes:
-    with open_read(uri) as file:
+    """A whole file; raises FileNotFoundError."""
+    if is_remote(uri):
+        return object_store.read(uri)
+    with open(local_path(uri), "rb") as file:
         return file.read()
 
 
 def read_range(uri: str, offset: int, length: int) -> bytes:
     """`length` bytes from `offset`, fewer where the file ends sooner."""
     if is_remote(uri):
-        return bytes(filesystem(uri).cat_file(uri, start=offset, end=offset + length))
+        return object_store.read_range(uri, offset, length)
     path = local_path(uri)
     # Keyed by inode too: a file that was replaced under its name is opened anew. The name `reader` keeps the file
     # open while it is read, also when another thread's call pushes it out of the cache.
@@ -132,7 +134,7 @@ def remove(uri: str) -> None:
     """Remove a file; one that is not there is no error."""
     with contextlib.suppress(FileNotFoundError):
         if is_remote(uri):
-            filesystem(uri).rm_file(uri)
+            object_store.remove(uri)
         else:
             os.remove(local_path(uri))
 
@@ -140,8 +142,7 @@ def remove(uri: str) -> None:
 def files_below(uri: str, *, temporary: bool = False) -> list[str]:
     """All files at or below a path, sorted: the finished ones, or those that killed processes left behind."""
     if is_remote(uri):
-        scheme = uri.split("://", 1)[0]
-        found = [f"{scheme}://{path}" for path in filesystem(uri).find(uri)]
+        found = object_store.files_below(uri)
     elif os.path.isfile(local_path(uri)):
         found = [uri]
     else:
@@ -153,7 +154,7 @@ def remove_tree(uri: str) -> None:
     """Remove a file, or a folder with all that is in it; one that is not there is no error."""
     if is_remote(uri):
         with contextlib.suppress(FileNotFoundError):
-            filesystem(uri).rm(uri, recursive=True)
+            object_store.remove_tree(uri)
     elif os.path.isdir(local_path(uri)):
         shutil.rmtree(local_path(uri))
     else:
@@ -179,7 +180,7 @@ def remove_empty_folder(uri: str) -> None:
 def write_atomic(uri: str, data: bytes) -> None:
     """Write a file so that readers see the old bytes or the new ones, never a part."""
     if is_remote(uri):
-        filesystem(uri).pipe_file(uri, data)
+        object_store.write(uri, data)
         return
     with _temporary_beside(uri) as path:
         with open(path, "wb") as file:
@@ -190,13 +191,9 @@ def write_atomic(uri: str, data: bytes) -> None:
 
 
 def write_if_absent(uri: str, data: bytes) -> bool:
-    """Write a file unless it is there already; True if this call wrote it."""
+    """Write a file unless it is there already; True if it holds these bytes now, whoever wrote them."""
     if is_remote(uri):
-        try:
-            filesystem(uri).pipe_file(uri, data, mode="create")
-        except FileExistsError:
-            return False
-        return True
+        return object_store.create(uri, data)
     with _temporary_beside(uri) as path:
         with open(path, "wb") as file:
             file.write(data)
@@ -205,7 +202,7 @@ def write_if_absent(uri: str, data: bytes) -> bool:
         try:
             os.link(path, local_path(uri))
         except FileExistsError:
-            return False
+            return read_bytes(uri) == data
     return True
 
 
@@ -228,7 +225,7 @@ def spool(uri: str) -> Iterator[str]:
 def publish(path: str, uri: str) -> None:
     """Move a spooled file to its name, whole."""
     if is_remote(uri):
-        filesystem(uri).put_file(path, uri)
+        object_store.upload(path, uri)
         return
     with open(path, "rb") as file:
         os.fsync(file.fileno())
@@ -237,15 +234,19 @@ def publish(path: str, uri: str) -> None:
 
 def download(uri: str, path: str) -> None:
     """Copy a file to a local path; raises FileNotFoundError."""
-    with open_read(uri) as source, open(path, "wb") as target:
-        shutil.copyfileobj(source, target, _COPY_BLOCK)
+    if is_remote(uri):
+        object_store.download(uri, path)
+    else:
+        shutil.copyfile(local_path(uri), path)
 
 
 def sha256_of(uri: str) -> str:
-    """SHA-256 of a file, hex."""
+    """SHA-256 of a file, hex; raises FileNotFoundError."""
+    if is_remote(uri):
+        return object_store.sha256(uri)
     digest = hashlib.sha256()
-    with open_read(uri) as file:
-        while block := file.read(_COPY_BLOCK):
+    with open(local_path(uri), "rb") as file:
+        while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
 

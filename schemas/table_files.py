@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import glob
 import os
 from collections.abc import Sequence
 
@@ -13,7 +12,8 @@ import pyarrow.json
 import pyarrow.parquet
 
 from schemas.errors import UserError
-from schemas.storage import exists, filesystem, is_folder, is_remote, join, list_names, local_path, open_read
+from schemas.storage import exists, is_folder, join, list_names, matching, open_read
+from schemas.store_client import StoreError
 
 _ENDINGS = ".csv, .tsv, .jsonl (or .json, .ndjson) or .parquet"
 
@@ -37,6 +37,8 @@ def read_table(uri: str, *, what: str, required: Sequence[str], schema: pa.Schem
         for file, table in zip(files, tables, strict=True):
             _check_columns_once(table, what, file)
         table = pa.concat_tables(tables, promote_options="default")
+    except StoreError:
+        raise  # the store's fault and not the user's
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{what} {uri}: cannot be read: {_one_line(error)}") from error
     missing = [name for name in required if name not in table.column_names]
@@ -60,12 +62,7 @@ def row_hint(row: int, uri: str) -> str:
 
 def _files(uri: str, what: str) -> list[str]:
     if any(sign in uri for sign in "*?["):
-        matches = (
-            [f"{uri.split('://')[0]}://{path}" for path in filesystem(uri).glob(uri)]
-            if is_remote(uri)
-            else glob.glob(local_path(uri))
-        )
-        found = sorted(matches)
+        found = matching(uri)
     elif is_folder(uri):
         found = [join(uri, name) for name in list_names(uri) if name.endswith(".parquet")]
     elif exists(uri):

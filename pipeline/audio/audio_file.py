@@ -24,7 +24,7 @@ class Pieces:
         self.size = size
         self._fetch = fetch
         self._present: set[int] = set()
-        self._next, self._ahead = 0, 1
+        self._next, self._ahead = -1, 1  # the first piece comes alone: it may be all that is read
 
     def require(self, offset: int, length: int) -> None:
         """Have these bytes in the copy."""
