@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks import feature_cost
+from benchmarks import build_cost, estimate_error, excerpt_cost, flat_memory, planning, worker_scaling
 
 if __name__ == "__main__":
-    feature_cost.main()
+    for benchmark in (build_cost, worker_scaling, planning, flat_memory, excerpt_cost, estimate_error):
+        print(f"\n{benchmark.__name__}")
+        benchmark.main()

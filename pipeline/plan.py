@@ -129,6 +129,11 @@ class PlanReader:
     def tracks(self) -> int:
         return int(self._file.metadata.num_rows)
 
+    @property
+    def sizes(self) -> list[int]:
+        """Tracks of each shard."""
+        return [self._file.metadata.row_group(number).num_rows for number in range(self.shards)]
+
     def shard(self, number: int) -> pa.Table:
         """The rows of one shard, in the order of its records."""
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,11 @@ from schemas.manifests import DatasetManifest, ShardManifest, read_json
 from schemas.places import computed_places
 from schemas.storage import exists, open_read, sha256_of, size
 from schemas.tables import REMOVED, TRACKS
+
+# What the places of records are taken or computed from.
+_PLACE_COLUMNS = tuple(
+    name for name in TRACKS.names if name in ("shard", "seconds") or name.endswith(("_offset", "_length"))
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,8 +127,12 @@ class Dataset:
             return computed_places(spec, tracks)
         return pa.table({name: tracks[f"{spec.family}_{name}"] for name in ("offset", "length")})
 
-    def tracks_of(self, generation: int) -> pa.Table:
+    def tracks_of(self, generation: int, columns: Sequence[str] | None = None) -> pa.Table:
         """The tracks table of one generation as it lies on disk, schema TRACKS.
+
+        Args:
+            generation: its number.
+            columns: those to read; None for all. A table of millions of tracks takes gigabytes whole.
 
         Raises:
             DatasetError: missing, damaged, or not the table that the manifest names.
@@ -135,7 +145,7 @@ class Dataset:
         if found != self.manifest.generations[generation].tracks_sha256:
             raise DatasetError(f"{uri}: not the table that {self.layout.manifest} names (its checksum differs)")
         with open_read(uri) as file:
-            return pq.read_table(file, schema=TRACKS)
+            return pq.read_table(file, schema=TRACKS, columns=None if columns is None else list(columns))
 
     def removed(self) -> pa.Table:
         """Tombstones, schema REMOVED; empty where nothing was removed."""
@@ -144,21 +154,26 @@ class Dataset:
         with open_read(self.layout.removed) as file:
             return pq.read_table(file, schema=REMOVED)
 
-    def newest_tracks(self, spec: FeatureSpec | None = None) -> pa.Table:
+    def newest_tracks(self, columns: Sequence[str] | None = None, *, spec: FeatureSpec | None = None) -> pa.Table:
         """One row per track that was not removed: its newest record, or its newest reject where it has no record.
 
         Args:
+            columns: those to read, beside track_id and record; None for all.
             spec: features whose places are wanted too.
 
         Returns:
             A table of schema TRACKS with a column `generation` before it, ordered by track_id; with `spec` the columns
             of `places` are added.
         """
+        kept = TRACKS.names if columns is None else list(dict.fromkeys(("track_id", "record", *columns)))
+        read = list(dict.fromkeys((*kept, *(_PLACE_COLUMNS if spec is not None else ()))))
         tables = []
         for entry in self.manifest.generations:
-            tracks = self.tracks_of(entry.generation)
+            tracks = self.tracks_of(entry.generation, read)
             places = None if spec is None else self.places(spec, tracks)
-            tracks = tracks.add_column(0, "generation", pa.array(np.full(tracks.num_rows, entry.generation, np.int32)))
+            tracks = tracks.select(kept).add_column(
+                0, "generation", pa.array(np.full(tracks.num_rows, entry.generation, np.int32))
+            )
             if places is not None:
                 for name in places.column_names:
                     tracks = tracks.append_column(name, places[name])

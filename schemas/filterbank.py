@@ -7,6 +7,7 @@ holds these functions to librosa.filters.mel and scipy's window.
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ _LINEAR_HZ_PER_MEL = 200.0 / 3
 _LOG_START_HZ = 1000.0
 _LOG_START_MEL = _LOG_START_HZ / _LINEAR_HZ_PER_MEL
 _LOG_STEP = np.log(6.4) / 27.0  # natural logarithm of the ratio between two mels above 1 kHz
+_FILTERBANK_PARTS = 4  # more are less arithmetic and more calls
 
 
 def hz_to_mel(hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -49,6 +51,27 @@ def mel_filterbank(sample_rate: int, n_fft: int, mels: int) -> npt.NDArray[np.fl
     bank: npt.NDArray[np.float32] = (np.maximum(0.0, np.minimum(rising, falling)) * area).astype(np.float32)
     bank.setflags(write=False)
     return bank
+
+
+@functools.cache
+def mel_filterbank_parts(
+    sample_rate: int, n_fft: int, mels: int
+) -> tuple[tuple[slice, slice, npt.NDArray[np.float32]], ...]:
+    """The filterbank cut by frequency, each part with the bands that it reaches: most of the matrix is zeros.
+
+    Returns:
+        Bins, bands, and the part of the matrix for them, float32 [bins, bands]; the products of all parts, added up,
+        are the product of the whole.
+    """
+    bank = mel_filterbank(sample_rate, n_fft, mels)
+    edges = np.linspace(0, len(bank), _FILTERBANK_PARTS + 1).astype(int)
+    parts = []
+    for low, high in itertools.pairwise(edges):
+        (reached,) = np.nonzero(bank[low:high].any(axis=0))
+        if len(reached):
+            bands = slice(int(reached[0]), int(reached[-1]) + 1)
+            parts.append((slice(int(low), int(high)), bands, np.ascontiguousarray(bank[low:high, bands])))
+    return tuple(parts)
 
 
 @functools.cache

@@ -127,7 +127,7 @@ def labelled_tracks(dataset: Dataset, labels: LabelVersion, spec: FeatureSpec, s
             f"{where}: its split {labels.manifest.split['name']} has no {split} track; make another with `pipeline.run split`"
             " and lay the label set over it"
         )
-    tracks = dataset.newest_tracks(spec)
+    tracks = dataset.newest_tracks(["shard"], spec=spec)
     tracks = tracks.filter(pc.is_valid(tracks["record"]))
     place = pc.index_in(table["track_id"], value_set=tracks["track_id"].combine_chunks())
     if place.null_count:

@@ -8,7 +8,7 @@ worker. Samples go back through an unlinked temporary file whose descriptor both
     answers:  {"progress": true}        once when it is ready, then any number while it decodes
               {"fetch": [offset, length]}   wants a piece; answered by a line, {} or {"message": …} if it cannot be had
               {"facts": {…}, "waveform": [offset, samples], "logmel": [offset, frames]}   where they lie in the file
-              {"cause": …, "message": …}
+              {"cause": …, "message": …}   both with "cpu": seconds of CPU time that this process took so far
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import os
 import resource
 import select
 import sys
+import time
 from typing import Any, BinaryIO
 
 from pipeline.audio.audio_file import AudioFile, Pieces
@@ -29,7 +30,7 @@ from pipeline.audio.sample_store import SAMPLE_BYTES, FileStore, write_at
 from pipeline.audio.tracks import DecodingHooks, DecodingPolicy, read_track
 from schemas.features import LogMelSpec, spec_from_dict
 
-BLOCKS_PER_PROGRESS = 16  # about 24 s of 44.1 kHz audio
+BLOCKS_PER_PROGRESS = 8  # about 24 s of 44.1 kHz audio
 _PRINTED_BYTES = 1 << 16  # looked at of what a decoder prints about a track (64 KiB)
 
 
@@ -55,7 +56,8 @@ def main() -> None:
     policy = DecodingPolicy(options.decoder, options.strict)
     printed = _Printed()
     while line := sys.stdin.readline():
-        answer(answers, _decode(json.loads(line), spec, policy, options.results, answers, printed))
+        answered = _decode(json.loads(line), spec, policy, options.results, answers, printed)
+        answer(answers, {**answered, "cpu": time.process_time()})
 
 
 def answer(answers: BinaryIO, fields: dict[str, Any]) -> None:

@@ -91,6 +91,9 @@ class DecodingProcess:
         memory_bytes: address space that the process may use.
         stall_seconds: how long it may work without progress.
         module: the module that is run; tests put one there that misbehaves.
+
+    Attributes:
+        cpu_seconds: CPU time of the process that runs now, its start included, as of its last answer; 0 where none runs.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class DecodingProcess:
         self._module = module
         self._process: subprocess.Popen[bytes] | None = None
         self._pending = b""
+        self.cpu_seconds = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -143,6 +147,7 @@ class DecodingProcess:
             answer = self._answer(process, pieces)
         except BrokenPipeError:
             answer = self._ended(process)
+        self.cpu_seconds = answer.get("cpu", 0.0)
         if "cause" in answer:
             raise TrackRejected(Cause(answer["cause"]), answer["message"])
         results = self._results.fileno()
@@ -162,6 +167,7 @@ class DecodingProcess:
     def _end_process(self) -> None:
         """End the process; the next track starts another."""
         process, self._process = self._process, None
+        self.cpu_seconds = 0.0
         if process is None:
             return
         os.close(self._lifeline)

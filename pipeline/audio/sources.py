@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-BLOCK_FRAMES = 65_536  # frames decoded at a time; one block is reused, so a long track costs no more than a short one
+BLOCK_FRAMES = 131_072  # frames decoded at a time; one block is reused, so a long track costs no more than a short one
 
 
 class AudioSource(Protocol):

@@ -21,7 +21,7 @@ from schemas.features import INT16_SCALE, Excerpt, WaveformSpec
 CLIPPED_SHARE = 1e-4  # of samples beyond full scale that makes a track count as clipped
 SILENT_PEAK = 1  # int16 steps: all that rounding leaves of silence, or of two channels in antiphase
 TRUNCATED_SECONDS = 0.5  # missing against the header's claim that makes a track count as truncated
-_READ_SAMPLES = 1 << 20  # read back at a time
+_READ_SAMPLES = 1 << 16  # read back at a time: the first of them tell most tracks from silence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,13 +168,14 @@ class _MonoBlocks:
         # The mean of the channels as a product: 20 times faster than mean(axis=1).
         with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is counted below
             mono = block[:, 0] if channels == 1 else block @ np.full(channels, 1 / channels, np.float32)
-        if not np.isfinite(mono.sum()):
+        self.mixed_frames += len(mono)
+        # Two quick looks show that all is well with most blocks; a comparison with NaN is false.
+        if not (mono.max(initial=0) <= 1 and mono.min(initial=0) >= -1):
             finite = np.isfinite(mono)
             if not finite.all():
                 self.non_finite = True
                 mono = np.where(finite, mono, np.float32(0))
-        self.mixed_frames += len(mono)
-        self.beyond_full_scale += int(np.count_nonzero(np.abs(mono) > 1))
+            self.beyond_full_scale += int(np.count_nonzero(np.abs(mono) > 1))
         return mono
 
 

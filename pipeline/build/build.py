@@ -17,6 +17,7 @@ from pipeline.build.generations import close_generation, not_removed, payload_by
 from pipeline.build.jobs import unfinished_shards
 from pipeline.build.options import DEFAULT_EXCERPT, BuildOptions
 from pipeline.build.reject_rate import (
+    PREFLIGHT_EXCERPT,
     check_preflight,
     check_reject_rate,
     example_rejects,
@@ -182,6 +183,8 @@ def _preflight(wanted: pa.Table, manifest: DatasetManifest, catalog: Catalog, op
     """Try a few tracks, so that input that is plainly wrong stops a build before it starts."""
     sample = sample_catalog(wanted, preflight_size(wanted.num_rows), seed=0)
     spec = logmel_spec_of(manifest.families)
+    if not options.strict:  # whether a file can be decoded shows at its start; whether all of it can, only at its end
+        spec = dataclasses.replace(spec, waveform=dataclasses.replace(spec.waveform, excerpt=PREFLIGHT_EXCERPT))
     tried = decode_sample(sample, catalog.root, spec, options.decoder, strict=options.strict)
     check_preflight(
         catalog.uri, ((track.track_id, track.cause, track.message) for track in tried), options.max_reject_rate
@@ -278,7 +281,7 @@ def _finish(
 def _summary(
     dataset: Dataset, built: tuple[int, ...], removed: int, sizes: dict[Family, int], seconds: float
 ) -> BuildSummary:
-    newest = dataset.newest_tracks()
+    newest = dataset.newest_tracks(["cause", "message", "seconds", "flags", "pcm_sha256"])
     rejects = rejects_by_cause(newest)
     same = same_audio(newest)
     return BuildSummary(

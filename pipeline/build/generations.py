@@ -39,7 +39,7 @@ def wanted_tracks(catalog: pa.Table, dataset: Dataset | None, retry: Retry, chan
     if dataset is None or not dataset.manifest.generations:
         return catalog
     catalog = not_removed(catalog, dataset)
-    newest = dataset.newest_tracks()
+    newest = dataset.newest_tracks(["transient"])
     known = newest["track_id"]
     if retry != "none":
         again = pc.is_null(newest["record"])

@@ -30,6 +30,32 @@ class FeatureBytes(Protocol):
         ...
 
 
+class HashedFeature:
+    """A feature whose bytes are hashed as they are written.
+
+    Args:
+        feature: the feature.
+    """
+
+    def __init__(self, feature: FeatureBytes) -> None:
+        self._feature = feature
+        self._digest: Any = None
+        self.shape, self.nbytes = feature.shape, feature.nbytes
+
+    def blocks(self) -> Iterator[bytes]:
+        self._digest = hashlib.sha256()
+        for block in self._feature.blocks():
+            self._digest.update(block)
+            yield block
+
+    def sha256(self) -> str:
+        """SHA-256 of its bytes, hex; they are read for it where nobody did."""
+        if self._digest is None:
+            for _ in self.blocks():
+                pass
+        return str(self._digest.hexdigest())
+
+
 class PayloadFile:
     """A payload that is being written beside its final place.
 

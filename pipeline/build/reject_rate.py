@@ -8,12 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.stats import binom
+from scipy.special import bdtrc  # scipy.stats costs a second to import
 
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 
 PREFLIGHT_TRACKS = 36  # decoded before a job starts
+PREFLIGHT_EXCERPT = "start:10"  # of each: a preflight of long tracks costs no more than one of short ones
 _PREFLIGHT_SHARE = 4  # of a small catalog, one in so many
 _PREFLIGHT_CHANCE = 1e-4  # of stopping a build that would have kept within its rate
 
@@ -41,14 +42,14 @@ def check_reject_rate(dataset: Dataset, most: float) -> None:
     The whole dataset counts and not the newest generation alone, so that one track that comes later and is bad, or is
     tried again in vain, does not stop a build that accepts some.
     """
-    newest = dataset.newest_tracks()
+    newest = dataset.newest_tracks(["cause", "message"])
     rejects = rejects_by_cause(newest)
     rejected = sum(rejects.values())
     if rejected <= most * newest.num_rows:
         return
     raise UserError(
         f"{dataset.layout.root}: {rejected} of {newest.num_rows} tracks were rejected, more than --max-reject-rate {most:g} "
-        f"allows ({_causes(rejects, example_rejects(newest))}); mend the catalog or the audio and try those tracks again "
+        f"allows ({reject_words(rejects, example_rejects(newest))}); mend the catalog or the audio and try those tracks again "
         "with --retry-rejects all, or accept them with a higher --max-reject-rate"
     )
 
@@ -71,7 +72,7 @@ def check_preflight(catalog_uri: str, outcomes: Iterable[tuple[str, str | None, 
     """
     outcomes = list(outcomes)
     rejected = [(cause, track, message) for track, cause, message in outcomes if cause is not None]
-    if not rejected or binom.sf(len(rejected) - 1, len(outcomes), most) >= _PREFLIGHT_CHANCE:
+    if not rejected or bdtrc(len(rejected) - 1, len(outcomes), most) >= _PREFLIGHT_CHANCE:
         return
     examples: dict[str, tuple[str, str]] = {}
     for cause, track, message in sorted(rejected):
@@ -79,12 +80,13 @@ def check_preflight(catalog_uri: str, outcomes: Iterable[tuple[str, str | None, 
     counts = dict(sorted(collections.Counter(cause for cause, _, _ in rejected).items()))
     raise UserError(
         f"catalog {catalog_uri}: of {len(outcomes)} tracks tried before the build {len(rejected)} were rejected, where "
-        f"--max-reject-rate {most:g} allows that share of all ({_causes(counts, examples)}); nothing was built: mend the "
+        f"--max-reject-rate {most:g} allows that share of all ({reject_words(counts, examples)}); nothing was built: mend the "
         "catalog or the audio, or accept that with a higher --max-reject-rate"
     )
 
 
-def _causes(counts: dict[str, int], examples: dict[str, tuple[str, str]]) -> str:
+def reject_words(counts: dict[str, int], examples: dict[str, tuple[str, str]]) -> str:
+    """Rejects by cause on one line, each with an example, its track and message."""
     return "; ".join(
         f"{count} {cause}, such as {examples[cause][0]}: {examples[cause][1]}" for cause, count in counts.items()
     )

@@ -16,6 +16,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from pipeline.build.jobs import Job, unfinished_shards
 from pipeline.build.lost_workers import ended_by_lost_worker
 from pipeline.build.transforms import LOCAL_WORKER, WriteShards
+from pipeline.plan import PlanReader
 from schemas.errors import TagscaleError
 
 FRUITLESS_ATTEMPTS = 2  # attempts of a local runner that may end without a single new shard
@@ -55,7 +56,7 @@ def run_shards(
                 ended_by_lost_worker(),
                 beam.Pipeline(runner=FnApiRunner() if local else None, options=options) as pipeline,
             ):
-                pipeline | "WriteShards" >> WriteShards(job, missing)
+                pipeline | "WriteShards" >> WriteShards(job, largest_first(job, missing))
         except Exception as error:  # a runner wraps whatever happened in a worker in an exception of its own
             left = unfinished_shards(job, shards)
             fruitless = 0 if len(left) < len(missing) else fruitless + 1
@@ -65,6 +66,12 @@ def run_shards(
                     "is finished stays: run the same command again"
                 ) from error
     on_progress(shards)
+
+
+def largest_first(job: Job, shards: Sequence[int]) -> list[int]:
+    """Shards in the order in which they are best handed out: a large one that comes last keeps one worker busy alone."""
+    sizes = PlanReader(job.layout.plan(job.generation)).sizes
+    return sorted(shards, key=lambda shard: (-sizes[shard], shard))
 
 
 def _local_options(workers: int | None, shards: int) -> list[str]:
@@ -88,7 +95,8 @@ def _watched(job: Job, shards: int, on_progress: Callable[[int], None]) -> Itera
 
     def watch() -> None:
         while not ended.wait(POLL_SECONDS):
-            on_progress(shards - len(unfinished_shards(job, shards)))
+            with contextlib.suppress(OSError):  # a store may not answer now: the job itself finds out whether it does
+                on_progress(shards - len(unfinished_shards(job, shards)))
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from pipeline.audio.causes import TrackRejected
 from pipeline.audio.engines import Decoder
 from pipeline.audio.fetch import local_audio
-from pipeline.audio.isolation import DecodedArray, DecodingProcess
-from pipeline.build.payload_file import PayloadFile
+from pipeline.audio.isolation import DecodingProcess
+from pipeline.build.payload_file import FeatureBytes, HashedFeature, PayloadFile
 from pipeline.plan import PlanReader
 from schemas.features import Family, FeatureSpec, LogMelSpec, logmel_spec_of
 from schemas.layout import Layout
@@ -94,6 +94,11 @@ class ShardWriter:
     def close(self) -> None:
         self._decoding.close()
 
+    @property
+    def decoding_cpu_seconds(self) -> float:
+        """CPU time of the decoding process that runs now; those before it are children that were waited for."""
+        return self._decoding.cpu_seconds
+
     def write(self, shard: int) -> ShardCounts:
         """Write one shard from its planned rows."""
         job = self._job
@@ -130,23 +135,17 @@ class ShardWriter:
         except TrackRejected as rejected:
             row.update(cause=str(rejected.cause), transient=rejected.cause.transient, message=rejected.message)
             return row
-        row.update(
-            features.facts,
-            seconds=features.waveform.shape[0] / spec.sample_rate,
-            pcm_sha256=_sha256(features.waveform),
-        )
-        arrays: dict[Family, DecodedArray] = {"logmel": features.logmel, "waveform": features.waveform}
+        waveform = HashedFeature(features.waveform)
+        arrays: dict[Family, FeatureBytes] = {"logmel": features.logmel, "waveform": waveform}
         for family, payload in payloads.items():
             row["record"] = payload.records
             row[f"{family}_offset"], row[f"{family}_length"] = payload.append(planned["track_id"], arrays[family])
+        row.update(
+            features.facts,
+            seconds=features.waveform.shape[0] / spec.sample_rate,
+            pcm_sha256=waveform.sha256(),
+        )
         return row
-
-
-def _sha256(values: DecodedArray) -> str:
-    digest = hashlib.sha256()
-    for block in values.blocks():
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _tracks_part(rows: list[dict[str, Any]]) -> bytes:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,10 @@ from schemas.dataset import Dataset
 from schemas.storage import exists, is_remote, join, local_path, open_read, parent, write_atomic
 
 _READERS = 8  # files that are looked at side by side
+_HANDED_OUT = 4096  # numbers given to the readers at a time
 _SETTLED_NS = 2_000_000_000  # a file that changed so lately may change again without another time stamp (2 s)
+
+_Found = TypeVar("_Found")
 
 # runs/sources.parquet: what a local file looked like when it had that checksum.
 SEEN = pa.schema(
@@ -50,10 +53,11 @@ def changed_tracks(
     """
     rows = _sources(dataset, catalog, audio_root)
     seen = _read_seen(dataset, rows)
-    remote = store_checksums(sorted({parent(path) for path in rows.paths if is_remote(path)}))
+    paths = map(rows.path, range(len(rows)))
+    remote = store_checksums(sorted({parent(path) for path in paths if is_remote(path)}))
 
     def look(number: int) -> tuple[str | None, tuple[int, int]]:
-        path = rows.paths[number]
+        path = rows.path(number)
         if is_remote(path):
             return remote.get(path), (0, 0)
         try:
@@ -66,12 +70,11 @@ def changed_tracks(
             return None, (0, 0)
 
     checksums: list[str | None] = []
-    status = np.zeros((len(rows.paths), 2), np.int64)
-    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
-        for number, (checksum, looked_like) in enumerate(readers.map(look, range(len(rows.paths)))):
-            checksums.append(checksum)
-            status[number] = looked_like
-            on_progress(number + 1, len(rows.paths))
+    status = np.zeros((len(rows), 2), np.int64)
+    for number, (checksum, looked_like) in enumerate(_side_by_side(look, len(rows))):
+        checksums.append(checksum)
+        status[number] = looked_like
+        on_progress(number + 1, len(rows))
     found = pa.array(checksums, pa.string())
     _write_seen(dataset, rows.ids, found, status, settled_before=time.time_ns() - _SETTLED_NS)
     return rows.ids.filter(pc.fill_null(pc.not_equal(found, rows.decoded), False))
@@ -88,30 +91,44 @@ def remember_sources(dataset: Dataset, catalog: pa.Table, audio_root: str, began
     """
     rows = _sources(dataset, catalog, audio_root)
 
-    def look(path: str) -> tuple[int, int]:
+    def look(number: int) -> tuple[int, int]:
+        path = rows.path(number)
         try:
             return (0, 0) if is_remote(path) else _status(path)
         except OSError:
             return 0, 0
 
-    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
-        status = np.array(list(readers.map(look, rows.paths)), np.int64).reshape(-1, 2)
+    status = np.fromiter(_side_by_side(look, len(rows)), np.dtype((np.int64, 2)), len(rows))
     _write_seen(dataset, rows.ids, rows.decoded, status, settled_before=began_ns - _SETTLED_NS)
 
 
-class _Sources:
-    """The stored tracks of a catalog, ordered by id: ids and decoded checksums (Arrow arrays), and paths."""
+def _side_by_side(look: Callable[[int], _Found], count: int) -> Iterator[_Found]:
+    """What `look` finds at each number, in order; a few are handed to the readers at a time, however many there are."""
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+        for first in range(0, count, _HANDED_OUT):
+            yield from readers.map(look, range(first, min(first + _HANDED_OUT, count)))
 
-    def __init__(self, ids: pa.Array, paths: list[str], decoded: pa.Array) -> None:
-        self.ids, self.paths, self.decoded = ids, paths, decoded
+
+class _Sources:
+    """The stored tracks of a catalog, ordered by id: ids, uris and decoded checksums (Arrow arrays)."""
+
+    def __init__(self, ids: pa.Array, uris: pa.Array, root: str, decoded: pa.Array) -> None:
+        self.ids, self.decoded = ids, decoded
+        self._uris, self._root = uris, root
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def path(self, number: int) -> str:
+        return join(self._root, self._uris[number].as_py())
 
 
 def _sources(dataset: Dataset, catalog: pa.Table, audio_root: str) -> _Sources:
-    newest = dataset.newest_tracks()
+    newest = dataset.newest_tracks([])
     kept = newest["track_id"].filter(pc.is_valid(newest["record"])).combine_chunks()
     # The newest source that was read counts, also where it became a reject: it is not tried over and over.
     attempts = pa.concat_tables(
-        dataset.tracks_of(entry.generation).select(["track_id", "source_checksum"])
+        dataset.tracks_of(entry.generation, ["track_id", "source_checksum"])
         for entry in reversed(dataset.manifest.generations)
     )
     read = pc.and_(pc.is_valid(attempts["source_checksum"]), pc.is_in(attempts["track_id"], value_set=kept))
@@ -120,12 +137,8 @@ def _sources(dataset: Dataset, catalog: pa.Table, audio_root: str) -> _Sources:
     stored = attempts.filter(pc.equal(first, pa.array(np.arange(attempts.num_rows), pa.int32()))).sort_by("track_id")
     place = pc.index_in(stored["track_id"], value_set=catalog["track_id"].combine_chunks())
     listed = stored.filter(pc.is_valid(place)).combine_chunks()
-    uris = catalog["uri"].take(pc.drop_null(place)).to_pylist()
-    return _Sources(
-        listed["track_id"].combine_chunks(),
-        [join(audio_root, uri) for uri in uris],
-        listed["source_checksum"].combine_chunks(),
-    )
+    uris = catalog["uri"].take(pc.drop_null(place)).combine_chunks()
+    return _Sources(listed["track_id"].combine_chunks(), uris, audio_root, listed["source_checksum"].combine_chunks())
 
 
 def _status(path: str) -> tuple[int, int]:

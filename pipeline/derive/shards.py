@@ -74,7 +74,7 @@ class DerivedShardWriter:
         self._job = job
         self._dataset = Dataset.open(job.dataset)
         columns = ["track_id", "shard", "record", "seconds", "waveform_offset"]
-        self._tracks = self._dataset.tracks_of(job.generation).select(columns)
+        self._tracks = self._dataset.tracks_of(job.generation, columns)
         self._shards = self._tracks["shard"].to_numpy()
         # Beam imported numpy before anything could be said in the environment; a worker is one of many.
         self._one_thread = threadpool_limits(1, "blas")

@@ -99,7 +99,7 @@ def make_split(dataset: Dataset, name: str, method: SplitMethod | None) -> Split
     """
     if not _NAME.fullmatch(name):
         raise UserError(f"split name: expected letters, digits, '.', '_' and '-', received {name!r}")
-    tracks = dataset.newest_tracks()
+    tracks = dataset.newest_tracks(["group", "split", "flags", "pcm_sha256"])
     tracks = tracks.filter(pc.is_valid(tracks["record"]))
     log = _log(dataset, name)
     if log:

@@ -66,7 +66,7 @@ def remove(
     dataset = Dataset.open(root)
     with sole_writer(dataset.layout.root):
         known = pa.concat_tables(
-            dataset.tracks_of(entry.generation).select(["track_id"]) for entry in dataset.manifest.generations
+            dataset.tracks_of(entry.generation, ["track_id"]) for entry in dataset.manifest.generations
         )["track_id"].unique()
         ours = asked.filter(pc.is_in(asked, value_set=known))
         if len(ours) == 0:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from schemas.filterbank import hann_window, hz_to_mel, mel_filterbank, mel_to_hz
+from schemas.filterbank import hann_window, hz_to_mel, mel_filterbank, mel_filterbank_parts, mel_to_hz
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,15 @@ def test_the_filterbank_is_librosas(rate: int, n_fft: int, mels: int) -> None:
     ours = mel_filterbank(rate, n_fft, mels)
     assert ours.dtype == np.float32
     np.testing.assert_allclose(ours, expected.T, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize(("n_fft", "mels"), [(512, 96), (1024, 128), (64, 200), (2, 1), (512, 1)])
+def test_the_parts_of_a_filterbank_add_up_to_it(n_fft: int, mels: int) -> None:
+    whole = mel_filterbank(16_000, n_fft, mels)
+    added = np.zeros_like(whole)
+    for bins, bands, part in mel_filterbank_parts(16_000, n_fft, mels):
+        added[bins, bands] += part
+    np.testing.assert_array_equal(added, whole)
 
 
 def test_the_mel_scale_is_librosas_and_its_own_inverse() -> None:

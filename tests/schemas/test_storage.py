@@ -19,6 +19,8 @@ from schemas.storage import (
     is_folder,
     join,
     list_names,
+    matching,
+    open_read,
     parent,
     publish,
     read_bytes,
@@ -62,6 +64,7 @@ def test_write_if_absent_never_replaces(folder: str) -> None:
     uri = join(folder, "mark")
     assert write_if_absent(uri, b"first")
     assert not write_if_absent(uri, b"second")
+    assert write_if_absent(uri, b"first")  # what a twin of the same work wrote is as good as one's own
     assert read_bytes(uri) == b"first"
     assert list_names(folder) == ["mark"]
 
@@ -95,6 +98,20 @@ def test_names_are_sorted_and_temporary_files_are_left_out(folder: str) -> None:
     for name in ("b", "a", f"{TEMPORARY_PREFIX}c", "d/e"):
         write_atomic(join(folder, name), b"")
     assert list_names(folder) == ["a", "b", "d"]
+
+
+def test_a_glob_names_what_it_matches_in_order(folder: str) -> None:
+    for name in ("b.parquet", "a.parquet", "c.csv"):
+        write_atomic(join(folder, name), b"")
+    assert [uri.rsplit("/", 1)[-1] for uri in matching(join(folder, "*.parquet"))] == ["a.parquet", "b.parquet"]
+
+
+def test_a_download_has_the_bytes(folder: str, tmp_path: Path) -> None:
+    write_atomic(join(folder, "file"), b"bytes")
+    download(join(folder, "file"), str(tmp_path / "copy"))
+    assert (tmp_path / "copy").read_bytes() == b"bytes"
+    with open_read(join(folder, "file")) as file:
+        assert (file.read(2), file.read()) == (b"by", b"tes")
 
 
 def test_a_failed_write_leaves_the_old_bytes_and_no_temporary_file(tmp_path: Path) -> None:

@@ -173,3 +173,15 @@ def test_the_child_ends_with_its_parent_however_that_ended(
     while is_running(child) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not is_running(child)
+
+
+def test_the_cpu_time_of_the_process_is_told_while_it_runs(song: Path) -> None:
+    with DecodingProcess(SPEC) as decoding:
+        assert decoding.cpu_seconds == 0
+        decoding.features(str(song))
+        first = decoding.cpu_seconds
+        assert first > 0
+        for _ in range(5):
+            decoding.features(str(song))
+        assert decoding.cpu_seconds > first
+    assert decoding.cpu_seconds == 0

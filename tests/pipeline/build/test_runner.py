@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.build.jobs import unfinished_shards
-from pipeline.build.runner import run_shards
+from pipeline.build.runner import largest_first, run_shards
 from pipeline.build.shards import ShardJob
+from pipeline.plan import PlanReader
 from schemas.errors import TagscaleError
 from schemas.manifests import DatasetManifest
 from tests.conftest import SmallCorpus
@@ -25,15 +26,6 @@ Contents = Callable[..., dict[str, str]]
 def job(dataset: Path, small_corpus: SmallCorpus) -> ShardJob:
     manifest = DatasetManifest.read(str(dataset / "dataset.json"))
     return ShardJob(str(dataset), 0, manifest.families, str(small_corpus.folder))
-
-
-def test_unfinished_shards_lack_a_mark_of_some_family(job: ShardJob, dataset: Path) -> None:
-    assert unfinished_shards(job, 4) == []
-    marks = sorted((dataset / "features").rglob("part-*.json"))
-    for mark in (marks[1], marks[7]):
-        mark.unlink()
-    assert unfinished_shards(job, 4) == [1, 3]
-    assert unfinished_shards(job, 6) == [1, 3, 4, 5]
 
 
 def test_only_missing_shards_are_written_and_progress_ends_at_all(job: ShardJob, dataset: Path) -> None:
@@ -113,3 +105,10 @@ def test_a_killed_worker_costs_an_attempt_and_not_the_build(
     for temporary in dataset.rglob(".tmp-*"):
         temporary.unlink()
     assert contents(dataset) == contents(built_dataset)
+
+
+def test_shards_are_handed_out_largest_first(job: ShardJob) -> None:
+    sizes = PlanReader(job.layout.plan(0)).sizes
+    order = largest_first(job, [3, 1, 0, 2])
+    assert [sizes[shard] for shard in order] == sorted(sizes, reverse=True)
+    assert order == largest_first(job, [0, 1, 2, 3])

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.jobs import is_done
 from pipeline.build.shards import ShardJob, ShardWriter
 from schemas.errors import DatasetError
 from schemas.features import LogMelSpec, WaveformSpec, specs_for
@@ -37,13 +36,6 @@ def test_a_late_twin_of_a_finished_shard_changes_nothing(job: ShardJob, dataset:
         counts = writer.write(1)
     assert (counts.shard, counts.rejects) == (1, {})
     assert contents(dataset) == before
-
-
-def test_a_shard_is_done_when_every_family_has_its_mark(job: ShardJob, dataset: Path) -> None:
-    assert is_done(job, 0)
-    marks_of(dataset, 0)[0].unlink()
-    assert not is_done(job, 0)
-    assert is_done(job, 1)
 
 
 def test_payloads_are_named_by_their_own_hash_and_marks_name_them(dataset: Path) -> None:

@@ -36,7 +36,7 @@ def features_of(root: Path, name: str) -> dict[str, np.ndarray]:
     dataset = Dataset.open(str(root))
     spec = dataset.features(name)
     found = {}
-    for row in dataset.newest_tracks(spec).to_pylist():
+    for row in dataset.newest_tracks(spec=spec).to_pylist():
         if row["record"] is not None:
             uri, _ = dataset.payload(spec, row["generation"], row["shard"])
             payload = unframe(read_range(uri, row["offset"], row["length"]), where=uri)

@@ -1,0 +1,89 @@
+"""Single jobs that benchmarks start as processes of their own: python -m benchmarks.workloads NAME ARGUMENTS…"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[_variable] = "1"  # before numpy is imported
+
+
+def _paths(catalog: str) -> Iterator[str]:
+    with open(catalog, newline="") as file:
+        for row in csv.DictReader(file):
+            yield str(Path(catalog).parent / row["uri"])
+
+
+def bare_decode(catalog: str) -> None:
+    """The floor: libsndfile into one reused block, nothing kept."""
+    import numpy as np
+    import soundfile
+
+    for path in _paths(catalog):
+        with soundfile.SoundFile(path) as file:
+            block = np.empty((131_072, file.channels), np.float32)
+            while len(file.read(out=block)):
+                pass
+
+
+def usual_script(catalog: str) -> None:
+    """librosa.load, librosa's mel spectrogram and an Example of float lists, as most scripts do."""
+    import librosa
+    import numpy as np
+    import tensorflow as tf
+
+    with tf.io.TFRecordWriter(os.devnull) as writer:
+        for path in _paths(catalog):
+            signal, rate = librosa.load(path, sr=16_000)
+            mel = librosa.feature.melspectrogram(y=signal, sr=rate, n_fft=512, hop_length=256, n_mels=96)
+            features = {"waveform": signal, "logmel": np.log10(1 + 10_000 * mel).ravel()}
+            lists = {name: tf.train.Feature(float_list=tf.train.FloatList(value=v)) for name, v in features.items()}
+            writer.write(tf.train.Example(features=tf.train.Features(feature=lists)).SerializeToString())
+
+
+def plan(catalog: str) -> None:
+    """All that a driver does with a catalog before it starts a job; the plan goes nowhere."""
+    from pipeline.build.generations import wanted_tracks
+    from pipeline.catalog import read_catalog
+    from pipeline.plan import plan_bytes, plan_tracks, shard_count
+    from schemas.features import Excerpt
+
+    table = wanted_tracks(read_catalog(catalog).table, None, "none", None)
+    planned = plan_tracks(table, shard_count(table["duration"].to_pylist(), Excerpt.parse("center:30")))
+    print(f"{planned['shard'][-1].as_py() + 1:,} shards, {len(plan_bytes(planned, {})) / 1e6:.0f} MB")
+
+
+def features_here(catalog: str) -> None:
+    """Both features in this process, nothing kept."""
+    from pipeline.audio.logmel import stored_logmel
+    from pipeline.audio.tracks import read_waveform
+    from schemas.features import LogMelSpec, WaveformSpec
+
+    spec = LogMelSpec(waveform=WaveformSpec("full"))
+    for path in _paths(catalog):
+        stored_logmel(read_waveform(path, spec.waveform).samples, spec)
+
+
+def features_isolated(catalog: str) -> None:
+    """Both features in a decoding process, read by this one."""
+    from pipeline.audio.isolation import DecodingProcess
+    from schemas.features import LogMelSpec, WaveformSpec
+
+    with DecodingProcess(LogMelSpec(waveform=WaveformSpec("full"))) as decoding:
+        for path in _paths(catalog):
+            features = decoding.features(path)
+            for array in (features.waveform, features.logmel):
+                for _ in array.blocks():
+                    pass
+
+
+WORKLOADS: dict[str, Callable[[str], None]] = {
+    job.__name__: job for job in (bare_decode, usual_script, plan, features_here, features_isolated)
+}
+
+if __name__ == "__main__":
+    WORKLOADS[sys.argv[1]](sys.argv[2])
