@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import click
 
+from pipeline.estimate.options import (
+    DEFAULT_SAMPLE,
+    DEFAULT_WORKERS,
+    MEMORY_GB,
+    MEMORY_GB_HOUR,
+    STORAGE_GB_MONTH,
+    VCPU_HOUR,
+)
 from schemas.commandline import run_command
 
 
@@ -56,6 +64,68 @@ def derive_command(dataset: str, **options: object) -> None:
     from pipeline.derive.summary import print_derive_summary
 
     print_derive_summary(derive(dataset, DeriveOptions(**options)))  # type: ignore[arg-type]
+
+
+@cli.command("estimate")
+@click.option("--catalog", required=True, help="CSV, JSON Lines or Parquet with track_id and uri.")
+@click.option("--sample", type=int, default=DEFAULT_SAMPLE, show_default=True, help="Tracks to decode here.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other tracks.")
+@click.option("--excerpt", help="center:30, start:30 or full [default: center:30].")
+@click.option("--families", help="logmel,waveform or one of them [default: both].")
+@click.option("--shards", type=int, help="Shards of the build [default: by size].")
+@click.option("--decoder", type=click.Choice(["auto", "tfio"]), default="auto", show_default=True)
+@click.option("--strict", is_flag=True, help="Reject tracks that are truncated or corrupt.")
+@click.option(
+    "--workers",
+    default=",".join(map(str, DEFAULT_WORKERS)),
+    show_default=True,
+    help="Worker counts to tell time and cost for; a worker has one vCPU.",
+)
+@click.option(
+    "--memory-gb", type=float, default=MEMORY_GB, show_default=True, help="Memory of a worker (n1-standard's)."
+)
+@click.option(
+    "--price-vcpu-hour",
+    "vcpu_hour",
+    type=float,
+    default=VCPU_HOUR,
+    show_default=True,
+    help="Dollars; the default, as with the other prices, is Google's list price in us-central1: Dataflow batch workers.",
+)
+@click.option("--price-memory-gb-hour", "memory_gb_hour", type=float, default=MEMORY_GB_HOUR, show_default=True)
+@click.option(
+    "--price-storage-gb-month",
+    "storage_gb_month",
+    type=float,
+    default=STORAGE_GB_MONTH,
+    show_default=True,
+    help="Standard storage. A GB has 2^30 bytes.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def estimate_command(
+    catalog: str,
+    sample: int,
+    seed: int,
+    families: str | None,
+    workers: str,
+    memory_gb: float,
+    as_json: bool,
+    vcpu_hour: float,
+    memory_gb_hour: float,
+    storage_gb_month: float,
+    **build: object,
+) -> None:
+    """Foretell core-hours, bytes, time and cost of a build from a sample of the catalog, decoded here."""
+    from pipeline.build.options import BuildOptions
+    from pipeline.estimate.estimate import estimate
+    from pipeline.estimate.options import EstimateOptions, Prices, parse_workers
+    from pipeline.estimate.summary import print_estimate, print_json
+
+    chosen = None if families is None else tuple(name.strip() for name in families.split(","))
+    meant = BuildOptions(families=chosen, **build)  # type: ignore[arg-type]
+    prices = Prices(vcpu_hour, memory_gb_hour, storage_gb_month)
+    options = EstimateOptions(sample, seed, parse_workers(workers), memory_gb, prices)
+    (print_json if as_json else print_estimate)(estimate(catalog, meant, options), meant, options)
 
 
 @cli.command("split")

@@ -22,6 +22,7 @@ TAGS = ("rock", "jazz", "vocal", "voice", "other")
 NOT_RUN = {
     "make demo": "tests/end_to_end/test_demo.py runs it, smaller",
     "make venv && source .venv/bin/activate": "this very test runs in what it makes",
+    "gs://my-music/": "tests/buckets/test_documented.py runs them against an emulator of a bucket",
     "--runner=DataflowRunner": "needs a Google Cloud project; without `--` the same command is run",
 }
 
@@ -39,7 +40,10 @@ def documented_commands(path: Path) -> list[str]:
 def documents() -> list[Path]:
     return [
         ROOT / "README.md",
-        *(ROOT / "docs" / f"{name}.md" for name in ("layout", "labels", "beam", "training", "audio", "catalog")),
+        *(
+            ROOT / "docs" / f"{name}.md"
+            for name in ("layout", "labels", "beam", "training", "audio", "catalog", "planning", "buckets")
+        ),
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("build", "split", "label", "verify", "remove", "prune", "corpus")
+COMMANDS = ("build", "split", "label", "verify", "derive", "estimate", "remove", "prune", "corpus")
 
 
 def _refused(ended: subprocess.CompletedProcess[str], words: str) -> None:

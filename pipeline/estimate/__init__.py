@@ -1,0 +1,1 @@
+"""What a build will cost, from a sample of its catalog."""

@@ -1,0 +1,28 @@
+"""What a worker does up to its first track, as a process: python -m pipeline.estimate.starting_worker DATASET
+
+It imports what Beam's workers import and builds the first shard of a dataset that is built already, which changes nothing
+there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import apache_beam.runners.worker.sdk_worker_main  # noqa: F401 (what runners start workers with)
+
+import pipeline.build.transforms  # noqa: F401 (what the job graph names)
+from pipeline.build.shards import ShardJob, ShardWriter
+from schemas.layout import Layout
+from schemas.manifests import DatasetManifest
+
+
+def main() -> None:
+    dataset = sys.argv[1]
+    families = DatasetManifest.read(Layout(dataset).manifest).families
+    with ShardWriter(ShardJob(dataset, 0, families, os.path.dirname(dataset))) as writer:
+        writer.write(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The closing words of an estimate."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Callable
+
+from pipeline.build.options import MAX_REJECT_RATE, BuildOptions
+from pipeline.estimate.estimate import Estimate
+from pipeline.estimate.extrapolate import Interval
+from pipeline.estimate.options import EstimateOptions
+
+
+def print_estimate(estimate: Estimate, build: BuildOptions, options: EstimateOptions) -> None:
+    """Print totals with their intervals, time and cost by workers, rejects of the sample, and what to type next."""
+    whole = estimate.sampled == estimate.tracks
+    how = "all of them" if whole else f"{estimate.sampled:,} of them (seed {estimate.seed})"
+    print(f"{estimate.catalog}: {estimate.tracks:,} tracks, estimated from {how} in {estimate.seconds:.1f} s")
+    print(f"  core-hours  {_spread(estimate.core_hours, _number)}")
+    for family, size in estimate.bytes.items():
+        print(f"  {family:<11} {_spread(size, _size)}")
+    share = _spread(estimate.reject_share, lambda value: f"{100 * value:.1f} %")
+    print(f"  rejects     {sum(estimate.rejects.values()):,} of {estimate.sampled:,}: {share} of all")
+    for cause, count in estimate.rejects.items():
+        track, message = estimate.examples[cause]
+        print(f"              {count:,} {cause}, such as {track}: {message}")
+    if estimate.reject_share.value > MAX_REJECT_RATE:
+        print(f"  warning: a build fails above --max-reject-rate {MAX_REJECT_RATE:g} unless a higher one is given")
+    print(f"  starting    {estimate.job.cpu:.1f} s of CPU for the job, {estimate.worker.cpu:.1f} s for each worker")
+    print(f"  shards      {estimate.shards:,}; one is the unit of work, so further workers would have nothing to do")
+    for at in estimate.at:
+        idle = "" if at.busy == at.workers else f", no more than {at.busy:,} of them have work"
+        label = "worker " if at.workers == 1 else "workers"
+        print(
+            f"  {at.workers:>5,} {label}  {_spread(at.wall_seconds, _duration)}, {_spread(at.dollars, _dollars)}{idle}"
+        )
+    print(f"  storage     {_spread(estimate.storage_dollars_month, _dollars)} a month")
+    prices = options.prices
+    print(
+        f"  prices      ${prices.vcpu_hour:g} a vCPU hour, ${prices.memory_gb_hour:g} a GB-hour of {options.memory_gb:g} GB "
+        f"a worker, ${prices.storage_gb_month:g} a GB-month"
+    )
+    if not whole:
+        by = "the catalog's durations" if estimate.by_duration else "the mean per track: not every row has a duration"
+        print(f"  in brackets 95 % intervals, of the sampling alone, by {by}")
+    print(f"next: {next_command(estimate, build)}")
+
+
+def print_json(estimate: Estimate, build: BuildOptions, options: EstimateOptions) -> None:
+    """Print the same as one JSON object."""
+    fields = {**dataclasses.asdict(estimate), "options": dataclasses.asdict(options)}
+    print(json.dumps({**fields, "next": next_command(estimate, build)}, indent=2, sort_keys=True, ensure_ascii=False))
+
+
+def next_command(estimate: Estimate, build: BuildOptions) -> str:
+    """The build that was estimated."""
+    words = ["python", "-m", "pipeline.run", "build", "--catalog", estimate.catalog, "--dataset", "DATASET"]
+    words += ["--excerpt", build.excerpt] if build.excerpt else []
+    words += ["--families", ",".join(build.families)] if build.families else []
+    words += ["--shards", str(build.shards)] if build.shards else []
+    words += ["--decoder", build.decoder] if build.decoder != "auto" else []
+    words += ["--strict"] * build.strict
+    return shlex.join(words)
+
+
+def _spread(interval: Interval, spelled: Callable[[float], str]) -> str:
+    value, low, high = (spelled(one) for one in (interval.value, interval.low, interval.high))
+    return value if low == high == value else f"{value} ({low} to {high})"
+
+
+def _number(value: float) -> str:
+    """Three digits."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _size(size: float) -> str:
+    unit, name = next((one for one in ((1e12, "TB"), (1e9, "GB")) if size >= one[0]), (1e6, "MB"))
+    return f"{_number(size / unit)} {name}"
+
+
+def _duration(seconds: float) -> str:
+    unit, name = next((one for one in ((3600, "h"), (60, "min")) if seconds >= one[0]), (1, "s"))
+    return f"{_number(seconds / unit)} {name}"
+
+
+def _dollars(amount: float) -> str:
+    return f"${amount:,.0f}" if amount >= 100 else f"${amount:.2f}"
