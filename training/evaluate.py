@@ -20,6 +20,7 @@ from training.labels import labelled_tracks
 from training.metrics import BOOTSTRAP_SAMPLES, Metrics, tagging_metrics
 from training.records import TrackRecords
 from training.scoring import TrackScorer
+from training.staging import Stage, open_stage
 from training.trained import TrainedRun, open_run
 
 
@@ -44,7 +45,7 @@ class Evaluation:
     baseline: Metrics | None
 
 
-def evaluate(root: str, split: str = "test", *, baseline: bool = False) -> Evaluation:
+def evaluate(root: str, split: str = "test", *, baseline: bool = False, stage: str | None = None) -> Evaluation:
     """Evaluate the best epoch of a run.
 
     Writes evaluation/SPLIT.json and evaluation/SPLIT_per_tag.csv into the run.
@@ -53,13 +54,18 @@ def evaluate(root: str, split: str = "test", *, baseline: bool = False) -> Evalu
         root: the run's folder.
         split: train, validation or test.
         baseline: also fit a logistic regression on the training split's log-mel statistics and evaluate it alike.
+        stage: folder on a local disk that payloads are copied to ahead of use; None to read them where they lie.
 
     Raises:
         UserError: no such run or split.
         DatasetError: the features on disk do not fit.
     """
-    run = open_run(root)
-    records = _records(run, split, run.spec)
+    with open_stage(stage) as copies:
+        return _evaluate(open_run(root), root, split, baseline, copies)
+
+
+def _evaluate(run: TrainedRun, root: str, split: str, baseline: bool, stage: Stage | None) -> Evaluation:
+    records = _records(run, split, run.spec, stage)
     scorer = TrackScorer(run.model, run.config.patch, run.config.batch_size)
     with Progress("evaluate", len(records.tracks), "tracks") as progress:
         scores = scorer.scores(records, on_progress=progress.update)
@@ -70,19 +76,22 @@ def evaluate(root: str, split: str = "test", *, baseline: bool = False) -> Evalu
         )
     positive_at = float(run.labels.manifest.label_set["positive_at"])
     metrics = tagging_metrics(records.tracks.targets, scores, positive_at=positive_at)
-    floor = _baseline(run, split, positive_at) if baseline else None
+    floor = _baseline(run, split, positive_at, stage) if baseline else None
     result = Evaluation(root, split, len(records.tracks), run.labels.vocabulary, metrics, floor)
     run.folder.write_json(run.folder.evaluation(f"{split}.json"), _as_json(result, run))
     write_atomic(run.folder.evaluation(f"{split}_per_tag.csv"), _as_csv(result))
     return result
 
 
-def _records(run: TrainedRun, split: str, spec: FeatureSpec) -> TrackRecords:
-    return TrackRecords(run.dataset, labelled_tracks(run.dataset, run.labels, spec, split))
+def _records(run: TrainedRun, split: str, spec: FeatureSpec, stage: Stage | None) -> TrackRecords:
+    records = TrackRecords(run.dataset, labelled_tracks(run.dataset, run.labels, spec, split), stage)
+    if stage is not None:
+        stage.begin(records.payloads(range(len(records.tracks))))
+    return records
 
 
-def _baseline(run: TrainedRun, split: str, positive_at: float) -> Metrics:
-    train, test = (_records(run, side, run.dataset.spec("logmel")) for side in ("train", split))
+def _baseline(run: TrainedRun, split: str, positive_at: float, stage: Stage | None) -> Metrics:
+    train, test = (_records(run, side, run.dataset.spec("logmel"), stage) for side in ("train", split))
     with Progress("baseline", len(train.tracks) + len(test.tracks), "tracks") as progress:
         known: npt.NDArray[np.float32] = band_statistics(train, progress.update)
         asked = band_statistics(test, lambda done: progress.update(len(train.tracks) + done))

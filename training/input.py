@@ -57,7 +57,7 @@ class TrainingInput:
     patch: int
     batch_size: int
     seed: int
-    failure: TagscaleError | None = None
+    failure: Exception | None = None
 
     def steps(self, replicas: int) -> int:
         """Global batches in an epoch."""
@@ -88,7 +88,7 @@ class TrainingInput:
             tracks_of_part, known = parts[int(number)]
             try:
                 patches = np.stack([self._patch(int(track), epoch) for track in tracks_of_part])
-            except TagscaleError as error:
+            except (TagscaleError, OSError) as error:
                 self.failure = self.failure or error
                 raise
             return patches, tracks.targets[tracks_of_part], np.float32(known)

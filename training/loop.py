@@ -22,7 +22,7 @@ from schemas.features import FeatureSpec, LogMelSpec, features_name
 from schemas.progress import Progress
 from training.checkpoints import BEST_NAME, LoopState, model_variables, optimizer_variables
 from training.config import TrainConfig
-from training.input import TrainingInput
+from training.input import TrainingInput, epoch_order
 from training.labels import labelled_tracks, open_labels
 from training.losses import mean_loss, resolve_loss, summed_loss
 from training.metrics import tagging_metrics
@@ -30,6 +30,7 @@ from training.models.tagger import build_tagger, set_dropout_step
 from training.records import TrackRecords
 from training.run_folder import RunFolder, register_run
 from training.scoring import TrackScorer
+from training.staging import open_stage
 from training.strategies import is_chief, make_strategy, worker_index, worker_replicas
 
 PLATEAU_FACTOR = 0.5  # of the learning rate, once the validation loss has stalled
@@ -56,12 +57,13 @@ class TrainSummary:
     seconds: float
 
 
-def train(config: TrainConfig, out: str) -> TrainSummary:
+def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSummary:
     """Train a tagger, or go on with a run that was stopped.
 
     Args:
         config: the configuration; its label set is resolved to a version first.
         out: folder of the run.
+        stage: folder on a local disk that payloads are copied to ahead of use; None to read them where they lie.
 
     Raises:
         UserError: dataset, label set, split, strategy or folder do not fit.
@@ -77,15 +79,19 @@ def train(config: TrainConfig, out: str) -> TrainSummary:
         features=features_name(spec),
         hop_length=spec.hop_length if isinstance(spec, LogMelSpec) else config.hop_length,
     )
-    training = TrackRecords(dataset, labelled_tracks(dataset, labels, spec, "train"))
-    validation = TrackRecords(dataset, labelled_tracks(dataset, labels, spec, "validation"))
-    strategy = make_strategy(config.strategy)
-    run = RunFolder(out)
-    if is_chief(strategy):
-        run.begin(config)
-        register_run(dataset, out, config)
-    loop = _Loop(config, run, strategy, training, validation, labels.manifest.label_set)
-    trained = loop.train()
+    with open_stage(stage) as copies:
+        training = TrackRecords(dataset, labelled_tracks(dataset, labels, spec, "train"), copies)
+        validation = TrackRecords(dataset, labelled_tracks(dataset, labels, spec, "validation"), copies)
+        strategy = make_strategy(config.strategy)
+        run = RunFolder(out)
+        if is_chief(strategy):
+            run.begin(config)
+            register_run(dataset, out, config)
+        loop = _Loop(config, run, strategy, training, validation, labels.manifest.label_set)
+        if copies is not None and not loop.is_over:
+            order = epoch_order(training.tracks, config.seed, loop.state.epoch)
+            copies.begin([*training.payloads(order), *validation.payloads(range(len(validation.tracks)))])
+        trained = loop.train()
     removed = training.tracks.removed + validation.tracks.removed
     return TrainSummary(out, loop.state, len(training.tracks), removed, trained, time.monotonic() - started)
 
@@ -132,7 +138,7 @@ class _Loop:
         steps = self._input.steps(self._strategy.num_replicas_in_sync)
         with Progress("train", self._config.epochs * steps, "steps") as progress:
             progress.start_at(first * steps)
-            while self.state.epoch < self._config.epochs and not self._stalled():
+            while not self.is_over:
                 began = time.monotonic()
                 loss = self._train_epoch(progress)
                 fields: dict[str, Any] = {"epoch": self.state.epoch + 1, "loss": loss}
@@ -145,6 +151,11 @@ class _Loop:
                     self._run.add_metrics(fields)
                     self._run.checkpoints.save_epoch(self._variables, self.state)
         return self.state.epoch - first
+
+    @property
+    def is_over(self) -> bool:
+        """True if no epoch is left, or the last ones were in vain."""
+        return self.state.epoch >= self._config.epochs or self._stalled()
 
     def _stalled(self) -> bool:
         patience = self._config.stop_epochs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from schemas.features import INT16_SCALE, LogMelSpec
 from schemas.storage import read_range
 from schemas.tfrecord import unframe
 from training.labels import LabelledTracks
+from training.staging import Payload, Stage
 
 _READERS = 16  # done marks that are read side by side: in a bucket each one costs a round trip
 
@@ -28,12 +30,13 @@ class TrackRecords:
     Args:
         dataset: the dataset.
         tracks: which tracks, and the features to read.
+        stage: copies that are read in place of the payloads, as far as they are there.
 
     Raises:
         DatasetError: a payload is missing or has another size than its done mark says.
     """
 
-    def __init__(self, dataset: Dataset, tracks: LabelledTracks) -> None:
+    def __init__(self, dataset: Dataset, tracks: LabelledTracks, stage: Stage | None = None) -> None:
         self.spec = tracks.spec
         self.tracks = tracks
         needed = sorted(set(zip(tracks.generation.tolist(), tracks.shard.tolist(), strict=True)))
@@ -53,7 +56,13 @@ class TrackRecords:
                 raise DatasetError(
                     f"{uri}: a record is said to end at byte {ends[place]}, the payload has {mark.bytes}"
                 )
-        self._payloads = {place: uri for place, (uri, _) in payloads.items()}
+        self._payloads, self._stage = payloads, stage
+
+    def payloads(self, order: Iterable[int]) -> list[Payload]:
+        """The payloads that hold some tracks, in the order in which these need them."""
+        tracks = self.tracks
+        places = dict.fromkeys((int(tracks.generation[number]), int(tracks.shard[number])) for number in order)
+        return [self._payloads[place] for place in places]
 
     def read(self, number: int) -> npt.NDArray[Any]:
         """The feature of track `number`: logmel float16 [frames, mels] or waveform int16 [samples].
@@ -62,7 +71,9 @@ class TrackRecords:
             DatasetError: the bytes there are not this track's whole record.
         """
         tracks = self.tracks
-        uri = self._payloads[int(tracks.generation[number]), int(tracks.shard[number])]
+        uri, _ = self._payloads[int(tracks.generation[number]), int(tracks.shard[number])]
+        if self._stage is not None:
+            uri = self._stage.place_of(uri)
         offset, length = int(tracks.offset[number]), int(tracks.length[number])
         where = f"{uri} at byte {offset}"
         payload = unframe(read_range(uri, offset, length), where=where)

@@ -20,6 +20,7 @@ from schemas.errors import EXIT_USER_INPUT  # noqa: E402
 from training.tensorflow_import import import_tensorflow  # noqa: E402
 
 SHOWN_TAGS = 5  # highest scores printed per file
+STAGE_HELP = "Folder on a local disk that features are copied to ahead of use [default: read where they lie]."
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,7 +55,10 @@ def cli() -> None:
 @click.option("--l2", type=float, help="Weight decay of the kernels [default: 1e-5].")
 @click.option("--batch-norm-momentum", type=float, help="Less for a run of few hundred steps [default: 0.99].")
 @click.option("--synchronized-batch-norm", is_flag=True, default=None, help="Batch statistics over all replicas.")
-def train_command(out: str, config: str | None, waveform_layers: str | None, **options: object) -> None:
+@click.option("--stage", help=STAGE_HELP)
+def train_command(
+    out: str, config: str | None, waveform_layers: str | None, stage: str | None, **options: object
+) -> None:
     """Train a tagger. The same command on a run that was stopped resumes it."""
     from training.config import resolve_config
 
@@ -62,7 +66,7 @@ def train_command(out: str, config: str | None, waveform_layers: str | None, **o
     import_tensorflow()
     from training.loop import train
 
-    summary = train(resolved, out)
+    summary = train(resolved, out, stage=stage)
     state = summary.state
     took = (
         f"{summary.trained_epochs} epochs in {summary.seconds:.0f} s"
@@ -81,12 +85,13 @@ def train_command(out: str, config: str | None, waveform_layers: str | None, **o
 @click.option("--run", "run_folder", required=True, help="Folder of the run.")
 @click.option("--split", default="test", show_default=True, type=click.Choice(["train", "validation", "test"]))
 @click.option("--baseline", is_flag=True, help="Beside a logistic regression on log-mel statistics.")
-def evaluate_command(run_folder: str, split: str, baseline: bool) -> None:
+@click.option("--stage", help=STAGE_HELP)
+def evaluate_command(run_folder: str, split: str, baseline: bool, stage: str | None) -> None:
     """Exact ROC-AUC and PR-AUC of a run's best epoch, every track of a split once."""
     import_tensorflow()
     from training.evaluate import evaluate
 
-    result = evaluate(run_folder, split, baseline=baseline)
+    result = evaluate(run_folder, split, baseline=baseline, stage=stage)
     defined = f"{result.metrics.tags_defined} of {len(result.vocabulary)} tags"
     print(f"{run_folder} on {result.tracks:,} {split} tracks, {defined}, per track, 95 % intervals over tracks:")
     for name, metrics in (("model", result.metrics), ("logistic regression", result.baseline)):
