@@ -31,7 +31,8 @@ class Evaluation:
     Attributes:
         run: the run's folder.
         split: which split.
-        tracks: tracks evaluated; equals the split's.
+        tracks: tracks evaluated; equals the split's, less those that were removed from the dataset since.
+        removed: how many those are.
         vocabulary: tags in output order.
         metrics: of the model.
         baseline: of the logistic regression; None where it was not asked for.
@@ -40,6 +41,7 @@ class Evaluation:
     run: str
     split: str
     tracks: int
+    removed: int
     vocabulary: tuple[str, ...]
     metrics: Metrics
     baseline: Metrics | None
@@ -69,15 +71,17 @@ def _evaluate(run: TrainedRun, root: str, split: str, baseline: bool, stage: Sta
     scorer = TrackScorer(run.model, run.config.patch, run.config.batch_size)
     with Progress("evaluate", len(records.tracks), "tracks") as progress:
         scores = scorer.scores(records, on_progress=progress.update)
-    if scores.shape[0] != run.labels.manifest.counts[split] or not np.isfinite(scores).all():
+    expected = run.labels.manifest.counts[split] - records.tracks.removed
+    if scores.shape[0] != expected or not np.isfinite(scores).all():
         raise DatasetError(
-            f"{root}: expected finite scores of {run.labels.manifest.counts[split]} {split} tracks, received "
+            f"{root}: expected finite scores of {expected} {split} tracks, received "
             f"{int(np.isfinite(scores).all(axis=1).sum())}"
         )
     positive_at = float(run.labels.manifest.label_set["positive_at"])
     metrics = tagging_metrics(records.tracks.targets, scores, positive_at=positive_at)
     floor = _baseline(run, split, positive_at, stage) if baseline else None
-    result = Evaluation(root, split, len(records.tracks), run.labels.vocabulary, metrics, floor)
+    tracks = records.tracks
+    result = Evaluation(root, split, len(tracks), tracks.removed, run.labels.vocabulary, metrics, floor)
     run.folder.write_json(run.folder.evaluation(f"{split}.json"), _as_json(result, run))
     write_atomic(run.folder.evaluation(f"{split}_per_tag.csv"), _as_csv(result))
     return result
@@ -115,6 +119,7 @@ def _as_json(result: Evaluation, run: TrainedRun) -> dict[str, Any]:
         "format": 1,
         "split": result.split,
         "tracks": result.tracks,
+        "tracks_removed": result.removed,
         "tags": len(result.vocabulary),
         "tags_defined": result.metrics.tags_defined,
         "tags_undefined": undefined,

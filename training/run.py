@@ -101,6 +101,8 @@ def evaluate_command(run_folder: str, split: str, baseline: bool, stage: str | N
                 f"  {name:<20} ROC-AUC {metrics.roc_auc_macro:.4f} [{roc[0]:.4f}, {roc[1]:.4f}]   "
                 f"PR-AUC {metrics.pr_auc_macro:.4f} [{precision[0]:.4f}, {precision[1]:.4f}]"
             )
+    if result.removed:
+        print(f"  {result.removed:,} tracks of the split were left out: they were removed from the dataset")
     print(f"  written to {run_folder}/evaluation/{split}.json and {split}_per_tag.csv")
     print(f"next: python training/run.py export --run {run_folder} --out {run_folder}/saved_model")
 

@@ -136,6 +136,7 @@ class _MonoBlocks:
         self.mixed_frames = 0
         self.beyond_full_scale = 0
         self.non_finite = False
+        self._weights = self._mono = np.empty(0, np.float32)
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
         source, window = self.source, self.window
@@ -165,9 +166,12 @@ class _MonoBlocks:
 
     def _mixed(self, block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         channels = block.shape[1]
-        # The mean of the channels as a product: 20 times faster than mean(axis=1).
+        # The mean of the channels as a product: 20 times faster than mean(axis=1). Into one array that is used again.
+        if channels > 1 and (len(self._weights) != channels or len(self._mono) < len(block)):
+            self._weights = np.full(channels, 1 / channels, np.float32)
+            self._mono = np.empty(len(block), np.float32)
         with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is counted below
-            mono = block[:, 0] if channels == 1 else block @ np.full(channels, 1 / channels, np.float32)
+            mono = block[:, 0] if channels == 1 else np.matmul(block, self._weights, out=self._mono[: len(block)])
         self.mixed_frames += len(mono)
         # Two quick looks show that all is well with most blocks; a comparison with NaN is false.
         if not (mono.max(initial=0) <= 1 and mono.min(initial=0) >= -1):
@@ -196,8 +200,10 @@ def _resampled(mono: _MonoBlocks, sample_rate: int) -> Iterator[npt.NDArray[np.f
 
 def _to_int16(block: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
     """Round to int16, full scale at 32768; beyond full scale is clipped."""
-    scaled = np.rint(block * np.float32(INT16_SCALE))
-    rounded: npt.NDArray[np.int16] = np.clip(scaled, -INT16_SCALE, INT16_SCALE - 1).astype(np.int16)
+    scaled = block * np.float32(INT16_SCALE)
+    np.rint(scaled, out=scaled)
+    np.clip(scaled, -INT16_SCALE, INT16_SCALE - 1, out=scaled)
+    rounded: npt.NDArray[np.int16] = scaled.astype(np.int16)
     return rounded
 
 

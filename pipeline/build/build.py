@@ -125,7 +125,7 @@ def _build(catalog: Catalog, layout: Layout, options: BuildOptions, started: flo
             changed = changed_tracks(Dataset(layout, manifest), catalog.table, catalog.root, progress.update_of)
     wanted = wanted_tracks(catalog.table, Dataset(layout, manifest), retry, changed)
     if wanted.num_rows:
-        if retry == "none":
+        if retry == "none" and options.max_reject_rate < 1:
             _preflight(wanted, manifest, catalog, options)
         manifest = _plan(layout, manifest, wanted, options)
         job = _job(layout, manifest, catalog, options)
@@ -214,7 +214,7 @@ def _write_plan(uri: str, data: bytes) -> None:
     One may be there, of a build that was killed before it wrote the manifest. On a local disk no other build runs now,
     so it is replaced; in a bucket one may.
     """
-    if write_if_absent(uri, data) or read_bytes(uri) == data:
+    if write_if_absent(uri, data):
         return
     if is_remote(uri):
         raise UserError(

@@ -12,7 +12,7 @@ from schemas.examples import around_values
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.manifests import ShardManifest
-from schemas.storage import join, publish, read_bytes, spool, write_if_absent
+from schemas.storage import join, publish, spool, write_if_absent
 from schemas.tfrecord import framed
 
 
@@ -121,7 +121,7 @@ class PayloadFile:
             tracks_sha256=tracks_sha256,
         ).to_bytes()
         uri = self._layout.done_mark(*self._place)
-        if not write_if_absent(uri, mark) and read_bytes(uri) != mark:
+        if not write_if_absent(uri, mark):
             raise DatasetError(
                 f"{uri}: another process finished this shard with other bytes; did the audio change meanwhile? "
                 "Remove this file to build the shard again"

@@ -52,7 +52,7 @@ def test_faults_that_pass_cost_nothing_but_time(
         Fault("cut", lambda request: request.kind == "download", share=0.12),
         Fault("short", lambda request: request.kind in ("download", "info", "list"), share=0.06),
         # A range has no checksum; records have their own.
-        Fault("garbled", lambda request: request.kind == "download" and not request.name.endswith(RANGED), share=0.05),
+        Fault("garbled", lambda request: request.kind == "download" and not request.name.endswith(RANGED), share=0.15),
         Fault("lost", lambda request: request.kind in uploads, share=0.3),
         Fault("lost", lambda request: request.create, share=0.5, seed=1),
         Fault("incomplete", lambda request: request.kind == "chunk", times=2),

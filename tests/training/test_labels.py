@@ -131,3 +131,25 @@ def test_a_removal_names_the_runs_that_held_its_tracks(
     train(dataclasses.replace(small_config, dataset=copy.root, epochs=1), run)
     (tmp_path / "gone.txt").write_text("track-03\n")
     assert run in remove(copy.root, str(tmp_path / "gone.txt")).runs
+
+
+def test_an_evaluation_leaves_out_what_was_removed_since_and_says_so(
+    small_dataset: SmallDataset, small_config, tmp_path: Path
+) -> None:
+    import dataclasses
+
+    from pipeline.removal.remove import remove
+    from training.evaluate import evaluate
+    from training.loop import train
+
+    copy = small_dataset.copy(tmp_path / "copy")
+    run = str(tmp_path / "run")
+    train(dataclasses.replace(small_config, dataset=copy.root, epochs=1), run)
+    before = evaluate(run)
+    dataset = Dataset.open(copy.root)
+    test = labelled_tracks(dataset, open_labels(dataset, "small"), dataset.spec("logmel"), "test")
+    (tmp_path / "gone.txt").write_text(f"{test.track_ids[0]}\n")
+    remove(copy.root, str(tmp_path / "gone.txt"), purge=True)
+    after = evaluate(run)
+    assert (before.removed, after.removed, after.tracks) == (0, 1, before.tracks - 1)
+    assert json.loads(Path(run, "evaluation", "test.json").read_text())["tracks_removed"] == 1
