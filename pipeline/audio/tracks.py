@@ -107,7 +107,8 @@ def _by_both(file: AudioFile, spec: WaveformSpec, store: SampleStore, hooks: Dec
     if doubt is None:
         try:
             hooks.printed()
-            by_sndfile = _with_words(decode(open_libsndfile, file, spec, store, hooks.on_progress), hooks.printed())
+            unheard = decode(open_libsndfile, file, spec, store, hooks.on_progress)
+            by_sndfile = _with_words(unheard, hooks.printed())
         except TrackRejected as rejected:
             cause, doubt = rejected.cause, f"libsndfile: {rejected.message}"
         if by_sndfile is not None and not by_sndfile.unread and not set(by_sndfile.flags) & set(_FAULTS):
@@ -120,9 +121,11 @@ def _by_both(file: AudioFile, spec: WaveformSpec, store: SampleStore, hooks: Dec
         if rejected.cause is Cause.UNSUPPORTED_FORMAT:
             raise TrackRejected(cause, f"{doubt}; FFmpeg: {rejected.message}") from rejected
         raise
-    if by_sndfile is not None and by_sndfile.source_seconds >= by_ffmpeg.source_seconds:
-        return by_sndfile
-    return by_ffmpeg
+    if by_sndfile is None or by_sndfile.source_seconds < by_ffmpeg.source_seconds:
+        return by_ffmpeg
+    # What libmpg123 only prints counts where FFmpeg finds a fault too: it complains of every mp3 that was cut out of a
+    # longer one, whose first frame leans on one before it.
+    return by_sndfile if set(by_ffmpeg.flags) & set(_FAULTS) else unheard
 
 
 def _with_words(track: DecodedTrack, printed: str) -> DecodedTrack:
