@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -238,7 +239,10 @@ class DecodingProcess:
         self._end_process()
         # C code seldom checks what malloc gives, and C++ ends by its own exception: both look like a crash.
         named = any(name in last for name in ("MemoryError", "bad_alloc"))  # numpy has a MemoryError of its own
-        if named or usage.ru_maxrss << 10 > _OUT_OF_MEMORY_SHARE * self._memory:
+        # What a process used at most starts from what the one that started it uses: no more than that tells nothing.
+        inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        most = usage.ru_maxrss << 10
+        if named or (most > _OUT_OF_MEMORY_SHARE * self._memory and usage.ru_maxrss > inherited):
             return {"cause": Cause.DECODER_MEMORY, "message": "the decoder asked for more memory than it may use"}
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         if code > 0 and last:
