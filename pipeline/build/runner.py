@@ -45,8 +45,10 @@ def run_shards(
     """
     options = PipelineOptions(list(beam_options))
     local = options.view_as(StandardOptions).runner is None
+    count = 1
     if local:
-        options = PipelineOptions([*beam_options, *_local_options(workers, len(unfinished_shards(job, shards)))])
+        count = max(1, min(workers or os.cpu_count() or 1, len(unfinished_shards(job, shards))))
+        options = PipelineOptions([*beam_options, *_local_options(count)])
     fruitless = 0
     while missing := unfinished_shards(job, shards):
         try:
@@ -56,7 +58,7 @@ def run_shards(
                 ended_by_lost_worker(),
                 beam.Pipeline(runner=FnApiRunner() if local else None, options=options) as pipeline,
             ):
-                pipeline | "WriteShards" >> WriteShards(job, largest_first(job, missing))
+                pipeline | "WriteShards" >> WriteShards(job, handing_out(job, missing, count))
         except Exception as error:  # a runner wraps whatever happened in a worker in an exception of its own
             left = unfinished_shards(job, shards)
             fruitless = 0 if len(left) < len(missing) else fruitless + 1
@@ -68,14 +70,24 @@ def run_shards(
     on_progress(shards)
 
 
-def largest_first(job: Job, shards: Sequence[int]) -> list[int]:
-    """Shards in the order in which they are best handed out: a large one that comes last keeps one worker busy alone."""
+def handing_out(job: Job, shards: Sequence[int], workers: int) -> list[int]:
+    """Shards in the order in which they are best handed out.
+
+    Largest first, since a large one that comes last keeps one worker busy alone. A local runner deals them out in turn
+    beforehand: each round goes the other way around, so that no worker gets the larger one every time.
+
+    Args:
+        job: whose shards they are.
+        shards: numbers of the shards.
+        workers: that they are dealt out to in turn; 1 where a worker takes the next as soon as it is free.
+    """
     sizes = PlanReader(job.layout.plan(job.generation)).sizes
-    return sorted(shards, key=lambda shard: (-sizes[shard], shard))
+    ordered = sorted(shards, key=lambda shard: (-sizes[shard], shard))
+    rounds = [ordered[start : start + workers] for start in range(0, len(ordered), workers)]
+    return [shard for number, turn in enumerate(rounds) for shard in (turn[::-1] if number % 2 else turn)]
 
 
-def _local_options(workers: int | None, shards: int) -> list[str]:
-    count = max(1, min(workers or os.cpu_count() or 1, shards))
+def _local_options(count: int) -> list[str]:
     os.environ.pop(LOCAL_WORKER, None)
     if count == 1:
         return ["--direct_running_mode=in_memory", "--direct_num_workers=1"]

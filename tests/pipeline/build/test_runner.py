@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.build.jobs import unfinished_shards
-from pipeline.build.runner import largest_first, run_shards
+from pipeline.build.runner import handing_out, run_shards
 from pipeline.build.shards import ShardJob
 from pipeline.plan import PlanReader
 from schemas.errors import TagscaleError
@@ -109,6 +109,16 @@ def test_a_killed_worker_costs_an_attempt_and_not_the_build(
 
 def test_shards_are_handed_out_largest_first(job: ShardJob) -> None:
     sizes = PlanReader(job.layout.plan(0)).sizes
-    order = largest_first(job, [3, 1, 0, 2])
+    order = handing_out(job, [3, 1, 0, 2], workers=1)
     assert [sizes[shard] for shard in order] == sorted(sizes, reverse=True)
-    assert order == largest_first(job, [0, 1, 2, 3])
+    assert order == handing_out(job, [0, 1, 2, 3], workers=1)
+
+
+def test_shards_that_are_dealt_out_in_turn_load_workers_alike(job: ShardJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [9, 8, 7, 6, 5, 4, 3, 2, 1]
+    monkeypatch.setattr(PlanReader, "sizes", property(lambda reader: sizes))
+    for workers, apart in ((2, 1), (3, 2), (4, 1)):
+        order = handing_out(job, range(len(sizes)), workers)
+        assert sorted(order) == list(range(len(sizes)))
+        loads = [sum(sizes[shard] for shard in order[worker::workers]) for worker in range(workers)]
+        assert max(loads) - min(loads) <= apart
