@@ -22,7 +22,7 @@ from benchmarks.tree_cost import ROOT, cost_of
 
 SECONDS = 300  # of a track
 FILES = 16
-FEW, MANY = 32, 128  # tracks
+FEW, MANY = 16, 96  # tracks
 REPEATS = 2
 
 
