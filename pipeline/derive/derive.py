@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.build.generations import payload_bytes
 from pipeline.build.jobs import unfinished_shards
 from pipeline.build.runner import run_shards
 from pipeline.derive.shards import DerivedShardJob
@@ -106,19 +107,16 @@ def derive(root: str, options: DeriveOptions) -> DeriveSummary:
             manifest = dataset.manifest.with_derived(entry)
             write_atomic(dataset.layout.manifest, manifest.to_bytes())
             dataset = Dataset(dataset.layout, manifest)
-    marks = [
-        dataset.shard_manifest(spec, generation, shard)
-        for generation in built
-        for shard in range(dataset.manifest.generations[generation].shards)
-    ]
+    finished = [dataset.manifest.generations[generation] for generation in built]
+    sizes = [payload_bytes(DerivedShardJob(root, entry.generation, spec), entry.shards) for entry in finished]
     bank = mel_filterbank(spec.sample_rate, spec.n_fft, spec.mels)
     return DeriveSummary(
         dataset=dataset.layout.root,
         name=features_name(spec),
         spec=spec,
         built=tuple(built),
-        records=sum(mark.records for mark in marks),
-        bytes=sum(mark.bytes for mark in marks),
+        records=sum(entry.records or 0 for entry in finished),
+        bytes=sum(size["logmel"] for size in sizes),
         empty_bands=int(np.count_nonzero(bank.sum(axis=0) == 0)),
         seconds=time.monotonic() - started,
     )
