@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import concurrent.futures
 import contextlib
 import dataclasses
 import errno
@@ -19,6 +20,7 @@ from schemas.features import Excerpt
 from schemas.storage import TEMPORARY_PREFIX, is_remote, local_path, read_range
 
 _BLOCK = 1 << 20  # bytes read at a time
+_LISTED_AT_ONCE = 16  # folders of a store
 # In these the middle is found without reading what comes before; an ending that lies costs requests and no more.
 _SEEKABLE_ENDINGS = (".wav", ".flac", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
 
@@ -136,10 +138,14 @@ def source_checksum(path: str) -> str:
 
 def store_checksums(folders: Iterable[str]) -> dict[str, str]:
     """URI -> the store's own checksum of every file in some folders of a store, as `tracks` holds them."""
-    found = {}
-    for folder in folders:
+
+    def in_folder(folder: str) -> dict[str, str]:
         scheme = folder.split("://", 1)[0]
+        found = {}
         for info in object_store.list_folder(folder):
             if checksum := _store_checksum(info):
                 found[f"{scheme}://{info['name'].removeprefix(f'{scheme}://')}"] = checksum
-    return found
+        return found
+
+    with concurrent.futures.ThreadPoolExecutor(_LISTED_AT_ONCE) as readers:
+        return {uri: checksum for found in readers.map(in_folder, folders) for uri, checksum in found.items()}

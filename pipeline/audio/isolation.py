@@ -27,8 +27,9 @@ from schemas.examples import EXAMPLE_DTYPES
 from schemas.features import LogMelSpec, canonical_json
 
 MEMORY_BYTES = 4 << 30  # address space of a decoding process (4 GiB); its libraries map about 1 GiB
-STALL_SECONDS = 10.0  # without progress, after which a decoder counts as hung
+STALL_SECONDS = 4.0  # without progress, after which a decoder counts as hung; a block takes some 10 ms
 START_SECONDS = 120.0  # for the process to come up on a busy machine
+_STALL_SECONDS_OF_TENSORFLOW = 60.0  # tensorflow-io takes seconds to import and decodes a whole file in one call
 _ADDRESS_SPACE_OF_TENSORFLOW = 64 << 30  # tensorflow-io maps far more than it uses (64 GiB)
 _OUT_OF_MEMORY_SHARE = 0.5  # of the allowed memory in use when a process died: it died of that
 _BLOCK_BYTES = 1 << 20  # read at a time from the results
@@ -104,7 +105,7 @@ class DecodingProcess:
         *,
         strict: bool = False,
         memory_bytes: int | None = None,
-        stall_seconds: float = STALL_SECONDS,
+        stall_seconds: float | None = None,
         module: str = "pipeline.audio.decoding_process",
     ) -> None:
         self._spec = spec
@@ -112,7 +113,7 @@ class DecodingProcess:
         self._strict = strict
         self._turns = Turns()
         self._memory = memory_bytes or (_ADDRESS_SPACE_OF_TENSORFLOW if decoder == "tfio" else MEMORY_BYTES)
-        self._stall_seconds = stall_seconds
+        self._stall_seconds = stall_seconds or (_STALL_SECONDS_OF_TENSORFLOW if decoder == "tfio" else STALL_SECONDS)
         self._module = module
         self._process: subprocess.Popen[bytes] | None = None
         self._pending = b""

@@ -18,9 +18,11 @@ from pipeline.build.lost_workers import ended_by_lost_worker
 from pipeline.build.transforms import LOCAL_WORKER, WriteShards
 from pipeline.plan import PlanReader
 from schemas.errors import TagscaleError
+from schemas.storage import is_remote
 
 FRUITLESS_ATTEMPTS = 2  # attempts of a local runner that may end without a single new shard
 POLL_SECONDS = 1.0  # between two looks at the done marks
+REMOTE_POLL_SECONDS = 10.0  # the same in a store, where each look takes a listing of every thousand marks
 
 
 def run_shards(
@@ -38,7 +40,7 @@ def run_shards(
         shards: how many the generation has.
         workers: local worker processes; None for one per core. Other runners take their own options.
         beam_options: options for Beam; without `--runner` the job runs on this machine.
-        on_progress: called about once a second with the number of finished shards.
+        on_progress: called every second, or every ten with a remote dataset, with the number of finished shards.
 
     Raises:
         TagscaleError: the runner failed; what it finished stays.
@@ -104,9 +106,10 @@ def _local_options(count: int) -> list[str]:
 def _watched(job: Job, shards: int, on_progress: Callable[[int], None]) -> Iterator[None]:
     """Count done marks beside the running job; works with any runner, since the marks are files."""
     ended = threading.Event()
+    pause = REMOTE_POLL_SECONDS if is_remote(job.layout.root) else POLL_SECONDS
 
     def watch() -> None:
-        while not ended.wait(POLL_SECONDS):
+        while not ended.wait(pause):
             with contextlib.suppress(OSError):  # a store may not answer now: the job itself finds out whether it does
                 on_progress(shards - len(unfinished_shards(job, shards)))
 

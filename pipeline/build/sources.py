@@ -89,12 +89,14 @@ def remember_sources(dataset: Dataset, catalog: pa.Table, audio_root: str, began
         audio_root: the folder that relative uris start from.
         began_ns: when decoding began, nanoseconds since 1970.
     """
-    rows = _sources(dataset, catalog, audio_root)
+    local = pa.array((not is_remote(join(audio_root, uri.as_py())) for uri in catalog["uri"]), pa.bool_())
+    if not local.true_count:
+        return
+    rows = _sources(dataset, catalog.filter(local), audio_root)
 
     def look(number: int) -> tuple[int, int]:
-        path = rows.path(number)
         try:
-            return (0, 0) if is_remote(path) else _status(path)
+            return _status(rows.path(number))
         except OSError:
             return 0, 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,14 +11,15 @@ from typing import Literal, get_args
 from pipeline.removal.remove import known_runs
 from schemas.dataset import Dataset
 from schemas.errors import UserError
-from schemas.features import features_name
+from schemas.features import FeatureSpec, features_name
 from schemas.layout import generation_name
-from schemas.manifests import LabelsManifest
+from schemas.manifests import GenerationEntry, LabelsManifest
 from schemas.sole_writer import sole_writer
 from schemas.storage import exists, files_below, join, list_names, read_bytes, remove_tree, size, write_atomic
 
 Kind = Literal["orphans", "fingerprints", "label-versions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+_READERS = 8  # done marks that are read side by side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _orphans(dataset: Dataset) -> Iterator[tuple[str, str]]:
     for spec, generations in dataset.whole_features():
         for entry in dataset.manifest.generations[:generations]:
             folder = layout.features(spec, entry.generation)
-            named = {dataset.shard_manifest(spec, entry.generation, shard).payload for shard in range(entry.shards)}
+            named = _named_payloads(dataset, spec, entry)
             for name in list_names(folder):
                 if name.endswith(".tfrecord") and name not in named:
                     yield join(folder, name), "a payload that no done mark names"
@@ -142,6 +144,14 @@ def _orphans(dataset: Dataset) -> Iterator[tuple[str, str]]:
             if not exists(join(layout.label_version(name, version), "labels.json")):
                 yield layout.label_version(name, version), "a label version that was cut short"
     yield from _orphaned_splits(dataset)
+
+
+def _named_payloads(dataset: Dataset, spec: FeatureSpec, entry: GenerationEntry) -> set[str]:
+    def named(shard: int) -> str:
+        return dataset.shard_manifest(spec, entry.generation, shard).payload
+
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+        return set(readers.map(named, range(entry.shards)))
 
 
 def _orphaned_splits(dataset: Dataset) -> Iterator[tuple[str, str]]:
