@@ -1,5 +1,8 @@
 """Errors that a user sees as one line, and the exit codes that go with them."""
 
+import difflib
+from collections.abc import Iterable
+
 EXIT_DONE = 0
 EXIT_FAILED = 1  # anything that is neither the user's input nor a stop: a broken dataset, a gate that failed
 EXIT_USER_INPUT = 2  # the user's input is wrong
@@ -23,3 +26,9 @@ class DatasetError(TagscaleError):
     """A dataset on disk contradicts its own manifests: a missing, changed, short or foreign file."""
 
     exit_code = EXIT_FAILED
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message: the known name that is most like `name`, or nothing."""
+    match = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {match[0]!r}?" if match else ""

@@ -1,38 +1,20 @@
-"""Find a version of a label set in a dataset, and join its labels with the places of the tracks' records."""
+"""Join a label version with the places of its tracks' records."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError
 from schemas.features import FeatureSpec
-from schemas.manifests import LabelsManifest
-from schemas.storage import exists, join, list_names, open_read, read_bytes
-from schemas.tables import LABELS, SPLITS
-
-
-@dataclasses.dataclass(frozen=True)
-class LabelVersion:
-    """One version of a label set, and its table.
-
-    Attributes:
-        manifest: labels.json.
-        vocabulary: tags in output order.
-        table: schema LABELS.
-    """
-
-    manifest: LabelsManifest
-    vocabulary: tuple[str, ...]
-    table: pa.Table
+from schemas.label_version import LabelVersion
+from schemas.tables import SPLITS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,46 +45,6 @@ class LabelledTracks:
         return len(self.track_ids)
 
 
-def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
-    """Open a version of a label set.
-
-    Args:
-        dataset: the dataset that it was laid over.
-        label_set: `NAME` for the newest version, `NAME@HASH` for a certain one.
-
-    Raises:
-        UserError: no such label set or version, or it was laid over other features.
-        DatasetError: its files contradict each other.
-    """
-    name, _, version = label_set.partition("@")
-    root = dataset.layout.root
-    if not exists(dataset.layout.label_log(name)):
-        found = list_names(dataset.layout.label_set("").rstrip("/"))
-        raise UserError(
-            f"label set {name!r}: not in {root} ({'there are ' + ', '.join(found) if found else 'there is none'}); "
-            "`pipeline.run label` makes one"
-        )
-    version = version or json.loads(read_bytes(dataset.layout.label_log(name)).splitlines()[-1])["version"]
-    folder = dataset.layout.label_version(name, version)
-    if not exists(join(folder, "labels.json")):
-        found = [entry for entry in list_names(dataset.layout.label_set(name)) if entry != "log.jsonl"]
-        raise UserError(f"label set {label_set}: no such version in {root}; there are {', '.join(found)}")
-    manifest = LabelsManifest.read(join(folder, "labels.json"))
-    if dataset.identity()[: len(manifest.generations)] != manifest.generations:
-        raise UserError(
-            f"{folder}: was laid over another dataset's tracks than those of {root}; lay it again with `pipeline.run label`"
-        )
-    vocabulary = tuple(read_bytes(join(folder, "vocabulary.txt")).decode().split("\n")[:-1])
-    with open_read(join(folder, "labels.parquet")) as file:
-        table = pq.read_table(file, schema=LABELS)
-    if (len(vocabulary), table.num_rows) != (manifest.counts["tags"], manifest.counts["tracks"]):
-        raise DatasetError(
-            f"{folder}: expected {manifest.counts['tags']} tags and {manifest.counts['tracks']} tracks, found "
-            f"{len(vocabulary)} and {table.num_rows}"
-        )
-    return LabelVersion(manifest, vocabulary, table)
-
-
 def labelled_tracks(dataset: Dataset, labels: LabelVersion, spec: FeatureSpec, split: str) -> LabelledTracks:
     """Join the labels of a split with the tracks table.
 
@@ -119,7 +61,7 @@ def labelled_tracks(dataset: Dataset, labels: LabelVersion, spec: FeatureSpec, s
     if split not in SPLITS:
         raise UserError(f"--split: expected {', '.join(SPLITS)}, received {split!r}")
     table = labels.table.filter(pc.equal(labels.table["split"], split))
-    where = f"{labels.manifest.name}@{labels.manifest.version}"
+    where = labels.reference
     gone = pc.is_in(table["track_id"], value_set=dataset.removed()["track_id"].combine_chunks())
     table, removed = table.filter(pc.invert(gone)), pc.sum(gone).as_py() or 0
     if table.num_rows == 0:

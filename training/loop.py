@@ -19,11 +19,12 @@ import tensorflow as tf
 from schemas.dataset import Dataset
 from schemas.errors import TagscaleError
 from schemas.features import FeatureSpec, LogMelSpec, features_name
+from schemas.label_version import open_labels
 from schemas.progress import Progress
 from training.checkpoints import BEST_NAME, LoopState, model_variables, optimizer_variables
 from training.config import TrainConfig
 from training.input import TrainingInput, epoch_order
-from training.labels import labelled_tracks, open_labels
+from training.labels import labelled_tracks
 from training.losses import mean_loss, resolve_loss, summed_loss
 from training.metrics import tagging_metrics
 from training.models.tagger import build_tagger, set_dropout_step

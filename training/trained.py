@@ -9,9 +9,9 @@ import keras
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import FeatureSpec
+from schemas.label_version import LabelVersion, open_labels
 from training.checkpoints import BEST_NAME, LoopState, model_variables
 from training.config import TrainConfig
-from training.labels import LabelVersion, open_labels
 from training.loop import build_model, features_of
 from training.run_folder import RunFolder
 

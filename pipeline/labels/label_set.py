@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
-from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 import yaml
 
-from schemas.errors import UserError
+from schemas.errors import UserError, did_you_mean
 from schemas.storage import read_bytes
 
 Values = Literal["binary", "graded"]
@@ -113,7 +111,7 @@ def read_label_set(uri: str) -> LabelSet:
         raise UserError(f"label set {uri}: expected fields with at least a name; known fields are {', '.join(known)}")
     for name in fields:
         if name not in known:
-            raise UserError(f"label set {uri}: unknown field {name!r}{nearest(str(name), known)}")
+            raise UserError(f"label set {uri}: unknown field {name!r}{did_you_mean(str(name), known)}")
     try:
         for name in ("tags", "exclude"):
             if name in fields:
@@ -129,12 +127,6 @@ def read_label_set(uri: str) -> LabelSet:
         return LabelSet(**fields)
     except UserError as error:
         raise UserError(f"label set {uri}: {error}") from error
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint at the known name that is most like `name`, or nothing."""
-    match = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {match[0]!r}?" if match else ""
 
 
 def _tag_list(value: Any, name: str) -> tuple[str, ...]:

@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.labels.annotations import Annotations, read_annotations
-from pipeline.labels.label_set import LabelSet, nearest, read_label_set
+from pipeline.labels.label_set import LabelSet, read_label_set
 from pipeline.labels.splits import DEFAULT_SPLIT, Split, existing_split, make_split
 from schemas.dataset import Dataset
-from schemas.errors import UserError
+from schemas.errors import UserError, did_you_mean
 from schemas.features import FINGERPRINT_LENGTH, canonical_json
 from schemas.manifests import LabelsManifest
 from schemas.storage import exists, join, read_bytes, write_atomic
@@ -126,7 +126,7 @@ def _check_known(label_set: LabelSet, annotations: Annotations, uri: str) -> Non
     for field, tag in named:
         if tag not in known:
             raise UserError(
-                f"label set {uri}: {field}: the tag {tag!r} is in no annotation{nearest(tag, sorted(known))}"
+                f"label set {uri}: {field}: the tag {tag!r} is in no annotation{did_you_mean(tag, sorted(known))}"
             )
 
 

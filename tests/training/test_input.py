@@ -8,9 +8,10 @@ import pytest
 
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError
+from schemas.label_version import open_labels
 from tests.training.conftest import SmallDataset
 from training.input import TrainingInput, epoch_batches, epoch_order
-from training.labels import labelled_tracks, open_labels
+from training.labels import labelled_tracks
 from training.patches import patch_length
 from training.records import TrackRecords, as_float
 

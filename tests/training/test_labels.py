@@ -13,9 +13,10 @@ from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import SplitMethod, make_split
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError
+from schemas.label_version import open_labels
 from schemas.tables import SPLITS
 from tests.training.conftest import TAGS, TRACKS, SmallDataset, sound_of
-from training.labels import labelled_tracks, open_labels
+from training.labels import labelled_tracks
 
 
 def test_every_track_is_in_one_split_with_the_tags_that_it_was_annotated_with(small_dataset: SmallDataset) -> None:

@@ -9,8 +9,9 @@ import pytest
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError
 from schemas.features import Family
+from schemas.label_version import open_labels
 from tests.training.conftest import SmallDataset
-from training.labels import LabelledTracks, labelled_tracks, open_labels
+from training.labels import LabelledTracks, labelled_tracks
 from training.records import TrackRecords
 
 

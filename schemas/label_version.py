@@ -1,0 +1,92 @@
+"""Open a version of a label set that was laid over a dataset."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.dataset import Dataset
+from schemas.errors import DatasetError, UserError, did_you_mean
+from schemas.manifests import LabelsManifest
+from schemas.storage import exists, join, list_names, open_read, read_bytes
+from schemas.tables import LABELS
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelVersion:
+    """One version of a label set, and its table.
+
+    Attributes:
+        manifest: labels.json.
+        vocabulary: tags in output order.
+        table: schema LABELS.
+    """
+
+    manifest: LabelsManifest
+    vocabulary: tuple[str, ...]
+    table: pa.Table
+
+    @property
+    def reference(self) -> str:
+        """NAME@HASH."""
+        return f"{self.manifest.name}@{self.manifest.version}"
+
+
+def label_set_names(dataset: Dataset) -> list[str]:
+    """Names of the label sets that were laid over a dataset, sorted."""
+    return [name for name in list_names(dataset.layout.label_sets) if exists(dataset.layout.label_log(name))]
+
+
+def versions_in_order(dataset: Dataset, name: str) -> list[str]:
+    """Hashes of a label set's versions as they were laid, oldest first; one that was returned to is there again.
+
+    Raises:
+        UserError: no such label set.
+    """
+    if not exists(dataset.layout.label_log(name)):
+        found = label_set_names(dataset)
+        raise UserError(
+            f"label set {name!r}: not in {dataset.layout.root} ({'there are ' + ', '.join(found) if found else 'there is none'}"
+            f"{did_you_mean(name, found)}); `pipeline.run label` makes one"
+        )
+    return [json.loads(line)["version"] for line in read_bytes(dataset.layout.label_log(name)).splitlines()]
+
+
+def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
+    """Open a version of a label set.
+
+    Args:
+        dataset: the dataset that it was laid over.
+        label_set: `NAME` for the newest version, `NAME@HASH` for a certain one.
+
+    Raises:
+        UserError: no such label set or version, or it was laid over other features.
+        DatasetError: its files contradict each other.
+    """
+    name, _, version = label_set.partition("@")
+    root = dataset.layout.root
+    order = versions_in_order(dataset, name)
+    version = version or order[-1]
+    folder = dataset.layout.label_version(name, version)
+    if not exists(join(folder, "labels.json")):
+        found = list(dict.fromkeys(order))
+        raise UserError(
+            f"label set {label_set}: no such version in {root}; there are {', '.join(found)}{did_you_mean(version, found)}"
+        )
+    manifest = LabelsManifest.read(join(folder, "labels.json"))
+    if dataset.identity()[: len(manifest.generations)] != manifest.generations:
+        raise UserError(
+            f"{folder}: was laid over another dataset's tracks than those of {root}; lay it again with `pipeline.run label`"
+        )
+    vocabulary = tuple(read_bytes(join(folder, "vocabulary.txt")).decode().split("\n")[:-1])
+    with open_read(join(folder, "labels.parquet")) as file:
+        table = pq.read_table(file, schema=LABELS)
+    if (len(vocabulary), table.num_rows) != (manifest.counts["tags"], manifest.counts["tracks"]):
+        raise DatasetError(
+            f"{folder}: expected {manifest.counts['tags']} tags and {manifest.counts['tracks']} tracks, found "
+            f"{len(vocabulary)} and {table.num_rows}"
+        )
+    return LabelVersion(manifest, vocabulary, table)
