@@ -44,6 +44,12 @@ class LabelledTracks:
     def __len__(self) -> int:
         return len(self.track_ids)
 
+    def taken(self, kept: npt.NDArray[np.bool_]) -> LabelledTracks:
+        """Some of the tracks."""
+        arrays = {name: getattr(self, name)[kept] for name in ("generation", "shard", "offset", "length", "targets")}
+        ids = tuple(track_id for track_id, is_kept in zip(self.track_ids, kept, strict=True) if is_kept)
+        return dataclasses.replace(self, track_ids=ids, **arrays)
+
 
 def labelled_tracks(dataset: Dataset, labels: LabelVersion, spec: FeatureSpec, split: str) -> LabelledTracks:
     """Join the labels of a split with the tracks table.

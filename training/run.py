@@ -84,14 +84,15 @@ def train_command(
 @cli.command("evaluate")
 @click.option("--run", "run_folder", required=True, help="Folder of the run.")
 @click.option("--split", default="test", show_default=True, type=click.Choice(["train", "validation", "test"]))
+@click.option("--label-set", help="NAME or NAME@HASH to evaluate against [default: what it was trained on].")
 @click.option("--baseline", is_flag=True, help="Beside a logistic regression on log-mel statistics.")
 @click.option("--stage", help=STAGE_HELP)
-def evaluate_command(run_folder: str, split: str, baseline: bool, stage: str | None) -> None:
+def evaluate_command(run_folder: str, split: str, label_set: str | None, baseline: bool, stage: str | None) -> None:
     """Exact ROC-AUC and PR-AUC of a run's best epoch, every track of a split once."""
     import_tensorflow()
     from training.evaluate import evaluate
 
-    result = evaluate(run_folder, split, baseline=baseline, stage=stage)
+    result = evaluate(run_folder, split, label_set=label_set, baseline=baseline, stage=stage)
     defined = f"{result.metrics.tags_defined} of {len(result.vocabulary)} tags"
     print(f"{run_folder} on {result.tracks:,} {split} tracks, {defined}, per track, 95 % intervals over tracks:")
     for name, metrics in (("model", result.metrics), ("logistic regression", result.baseline)):
@@ -103,7 +104,13 @@ def evaluate_command(run_folder: str, split: str, baseline: bool, stage: str | N
             )
     if result.removed:
         print(f"  {result.removed:,} tracks of the split were left out: they were removed from the dataset")
-    print(f"  written to {run_folder}/evaluation/{split}.json and {split}_per_tag.csv")
+    if result.mapping.unknown:
+        print(f"  tags of {result.mapping.labels.reference} that the model lacks: {', '.join(result.mapping.unknown)}")
+    if result.mapping.unused:
+        print(f"  tags of the model that {result.mapping.labels.reference} lacks: {', '.join(result.mapping.unused)}")
+    if result.seen:
+        print(f"  {result.seen:,} tracks were left out: the model was trained or chosen by them")
+    print(f"  written to {run_folder}/evaluation/{result.name}.json and {result.name}_per_tag.csv")
     print(f"next: python training/run.py export --run {run_folder} --out {run_folder}/saved_model")
 
 

@@ -29,6 +29,7 @@ class TrackScorer:
     def __init__(self, model: keras.Model, patch: int, batch_size: int = 32) -> None:
         self._patch = patch
         self._batch_size = batch_size
+        self._tags = int(model.output["logits"].shape[-1])
 
         @tf.function(reduce_retracing=True)  # type: ignore[misc]
         def score(patches: Any) -> Any:
@@ -53,7 +54,8 @@ class TrackScorer:
             float32 [tracks, tags].
         """
         numbers = range(len(records.tracks)) if tracks is None else tracks
-        sums = np.zeros((len(numbers), records.tracks.targets.shape[1]), np.float64)
+        # The targets may be of other tags than the model's.
+        sums = np.zeros((len(numbers), self._tags), np.float64)
         counts = np.zeros(len(numbers), np.int64)
         pending: list[npt.NDArray[np.float32]] = []
         owners: list[int] = []
