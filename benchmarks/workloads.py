@@ -57,6 +57,34 @@ def plan(catalog: str) -> None:
     print(f"{planned['shard'][-1].as_py() + 1:,} shards, {len(plan_bytes(planned, {})) / 1e6:.0f} MB")
 
 
+def copy_table(table: str) -> None:
+    """The floor of labelling: a CSV read whole and written as Parquet."""
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    types = {"track_id": pa.string(), "tag": pa.string()}
+    options = pyarrow.csv.ConvertOptions(column_types=types)
+    with open(os.devnull, "wb") as file:
+        pyarrow.parquet.write_table(pyarrow.csv.read_csv(table, convert_options=options), file, compression="zstd")
+
+
+def usual_labels(annotations: str) -> None:
+    """Labels of each track gathered in a dictionary, counted, and written as JSON lines; no split, no version."""
+    import collections
+    import json
+
+    tags_of: dict[str, list[str]] = {}
+    with open(annotations, newline="") as file:
+        for row in csv.DictReader(file):
+            tags_of.setdefault(row["track_id"], []).append(row["tag"])
+    vocabulary = [tag for tag, _ in collections.Counter(tag for tags in tags_of.values() for tag in tags).most_common()]
+    place = {tag: number for number, tag in enumerate(vocabulary)}
+    with open(os.devnull, "w") as out:
+        for track, tags in sorted(tags_of.items()):
+            out.write(json.dumps({"track_id": track, "labels": sorted(place[tag] for tag in tags)}) + "\n")
+
+
 def features_here(catalog: str) -> None:
     """Both features in this process, nothing kept."""
     from pipeline.audio.logmel import stored_logmel
@@ -82,7 +110,8 @@ def features_isolated(catalog: str) -> None:
 
 
 WORKLOADS: dict[str, Callable[[str], None]] = {
-    job.__name__: job for job in (bare_decode, usual_script, plan, features_here, features_isolated)
+    job.__name__: job
+    for job in (bare_decode, usual_script, plan, copy_table, usual_labels, features_here, features_isolated)
 }
 
 if __name__ == "__main__":

@@ -134,22 +134,25 @@ def estimate_command(
 @click.option("--ratios", help="Shares of train, validation, test [default: 80,10,10].")
 @click.option("--salt", default="", help="Changes which groups fall where.")
 @click.option("--from-catalog", is_flag=True, help="Take the catalog's split column.")
-def split_command(dataset: str, name: str, ratios: str | None, salt: str, from_catalog: bool) -> None:
-    """Make a split by hash of the group (artist), or from the catalog; a group never straddles two sides."""
+@click.option("--stratify", multiple=True, help="Annotation file whose tags each side gets its share of; repeat.")
+def split_command(
+    dataset: str, name: str, ratios: str | None, salt: str, from_catalog: bool, stratify: tuple[str, ...]
+) -> None:
+    """Make a split by hash of the group (artist), stratified, or from the catalog; a group never straddles two sides."""
+    from pipeline.labels.annotations import read_annotations
     from pipeline.labels.splits import DEFAULT_RATIOS, SplitMethod, make_split, parse_ratios
-    from pipeline.labels.summary import straddling_words
+    from pipeline.labels.summary import print_straddling
     from schemas.dataset import Dataset
     from schemas.errors import UserError
 
-    if from_catalog and (ratios or salt):
-        raise UserError("--from-catalog: expected without --ratios and --salt, received both")
-    method = (
-        SplitMethod(None) if from_catalog else SplitMethod(parse_ratios(ratios) if ratios else DEFAULT_RATIOS, salt)
-    )
-    split = make_split(Dataset.open(dataset), name, method)
+    if from_catalog and ratios:
+        raise UserError("--from-catalog: expected without --ratios, --salt and --stratify, received both")
+    annotations = read_annotations(stratify) if stratify else None
+    shares = None if from_catalog else parse_ratios(ratios) if ratios else DEFAULT_RATIOS
+    method = SplitMethod(shares, salt, () if annotations is None else annotations.sha256)
+    split = make_split(Dataset.open(dataset), name, method, annotations)
     print(f"split {name}@{split.version}: " + ", ".join(f"{count:,} {side}" for side, count in split.counts.items()))
-    if split.straddling[0]:
-        print(f"  warning: {straddling_words(split.straddling)}")
+    print_straddling(split)
     print(
         f"next: python -m pipeline.run label --dataset {dataset} --split {name} --annotations FILE --label-set FILE.yaml"
     )
@@ -169,6 +172,23 @@ def label_command(
     from pipeline.labels.summary import print_label_summary
 
     print_label_summary(lay_labels(dataset, [*annotations, *more_annotations], label_set, split), dataset)
+
+
+@cli.command("diff")
+@click.option("--dataset", required=True, help="Folder of the dataset.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.argument("before")
+@click.argument("after")
+def diff_command(dataset: str, before: str, after: str, as_json: bool) -> None:
+    """Compare two label versions, each NAME (its newest) or NAME@HASH: tags, and the tracks that each gained or lost."""
+    from pipeline.labels.diff import label_diff
+    from pipeline.labels.summary import print_diff, print_diff_json
+    from schemas.dataset import Dataset
+    from schemas.label_version import open_labels
+
+    opened = Dataset.open(dataset)
+    diff = label_diff(open_labels(opened, before), open_labels(opened, after))
+    (print_diff_json if as_json else print_diff)(diff)
 
 
 @cli.command("verify")

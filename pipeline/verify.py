@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.labels.overlay import labels_version
+from pipeline.labels.label_table import labels_version
 from pipeline.plan import PlanReader
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, TagscaleError

@@ -29,6 +29,9 @@ class DatasetError(TagscaleError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a message: the known name that is most like `name`, or nothing."""
-    match = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {match[0]!r}?" if match else ""
+    """The end of a message: the known name that is most like `name` in whatever case, or nothing."""
+    spelling: dict[str, str] = {}
+    for other in known:
+        spelling.setdefault(other.casefold(), other)
+    match = difflib.get_close_matches(name.casefold(), spelling, n=1)
+    return f"; did you mean {spelling[match[0]]!r}?" if match else ""

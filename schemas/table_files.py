@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import collections
+import csv
+import hashlib
+import io
 import os
 from collections.abc import Sequence
 
@@ -12,9 +15,10 @@ import pyarrow.json
 import pyarrow.parquet
 
 from schemas.errors import UserError
-from schemas.storage import exists, is_folder, join, list_names, matching, open_read
+from schemas.storage import exists, is_folder, join, list_names, matching, open_read, sha256_of
 from schemas.store_client import StoreError
 
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _ENDINGS = ".csv, .tsv, .jsonl (or .json, .ndjson) or .parquet"
 
 
@@ -57,7 +61,28 @@ def read_table(uri: str, *, what: str, required: Sequence[str], schema: pa.Schem
 
 def row_hint(row: int, uri: str) -> str:
     """Where row `row` (from 0) of a table stands, as a person counts: the line of a CSV, else the row."""
-    return f"line {row + 2}" if uri.lower().endswith((".csv", ".tsv")) else f"row {row + 1}"
+    delimiter = _DELIMITERS.get(os.path.splitext(uri)[1].lower())
+    if delimiter is None:
+        return f"row {row + 1}"
+    # Blank lines are no rows, and a quoted cell may hold line breaks: only reading tells.
+    with io.TextIOWrapper(open_read(uri), encoding="utf-8-sig", newline="") as text:
+        lines = csv.reader(text, delimiter=delimiter)
+        begun = 1
+        for cells in lines:
+            if cells:
+                row -= 1
+                if row < -1:
+                    break
+            begun = lines.line_num + 1
+    return f"line {begun}"
+
+
+def table_sha256(uri: str) -> str:
+    """SHA-256 of a table's file, hex; of a folder or glob that of its files' own, in order."""
+    files = _files(uri, "table")
+    if files == [uri]:
+        return sha256_of(uri)
+    return hashlib.sha256("".join(sha256_of(file) for file in files).encode()).hexdigest()
 
 
 def _files(uri: str, what: str) -> list[str]:
@@ -77,13 +102,11 @@ def _files(uri: str, what: str) -> list[str]:
 def _read_file(uri: str, schema: pa.Schema) -> pa.Table:
     ending = os.path.splitext(uri)[1].lower()
     with open_read(uri) as file:
-        if ending in (".csv", ".tsv"):
+        if ending in _DELIMITERS:
             # Strings where the schema has strings: a track_id of digits stays as it is written.
             return pyarrow.csv.read_csv(
                 file,
-                parse_options=pyarrow.csv.ParseOptions(
-                    delimiter="\t" if ending == ".tsv" else ",", newlines_in_values=True
-                ),
+                parse_options=pyarrow.csv.ParseOptions(delimiter=_DELIMITERS[ending], newlines_in_values=True),
                 convert_options=pyarrow.csv.ConvertOptions(
                     column_types={field.name: field.type for field in schema},
                     strings_can_be_null=True,
@@ -93,13 +116,20 @@ def _read_file(uri: str, schema: pa.Schema) -> pa.Table:
                 ),
             )
         if ending in (".jsonl", ".json", ".ndjson"):
-            return pyarrow.json.read_json(
+            table = pyarrow.json.read_json(
                 file,
                 parse_options=pyarrow.json.ParseOptions(
                     explicit_schema=pa.schema([field.with_nullable(True) for field in schema]),
                     unexpected_field_behavior="infer",
                 ),
             )
+            empty = [name for name in table.column_names if table[name].null_count == table.num_rows]
+            if not empty:
+                return table
+            # A field of the schema that no line names comes out as a column of nulls: it is not there at all.
+            file.seek(0)
+            named = pyarrow.json.read_json(file).column_names
+            return table.drop_columns([name for name in empty if name not in named])
         if ending == ".parquet":
             return pyarrow.parquet.read_table(file)
     raise UserError(f"{uri}: expected a table ending in {_ENDINGS}, received the ending {ending or 'of none'!r}")

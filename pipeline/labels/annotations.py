@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.errors import UserError
-from schemas.storage import sha256_of
-from schemas.table_files import read_table, row_hint
+from schemas.table_files import read_table, row_hint, table_sha256
 from schemas.tables import ANNOTATIONS
 
 WIDE_SEPARATOR = "|"  # between the tags of one cell of a wide table
@@ -23,22 +23,24 @@ class Annotations:
     """Annotations of several files, one row per track and tag.
 
     Attributes:
-        track: dictionary code of each row's track, int64 [rows].
-        tag: dictionary code of each row's tag, int64 [rows].
+        track: place in `tracks`, int64 [rows].
+        tag: place in `tags`, int64 [rows].
         value: float64 [rows] in [0, 1]; NaN means unknown.
-        tracks: the track ids that the codes stand for.
-        tags: the tags that the codes stand for.
+        tracks: ids, in the order in which the files name them.
+        tags: likewise.
         sha256: of each file, in order of precedence.
         overruled: rows of later files that an earlier file contradicts.
+        repeated: rows that say again what an earlier row says.
     """
 
     track: npt.NDArray[np.int64]
     tag: npt.NDArray[np.int64]
     value: npt.NDArray[np.float64]
-    tracks: tuple[str, ...]
+    tracks: pa.Array
     tags: tuple[str, ...]
     sha256: tuple[str, ...]
     overruled: int
+    repeated: int
 
 
 def read_annotations(uris: Sequence[str]) -> Annotations:
@@ -51,36 +53,56 @@ def read_annotations(uris: Sequence[str]) -> Annotations:
         UserError: unreadable, without the columns, a value outside [0, 1], or two rows of one file that disagree.
     """
     tables = [_one_row_per_tag(_read(uri), uri) for uri in uris]
-    joined = pa.concat_tables(tables)
-    tracks = joined["track_id"].combine_chunks().dictionary_encode()
-    tags = joined["tag"].combine_chunks().dictionary_encode()
-    track_codes = tracks.indices.to_numpy().astype(np.int64)
-    tag_codes = tags.indices.to_numpy().astype(np.int64)
+    rows = np.array([table.num_rows for table in tables])
+    joined = pa.concat_tables(tables).unify_dictionaries()
+    tracks, tags = (joined[name].combine_chunks() for name in ("track_id", "tag"))
+    track, tag = (column.indices.to_numpy().astype(np.int64) for column in (tracks, tags))
     value = joined["value"].to_numpy()
-    source = np.repeat(np.arange(len(tables)), [table.num_rows for table in tables])
-    line = np.concatenate([table["line"].to_numpy() for table in tables])
+    lines = joined["line"].to_numpy()
+    del joined, tables
 
-    # Sort by track and tag, files in order of precedence: the first row of each run is the one that counts.
-    key = track_codes * max(1, len(tags.dictionary)) + tag_codes
-    order = np.lexsort((line, source, key))
+    # A stable sort keeps files in order of precedence: the first row of each track and tag is the one that counts.
+    key = track * max(1, len(tags.dictionary)) + tag
+    order = np.argsort(key, kind="stable")
+    key = key[order]
     first = np.ones(len(order), bool)
-    first[1:] = key[order][1:] != key[order][:-1]
-    winner = order[np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))]
-    differs = ~((value[order] == value[winner]) | (np.isnan(value[order]) & np.isnan(value[winner])))
-    within_file = differs & (source[order] == source[winner])
-    if within_file.any():
-        at = int(np.flatnonzero(within_file)[0])
-        _refuse_contradiction(joined, uris, winner[at], order[at], source, line)
+    first[1:] = key[1:] != key[:-1]
+    again = np.flatnonzero(~first)
+    winner = order[np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))[again]]
+    loser = order[again]
+    differs = ~((value[loser] == value[winner]) | (np.isnan(value[loser]) & np.isnan(value[winner])))
+    source = np.searchsorted(np.cumsum(rows), np.stack([winner, loser]), side="right")
+    if (contradictory := differs & (source[0] == source[1])).any():
+        at = int(np.flatnonzero(contradictory)[0])
+        one, other = int(winner[at]), int(loser[at])
+        uri = uris[int(source[0, at])]
+        said = " and ".join(f"{row_hint(int(lines[row]), uri)} says {_spoken(value[row])}" for row in (one, other))
+        raise UserError(
+            f"annotations {uri}: track {tracks[one].as_py()!r}, tag {tags[one].as_py()!r}: {said}; keep one of them"
+        )
     kept = np.sort(order[first])
     return Annotations(
-        track=track_codes[kept],
-        tag=tag_codes[kept],
+        track=track[kept],
+        tag=tag[kept],
         value=value[kept],
-        tracks=tuple(tracks.dictionary.to_pylist()),
+        tracks=tracks.dictionary,
         tags=tuple(tags.dictionary.to_pylist()),
-        sha256=tuple(sha256_of(uri) for uri in uris),
+        sha256=tuple(table_sha256(uri) for uri in uris),
         overruled=int(np.count_nonzero(differs)),
+        repeated=int(np.count_nonzero(~differs)),
     )
+
+
+def spelling_variants(tags: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """Tags that differ only in case, white space or the encoding of a letter: lists of two or more, all sorted."""
+    alike: dict[str, list[str]] = {}
+    for tag in tags:
+        alike.setdefault(" ".join(unicodedata.normalize("NFKC", tag).casefold().split()), []).append(tag)
+    return tuple(sorted(tuple(sorted(group)) for group in alike.values() if len(group) > 1))
+
+
+def _spoken(value: float) -> str:
+    return "nothing (unknown)" if np.isnan(value) else f"{value:g}"
 
 
 def _read(uri: str) -> pa.Table:
@@ -95,22 +117,23 @@ def _read(uri: str) -> pa.Table:
 
 
 def _one_row_per_tag(table: pa.Table, uri: str) -> pa.Table:
-    """Columns track_id, tag, value (null as NaN) and line (row in the file, from 0)."""
+    """Columns track_id and tag (dictionaries), value (null as NaN) and line (row in the file, from 0)."""
     line = np.arange(table.num_rows)
+    value = table["value"].to_numpy() if "value" in table.column_names else np.ones(table.num_rows)
+    tracks = table["track_id"]
     if "tag" in table.column_names:
-        tags = pc.utf8_trim_whitespace(table["tag"])
+        tags = _trimmed(table["tag"])
+        if (blank := pc.index(tags.dictionary, "").as_py()) >= 0:
+            row = pc.index(tags.indices, pa.scalar(blank, tags.indices.type)).as_py()
+            raise UserError(f"annotations {uri}: {row_hint(row, uri)}: tag is empty; fill it in or remove the row")
     else:
         parts = pc.split_pattern(pc.fill_null(table["tags"], ""), WIDE_SEPARATOR).combine_chunks()
         line = parts.value_parent_indices().to_numpy()
-        table = table.take(line)
-        tags = pa.chunked_array([pc.utf8_trim_whitespace(parts.flatten())])
-        filled = pc.not_equal(tags, "")  # `a||b` and an empty cell name no tag
-        table, tags, line = table.filter(filled), tags.filter(filled), line[filled.to_numpy()]
-    blank = pc.equal(tags, "")
-    if pc.any(blank).as_py():
-        row = pc.index(blank, True).as_py()
-        raise UserError(f"annotations {uri}: {row_hint(row, uri)}: tag is empty; fill it in or remove the row")
-    value = table["value"].to_numpy() if "value" in table.column_names else np.ones(table.num_rows)
+        tags = _trimmed(pa.chunked_array([parts.flatten()]))
+        blank = pc.index(tags.dictionary, "").as_py()
+        filled = tags.indices.to_numpy() != blank  # `a||b` and an empty cell name no tag
+        tags, line = tags.filter(pa.array(filled)), line[filled]
+        tracks, value = tracks.take(line), value[line]
     outside = ~np.isnan(value) & ((value < 0) | (value > 1))
     if outside.any():
         row = int(np.flatnonzero(outside)[0])
@@ -118,20 +141,12 @@ def _one_row_per_tag(table: pa.Table, uri: str) -> pa.Table:
             f"annotations {uri}: {row_hint(int(line[row]), uri)}: value: expected 0 to 1 or nothing (unknown), "
             f"received {value[row]:g}"
         )
-    return pa.table({"track_id": table["track_id"], "tag": tags, "value": value.astype(np.float64), "line": line})
+    tracks = tracks.combine_chunks().dictionary_encode()
+    return pa.table({"track_id": tracks, "tag": tags, "value": value.astype(np.float64), "line": line})
 
 
-def _refuse_contradiction(
-    joined: pa.Table,
-    uris: Sequence[str],
-    one: int,
-    other: int,
-    source: npt.NDArray[np.int64],
-    line: npt.NDArray[np.int64],
-) -> None:
-    uri = uris[int(source[one])]
-    rows = [f"{row_hint(int(line[row]), uri)} says {joined['value'][int(row)].as_py():g}" for row in (one, other)]
-    raise UserError(
-        f"annotations {uri}: track {joined['track_id'][int(one)].as_py()!r}, tag {joined['tag'][int(one)].as_py()!r}: "
-        f"{' and '.join(rows)}; keep one of them"
-    )
+def _trimmed(tags: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Tags as a dictionary, without white space around them."""
+    encoded = tags.combine_chunks().dictionary_encode()
+    names = pc.utf8_trim_whitespace(encoded.dictionary).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(names.indices.take(encoded.indices), names.dictionary)

@@ -15,6 +15,9 @@ Values = Literal["binary", "graded"]
 Missing = Literal["negative", "unknown"]
 Unlabelled = Literal["keep", "drop"]
 
+# Fields that bind tags to a tag, and how each is written.
+_GROUPS = {"merge": "tag: [synonym, …]", "hierarchy": "parent: [child, …]"}
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -28,6 +31,7 @@ class LabelSet:
         top: how many of the most frequent tags; None for all.
         min_tracks: a tag needs at least as many positive tracks.
         merge: tag -> synonyms that count as it.
+        hierarchy: parent -> children; a positive child makes its parents and theirs positive too.
         exclude: tags to leave out.
         values: `binary`, or `graded` to keep values in [0, 1].
         positive_at: least value that counts as positive.
@@ -40,6 +44,7 @@ class LabelSet:
     top: int | None = None
     min_tracks: int = 0
     merge: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    hierarchy: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     exclude: tuple[str, ...] = ()
     values: Values = "binary"
     positive_at: float = 0.5
@@ -64,12 +69,16 @@ class LabelSet:
         if not is_number or not 0 < self.positive_at <= 1:
             raise UserError(f"positive_at: expected a number above 0 and up to 1, received {self.positive_at!r}")
         self._check_merges()
+        self._check_exclusions()
+        self._check_hierarchy()
 
     def _check_merges(self) -> None:
         sources = [source for group in self.merge.values() for source in group]
         for tag in (*self.tags, *sources):
-            if (self.tags.count(tag) if tag in self.tags else 0) > 1 or sources.count(tag) > 1:
+            if self.tags.count(tag) > 1 or sources.count(tag) > 1:
                 raise UserError(f"tag {tag!r}: expected once, is named twice")
+        if cycle := _cycle(self.merge):
+            raise UserError(f"merge: {_chain(cycle)} is a cycle; name the one tag that the others count as")
         for source in sources:
             if source in self.merge:
                 raise UserError(
@@ -77,18 +86,47 @@ class LabelSet:
                 )
             if source in self.tags:
                 raise UserError(f"tag {source!r} is both merged away and asked for in tags; remove one")
-        for tag in self.exclude:
-            if tag in sources or tag in self.merge or tag in self.tags:
-                raise UserError(
-                    f"tag {tag!r} is both excluded and {'merged' if tag not in self.tags else 'asked for'}; remove one"
-                )
+
+    def _check_exclusions(self) -> None:
+        merged = {*self.merge, *(source for group in self.merge.values() for source in group)}
+        related = {*self.hierarchy, *(child for group in self.hierarchy.values() for child in group)}
+        for field, named in (("merged", merged), ("asked for", {*self.tags}), ("in the hierarchy", related)):
+            for tag in self.exclude:
+                if tag in named:
+                    raise UserError(f"tag {tag!r} is both excluded and {field}; remove one")
+
+    def _check_hierarchy(self) -> None:
+        target_of = {source: target for target, group in self.merge.items() for source in group}
+        for parent, children in self.hierarchy.items():
+            for tag in (parent, *children):
+                if tag in target_of:
+                    raise UserError(
+                        f"hierarchy: {tag!r} is merged into {target_of[tag]!r}; name {target_of[tag]!r} instead"
+                    )
+                if children.count(tag) > 1:
+                    raise UserError(f"hierarchy {parent}: {tag!r}: expected once, is named twice")
+        if cycle := _cycle(self.hierarchy):
+            raise UserError(f"hierarchy: {_chain(cycle)} is a cycle; no tag can be its own ancestor")
+
+    def ancestors(self) -> dict[str, tuple[str, ...]]:
+        """Tag -> its parents, their parents and so on, sorted; tags without a parent are not in it."""
+        parents: dict[str, set[str]] = {}
+        for parent, children in self.hierarchy.items():
+            for child in children:
+                parents.setdefault(child, set()).add(parent)
+
+        def above(tag: str) -> set[str]:
+            return {found for parent in parents.get(tag, ()) for found in (parent, *above(parent))}
+
+        return {tag: tuple(sorted(above(tag))) for tag in parents}
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved label set as JSON can hold it."""
         fields = dataclasses.asdict(self)
-        fields.update(
-            tags=list(self.tags), exclude=list(self.exclude), merge={k: list(v) for k, v in self.merge.items()}
-        )
+        for name in ("tags", "exclude"):
+            fields[name] = list(fields[name])
+        for name in _GROUPS:
+            fields[name] = {tag: list(group) for tag, group in fields[name].items()}
         return fields
 
 
@@ -118,15 +156,45 @@ def read_label_set(uri: str) -> LabelSet:
                 fields[name] = _tag_list(fields[name], name)
         if fields.get("tags") == ():
             raise UserError("tags: expected at least one tag; leave the field out to take every tag")
-        if "merge" in fields:
-            if not isinstance(fields["merge"], dict):
-                raise UserError("merge: expected `tag: [synonym, …]`")
-            fields["merge"] = {
-                _tag(tag, "merge"): _tag_list(group, f"merge {tag}") for tag, group in fields["merge"].items()
-            }
+        for name, form in _GROUPS.items():
+            if name in fields:
+                fields[name] = _tag_groups(fields[name], name, form)
         return LabelSet(**fields)
     except UserError as error:
         raise UserError(f"label set {uri}: {error}") from error
+
+
+def _tag_groups(value: Any, name: str, form: str) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise UserError(f"{name}: expected `{form}`, received {value!r}")
+    groups: dict[str, tuple[str, ...]] = {}
+    for tag, group in value.items():
+        tag = _tag(tag, name)
+        if tag in groups:  # `80` and `"80"` are two keys to YAML
+            raise UserError(f"{name}: {tag!r}: expected once, is named twice")
+        groups[tag] = _tag_list(group, f"{name} {tag}")
+    return groups
+
+
+def _cycle(groups: dict[str, tuple[str, ...]]) -> list[str]:
+    """A way from some tag through its group, their groups and so on back to it; empty where there is none."""
+    left: set[str] = set()  # tags from which no way leads back
+
+    def walk(tag: str, way: list[str]) -> list[str]:
+        if tag in way:
+            return [*way[way.index(tag) :], tag]
+        if tag not in left:
+            for member in groups.get(tag, ()):
+                if found := walk(member, [*way, tag]):
+                    return found
+            left.add(tag)
+        return []
+
+    return next((found for tag in groups if (found := walk(tag, []))), [])
+
+
+def _chain(tags: list[str]) -> str:
+    return " -> ".join(map(repr, tags))
 
 
 def _tag_list(value: Any, name: str) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.plan import hash_position
+from pipeline.labels.annotations import Annotations
+from pipeline.labels.group_sets import group_sets, stratified
 from schemas.dataset import Dataset, same_audio
 from schemas.errors import UserError
 from schemas.features import FINGERPRINT_LENGTH, canonical_json
@@ -35,26 +36,32 @@ class SplitMethod:
         ratios: shares of train, validation and test; None to take the catalog's split column.
         salt: changes which groups fall where; without one the cut follows the shards, so that training reads
             little that it does not need.
+        stratified: SHA-256 of the annotation files whose tags were spread over the sides when the split was made;
+            tracks that come later fall by hash.
     """
 
     ratios: tuple[float, float, float] | None = DEFAULT_RATIOS
     salt: str = ""
+    stratified: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.ratios is not None and (len(self.ratios) != 3 or min(self.ratios) < 0 or sum(self.ratios) <= 0):
             raise UserError(f"--ratios: expected three shares such as 80,10,10, received {self.ratios}")
+        if self.ratios is None and (self.salt or self.stratified):
+            raise UserError("--from-catalog: expected without --ratios, --salt and --stratify, received both")
 
     def to_dict(self) -> dict[str, Any]:
         if self.ratios is None:
             return {"method": "catalog"}
-        return {"method": "hash", "ratios": list(self.ratios), "salt": self.salt}
+        fields = {"method": "hash", "ratios": list(self.ratios), "salt": self.salt}
+        return {**fields, "method": "stratified", "stratified": list(self.stratified)} if self.stratified else fields
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> SplitMethod:
         if fields["method"] == "catalog":
             return cls(ratios=None)
         train, validation, test = fields["ratios"]
-        return cls(ratios=(train, validation, test), salt=fields["salt"])
+        return cls((train, validation, test), fields["salt"], tuple(fields.get("stratified", ())))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Split:
         table: schema SPLIT, ordered by track_id.
         counts: tracks per split, and `none` for tracks without one.
         straddling: sets of tracks with the same audio that lie on several sides: how many, and two ids of the first.
+        groups_apart: groups that lie on several sides, as a published split may have it: how many, and the first.
     """
 
     name: str
@@ -74,6 +82,7 @@ class Split:
     table: pa.Table
     counts: dict[str, int]
     straddling: tuple[int, tuple[str, ...]]
+    groups_apart: tuple[int, tuple[str, ...]]
 
 
 def parse_ratios(text: str) -> tuple[float, float, float]:
@@ -85,7 +94,9 @@ def parse_ratios(text: str) -> tuple[float, float, float]:
     return train, validation, test
 
 
-def make_split(dataset: Dataset, name: str, method: SplitMethod | None) -> Split:
+def make_split(
+    dataset: Dataset, name: str, method: SplitMethod | None, annotations: Annotations | None = None
+) -> Split:
     """Make a split, or extend one to the tracks that came since; tracks keep the side they have.
 
     Args:
@@ -93,6 +104,7 @@ def make_split(dataset: Dataset, name: str, method: SplitMethod | None) -> Split
         name: of the split.
         method: how; None for the way the split was made before, or for a new one the catalog's split column where it
             says anything and 80,10,10 by hash elsewhere.
+        annotations: those that a stratified split is made by; it needs them once.
 
     Raises:
         UserError: the name is not folder-safe, or the split was made in another way before.
@@ -103,16 +115,17 @@ def make_split(dataset: Dataset, name: str, method: SplitMethod | None) -> Split
     tracks = tracks.filter(pc.is_valid(tracks["record"]))
     log = _log(dataset, name)
     if log:
-        before = SplitMethod.from_dict(log[-1]["made"])
-        if method is not None and method != before:
+        made = SplitMethod.from_dict(log[-1]["made"])
+        if method is not None and method != made:
             raise UserError(
-                f"split {name}: was made as {json.dumps(before.to_dict())}; tracks never change sides in it: choose "
+                f"split {name}: was made as {json.dumps(made.to_dict())}; tracks never change sides in it: choose "
                 "another name"
             )
-        method = before
+        method = made
     elif method is None:
         method = SplitMethod(ratios=None) if tracks["split"].null_count < tracks.num_rows else SplitMethod()
-    table = _assign(tracks, method, name, _read(dataset, name, log[-1]["version"]) if log else None)
+    before = _read(dataset, name, log[-1]["version"]) if log else None
+    table = _assign(tracks, method, name, before, annotations)
     version = _version(table)
     uri = dataset.layout.split(name, version)
     sink = pa.BufferOutputStream()
@@ -123,7 +136,7 @@ def make_split(dataset: Dataset, name: str, method: SplitMethod | None) -> Split
         write_atomic(dataset.layout.split_log(name), b"".join(canonical_json(line) + b"\n" for line in log))
     counts = {side: pc.sum(pc.equal(table["split"], side)).as_py() or 0 for side in SPLITS}
     counts["none"] = tracks.num_rows - table.num_rows
-    return Split(name, version, table, counts, _straddling(tracks, table))
+    return Split(name, version, table, counts, _straddling(tracks, table), _groups_apart(tracks, table))
 
 
 def existing_split(dataset: Dataset, name: str) -> Split:
@@ -147,67 +160,26 @@ def _log(dataset: Dataset, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in read_bytes(uri).splitlines()] if exists(uri) else []
 
 
-def _assign(tracks: pa.Table, method: SplitMethod, name: str, before: pa.Table | None) -> pa.Table:
+def _assign(
+    tracks: pa.Table, method: SplitMethod, name: str, before: pa.Table | None, annotations: Annotations | None
+) -> pa.Table:
     """Sides of all tracks, schema SPLIT; those of `before` keep theirs."""
-    if method.ratios is None and tracks["split"].null_count == tracks.num_rows:
-        raise UserError(f"split {name}: the catalog has no split column, or an empty one; use --ratios")
+    pinned = np.full(tracks.num_rows, -1, np.int64) if before is None else _pinned(tracks, before)
     if method.ratios is None:
+        if tracks["split"].null_count == tracks.num_rows:
+            raise UserError(f"split {name}: the catalog has no split column, or an empty one; use --ratios")
         sides = _codes(tracks["split"])
     else:
-        sides = _hashed_sides(tracks, method.ratios, method.salt, before)
-    if before is not None:
-        pinned = _pinned(tracks, before)
-        sides = np.where(pinned >= 0, pinned, sides)
+        sets = group_sets(tracks, method.salt)
+        if method.stratified and before is None:
+            if annotations is None:
+                raise UserError(f"split {name}: --stratify: expected the annotation files, received none")
+            sides = stratified(tracks, sets, method.ratios, annotations)
+        else:
+            sides = sets.followed(pinned, sets.hashed(method.ratios))
+    sides = np.where(pinned >= 0, pinned, sides)
     table = pa.table({"track_id": tracks["track_id"], "split": pa.array(SPLITS).take(pa.array(sides, mask=sides < 0))})
     return table.filter(pc.is_valid(table["split"])).sort_by("track_id").cast(SPLIT)
-
-
-def _hashed_sides(
-    tracks: pa.Table, ratios: tuple[float, float, float], salt: str, before: pa.Table | None
-) -> npt.NDArray[np.int64]:
-    """Codes of SPLITS by the hash of the group; groups that share audio fall together.
-
-    A track that comes later takes the side that its group has in the split, or else that of the tracks that it is
-    joined with by audio; where these sit on several sides already, that of the one whose id comes first.
-    """
-    cuts = np.cumsum(ratios)[:2] / sum(ratios)
-    encoded = tracks["group"].combine_chunks().dictionary_encode()
-    names, group = encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
-    joined = _joined(tracks, group, len(names))
-    first_name: dict[int, str] = {}
-    for number, name in enumerate(names):
-        first_name[joined[number]] = min(name, first_name.get(joined[number], name))
-    positions = np.array([hash_position(salt + first_name[joined[number]]) for number in range(len(names))])
-    sides = np.searchsorted(cuts, positions, side="right")[group] if len(names) else np.empty(0, np.int64)
-    if before is None:
-        return sides.astype(np.int64)
-    pinned = _pinned(tracks, before)
-    for belongs in (np.asarray(joined, np.int64)[group], group):  # the group's word counts over the audio's
-        held = np.flatnonzero(pinned >= 0)  # in order of track ids
-        owners, places = np.unique(belongs[held], return_index=True)
-        side_of = np.full(len(names), -1, np.int64)
-        side_of[owners] = pinned[held[places]]
-        sides = np.where(side_of[belongs] >= 0, side_of[belongs], sides)
-    return sides.astype(np.int64)
-
-
-def _joined(tracks: pa.Table, group: npt.NDArray[np.int64], groups: int) -> list[int]:
-    """Of each group the number of the set of groups that it is joined with by shared audio."""
-    root = list(range(groups))
-
-    def find(number: int) -> int:
-        while root[number] != number:
-            root[number] = number = root[root[number]]
-        return number
-
-    lists = same_audio(tracks)
-    place = pc.index_in(pa.array([track for same in lists for track in same], pa.string()), tracks["track_id"])
-    rows = iter(place.to_pylist())
-    for same in lists:
-        first, *others = (find(int(group[next(rows)])) for _ in same)
-        for other in others:
-            root[find(other)] = find(first)
-    return [find(number) for number in range(groups)]
 
 
 def _pinned(tracks: pa.Table, before: pa.Table) -> npt.NDArray[np.int64]:
@@ -234,6 +206,14 @@ def _straddling(tracks: pa.Table, table: pa.Table) -> tuple[int, tuple[str, ...]
         return 0, ()
     first = apart[0][0]
     return len(apart), (first, next(track for track in apart[0] if side_of[track] not in (side_of[first], None)))
+
+
+def _groups_apart(tracks: pa.Table, table: pa.Table) -> tuple[int, tuple[str, ...]]:
+    place = pc.index_in(table["track_id"], value_set=tracks["track_id"].combine_chunks())
+    sides = pa.table({"group": tracks["group"].take(place), "split": table["split"]}).group_by("group")
+    counted = sides.aggregate([("split", "count_distinct")])
+    apart = sorted(counted["group"].filter(pc.greater(counted["split_count_distinct"], 1)).to_pylist())
+    return len(apart), tuple(apart[:1])
 
 
 def _version(table: pa.Table) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import shlex
@@ -82,6 +83,9 @@ def _example(document: Path, first_word: str) -> str:
 
 
 def _run(command: str, home: Path) -> None:
+    log = home / "data" / "labels" / "mine" / "log.jsonl"
+    if "@HASH" in command:
+        command = command.replace("HASH", json.loads(log.read_text().splitlines()[0])["version"])
     words = shlex.split(command)
     words[0] = sys.executable
     if "train" in words:

@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.labels.annotations import Annotations, read_annotations
@@ -20,7 +22,7 @@ def _read(tmp_path: Path, *texts: str) -> Annotations:
 
 def _rows(annotations: Annotations) -> dict[tuple[str, str], float]:
     return {
-        (annotations.tracks[track], annotations.tags[tag]): float(value)
+        (annotations.tracks[int(track)].as_py(), annotations.tags[tag]): float(value)
         for track, tag, value in zip(annotations.track, annotations.tag, annotations.value, strict=True)
     }
 
@@ -67,12 +69,49 @@ def test_of_files_that_disagree_the_first_wins_and_it_is_counted(tmp_path: Path)
 def test_rows_of_one_file_that_agree_count_once(tmp_path: Path) -> None:
     annotations = _read(tmp_path, "track_id,tag,value\n1,rock,0.5\n2,rock,1\n1,rock,0.5\n3,rock,\n3,rock,\n")
     assert len(annotations.track) == 3
-    assert annotations.overruled == 0
+    assert (annotations.overruled, annotations.repeated) == (0, 2)
 
 
 def test_rows_of_one_file_that_disagree_are_shown(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"track '1', tag 'rock': line 2 says 0.5 and line 4 says 1; keep one"):
         _read(tmp_path, "track_id,tag,value\n1,rock,0.5\n2,rock,1\n1,rock,1\n")
+
+
+def test_json_lines_without_a_value_are_ones_and_may_be_wide(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"track_id": "1", "tag": "rock"}\n')
+    assert _rows(read_annotations([str(path)])) == {("1", "rock"): 1}
+    path.write_text('{"track_id": "1", "tags": "rock|jazz"}\n')
+    assert _rows(read_annotations([str(path)])) == {("1", "rock"): 1, ("1", "jazz"): 1}
+    path.write_text('{"track_id": "1", "tag": "rock", "value": null}\n')
+    assert np.isnan(_rows(read_annotations([str(path)]))[("1", "rock")])
+
+
+def test_a_value_and_an_unknown_of_one_file_disagree(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"line 2 says nothing \(unknown\) and line 3 says 1"):
+        _read(tmp_path, "track_id,tag,value\n1,rock,\n1,rock,1\n")
+
+
+def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="line 7: value: expected 0 to 1"):
+        _read(tmp_path, 'track_id,tag,value\n1,"two\nlines",1\n\n2,"more\nlines",1\n3,rock,7\n')
+
+
+def test_white_space_around_a_tag_is_none_of_it_and_two_such_rows_are_one(tmp_path: Path) -> None:
+    annotations = _read(tmp_path, "track_id,tag\n1,rock\n1, rock\n2,rock \n")
+    assert _rows(annotations) == {("1", "rock"): 1, ("2", "rock"): 1}
+    assert annotations.repeated == 1
+
+
+def test_a_folder_of_parquet_files_is_one_table(tmp_path: Path) -> None:
+    for number in range(2):
+        pq.write_table(pa.table({"track_id": [f"{number}"], "tag": ["rock"]}), tmp_path / f"{number}.parquet")
+    for uri in (str(tmp_path), str(tmp_path / "*.parquet")):
+        annotations = read_annotations([uri])
+        assert _rows(annotations) == {("0", "rock"): 1, ("1", "rock"): 1}
+        assert len(annotations.sha256) == 1
+    pq.write_table(pa.table({"track_id": ["1"], "tag": ["jazz"]}), tmp_path / "1.parquet")
+    assert read_annotations([str(tmp_path)]).sha256 != annotations.sha256
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def test_a_name_is_enough(tmp_path: Path) -> None:
 def test_every_field_is_read(tmp_path: Path) -> None:
     text = (
         "name: mine\ntags: [rock, 80, café]\nmin_tracks: 3\nmerge: {rock: [rock'n'roll, Rock]}\nexclude: [other]\n"
-        "values: graded\npositive_at: 0.7\nmissing: unknown\nunlabelled: drop\n"
+        "hierarchy: {music: [rock, café]}\nvalues: graded\npositive_at: 0.7\nmissing: unknown\nunlabelled: drop\n"
     )
     assert _read(tmp_path, text) == LabelSet(
         name="mine",
@@ -28,6 +28,7 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         min_tracks=3,
         merge={"rock": ("rock'n'roll", "Rock")},
         exclude=("other",),
+        hierarchy={"music": ("rock", "café")},
         values="graded",
         positive_at=0.7,
         missing="unknown",
@@ -62,6 +63,15 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         ("name: mine\npositive_at: 0\n", "positive_at: expected a number above 0"),
         ("name: mine\nmerge: [rock]\n", "merge: expected `tag: [synonym, …]`"),
         ("name: mine\nmerge: {a: [b], b: [c]}\n", "'b' is merged into another tag and has tags merged into it"),
+        ("name: mine\nmerge: {a: [b], b: [c], c: [a]}\n", "merge: 'a' -> 'b' -> 'c' -> 'a' is a cycle"),
+        ("name: mine\nmerge: {a: [a]}\n", "merge: 'a' -> 'a' is a cycle"),
+        ("name: mine\nmerge: {80: [a], '80': [b]}\n", "merge: '80': expected once, is named twice"),
+        ("name: mine\nhierarchy: {a: [b], b: [c], c: [a]}\n", "hierarchy: 'a' -> 'b' -> 'c' -> 'a' is a cycle"),
+        ("name: mine\nhierarchy: {a: [b, b]}\n", "hierarchy a: 'b': expected once, is named twice"),
+        ("name: mine\nhierarchy: {a: b}\n", "hierarchy a: expected a list of tags, received 'b'"),
+        ("name: mine\nhierarchy: [a]\n", "hierarchy: expected `parent: [child, …]`"),
+        ("name: mine\nmerge: {x: [b]}\nhierarchy: {a: [b]}\n", "hierarchy: 'b' is merged into 'x'; name 'x' instead"),
+        ("name: mine\nexclude: [b]\nhierarchy: {a: [b]}\n", "'b' is both excluded and in the hierarchy"),
         ("name: mine\nmerge: {a: [b], c: [b]}\n", "'b': expected once, is named twice"),
         ("name: mine\ntags: [a, a]\n", "'a': expected once, is named twice"),
         ("name: mine\ntags: [b]\nmerge: {a: [b]}\n", "'b' is both merged away and asked for"),
@@ -80,6 +90,16 @@ def test_a_mistake_is_one_line_that_names_the_file_and_the_field(tmp_path: Path,
 def test_empty_lists_of_what_to_leave_out_or_merge_are_fine(tmp_path: Path) -> None:
     assert _read(tmp_path, "name: mine\nexclude: []\nmerge: {}\n") == LabelSet("mine")
     assert _read(tmp_path, "name: mine\nmerge: {a: []}\n").merge == {"a": ()}
+
+
+def test_ancestors_are_all_above_by_every_way(tmp_path: Path) -> None:
+    text = "name: mine\nhierarchy: {music: [jazz, dance], jazz: [bebop], dance: [swing], big band: [swing]}\n"
+    assert _read(tmp_path, text).ancestors() == {
+        "jazz": ("music",),
+        "dance": ("music",),
+        "bebop": ("jazz", "music"),
+        "swing": ("big band", "dance", "music"),
+    }
 
 
 def test_a_folder_is_no_label_set(tmp_path: Path) -> None:

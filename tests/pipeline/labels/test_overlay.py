@@ -7,7 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.labels.overlay import LabelSummary, lay_labels
+from schemas.dataset import Dataset
 from schemas.errors import UserError
+from schemas.label_version import open_labels
 
 
 def _lay(dataset: Path, small_corpus, label_set: str, *annotations: str) -> LabelSummary:
@@ -70,10 +72,20 @@ def test_versions_lie_side_by_side_and_the_log_keeps_their_order_also_back_to_an
     kept = contents(dataset, below=f"labels/mine/{first.version}")
     second, third = _lay(dataset, small_corpus, b), _lay(dataset, small_corpus, a)
     assert third.version == first.version != second.version
-    assert (second.tags_added, second.tags_removed) == (("tremolo",), ("low",))
+    assert first.diff is None
+    assert (second.diff.tags_added, second.diff.tags_removed) == (("tremolo",), ("low",))
+    assert third.diff.tracks_changed == second.diff.tracks_changed > 0
     log = [json.loads(line) for line in (dataset / "labels" / "mine" / "log.jsonl").read_text().splitlines()]
     assert [line["version"] for line in log] == [first.version, second.version, first.version]
-    assert log[2]["tags_added"] == ["low"]
+    assert log[0]["tags_added"] == ["low", "noise"]
+    assert (log[2]["since"], log[2]["tags_added"], log[2]["tags_removed"]) == (
+        f"mine@{second.version}",
+        ["low"],
+        ["tremolo"],
+    )
+    assert log[2]["tracks_changed"] == third.diff.tracks_changed
+    assert open_labels(Dataset.open(str(dataset)), "mine").manifest.version == first.version
+    assert open_labels(Dataset.open(str(dataset)), f"mine@{second.version}").vocabulary == ("noise", "tremolo")
     assert contents(dataset, below=f"labels/mine/{first.version}") == kept
 
 
@@ -91,6 +103,42 @@ def test_synonyms_are_merged_the_largest_value_counting(dataset: Path, small_cor
     assert table[tracks[1]] == {"vocals": pytest.approx(0.4)}
     assert table[tracks[2]] == {"vocals": None}
     assert table[tracks[3]] == {}
+
+
+def test_a_positive_child_sets_its_parents_and_theirs(dataset: Path, small_corpus) -> None:
+    tracks = [row[0] for row in small_corpus.rows[:6]]
+    own = _annotations(
+        dataset.parent,
+        "track_id,tag,value\n"
+        f"{tracks[0]},bebop,0.8\n{tracks[1]},bebop,0.3\n{tracks[2]},bebop,1\n{tracks[2]},jazz,0\n"
+        f"{tracks[3]},bop,0.6\n{tracks[3]},music,0.9\n{tracks[4]},bebop,\n{tracks[5]},jazz,1\n",
+    )
+    text = (
+        "name: mine\nmerge: {bebop: [bop]}\nhierarchy: {jazz: [bebop], music: [jazz]}\nvalues: graded\n"
+        "positive_at: 0.5\n"
+    )
+    summary = _lay(dataset, small_corpus, text, own)
+    table = {
+        track: {tag: None if value is None else round(value, 3) for tag, value in tags.items()}
+        for track, tags in _table(dataset, summary).items()
+    }
+    assert table[tracks[0]] == {"bebop": 0.8, "jazz": 0.8, "music": 0.8}
+    assert table[tracks[1]] == {"bebop": 0.3}
+    assert table[tracks[2]] == {"bebop": 1, "jazz": 1, "music": 1}
+    assert table[tracks[3]] == {"bebop": 0.6, "jazz": 0.6, "music": 0.9}
+    assert table[tracks[4]] == {"bebop": None}
+    assert table[tracks[5]] == {"jazz": 1, "music": 1}
+    assert summary.raised == 1
+    assert sum(map(sum, summary.positives.values())) == 3 + 4 + 4
+
+
+def test_a_parent_without_annotations_is_made_and_said_so(dataset: Path, small_corpus) -> None:
+    summary = _lay(dataset, small_corpus, "name: mine\nhierarchy: {sound: [low, noise]}\n")
+    plain = _lay(dataset, small_corpus, "name: plain\n")
+    assert summary.made == ("sound",)
+    table = _table(dataset, plain)
+    expected = {track for track, tags in table.items() if {"low", "noise"} & set(tags)}
+    assert {track for track, tags in _table(dataset, summary).items() if "sound" in tags} == expected
 
 
 def test_binary_labels_count_from_positive_at_and_keep_known_negatives_where_missing_is_unknown(
@@ -140,6 +188,10 @@ def test_annotated_tracks_that_the_dataset_lacks_are_counted_and_named(dataset: 
         ("name: mine\ntags: [low, nose]\n", "tags: the tag 'nose' is in no annotation; did you mean 'noise'?"),
         ("name: mine\nmerge: {x: [lo]}\n", "merge: the tag 'lo' is in no annotation; did you mean 'low'?"),
         ("name: mine\nexclude: [tremulo]\n", "exclude: the tag 'tremulo' is in no annotation; did you mean 'tremolo'?"),
+        (
+            "name: mine\nhierarchy: {sound: [Low]}\n",
+            "hierarchy: the tag 'Low' is in no annotation; did you mean 'low'?",
+        ),
         ("name: mine\nmin_tracks: 1000\n", "no tag is left"),
     ],
 )
@@ -164,3 +216,61 @@ def test_the_command_shows_positives_and_warns_of_what_is_missing(dataset: Path,
     )
     assert refused.returncode == 2
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_tags_that_differ_in_case_or_white_space_are_reported_unless_merged(dataset: Path, small_corpus) -> None:
+    track = small_corpus.rows[0][0]
+    own = _annotations(
+        dataset.parent, f"track_id,tag\n{track},Hip Hop\n{track},hip  hop\n{track},Café\n{track},Cafe\u0301\n"
+    )
+    plain = _lay(dataset, small_corpus, "name: mine\n", own)
+    assert plain.variants == (("Cafe\u0301", "Café"), ("Hip Hop", "hip  hop"))
+    assert len(plain.vocabulary) == 4
+    merged = _lay(dataset, small_corpus, "name: mine\nmerge: {Hip Hop: ['hip  hop'], Café: [\"Cafe\u0301\"]}\n", own)
+    assert merged.variants == ()
+    assert len(merged.vocabulary) == 2
+
+
+def test_strange_tags_go_through_as_they_are(dataset: Path, small_corpus) -> None:
+    track = small_corpus.rows[0][0]
+    tags = ["a|b", "日本の歌", "a,b", 'say "x"', "line\u2028separator", "tab\tbed"]
+    own = dataset.parent / "own.jsonl"
+    own.write_text("\n".join(json.dumps({"track_id": track, "tag": tag}) for tag in tags), encoding="utf-8")
+    summary = _lay(dataset, small_corpus, "name: mine\n", str(own))
+    assert sorted(summary.vocabulary) == sorted(tags)
+    assert open_labels(Dataset.open(str(dataset)), "mine").vocabulary == summary.vocabulary
+    again = _lay(dataset, small_corpus, "name: mine\nexclude: [a|b]\n", str(own))
+    assert again.diff.tags_removed == ("a|b",)
+    assert again.diff.tags_added == ()
+
+
+def test_a_tag_with_a_line_break_is_refused_only_where_it_would_be_in_the_vocabulary(
+    dataset: Path, small_corpus
+) -> None:
+    track = small_corpus.rows[0][0]
+    own = _annotations(dataset.parent, f'track_id,tag\n{track},"two\nlines"\n{track},fine\n')
+    with pytest.raises(UserError, match=r"'two\\nlines' has a line break in it.*leave it out by `exclude`"):
+        _lay(dataset, small_corpus, "name: mine\n", own)
+    assert _lay(dataset, small_corpus, 'name: mine\nmerge: {one line: ["two\\nlines"]}\n', own).vocabulary == (
+        "fine",
+        "one line",
+    )
+
+
+def test_a_hundred_thousand_tags_are_no_trouble_and_a_misspelt_one_finds_its_neighbour(
+    dataset: Path, small_corpus
+) -> None:
+    tracks = [row[0] for row in small_corpus.rows]
+    rows = "".join(f"{tracks[number % len(tracks)]},tag {number:06d}\n" for number in range(100_000))
+    own = _annotations(dataset.parent, f"track_id,tag\n{rows}{tracks[0]},rock\n{tracks[1]},rock\n")
+    assert _lay(dataset, small_corpus, "name: mine\n", own).vocabulary[0] == "rock"
+    with pytest.raises(UserError, match="did you mean 'rock'"):
+        _lay(dataset, small_corpus, "name: mine\ntags: [rokc]\n", own)
+
+
+def test_a_damaged_version_before_does_not_stand_in_the_way(dataset: Path, small_corpus) -> None:
+    first = _lay(dataset, small_corpus, "name: mine\ntags: [low]\n")
+    (dataset / "labels" / "mine" / first.version / "labels.json").write_text("{}")
+    second = _lay(dataset, small_corpus, "name: mine\ntags: [noise]\n")
+    assert second.diff is None
+    assert "labels.json" in second.not_compared

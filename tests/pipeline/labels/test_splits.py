@@ -9,6 +9,7 @@ import soundfile
 
 from pipeline.build.build import build
 from pipeline.build.options import BuildOptions
+from pipeline.labels.annotations import Annotations, read_annotations
 from pipeline.labels.splits import Split, SplitMethod, existing_split, make_split, parse_ratios
 from schemas.dataset import Dataset
 from schemas.errors import UserError
@@ -156,3 +157,71 @@ def test_a_published_split_keeps_its_sides_and_says_what_straddles(tmp_path: Pat
     split = make_split(Dataset.open(str(tmp_path / "data")), "published", SplitMethod(ratios=None))
     assert _sides(split) == {"a": "train", "b": "test", "c": "train"}
     assert split.straddling == (1, ("a", "b"))
+
+
+def test_a_published_split_that_parts_an_artist_says_so(tmp_path: Path) -> None:
+    catalog_of_copies(tmp_path, [("a", 1, "x"), ("b", 2, "x"), ("c", 3, "z")])
+    (tmp_path / "catalog.csv").write_text(
+        "track_id,uri,group,split\na,1.wav,x,train\nb,2.wav,x,test\nc,3.wav,z,train\n"
+    )
+    build(str(tmp_path / "catalog.csv"), str(tmp_path / "data"), BuildOptions(workers=1))
+    split = make_split(Dataset.open(str(tmp_path / "data")), "published", None)
+    assert split.groups_apart == (1, ("x",))
+    assert make_split(Dataset.open(str(tmp_path / "data")), "own", SplitMethod()).groups_apart == (0, ())
+
+
+def _annotated(tmp_path: Path, tracks: list[str]) -> Annotations:
+    """A tag on every fifth of the tracks, which chance alone leaves out of some side."""
+    rows = [f"{track},{'rare' if number % 5 == 0 else 'frequent'}\n" for number, track in enumerate(tracks)]
+    (tmp_path / "annotations.csv").write_text("track_id,tag\n" + "".join(rows))
+    return read_annotations([str(tmp_path / "annotations.csv")])
+
+
+def test_a_stratified_split_is_made_once_and_then_grows_without_moving_a_track(tmp_path: Path) -> None:
+    root = str(tmp_path / "data")
+    rows = [(f"track {number:02d}", number, f"artist {number}") for number in range(20)]
+    rows += [("copy", 3, "artist 20")]  # the audio of track 03
+    build(catalog_of_copies(tmp_path, rows), root, BuildOptions(workers=1, shards=2))
+    annotations = _annotated(tmp_path, [row[0] for row in rows])
+    method = SplitMethod((50, 25, 25), stratified=annotations.sha256)
+    made = make_split(Dataset.open(root), "even", method, annotations)
+    before = _sides(made)
+    rare = [before[f"track {number:02d}"] for number in range(0, 20, 5)]
+    assert sorted(rare) == ["test", "train", "train", "validation"]
+    assert before["copy"] == before["track 03"]
+    assert make_split(Dataset.open(root), "even", method, annotations).version == made.version
+    with pytest.raises(UserError, match="was made as .*stratified.*choose another name"):
+        make_split(Dataset.open(root), "even", SplitMethod((50, 25, 25)))
+
+    rows += [(f"track {number}", number, f"artist {number}") for number in range(20, 30)]
+    rows += [("late", 40, "artist 3")]
+    build(catalog_of_copies(tmp_path, rows), root, BuildOptions(workers=1, shards=2))
+    after = _sides(existing_split(Dataset.open(root), "even"))
+    assert len(after) == 32
+    assert {track: after[track] for track in before} == before
+    assert after["late"] == before["track 03"]
+
+
+def test_a_stratified_split_is_the_same_whatever_the_order_of_rows(tmp_path: Path) -> None:
+    rows = [(f"track {number:02d}", number, f"artist {number // 2}") for number in range(20)]
+    versions = []
+    for order in (rows, rows[::-1]):
+        root = str(tmp_path / f"data {len(versions)}")
+        build(catalog_of_copies(tmp_path, order), root, BuildOptions(workers=1))
+        annotations = _annotated(tmp_path, [row[0] for row in rows])
+        method = SplitMethod(stratified=annotations.sha256)
+        versions.append(make_split(Dataset.open(root), "even", method, annotations).version)
+    assert versions[0] == versions[1]
+
+
+def test_the_command_stratifies_and_refuses_what_contradicts(dataset: Path, small_corpus, run_pipeline) -> None:
+    command = ("split", "--dataset", dataset, "--name", "even", "--ratios", "50,25,25", "--stratify")
+    ended = run_pipeline(*command, small_corpus.annotations)
+    assert ended.returncode == 0, ended.stderr
+    assert "split even@" in ended.stdout
+    for others in (("--from-catalog",), ("--from-catalog", "--salt", "x")):
+        refused = run_pipeline(
+            "split", "--dataset", dataset, "--name", "x", *others, "--stratify", small_corpus.annotations
+        )
+        assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+        assert "--from-catalog: expected without" in refused.stderr

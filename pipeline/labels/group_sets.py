@@ -1,0 +1,99 @@
+"""Sets of tracks that a split keeps on one side: groups (artists), joined where they share audio under several ids."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.labels.annotations import Annotations
+from pipeline.labels.stratify import stratified_sides
+from pipeline.labels.tag_rows import rows_of
+from pipeline.plan import hash_position
+from schemas.dataset import same_audio
+
+POSITIVE_AT = 0.5  # least value of an annotation that a stratified split counts
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupSets:
+    """Which tracks belong together.
+
+    Attributes:
+        group: number of each track's group, int64 [tracks].
+        joined: number of the set that each group falls in, int64 [groups]: that of one of its groups.
+        position: of each group's set in [0, 1), by the hash of its first name, float64 [groups].
+    """
+
+    group: npt.NDArray[np.int64]
+    joined: npt.NDArray[np.int64]
+    position: npt.NDArray[np.float64]
+
+    def hashed(self, ratios: tuple[float, float, float]) -> npt.NDArray[np.int64]:
+        """Side of each track by the hash of its set, [tracks]."""
+        cuts = np.cumsum(ratios)[:2] / sum(ratios)
+        return np.searchsorted(cuts, self.position, side="right")[self.group].astype(np.int64)
+
+    def followed(self, pinned: npt.NDArray[np.int64], sides: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Sides of tracks that follow those of their set that have one.
+
+        A track takes the side that its group has, or else that of the tracks that it is joined with by audio; where
+        these sit on several sides, that of the one whose id comes first.
+
+        Args:
+            pinned: sides that tracks have, [tracks] in order of their ids; -1 for none.
+            sides: those of the others, [tracks].
+        """
+        held = np.flatnonzero(pinned >= 0)
+        for belongs in (self.joined[self.group], self.group):  # the group's word counts over the audio's
+            owners, places = np.unique(belongs[held], return_index=True)
+            side_of = np.full(len(self.joined), -1, np.int64)
+            side_of[owners] = pinned[held[places]]
+            sides = np.where(side_of[belongs] >= 0, side_of[belongs], sides)
+        return sides
+
+
+def group_sets(tracks: pa.Table, salt: str) -> GroupSets:
+    """The sets of a dataset's tracks; `salt` changes their positions."""
+    encoded = tracks["group"].combine_chunks().dictionary_encode()
+    names, group = encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
+    joined = _joined(tracks, group, len(names))
+    first_name: dict[int, str] = {}
+    for number, name in enumerate(names):
+        first_name[joined[number]] = min(name, first_name.get(joined[number], name))
+    position = [hash_position(salt + first_name[joined[number]]) for number in range(len(names))]
+    return GroupSets(group, np.array(joined, np.int64), np.array(position, np.float64))
+
+
+def stratified(
+    tracks: pa.Table, sets: GroupSets, ratios: tuple[float, float, float], annotations: Annotations
+) -> npt.NDArray[np.int64]:
+    """Side of each track so that every tag is spread as the ratios say, as far as whole sets allow, [tracks]."""
+    rows, _ = rows_of(annotations, tracks["track_id"])
+    rows = rows.taken(rows.value >= POSITIVE_AT)
+    owners, member = np.unique(sets.joined[sets.group], return_inverse=True)
+    order = np.argsort(sets.position[owners], kind="stable")
+    sides: npt.NDArray[np.int64] = stratified_sides(member, rows.track, rows.tag, np.array(ratios), order)[member]
+    return sides
+
+
+def _joined(tracks: pa.Table, group: npt.NDArray[np.int64], groups: int) -> list[int]:
+    """Of each group the number of the set of groups that it is joined with by shared audio."""
+    root = list(range(groups))
+
+    def find(number: int) -> int:
+        while root[number] != number:
+            root[number] = number = root[root[number]]
+        return number
+
+    lists = same_audio(tracks)
+    place = pc.index_in(pa.array([track for same in lists for track in same], pa.string()), tracks["track_id"])
+    rows = iter(place.to_pylist())
+    for same in lists:
+        first, *others = (find(int(group[next(rows)])) for _ in same)
+        for other in others:
+            root[find(other)] = find(first)
+    return [find(number) for number in range(groups)]

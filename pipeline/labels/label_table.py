@@ -1,0 +1,123 @@
+"""Choose a vocabulary, write rows of tags as a table of labels, and name the version that they make."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.labels.label_set import LabelSet
+from pipeline.labels.tag_rows import TagRows
+from schemas.errors import UserError
+from schemas.features import FINGERPRINT_LENGTH, canonical_json
+from schemas.tables import LABELS
+
+
+def choose_vocabulary(rows: TagRows, label_set: LabelSet, uri: str) -> tuple[str, ...]:
+    """Tags in output order.
+
+    Args:
+        rows: after merging.
+        label_set: which tags.
+        uri: of its file, for the errors.
+
+    Raises:
+        UserError: no tag is left, or one has a line break in it.
+    """
+    counts = np.bincount(rows.tag[rows.value >= label_set.positive_at], minlength=len(rows.names))
+    if label_set.tags:
+        code = {name: number for number, name in enumerate(rows.names)}
+        chosen = [tag for tag in label_set.tags if counts[code[tag]] >= label_set.min_tracks]
+    else:
+        least = max(1, label_set.min_tracks)
+        ranked = sorted((-int(count), name) for count, name in zip(counts, rows.names, strict=True) if count >= least)
+        chosen = [name for _, name in ranked[: label_set.top]]
+    if not chosen:
+        raise UserError(
+            f"label set {uri}: no tag is left: the dataset's tracks have {np.count_nonzero(counts)} tags with a positive, "
+            f"the most frequent on {int(counts.max(initial=0))} tracks; lower min_tracks or check that the annotations "
+            "name the dataset's track ids"
+        )
+    for tag in chosen:
+        if "\n" in tag or "\r" in tag:
+            raise UserError(
+                f"label set {uri}: the tag {tag!r} has a line break in it; a vocabulary holds one tag a line: leave it "
+                "out by `exclude`, or rename it by `merge`"
+            )
+    return tuple(chosen)
+
+
+def label_table(
+    rows: TagRows, vocabulary: tuple[str, ...], label_set: LabelSet, sides: pa.Table
+) -> tuple[pa.Table, int]:
+    """The labels of all tracks of a split.
+
+    Args:
+        rows: whose tracks are places in `sides`.
+        vocabulary: tags in output order.
+        label_set: what a value and a missing one mean.
+        sides: schema SPLIT.
+
+    Returns:
+        A table of schema LABELS, and how many tracks have no tag of the vocabulary.
+    """
+    place = {name: number for number, name in enumerate(vocabulary)}
+    output = np.array([place.get(name, -1) for name in rows.names], np.int64)[rows.tag]
+    value = rows.value
+    if label_set.values == "binary":
+        value = np.where(np.isnan(value), np.nan, (value >= label_set.positive_at).astype(np.float64))
+    listed = output >= 0
+    if label_set.missing == "negative":
+        listed &= value != 0  # negative is what is not listed
+    track, output, value = rows.track[listed], output[listed], value[listed]
+    order = np.argsort(track * len(vocabulary) + output)
+    track, output, value = track[order], output[order], value[order]
+    lengths = np.bincount(track, minlength=sides.num_rows)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
+    values = pa.array(value.astype(np.float32), mask=np.isnan(value))
+    table = pa.table(
+        {
+            "track_id": sides["track_id"],
+            "split": sides["split"],
+            "tags": pa.ListArray.from_arrays(offsets, pa.array(output, pa.int32())),
+            "values": pa.ListArray.from_arrays(offsets, values),
+        },
+        schema=LABELS,
+    )
+    unlabelled = lengths == 0
+    if label_set.unlabelled == "drop":
+        table = table.filter(pa.array(~unlabelled))
+    return table, int(np.count_nonzero(unlabelled))
+
+
+def positives(table: pa.Table, tags: int, positive_at: float) -> npt.NDArray[np.int64]:
+    """Positive tracks of each tag, [tags], in a table of schema LABELS."""
+    values = pc.fill_null(pc.list_flatten(table["values"]), 0.0).to_numpy()
+    codes = pc.list_flatten(table["tags"]).to_numpy()
+    return np.bincount(codes[values >= positive_at], minlength=tags)
+
+
+def labels_version(vocabulary: Sequence[str], table: pa.Table, label_set: dict[str, Any]) -> str:
+    """A hash over the vocabulary, every label, and what a value and a missing one mean.
+
+    Args:
+        vocabulary: tags in output order.
+        table: schema LABELS.
+        label_set: the label set as labels.json holds it.
+    """
+    meaning = [label_set[name] for name in ("values", "positive_at", "missing")]
+    digest = hashlib.sha256(canonical_json([list(vocabulary), *meaning]))
+    table = table.combine_chunks()
+    for name in ("track_id", "split"):
+        digest.update(canonical_json(table[name].to_pylist()))
+    for name in ("tags", "values"):
+        column = table[name].combine_chunks()
+        digest.update(np.ascontiguousarray(column.value_lengths().to_numpy(), "<i4").tobytes())
+        flat = column.flatten()
+        digest.update(pc.fill_null(flat, -1).to_numpy(zero_copy_only=False).astype("<f4").tobytes())
+    return digest.hexdigest()[:FINGERPRINT_LENGTH]
