@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -52,6 +53,14 @@ def test_labelling_opens_no_payload_and_touches_nothing_of_the_features(dataset:
     before = contents(dataset, below="features")
     _lay(dataset, small_corpus, "name: mine\n")
     assert contents(dataset, below="features") == before
+
+
+def test_labelling_works_where_there_are_no_features_at_all(dataset: Path, small_corpus) -> None:
+    with_features = _lay(dataset, small_corpus, "name: mine\n")
+    shutil.rmtree(dataset / "labels")
+    shutil.rmtree(dataset / "features")
+    assert _lay(dataset, small_corpus, "name: mine\n") == with_features
+    assert not (dataset / "features").exists()
 
 
 def test_the_same_input_gives_the_same_version_in_any_order_of_rows(dataset: Path, small_corpus, contents) -> None:
