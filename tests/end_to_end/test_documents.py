@@ -68,7 +68,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             name = f"music/{number} ö.{('mp3', 'flac', 'ogg', 'wav')[number % 4]}"
             soundfile.write(folder / name, sound, 44_100)
             rows.writerow([number, name, f"artist {number}"])
-            labels.writerows([number, tag] for bit, tag in enumerate(TAGS) if (number >> bit) & 1 or number % len(TAGS) == bit)
+            labels.writerows(
+                [number, tag] for bit, tag in enumerate(TAGS) if (number >> bit) & 1 or number % len(TAGS) == bit
+            )
     (folder / "gone.txt").write_text("3\n17\n")
     soundfile.write(folder / "song.mp3", rng.normal(scale=0.1, size=44_100).astype(np.float32), 44_100)
     return folder
