@@ -66,7 +66,11 @@ def test_build_label_remove_grow_retry_verify_and_train(
 
     before = bucket.generations("music/data/features")
     (music / "late").rename(late)
-    bucket.put(f"music/{late.relative_to(music)}", late.read_bytes())
+    # A recording that was replaced is found by its checksum in the store's listing, and locally by reading it.
+    replaced = music / small_corpus.rows[6][1]
+    shutil.copy(music / small_corpus.rows[8][1], replaced)
+    for path in (late, replaced):
+        bucket.put(f"music/{path.relative_to(music)}", path.read_bytes())
     printed = build_both("grown.csv", "--retry-rejects", "transient", retry_rejects="transient")
     assert "built gen-001" in printed
     assert "rejects   0" in printed
