@@ -17,6 +17,10 @@ GRACE_SECONDS = 20.0  # from SIGTERM to the exit at the latest; clouds and clust
 STOPPED_WORDS = "stopped; what is finished is kept: run the same command again to go on"
 
 
+_stopping = threading.Lock()
+_leaving = threading.Lock()
+
+
 class Stopped(BaseException):
     """SIGTERM arrived. Not an Exception, so that no handler on the way takes it for a failure of its own."""
 
@@ -46,6 +50,8 @@ def run_command(command: click.Command, name: str) -> NoReturn:
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
+    if not _stopping.acquire(blocking=False):
+        return  # a second SIGTERM, which may come before the first one's handler has come this far
     # Most work ends in a moment; a thread that hangs in a read, such as a runner's, must not hold the process back.
     timer = threading.Timer(GRACE_SECONDS, _leave, (STOPPED_WORDS, EXIT_STOPPED))
     timer.daemon = True
@@ -60,6 +66,7 @@ def _leave(words: str, code: int) -> NoReturn:
     The interpreter's own way out waits for threads, and gRPC's, which a local Beam runner leaves behind, abort the
     process on that way now and then: work that is done would end with SIGABRT.
     """
+    _leaving.acquire()  # whoever comes second, the timer or the command itself, has nothing to say any more
     if words:
         print(words, file=sys.stderr)
     sys.stdout.flush()
