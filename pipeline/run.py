@@ -12,12 +12,16 @@ from pipeline.estimate.options import (
     STORAGE_GB_MONTH,
     VCPU_HOUR,
 )
+from pipeline.labels.importers.commands import import_group
 from schemas.commandline import run_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """From a catalog of audio files to feature shards, label sets and tags."""
+
+
+cli.add_command(import_group)
 
 
 @cli.command("build", context_settings={"ignore_unknown_options": False})

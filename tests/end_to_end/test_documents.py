@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.pipeline.labels.importers.small_publications import write_publications
+
 ROOT = Path(__file__).parents[2]
 TRACKS = 40
 TAGS = ("rock", "jazz", "vocal", "voice", "other", "bebop", "swing")
@@ -43,14 +45,17 @@ def documents() -> list[Path]:
         ROOT / "README.md",
         *(
             ROOT / "docs" / f"{name}.md"
-            for name in ("layout", "labels", "beam", "training", "audio", "catalog", "planning", "buckets")
+            for name in ("layout", "labels", "beam", "training", "audio", "catalog", "planning", "buckets", "importing")
         ),
     ]
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as the README describes it: catalog.csv, annotations.csv, tags.yaml, song.mp3, and the checkout's code."""
+    """A folder as the README describes it: catalog.csv, annotations.csv, tags.yaml, song.mp3, and the checkout's code.
+
+    And, for docs/importing.md, small files in the formats of the published ones.
+    """
     folder = tmp_path_factory.mktemp("home")
     for package in ("schemas", "pipeline", "training"):
         (folder / package).symlink_to(ROOT / package)
@@ -71,6 +76,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             labels.writerows(
                 [number, tag] for bit, tag in enumerate(TAGS) if (number >> bit) & 1 or number % len(TAGS) == bit
             )
+    write_publications(folder)
     (folder / "gone.txt").write_text("3\n17\n")
     soundfile.write(folder / "song.mp3", rng.normal(scale=0.1, size=44_100).astype(np.float32), 44_100)
     return folder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("build", "split", "label", "verify", "derive", "estimate", "remove", "prune", "corpus")
+COMMANDS = ("build", "split", "label", "verify", "derive", "estimate", "remove", "prune", "corpus", "import")
 
 
 def _refused(ended: subprocess.CompletedProcess[str], words: str) -> None:

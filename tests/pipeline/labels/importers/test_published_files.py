@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.labels.importers.published_files import read_lines, side_in_name
+from schemas.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        ("autotagging_top50tags-train.tsv", "train"),
+        ("musicnn_val_gt_mtt.tsv", "validation"),
+        ("valid.npy", "validation"),
+        ("y_test.npy", "test"),
+        ("gs://bucket/train/index_mtt.tsv", None),  # a folder tells nothing
+        ("contest_trains.txt", None),
+        ("train_and_test.txt", None),
+    ],
+)
+def test_a_name_tells_the_side_by_a_word_of_its_own(name: str, side: str | None) -> None:
+    assert side_in_name(name) == side
+
+
+def test_lines_lose_their_ends_a_mark_of_byte_order_and_blank_lines_at_the_end(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_bytes("\ufeffune\r\n\r\nété\r\n\r\n".encode())
+    assert read_lines(str(tmp_path / "x.txt")) == ["une", "", "été"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"), [(b"\xff\xfe\x00", "expected UTF-8 text or a .npy array"), (b"\n \n", "found an empty one")]
+)
+def test_what_is_no_text_is_named(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "x.cP").write_bytes(data)
+    with pytest.raises(UserError, match=words) as refused:
+        read_lines(str(tmp_path / "x.cP"))
+    assert str(tmp_path / "x.cP") in str(refused.value)
