@@ -219,6 +219,23 @@ def verify_command(dataset: str, deep: bool) -> None:
     print("everything reconciles")
 
 
+@cli.command("info")
+@click.option("--dataset", required=True, help="Folder of the dataset.")
+@click.option("--label-set", help="NAME or NAME@HASH to look through [default: the newest version of each].")
+@click.option("--html", help="Also write a page to this file; local or gs://.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info_command(dataset: str, label_set: str | None, html: str | None, as_json: bool) -> None:
+    """Show what a dataset holds and whether its labels are healthy."""
+    from pipeline.info.overview import info
+    from pipeline.info.page import write_page
+    from pipeline.info.terminal import print_json, print_overview
+
+    overview = info(dataset, label_set)
+    if html is not None:
+        write_page(overview, html)
+    (print_json if as_json else print_overview)(overview)
+
+
 @cli.command("remove")
 @click.option("--dataset", required=True, help="Folder of the dataset.")
 @click.option("--tracks", required=True, help="Table with a column track_id, or .txt of one id a line.")

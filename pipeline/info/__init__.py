@@ -1,0 +1,1 @@
+"""What a dataset holds, and whether its labels are healthy."""

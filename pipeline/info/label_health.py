@@ -1,0 +1,212 @@
+"""Whether the labels of a version are healthy: counts per tag and split, near-synonyms, artists, unlabelled tracks."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.info.label_rows import LabelRows, label_rows
+from pipeline.info.synonyms import Synonyms, find_synonyms
+from pipeline.info.tag_artists import tag_artists
+from schemas.label_version import LabelVersion
+from schemas.tables import SPLITS
+
+BINS = 10  # of graded values, from 0 to 1
+ONE_ARTIST_SHARE = 0.5  # of a tag's positives; above it the tag is more that artist's than a sound's
+_IDS_SHOWN = 5  # of unlabelled tracks, per split
+_MOST_LABELS = 15  # tracks with as many labels or more share a bar
+
+
+@dataclasses.dataclass(frozen=True)
+class TagHealth:
+    """One tag.
+
+    Attributes:
+        tag: of the vocabulary.
+        positives: tracks per split.
+        unknown: tracks per split whose label is not known.
+        share: positives, of the tracks whose label is known; 0 where there is none.
+        artists: groups of the positives.
+        artists_per_split: likewise, per split.
+        biggest_artist: the group with most positives; empty without a positive.
+        biggest_share: its share of the positives.
+        histogram: listed values in BINS equal bins from 0 to 1; None where the label set is binary.
+    """
+
+    tag: str
+    positives: dict[str, int]
+    unknown: dict[str, int]
+    share: float
+    artists: int
+    artists_per_split: dict[str, int]
+    biggest_artist: str
+    biggest_share: float
+    histogram: tuple[int, ...] | None
+
+    @property
+    def tracks(self) -> int:
+        """Positives of all splits."""
+        return sum(self.positives.values())
+
+    @property
+    def one_artist_splits(self) -> list[str]:
+        """Splits in which all positives come from one artist."""
+        return [side for side, count in self.artists_per_split.items() if count == 1]
+
+    @property
+    def one_artist_but_for_one_split(self) -> bool:
+        """Several artists in one split at most, and a split in which all positives come from one artist."""
+        several = sum(count > 1 for count in self.artists_per_split.values())
+        return self.artists > 1 and several <= 1 and bool(self.one_artist_splits)
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelHealth:
+    """A version of a label set.
+
+    Attributes:
+        reference: NAME@HASH.
+        split: NAME@HASH of its split.
+        values: `binary` or `graded`.
+        missing: `negative` or `unknown`.
+        positive_at: least value that counts as positive.
+        tracks: labelled tracks per split that the dataset holds.
+        removed: labelled tracks that were removed from the dataset since.
+        not_covered: stored tracks that the version does not list: newer than it, without a side, or dropped.
+        generations: how many of the dataset's the version covers, and how many there are.
+        grouped: some artist has several tracks; else nothing is known of artists.
+        tags: in the order of the vocabulary.
+        synonyms: near-synonyms and the suggested merge.
+        unlabelled: tracks per split for which nothing is listed.
+        unlabelled_ids: the first few of them per split.
+        labels_per_track: tracks by number of positive tags, from 0.
+    """
+
+    reference: str
+    split: str
+    values: str
+    missing: str
+    positive_at: float
+    tracks: dict[str, int]
+    removed: int
+    not_covered: int
+    generations: tuple[int, int]
+    grouped: bool
+    tags: tuple[TagHealth, ...]
+    synonyms: Synonyms
+    unlabelled: dict[str, int]
+    unlabelled_ids: dict[str, tuple[str, ...]]
+    labels_per_track: tuple[int, ...]
+
+    @property
+    def without_positive(self) -> list[tuple[TagHealth, list[str]]]:
+        """Tags without a positive in some split that has tracks, with these splits."""
+        held = [side for side in SPLITS if self.tracks[side]]
+        marked = [(tag, [side for side in held if not tag.positives[side]]) for tag in self.tags]
+        return [(tag, sides) for tag, sides in marked if sides]
+
+    @property
+    def of_one_artist(self) -> list[TagHealth]:
+        """Tags whose positives all come from one artist, the most frequent first."""
+        return self._by_tracks([tag for tag in self.tags if tag.artists == 1])
+
+    @property
+    def of_one_artist_but_for_one_split(self) -> list[TagHealth]:
+        """Tags that several artists have in one split at most, the most frequent first."""
+        return self._by_tracks([tag for tag in self.tags if tag.one_artist_but_for_one_split])
+
+    @property
+    def mostly_of_one_artist(self) -> list[TagHealth]:
+        """Tags of several artists, one of whom has more than ONE_ARTIST_SHARE of the positives."""
+        return self._by_tracks([tag for tag in self.tags if tag.artists > 1 and tag.biggest_share > ONE_ARTIST_SHARE])
+
+    @property
+    def labels_per_track_bars(self) -> list[tuple[str, int]]:
+        """Number of labels, as text, and tracks with so many; the many in one bar at the end."""
+        counts = self.labels_per_track
+        bars = [(str(labels), tracks) for labels, tracks in enumerate(counts[:_MOST_LABELS])]
+        return [*bars, (f"{_MOST_LABELS}+", sum(counts[_MOST_LABELS:]))] if len(counts) > _MOST_LABELS else bars
+
+    def _by_tracks(self, tags: list[TagHealth]) -> list[TagHealth]:
+        return sorted(tags, key=lambda tag: (-tag.tracks, tag.tag)) if self.grouped else []
+
+
+def label_health(labels: LabelVersion, stored: pa.Table, generations: int) -> LabelHealth:
+    """Look through a version of a label set.
+
+    Args:
+        labels: the version.
+        stored: columns track_id and group of every track that the dataset stores.
+        generations: of the dataset.
+    """
+    rows = label_rows(labels, stored)
+    manifest = labels.manifest
+    per_side = np.bincount(rows.side, minlength=len(SPLITS))
+    listed = np.bincount(rows.track, minlength=rows.tracks)
+    unlabelled = {name: np.flatnonzero((listed == 0) & (rows.side == side)) for side, name in enumerate(SPLITS)}
+    positives_of_track = np.bincount(rows.track[rows.positive], minlength=rows.tracks)
+    return LabelHealth(
+        reference=labels.reference,
+        split=f"{manifest.split['name']}@{manifest.split['version']}",
+        values=manifest.label_set["values"],
+        missing=manifest.label_set["missing"],
+        positive_at=float(manifest.label_set["positive_at"]),
+        tracks=_by_split(per_side),
+        removed=rows.removed,
+        not_covered=stored.num_rows - rows.tracks,
+        generations=(len(manifest.generations), generations),
+        grouped=len(rows.groups) < rows.tracks,
+        tags=_tags(rows, labels, per_side),
+        synonyms=find_synonyms(rows, labels.vocabulary, manifest.label_set),
+        unlabelled={name: len(places) for name, places in unlabelled.items()},
+        unlabelled_ids={
+            name: tuple(rows.track_ids.take(pa.array(places[:_IDS_SHOWN], pa.int64())).to_pylist())
+            for name, places in unlabelled.items()
+        },
+        labels_per_track=tuple(np.bincount(positives_of_track).tolist()),
+    )
+
+
+def _by_split(counts: npt.NDArray[np.int64]) -> dict[str, int]:
+    return dict(zip(SPLITS, counts.tolist(), strict=True))
+
+
+def _tags(rows: LabelRows, labels: LabelVersion, tracks: npt.NDArray[np.int64]) -> tuple[TagHealth, ...]:
+    count = len(labels.vocabulary)
+    cell = rows.tag * len(SPLITS) + rows.side[rows.track]
+
+    def per_split(which: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        return np.bincount(cell[which], minlength=count * len(SPLITS)).reshape(count, len(SPLITS))
+
+    unlisted = np.isnan(rows.value)
+    positives, unknown = per_split(rows.positive), per_split(unlisted)
+    if labels.manifest.label_set["missing"] == "unknown":
+        unknown = tracks - per_split(~unlisted)
+    known = np.maximum(1, (tracks - unknown).sum(axis=1))
+    totals = positives.sum(axis=1)
+    artists = tag_artists(rows, count)
+    histograms = _histograms(rows, count) if labels.manifest.label_set["values"] == "graded" else None
+    return tuple(
+        TagHealth(
+            tag=tag,
+            positives=_by_split(positives[place]),
+            unknown=_by_split(unknown[place]),
+            share=float(totals[place] / known[place]),
+            artists=int(artists.artists[place]),
+            artists_per_split=_by_split(artists.per_side[place]),
+            biggest_artist=rows.groups[int(artists.biggest[place])].as_py() if totals[place] else "",
+            biggest_share=float(artists.biggest_tracks[place] / max(1, totals[place])),
+            histogram=None if histograms is None else tuple(histograms[place].tolist()),
+        )
+        for place, tag in enumerate(labels.vocabulary)
+    )
+
+
+def _histograms(rows: LabelRows, tags: int) -> npt.NDArray[np.int64]:
+    """Known values that are listed, by tag and bin; 1 is in the last bin."""
+    known = ~np.isnan(rows.value)
+    bins = np.minimum(BINS - 1, rows.value[known] * np.float32(BINS)).astype(np.int64)
+    return np.bincount(rows.tag[known] * BINS + bins, minlength=tags * BINS).reshape(tags, BINS)

@@ -1,0 +1,56 @@
+"""`info`: what a dataset holds and how healthy its labels are."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pyarrow.compute as pc
+
+from pipeline.info.dataset_facts import TRACK_COLUMNS, DatasetFacts, dataset_facts
+from pipeline.info.label_health import LabelHealth, label_health
+from schemas.dataset import Dataset
+from schemas.errors import TagscaleError
+from schemas.label_version import LabelVersion, label_set_names, open_labels
+
+
+@dataclasses.dataclass(frozen=True)
+class Overview:
+    """What `info` found.
+
+    Attributes:
+        dataset: what it holds.
+        labels: health of the label versions looked at, ordered by name.
+        problems: label sets that could not be opened, a line each.
+    """
+
+    dataset: DatasetFacts
+    labels: tuple[LabelHealth, ...]
+    problems: tuple[str, ...]
+
+
+def info(root: str, label_set: str | None = None) -> Overview:
+    """Look through a dataset and its labels; opens no feature payload.
+
+    Args:
+        root: the dataset.
+        label_set: `NAME` or `NAME@HASH`, the one to look through; None for the newest version of each.
+
+    Raises:
+        UserError: no dataset, an unfinished build, or no such label set or version.
+        DatasetError: a file of it is missing or damaged.
+    """
+    dataset = Dataset.open(root)
+    opened = {} if label_set is None else {label_set: open_labels(dataset, label_set)}  # before the long work
+    tracks = dataset.newest_tracks(TRACK_COLUMNS)
+    facts = dataset_facts(dataset, tracks)
+    stored = tracks.filter(pc.is_valid(tracks["record"])).select(["track_id", "group"])
+    del tracks
+    labels, problems = [], []
+    for name in [label_set] if label_set is not None else label_set_names(dataset):
+        try:
+            version: LabelVersion = opened.get(name) or open_labels(dataset, name)
+        except TagscaleError as error:
+            problems.append(str(error))
+            continue
+        labels.append(label_health(version, stored, len(facts.generations)))
+    return Overview(facts, tuple(labels), tuple(problems))
