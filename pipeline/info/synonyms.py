@@ -14,6 +14,7 @@ import yaml
 from pipeline.info.co_occurrence import count_pairs
 from pipeline.info.label_rows import LabelRows
 from pipeline.info.tag_spelling import Likeness, pairs_alike
+from pipeline.labels.label_set import LabelSet
 
 SAME_TRACKS_JACCARD = 0.6  # of the tracks with either tag, this share with both: nearly the same tracks
 SAME_TRACKS_SUPPORT = 20  # tracks with each of them, at least
@@ -86,9 +87,13 @@ def find_synonyms(rows: LabelRows, vocabulary: Sequence[str], label_set: Mapping
         jaccard=SAME_TRACKS_JACCARD,
         support=SAME_TRACKS_SUPPORT,
     )
+    above = LabelSet("any", hierarchy=label_set.get("hierarchy") or {}).ancestors()
     pairs = []
     joined: list[tuple[int, int]] = []
     for first, second, both in zip(counts.first.tolist(), counts.second.tolist(), counts.both.tolist(), strict=True):
+        one, other = vocabulary[first], vocabulary[second]
+        if one in above.get(other, ()) or other in above.get(one, ()):
+            continue  # a parent is on the tracks of its children, as the label set says
         likeness = alike.get((first, second))
         pair = _pair(vocabulary, totals, rows.tracks, (first, second), likeness, both)
         if likeness is Likeness.SAME_BEGINNING and not (_often_together(pair) or pair.same_tracks):

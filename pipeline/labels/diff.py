@@ -173,16 +173,16 @@ def _new_names(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Tags of the first version that bear another name in the second, and those that count as another tag there.
 
-    A tag was renamed where the second version has a new tag on the very same tracks, and no other tag fits as well.
+    A tag was renamed where the second version has a new tag on the very same tracks, and no other tag fits as well; one
+    that several tags are merged into is no new name.
     """
     old, new = set(before.vocabulary), set(after.vocabulary)
     gone = [tag for tag in before.vocabulary if tag not in new]
     come = [tag for tag in after.vocabulary if tag not in old]
     if not gone:
         return {}, {}
-    target_of = {
-        source: target for target, group in after.manifest.label_set.get("merge", {}).items() for source in group
-    }
+    merges = after.manifest.label_set["merge"]
+    target_of = {source: target for target, group in merges.items() for source in group}
     number = {tag: place for place, tag in enumerate(after.vocabulary)}
     tracks = {tag: other.tracks_of(number[tag], both).tobytes() for tag in come}
     alike: dict[str, list[str]] = {}
@@ -190,7 +190,11 @@ def _new_names(
         mine = one.tracks_of(before.vocabulary.index(tag), both).tobytes()
         alike[tag] = [theirs for theirs in come if mine and tracks[theirs] == mine]
     taken = collections.Counter(theirs for found in alike.values() for theirs in found)
-    renamed = {tag: found[0] for tag, found in alike.items() if len(found) == 1 and taken[found[0]] == 1}
+    renamed = {
+        tag: found[0]
+        for tag, found in alike.items()
+        if len(found) == 1 and taken[found[0]] == 1 and len(merges.get(found[0], ())) < 2
+    }
     merged = {tag: target_of[tag] for tag in gone if tag not in renamed and target_of.get(tag) in new}
     return renamed, merged
 

@@ -41,7 +41,7 @@ def print_label_summary(summary: LabelSummary, dataset: str) -> None:
         if not summary.tracks[side]:
             print(f"  warning: the split has no {side} track")
         elif empty:
-            print(f"  warning: no positive {side} track for {len(empty):,} tags: {', '.join(empty)}")
+            print(f"  warning: no positive {side} track for {len(empty):,} of the tags: {', '.join(empty)}")
     print_straddling(summary)
     _print_annotations(summary)
     if summary.not_compared:

@@ -77,6 +77,14 @@ def test_nearly_the_same_tracks_are_shown_and_not_merged(make_rows) -> None:
     assert found.merge == {}
 
 
+def test_a_parent_and_its_child_are_never_taken_for_one_tag(make_rows) -> None:
+    rows = make_rows(_tracks((30, 0, 1, 2), (5, 0, 1), (5, 0), (60, 3)))
+    tags = ("vocals", "vocal", "voice", "rock")
+    assert find_synonyms(rows, tags, {}).merge == {"vocals": ("vocal", "voice")}
+    found = find_synonyms(rows, tags, {"hierarchy": {"vocals": ["vocal"], "vocal": ["voice"]}})
+    assert (found.pairs, found.merge) == ((), {})
+
+
 def test_the_snippet_keeps_what_the_label_set_merges_and_a_target_of_it(make_rows) -> None:
     label_set = {"merge": {"vocal": ["sung"], "drums": ["drum kit"]}, "tags": ["vocal", "vocals", "drums"]}
     found = find_synonyms(make_rows(_tracks((3, 0), (9, 1), (4, 2))), ("vocal", "vocals", "drums"), label_set)

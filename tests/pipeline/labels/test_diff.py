@@ -94,6 +94,13 @@ def test_merged_tags_say_what_they_count_as(versions: _Versions) -> None:
     assert diff.tracks_changed == 2
 
 
+def test_a_new_tag_that_several_are_merged_into_is_no_new_name(versions: _Versions) -> None:
+    rows: list[tuple[int, str, float | None]] = [(0, "drums", 1), (1, "drums", 1), (1, "roll", 1), (2, "rock", 1)]
+    diff = versions.diff(versions.lay(rows), versions.lay(rows, "merge: {percussion: [drums, roll]}\n"))
+    assert (diff.tags_renamed, diff.tags_merged) == ({}, {"drums": "percussion", "roll": "percussion"})
+    assert diff.tags_added == ("percussion",)
+
+
 def test_graded_values_unknown_ones_and_settings_that_changed_are_seen(versions: _Versions) -> None:
     one = versions.lay([(0, "a", 0.7), (1, "a", 0.9), (2, "a", 1), (3, "a", 0.2)], "values: graded\n")
     other = versions.lay(
