@@ -89,10 +89,10 @@ def _renumbered(dealt: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64
     return numbers
 
 
-def plan_bytes(plan: pa.Table, metadata: dict[str, Any]) -> bytes:
+def plan_bytes(plan: pa.Table, metadata: dict[str, Any], schema: pa.Schema = PLAN) -> bytes:
     """A plan as a Parquet file with one row group per shard; `metadata` is kept in the file's footer."""
     sink = pa.BufferOutputStream()
-    schema = PLAN.with_metadata({_METADATA_KEY: canonical_json(metadata)})
+    schema = schema.with_metadata({_METADATA_KEY: canonical_json(metadata)})
     shards = plan["shard"].to_numpy()
     bounds = [*np.unique(shards, return_index=True)[1].tolist(), len(shards)]
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:

@@ -7,7 +7,10 @@ itself would write.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -122,6 +125,63 @@ def around_values(family: Family, track_id: str, length: int, value_bytes: int) 
         else:
             parts.append(contents[key])
     return b"".join(parts[:place]), b"".join(parts[place:])
+
+
+@dataclasses.dataclass(frozen=True)
+class Streamed:
+    """A value of bytes that is written as it is read.
+
+    Attributes:
+        nbytes: its size.
+        blocks: gives its bytes, a few at a time.
+    """
+
+    nbytes: int
+    blocks: Callable[[], Iterator[bytes]]
+
+
+# What a feature of an Example may hold: texts or other bytes, one long value of bytes, float32 or int64 [values].
+FieldValue = Sequence[bytes] | Streamed | npt.NDArray[Any]
+
+
+def example_parts(fields: Mapping[str, FieldValue]) -> tuple[int, Iterator[bytes]]:
+    """Any tf.train.Example, its map ordered by key, as its length in bytes and its bytes piece by piece."""
+    entries: list[tuple[bytes, Callable[[], Iterator[bytes]]]] = []
+    length = 0
+    for key in sorted(fields):
+        kind, size, parts = _list_of(fields[key])
+        feature = _field_head(kind, size)
+        entry = _field_head(1, len(key)) + key.encode() + _field_head(2, len(feature) + size) + feature
+        head = _field_head(1, len(entry) + size) + entry
+        entries.append((head, parts))
+        length += len(head) + size
+    start = _field_head(1, length)
+
+    def whole() -> Iterator[bytes]:
+        yield start
+        for head, parts in entries:
+            yield head
+            yield from parts()
+
+    return len(start) + length, whole()
+
+
+def _list_of(value: FieldValue) -> tuple[int, int, Callable[[], Iterator[bytes]]]:
+    """Field number of a value's list in a Feature, and the list's size and bytes."""
+    if isinstance(value, Streamed):
+        head = _field_head(1, value.nbytes)
+        return 1, len(head) + value.nbytes, lambda: itertools.chain((head,), value.blocks())
+    if isinstance(value, np.ndarray):
+        if value.dtype == np.float32:
+            kind, packed = 2, value.astype("<f4").tobytes()
+        elif value.dtype == np.int64:
+            kind, packed = 3, b"".join(_varint(int(number) & 0xFFFFFFFFFFFFFFFF) for number in value)
+        else:
+            raise TypeError(f"Expected float32 or int64 values. Received: {value.dtype}")
+        content = _field_head(1, len(packed)) + packed if packed else b""
+    else:
+        kind, content = 1, b"".join(_field_head(1, len(text)) + text for text in value)
+    return kind, len(content), lambda: iter((content,))
 
 
 def _entry_head(key: str, kind: int, content_bytes: int) -> bytes:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.build.jobs import Job
+from pipeline.build.jobs import FeatureJob
 from pipeline.build.shards import ShardJob
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError
@@ -96,7 +96,7 @@ def close_generation(job: ShardJob, manifest: DatasetManifest) -> tuple[Generati
     return entry, table
 
 
-def payload_bytes(job: Job, shards: int) -> dict[Family, int]:
+def payload_bytes(job: FeatureJob, shards: int) -> dict[Family, int]:
     """Bytes of a generation's payloads per family, by the done marks."""
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
         return {
@@ -119,6 +119,6 @@ def _tracks_part(job: ShardJob, shard: int) -> pa.Table:
     return pq.read_table(pa.BufferReader(data), schema=TRACKS)
 
 
-def _done_mark(job: Job, spec: FeatureSpec, shard: int) -> ShardManifest:
+def _done_mark(job: FeatureJob, spec: FeatureSpec, shard: int) -> ShardManifest:
     uri = job.layout.done_mark(spec, job.generation, shard)
     return ShardManifest.from_dict(read_json(uri, "a shard's done mark"), where=uri)

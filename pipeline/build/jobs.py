@@ -1,4 +1,4 @@
-"""What a job is to the runner: shards of one generation, each written whole by a writer of the job's own."""
+"""What a job is to the runner: shards of one plan, each written whole by a writer of the job's own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 from schemas.features import Family, FeatureSpec
 from schemas.layout import Layout, shard_name
-from schemas.storage import exists, list_names
+from schemas.storage import exists, join, list_names
 
 
 class ShardCounted(Protocol):
@@ -28,7 +28,23 @@ class Writer(Protocol):
 
 
 class Job(Protocol):
-    """A job; it travels to the workers in the job graph, so it is small.
+    """A job; it travels to the workers in the job graph, so it is small."""
+
+    @property
+    def plan(self) -> str:
+        """The plan's file: a row group for each shard."""
+        ...
+
+    @property
+    def mark_folders(self) -> list[str]:
+        """Folders that each get a done mark of every shard."""
+        ...
+
+    def open_writer(self) -> Writer: ...
+
+
+class FeatureJob(Job, Protocol):
+    """A job that writes features of a generation.
 
     Attributes:
         generation: whose shards it writes.
@@ -44,17 +60,22 @@ class Job(Protocol):
     @property
     def families(self) -> dict[Family, FeatureSpec]: ...
 
-    def open_writer(self) -> Writer: ...
+
+def feature_folders(job: FeatureJob) -> list[str]:
+    """Where a job's payloads and their done marks lie, a folder for each family."""
+    return [job.layout.features(spec, job.generation) for spec in job.families.values()]
+
+
+def mark_name(shard: int) -> str:
+    return f"{shard_name(shard)}.json"
 
 
 def is_done(job: Job, shard: int) -> bool:
-    """True if every family's done mark of a shard is there."""
-    return all(exists(job.layout.done_mark(spec, job.generation, shard)) for spec in job.families.values())
+    """True if every done mark of a shard is there."""
+    return all(exists(join(folder, mark_name(shard))) for folder in job.mark_folders)
 
 
 def unfinished_shards(job: Job, shards: int) -> list[int]:
-    """Numbers of the shards that lack a done mark of some family."""
-    done = set.intersection(
-        *(set(list_names(job.layout.features(spec, job.generation))) for spec in job.families.values())
-    )
-    return [shard for shard in range(shards) if f"{shard_name(shard)}.json" not in done]
+    """Numbers of the shards that lack a done mark."""
+    done = set.intersection(*(set(list_names(folder)) for folder in job.mark_folders))
+    return [shard for shard in range(shards) if mark_name(shard) not in done]

@@ -1,4 +1,4 @@
-"""Run the shards of a generation on a Beam runner, and go on where a local one lost a worker."""
+"""Run the shards of a job on a Beam runner, and go on where a local one lost a worker."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def run_shards(
     beam_options: Sequence[str],
     on_progress: Callable[[int], None],
 ) -> None:
-    """Write all unfinished shards of a generation.
+    """Write all unfinished shards of a job.
 
     Args:
         job: what to write.
-        shards: how many the generation has.
+        shards: how many its plan has.
         workers: local worker processes; None for one per core. Other runners take their own options.
         beam_options: options for Beam; without `--runner` the job runs on this machine.
         on_progress: called every second, or every ten with a remote dataset, with the number of finished shards.
@@ -83,7 +83,7 @@ def handing_out(job: Job, shards: Sequence[int], workers: int) -> list[int]:
         shards: numbers of the shards.
         workers: that they are dealt out to in turn; 1 where a worker takes the next as soon as it is free.
     """
-    sizes = PlanReader(job.layout.plan(job.generation)).sizes
+    sizes = PlanReader(job.plan).sizes
     ordered = sorted(shards, key=lambda shard: (-sizes[shard], shard))
     rounds = [ordered[start : start + workers] for start in range(0, len(ordered), workers)]
     return [shard for number, turn in enumerate(rounds) for shard in (turn[::-1] if number % 2 else turn)]
@@ -106,7 +106,7 @@ def _local_options(count: int) -> list[str]:
 def _watched(job: Job, shards: int, on_progress: Callable[[int], None]) -> Iterator[None]:
     """Count done marks beside the running job; works with any runner, since the marks are files."""
     ended = threading.Event()
-    pause = REMOTE_POLL_SECONDS if is_remote(job.layout.root) else POLL_SECONDS
+    pause = REMOTE_POLL_SECONDS if is_remote(job.plan) else POLL_SECONDS
 
     def watch() -> None:
         while not ended.wait(pause):

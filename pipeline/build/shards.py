@@ -15,6 +15,7 @@ from pipeline.audio.causes import TrackRejected
 from pipeline.audio.engines import Decoder
 from pipeline.audio.fetch import local_audio
 from pipeline.audio.isolation import DecodingProcess
+from pipeline.build.jobs import feature_folders
 from pipeline.build.payload_file import FeatureBytes, HashedFeature, PayloadFile
 from pipeline.plan import PlanReader
 from schemas.features import Family, FeatureSpec, LogMelSpec, logmel_spec_of
@@ -46,6 +47,14 @@ class ShardJob:
     @property
     def layout(self) -> Layout:
         return Layout(self.dataset)
+
+    @property
+    def plan(self) -> str:
+        return self.layout.plan(self.generation)
+
+    @property
+    def mark_folders(self) -> list[str]:
+        return feature_folders(self)
 
     @property
     def logmel_spec(self) -> LogMelSpec:

@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
 from pipeline.audio.logmel import STORED_DTYPE, logmel_blocks
+from pipeline.build.jobs import feature_folders
 from pipeline.build.payload_file import PayloadFile
-from pipeline.derive.stored_waveforms import StoredTrack, StoredWaveforms
+from pipeline.stored_features import StoredFeature, StoredFeatures
 from schemas.dataset import Dataset
 from schemas.features import Family, FeatureSpec, LogMelSpec
 from schemas.layout import Layout
@@ -44,6 +45,14 @@ class DerivedShardJob:
     @property
     def families(self) -> dict[Family, FeatureSpec]:
         return {"logmel": self.spec}
+
+    @property
+    def plan(self) -> str:
+        return self.layout.plan(self.generation)
+
+    @property
+    def mark_folders(self) -> list[str]:
+        return feature_folders(self)
 
     def open_writer(self) -> DerivedShardWriter:
         """What writes its shards."""
@@ -92,7 +101,7 @@ class DerivedShardWriter:
         """Write one shard; raises DatasetError where its waveforms are not whole."""
         job = self._job
         with contextlib.ExitStack() as stack:
-            stored = stack.enter_context(StoredWaveforms(self._dataset, job.spec.waveform, job.generation, shard))
+            stored = stack.enter_context(StoredFeatures(self._dataset, job.spec.waveform, job.generation, shard))
             payload = stack.enter_context(PayloadFile(job.layout, job.spec, job.generation, shard))
             for row in self._rows(shard).to_pylist():
                 samples = round(row["seconds"] * job.spec.sample_rate)
@@ -111,9 +120,9 @@ class DerivedShardWriter:
 class _DerivedLogMel:
     """The log-mel spectrogram of a stored waveform, computed as it is written."""
 
-    def __init__(self, track: StoredTrack, spec: LogMelSpec) -> None:
+    def __init__(self, track: StoredFeature, spec: LogMelSpec) -> None:
         self._track, self._spec = track, spec
-        self.shape = (spec.frames(track.samples), spec.mels)
+        self.shape = (spec.frames(track.shape[0]), spec.mels)
 
     @property
     def nbytes(self) -> int:
@@ -124,5 +133,5 @@ class _DerivedLogMel:
             for start in range(0, self.nbytes, _BLANK_BLOCK):
                 yield bytes(min(_BLANK_BLOCK, self.nbytes - start))
         else:
-            for block in logmel_blocks(self._track.read, self._track.samples, self._spec):
+            for block in logmel_blocks(self._track.read, self._track.shape[0], self._spec):
                 yield block.astype(STORED_DTYPE).tobytes()

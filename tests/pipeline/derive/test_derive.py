@@ -224,11 +224,11 @@ def test_the_command_says_what_it_made_and_warns_of_empty_bands(dataset: Path, r
 
 
 def test_a_foreign_record_is_not_taken_for_a_tracks_own(dataset: Path) -> None:
-    from pipeline.derive.stored_waveforms import StoredWaveforms
+    from pipeline.derive.stored_waveforms import StoredFeatures
 
     opened = Dataset.open(str(dataset))
     row = opened.tracks_of(0).to_pylist()[0]
-    with StoredWaveforms(opened, opened.spec("waveform"), 0, row["shard"]) as stored:  # type: ignore[arg-type]
+    with StoredFeatures(opened, opened.spec("waveform"), 0, row["shard"]) as stored:  # type: ignore[arg-type]
         samples = round(row["seconds"] * 16_000)
         assert len(stored.track(row["track_id"], row["waveform_offset"], samples).read(0, samples)) == samples
         with pytest.raises(DatasetError, match="expected the record of 'another'"):

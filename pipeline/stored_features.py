@@ -1,11 +1,13 @@
-"""Read the records of a shard's waveform payload bit by bit, so that a track of hours takes little memory."""
+"""Read the records of a shard's payload bit by bit, so that a track of hours takes little memory."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import tempfile
-from typing import Self
+from collections.abc import Iterator
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,19 +15,19 @@ import numpy.typing as npt
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError
 from schemas.examples import EXAMPLE_DTYPES, around_values
-from schemas.features import WaveformSpec
+from schemas.features import FeatureSpec, LogMelSpec
 from schemas.storage import TEMPORARY_PREFIX, download, is_remote, local_path, sha256_of
 from schemas.tfrecord import HEADER_BYTES
 
-_SAMPLE_BYTES = EXAMPLE_DTYPES["waveform"].itemsize
+_BLOCK_BYTES = 1 << 20  # read at a time
 
 
-class StoredWaveforms:
-    """An open waveform payload whose bytes are those of its done mark.
+class StoredFeatures:
+    """An open payload whose bytes are those of its done mark.
 
     Args:
         dataset: the dataset.
-        spec: of its waveforms.
+        spec: of the features.
         generation: number of the generation.
         shard: number of the shard.
 
@@ -36,7 +38,8 @@ class StoredWaveforms:
         DatasetError: the payload is missing, or its bytes have changed.
     """
 
-    def __init__(self, dataset: Dataset, spec: WaveformSpec, generation: int, shard: int) -> None:
+    def __init__(self, dataset: Dataset, spec: FeatureSpec, generation: int, shard: int) -> None:
+        self._spec = spec
         self._uri, self.mark = dataset.payload(spec, generation, shard)
         with contextlib.ExitStack() as stack:
             path = local_path(self._uri)
@@ -54,44 +57,56 @@ class StoredWaveforms:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def track(self, track_id: str, offset: int, samples: int) -> StoredTrack:
+    def track(self, track_id: str, offset: int, samples: int) -> StoredFeature:
         """The record of a track.
 
         Args:
             track_id: the track's.
             offset: of the record in the payload, bytes.
-            samples: of its waveform.
+            samples: of its stored waveform.
 
         Raises:
             DatasetError: there is another record.
         """
+        family = self._spec.family
+        shape = (self._spec.frames(samples), self._spec.mels) if isinstance(self._spec, LogMelSpec) else (samples,)
+        size = math.prod(shape) * EXAMPLE_DTYPES[family].itemsize
         blank = "\0" * len(track_id.encode())
         for found in (track_id, blank):
-            before, _ = around_values("waveform", found, samples, samples * _SAMPLE_BYTES)
+            before, _ = around_values(family, found, shape[0], size)
             place = offset + HEADER_BYTES
             if os.pread(self._file.fileno(), len(before), place) == before:
-                return StoredTrack(found, samples, place + len(before), self._file.fileno())
+                return StoredFeature(found, shape, EXAMPLE_DTYPES[family], place + len(before), self._file.fileno())
         raise DatasetError(f"{self._uri} at byte {offset}: expected the record of {track_id!r} with {samples} samples")
 
 
-class StoredTrack:
-    """A waveform where it lies.
+class StoredFeature:
+    """A feature where it lies.
 
     Attributes:
         track_id: as the record has it: zeros where the track was erased.
-        samples: of it.
+        shape: [samples] or [frames, mels].
+        nbytes: of the values.
     """
 
-    def __init__(self, track_id: str, samples: int, offset: int, descriptor: int) -> None:
-        self.track_id, self.samples = track_id, samples
-        self._offset, self._descriptor = offset, descriptor
+    def __init__(
+        self, track_id: str, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int, descriptor: int
+    ) -> None:
+        self.track_id, self.shape = track_id, shape
+        self.nbytes = math.prod(shape) * dtype.itemsize
+        self._dtype, self._offset, self._descriptor = dtype, offset, descriptor
 
     @property
     def is_blank(self) -> bool:
         return not self.track_id.strip("\0")
 
-    def read(self, first: int, end: int) -> npt.NDArray[np.int16]:
-        """Samples from `first` up to `end`, int16."""
-        length = (end - first) * _SAMPLE_BYTES
-        data = os.pread(self._descriptor, length, self._offset + first * _SAMPLE_BYTES)
-        return np.frombuffer(data, EXAMPLE_DTYPES["waveform"])
+    def read(self, first: int, end: int) -> npt.NDArray[Any]:
+        """Values from `first` up to `end`, flat."""
+        size = self._dtype.itemsize
+        data = os.pread(self._descriptor, (end - first) * size, self._offset + first * size)
+        return np.frombuffer(data, self._dtype)
+
+    def blocks(self) -> Iterator[bytes]:
+        """The bytes of the values, a few at a time."""
+        for start in range(0, self.nbytes, _BLOCK_BYTES):
+            yield os.pread(self._descriptor, min(_BLOCK_BYTES, self.nbytes - start), self._offset + start)
