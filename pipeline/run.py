@@ -195,6 +195,23 @@ def diff_command(dataset: str, before: str, after: str, as_json: bool) -> None:
     (print_diff_json if as_json else print_diff)(diff)
 
 
+@cli.command("export-records")
+@click.option("--dataset", required=True, help="Folder of the dataset.")
+@click.option("--label-set", required=True, help="NAME for its newest version, or NAME@HASH.")
+@click.option("--out", required=True, help="Folder of the export, new or begun before; local or gs://.")
+@click.option(
+    "--features", multiple=True, help="logmel, waveform, or derived features by name; repeat [default: all built]."
+)
+@click.option("--workers", type=int, help="Local worker processes [default: one per core].")
+@click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
+def export_records_command(dataset: str, label_set: str, out: str, **options: object) -> None:
+    """Write features, labels and split as self-contained TFRecords for other readers. The same command again resumes."""
+    from pipeline.export_records.export import ExportOptions, export_records
+    from pipeline.export_records.summary import print_export_summary
+
+    print_export_summary(export_records(dataset, label_set, out, ExportOptions(**options)))  # type: ignore[arg-type]
+
+
 @cli.command("verify")
 @click.option("--dataset", required=True, help="Folder of the dataset.")
 @click.option("--deep", is_flag=True, help="Parse every record.")

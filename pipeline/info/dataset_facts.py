@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.info.feature_words import spec_in_words
+from pipeline.labels.splits import SplitMethod
 from schemas.dataset import Dataset, same_audio
 from schemas.errors import DatasetError
 from schemas.features import FeatureSpec, features_name
@@ -213,19 +213,10 @@ def _split(dataset: Dataset, name: str, stored: pa.ChunkedArray) -> SplitFacts:
     return SplitFacts(
         name=name,
         versions=tuple(line["version"] for line in log),
-        made=_method_in_words(log[-1]["made"]),
+        made=SplitMethod.from_dict(log[-1]["made"]).words,
         counts={side: counts.get(side, 0) for side in SPLITS},
         without_side=int(np.count_nonzero(~placed.to_numpy())),
     )
-
-
-def _method_in_words(made: dict[str, Any]) -> str:
-    details = [
-        f"{key} {','.join(f'{part:g}' for part in value) if isinstance(value, list) else value}"
-        for key, value in sorted(made.items())
-        if key != "method" and value not in ("", None, False)
-    ]
-    return f"by {made['method']}{''.join(f', {detail}' for detail in details)}"
 
 
 def _version(dataset: Dataset, name: str, version: str) -> VersionFacts:

@@ -56,6 +56,15 @@ class SplitMethod:
         fields = {"method": "hash", "ratios": list(self.ratios), "salt": self.salt}
         return {**fields, "method": "stratified", "stratified": list(self.stratified)} if self.stratified else fields
 
+    @property
+    def words(self) -> str:
+        """How the split was made, in words."""
+        if self.ratios is None:
+            return "from the catalog"
+        how = "stratified" if self.stratified else "by hash"
+        ratios = ",".join(f"{share:g}" for share in self.ratios)
+        return f"{how}, ratios {ratios}{f', salt {self.salt}' if self.salt else ''}"
+
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> SplitMethod:
         if fields["method"] == "catalog":

@@ -45,7 +45,18 @@ def documents() -> list[Path]:
         ROOT / "README.md",
         *(
             ROOT / "docs" / f"{name}.md"
-            for name in ("layout", "labels", "beam", "training", "audio", "catalog", "planning", "buckets", "importing")
+            for name in (
+                "layout",
+                "labels",
+                "beam",
+                "training",
+                "audio",
+                "catalog",
+                "planning",
+                "buckets",
+                "importing",
+                "records",
+            )
         ),
     ]
 
@@ -121,3 +132,27 @@ def test_every_documented_command_works_in_order(home: Path) -> None:
                 _run(command, home)
                 ran += 1
     assert ran >= 13
+
+
+@pytest.mark.slow
+def test_the_reader_of_exported_records_works_as_it_is_shown(home: Path) -> None:
+    text = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    words = ["--catalog", "catalog.csv", "--dataset", "other data", "--limit", "12", "--workers", "1"]
+    _run(f"python -m pipeline.run build {shlex.join(words)}", home)
+    (home / "other.yaml").write_text("name: other\n")
+    _run(
+        "python -m pipeline.run label --dataset 'other data' --annotations annotations.csv --label-set other.yaml", home
+    )
+    folder = home / "elsewhere"
+    _run("python -m pipeline.run export-records --dataset 'other data' --label-set other --out elsewhere/records", home)
+    program += "shapes = [tuple(part.shape for part in parts) for parts in train]\nprint(len(shapes), set(shapes))\n"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr[-1500:]
+    description = json.loads((folder / "records" / "records.json").read_text())
+    tags = description["fields"]["labels"]["shape"][0]
+    count, _, shapes = ended.stdout.partition(" ")
+    assert int(count) == description["records"]["train"] > 0
+    assert re.fullmatch(
+        rf"{{\(TensorShape\(\[\d+, 96\]\), TensorShape\(\[{tags}\]\), TensorShape\(\[{tags}\]\)\)}}", shapes.strip()
+    )

@@ -7,7 +7,21 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("build", "split", "label", "verify", "derive", "estimate", "remove", "prune", "corpus", "import")
+COMMANDS = (
+    "build",
+    "split",
+    "label",
+    "verify",
+    "derive",
+    "estimate",
+    "remove",
+    "prune",
+    "corpus",
+    "import",
+    "info",
+    "diff",
+    "export-records",
+)
 
 
 def _refused(ended: subprocess.CompletedProcess[str], words: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import DatasetError
-from schemas.examples import decode_example, encode_example
+from schemas.examples import Streamed, decode_example, encode_example, example_parts
 from schemas.tfrecord import frame
 
 WAVEFORM = np.arange(-300, 300, dtype="<i2")
@@ -34,6 +34,33 @@ def test_a_record_is_byte_identical_to_tensorflows(family: str, track_id: str) -
     }
     theirs = tf.train.Example(features=tf.train.Features(feature=feature))
     assert encode_example(family, track_id, values) == theirs.SerializeToString(deterministic=True)
+
+
+def test_any_example_is_byte_identical_to_tensorflows() -> None:
+    import tensorflow as tf
+
+    labels, known = np.array([0, 0.25, 1], np.float32), np.array([0, 1, -1, 1 << 40], np.int64)
+    long = bytes(range(256)) * 5
+    blocks = (long[:7], long[7:900], long[900:])
+    fields = {
+        "track_id": [b"7"],
+        "tags": [b"rock", "é|x".encode(), b""],
+        "none": [],
+        "labels": labels,
+        "no_labels": labels[:0],
+        "known": known,
+        "logmel": Streamed(len(long), lambda: iter(blocks)),
+    }
+    as_bytes = {name: value for name, value in fields.items() if isinstance(value, list)} | {"logmel": [long]}
+    theirs = {name: tf.train.Feature(bytes_list=tf.train.BytesList(value=value)) for name, value in as_bytes.items()}
+    for name in ("labels", "no_labels"):
+        theirs[name] = tf.train.Feature(float_list=tf.train.FloatList(value=fields[name]))
+    theirs["known"] = tf.train.Feature(int64_list=tf.train.Int64List(value=known))
+    expected = tf.train.Example(features=tf.train.Features(feature=theirs)).SerializeToString(deterministic=True)
+    length, parts = example_parts(fields)
+    assert (length, b"".join(parts)) == (len(expected), expected)
+    with pytest.raises(TypeError, match="Expected float32 or int64"):
+        example_parts({"x": np.zeros(1)})
 
 
 @pytest.mark.parametrize("family", RECORDS)

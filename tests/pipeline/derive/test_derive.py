@@ -224,7 +224,7 @@ def test_the_command_says_what_it_made_and_warns_of_empty_bands(dataset: Path, r
 
 
 def test_a_foreign_record_is_not_taken_for_a_tracks_own(dataset: Path) -> None:
-    from pipeline.derive.stored_waveforms import StoredFeatures
+    from pipeline.stored_features import StoredFeatures
 
     opened = Dataset.open(str(dataset))
     row = opened.tracks_of(0).to_pylist()[0]

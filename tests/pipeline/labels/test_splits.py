@@ -185,6 +185,8 @@ def test_a_stratified_split_is_made_once_and_then_grows_without_moving_a_track(t
     annotations = _annotated(tmp_path, [row[0] for row in rows])
     method = SplitMethod((50, 25, 25), stratified=annotations.sha256)
     made = make_split(Dataset.open(root), "even", method, annotations)
+    assert SplitMethod.from_dict(method.to_dict()) == method
+    assert method.words == "stratified, ratios 50,25,25"
     before = _sides(made)
     rare = [before[f"track {number:02d}"] for number in range(0, 20, 5)]
     assert sorted(rare) == ["test", "train", "train", "validation"]

@@ -1,0 +1,205 @@
+"""Export a label version as self-contained TFRecords. `export_records` is what the command calls."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow.compute as pc
+
+from pipeline.build.jobs import mark_name, unfinished_shards
+from pipeline.build.runner import run_shards
+from pipeline.export_records.plan import EXPORT_PLAN, export_plan, exported_specs
+from pipeline.export_records.shards import PLAN_NAME, ExportJob
+from pipeline.plan import plan_bytes
+from schemas.dataset import Dataset
+from schemas.errors import DatasetError, UserError
+from schemas.examples import EXAMPLE_DTYPES, EXAMPLE_KEYS
+from schemas.features import FeatureSpec, LogMelSpec, features_name
+from schemas.label_version import LabelVersion, open_labels
+from schemas.layout import shard_name
+from schemas.manifests import to_json
+from schemas.progress import Progress
+from schemas.storage import exists, join, read_bytes, remove_temporaries, require_empty_or, size, write_atomic
+from schemas.tables import SPLITS
+
+SUMMARY_NAME = "records.json"
+_READERS = 8  # done marks that are read side by side
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportOptions:
+    """How to export.
+
+    Attributes:
+        features: families or names of features; empty for all that the dataset was built with.
+        workers: local worker processes; None for one per core.
+        beam_options: options for Beam; without --runner the job runs here.
+    """
+
+    features: Sequence[str] = ()
+    workers: int | None = None
+    beam_options: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise UserError(f"--workers: expected at least 1, received {self.workers}")
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportSummary:
+    """What an export holds.
+
+    Attributes:
+        out: its folder.
+        label_set: NAME@HASH.
+        features: names of the features in it.
+        existed: True where it was whole already.
+        records: per side of the split.
+        files: how many.
+        bytes: of all files.
+        removed: labelled tracks left out because they were removed from the dataset.
+        unlabelled: tracks of the dataset that the label version does not hold.
+    """
+
+    out: str
+    label_set: str
+    features: tuple[str, ...]
+    existed: bool
+    records: dict[str, int]
+    files: int
+    bytes: int
+    removed: int
+    unlabelled: int
+
+
+def export_records(root: str, label_set: str, out: str, options: ExportOptions) -> ExportSummary:
+    """Write features, labels and split of every labelled track as TFRecords; the same call again resumes.
+
+    Args:
+        root: the dataset.
+        label_set: NAME, or NAME@HASH.
+        out: a new folder, or one that the same export was begun in.
+        options: see `ExportOptions`.
+
+    Raises:
+        UserError: no such dataset, label set or features, or `out` holds something else.
+        DatasetError: a payload is damaged, or the counts do not reconcile.
+        TagscaleError: the Beam job failed; what is finished stays.
+    """
+    dataset = Dataset.open(root)
+    labels = open_labels(dataset, label_set)
+    specs = exported_specs(dataset, options.features)
+    plan, removed = export_plan(dataset, labels, specs)
+    out = out.rstrip("/")
+    _begin(out, plan_bytes(plan, _meaning(labels, specs), EXPORT_PLAN))
+    job = ExportJob(dataset.layout.root, out)
+    shards = plan["shard"][-1].as_py() + 1
+    missing = unfinished_shards(job, shards)
+    with Progress("export", shards, "shards") as progress:
+        progress.start_at(shards - len(missing))
+        run_shards(job, shards, workers=options.workers, beam_options=options.beam_options, on_progress=progress.update)
+    expected = {side: pc.sum(pc.equal(plan["split"], side)).as_py() or 0 for side in SPLITS}
+    files = _files(job, shards)
+    records = {
+        side: sum(counts["records"] for name, counts in files.items() if name.startswith(f"{side}/")) for side in SPLITS
+    }
+    if records != expected:
+        raise DatasetError(f"{out}: expected {expected} records, its done marks name {records}; choose another folder")
+    kept = dataset.newest_tracks([])
+    kept = kept.filter(pc.is_valid(kept["record"])).num_rows
+    description = {
+        "format": 1,
+        "label_set": labels.reference,
+        "features": {features_name(spec): spec.to_dict() for spec in specs},
+        "fields": _field_types(labels, specs),
+        "records": records,
+        "files": files,
+        "tracks_removed": removed,
+        "tracks_without_labels": kept - plan.num_rows,
+    }
+    existed = not missing and exists(join(out, SUMMARY_NAME))
+    write_atomic(join(out, "vocabulary.txt"), "".join(f"{tag}\n" for tag in labels.vocabulary).encode())
+    write_atomic(join(out, SUMMARY_NAME), to_json(description))
+    for folder in (out, *job.mark_folders, *(join(out, side) for side in SPLITS)):
+        remove_temporaries(folder)
+    return ExportSummary(
+        out=out,
+        label_set=labels.reference,
+        features=tuple(description["features"]),
+        existed=existed,
+        records=records,
+        files=len(files),
+        bytes=sum(counts["bytes"] for counts in files.values()),
+        removed=removed,
+        unlabelled=kept - plan.num_rows,
+    )
+
+
+def _meaning(labels: LabelVersion, specs: Sequence[FeatureSpec]) -> dict[str, Any]:
+    """What workers need to know beside the rows."""
+    return {
+        "label_set": labels.reference,
+        "vocabulary": list(labels.vocabulary),
+        **{name: labels.manifest.label_set[name] for name in ("missing", "positive_at")},
+        "features": [features_name(spec) for spec in specs],
+    }
+
+
+def _begin(out: str, plan: bytes) -> None:
+    """Write the plan, or make sure that the folder holds the very same one."""
+    uri = join(out, PLAN_NAME)
+    if not require_empty_or(out, PLAN_NAME, "an export"):
+        write_atomic(uri, plan)
+    elif read_bytes(uri) != plan:
+        raise UserError(
+            f"{out}: holds an export of other labels, features or tracks (some may have been removed or decoded again since); "
+            "choose another folder"
+        )
+
+
+def _files(job: ExportJob, shards: int) -> dict[str, dict[str, Any]]:
+    """Path below the export -> records, bytes and SHA-256 of every file, by the done marks.
+
+    Raises:
+        DatasetError: a file is gone, or has another size than its done mark says.
+    """
+
+    def mark(shard: int) -> dict[str, Any]:
+        uri = join(job.mark_folders[0], mark_name(shard))
+        counted = {
+            f"{split}/{shard_name(shard)}.tfrecord": counts for split, counts in json.loads(read_bytes(uri)).items()
+        }
+        for name, counts in counted.items():
+            file = join(job.out, name)
+            if not exists(file) or size(file) != counts["bytes"]:
+                raise DatasetError(
+                    f"{file}: expected {counts['bytes']} bytes, as {uri} says; it was cut or removed: remove {uri} too, and "
+                    "the same command writes both again"
+                )
+        return counted
+
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+        found = {name: counts for marks in readers.map(mark, range(shards)) for name, counts in marks.items()}
+    return dict(sorted(found.items()))
+
+
+def _field_types(labels: LabelVersion, specs: Sequence[FeatureSpec]) -> dict[str, dict[str, Any]]:
+    """Fields of an Example: what its list holds, and the type and shape of what the bytes hold."""
+    tags = len(labels.vocabulary)
+    fields: dict[str, dict[str, Any]] = {
+        "track_id": {"list": "bytes", "shape": []},
+        "split": {"list": "bytes", "shape": []},
+        "tags": {"list": "bytes", "shape": ["positive tags"]},
+        "labels": {"list": "float32", "shape": [tags]},
+        "labels_known": {"list": "int64", "shape": [tags]},
+    }
+    for spec in specs:
+        value_key, length_key = EXAMPLE_KEYS[spec.family]
+        shape: list[str | int] = [length_key, spec.mels] if isinstance(spec, LogMelSpec) else [length_key]
+        fields[value_key] = {"list": "bytes", "holds": EXAMPLE_DTYPES[spec.family].name, "shape": shape}
+        fields[length_key] = {"list": "int64", "shape": []}
+    return fields

@@ -1,0 +1,101 @@
+"""Which record goes into which exported file: labelled tracks, shard by shard, with where their features lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.dataset import Dataset
+from schemas.errors import DatasetError, UserError
+from schemas.features import FeatureSpec, features_name
+from schemas.label_version import LabelVersion
+
+# plan.parquet in an export: one row group per exported shard, rows in the order of the records.
+EXPORT_PLAN = pa.schema(
+    [
+        pa.field("shard", pa.int32(), nullable=False),  # of the export, from 0 without gaps
+        pa.field("generation", pa.int32(), nullable=False),  # of the dataset's payloads
+        pa.field("source", pa.int32(), nullable=False),  # number of the dataset's shard
+        pa.field("track_id", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("samples", pa.int64(), nullable=False),  # of the stored waveform
+        pa.field("offsets", pa.list_(pa.int64()), nullable=False),  # of the record of each feature, bytes
+        pa.field("tags", pa.list_(pa.int32()), nullable=False),
+        pa.field("values", pa.list_(pa.float32()), nullable=False),
+    ]
+)
+
+
+def exported_specs(dataset: Dataset, names: Sequence[str]) -> tuple[FeatureSpec, ...]:
+    """The features to export.
+
+    Args:
+        dataset: the dataset.
+        names: families, or names such as logmel-0123456789ab; empty for all that the dataset was built with.
+
+    Raises:
+        UserError: the dataset does not hold them, or two are of one family, which a record has one field for.
+    """
+    if not names:
+        return tuple(dataset.manifest.families.values())
+    chosen = [
+        dataset.spec(name) if name in ("logmel", "waveform") else dataset.features(name)  # type: ignore[arg-type]
+        for name in names
+    ]
+    families = [spec.family for spec in chosen]
+    if len(set(families)) < len(families):
+        raise UserError(
+            f"--features: expected one of each family, received {', '.join(map(features_name, chosen))}; export them to "
+            "two folders"
+        )
+    return tuple(chosen)
+
+
+def export_plan(dataset: Dataset, labels: LabelVersion, specs: Sequence[FeatureSpec]) -> tuple[pa.Table, int]:
+    """The plan of an export, schema EXPORT_PLAN, and how many labelled tracks were removed from the dataset since.
+
+    Raises:
+        UserError: no labelled track is left.
+        DatasetError: a labelled track has no record in the dataset.
+    """
+    table = labels.table
+    gone = pc.is_in(table["track_id"], value_set=dataset.removed()["track_id"].combine_chunks())
+    table, removed = table.filter(pc.invert(gone)).combine_chunks(), pc.sum(gone).as_py() or 0
+    if table.num_rows == 0:
+        raise UserError(f"{labels.reference}: expected labelled tracks in {dataset.layout.root}, found none")
+    found, offsets = None, []
+    for spec in specs:
+        tracks = dataset.newest_tracks(["shard", "seconds"], spec=spec)
+        tracks = tracks.filter(pc.is_valid(tracks["record"]))
+        place = pc.index_in(table["track_id"], value_set=tracks["track_id"].combine_chunks())
+        if place.null_count:
+            lost = table["track_id"].filter(pc.is_null(place))[0].as_py()
+            raise DatasetError(
+                f"{labels.reference}: the labelled track {lost!r} has no record in {dataset.layout.root}"
+            )
+        found = tracks.take(place)
+        offsets.append(found["offset"].to_numpy())
+    if found is None:
+        raise ValueError("Expected at least one feature. Received none.")
+    keys = [found[name].to_numpy().astype(np.int64) for name in ("generation", "shard", "record")]
+    order = np.lexsort(keys[::-1])
+    source = np.stack(keys[:2])[:, order]
+    starts = np.any(source[:, 1:] != source[:, :-1], axis=0)
+    places = np.stack(offsets, axis=1)[order]
+    plan = pa.table(
+        {
+            "shard": np.concatenate([[0], np.cumsum(starts)]).astype(np.int32),
+            "generation": source[0].astype(np.int32),
+            "source": source[1].astype(np.int32),
+            **{name: table[name].take(pa.array(order)) for name in ("track_id", "split")},
+            "samples": np.rint(found["seconds"].to_numpy()[order] * specs[0].sample_rate).astype(np.int64),
+            "offsets": pa.ListArray.from_arrays(
+                np.arange(0, places.size + 1, len(specs), dtype=np.int32), places.ravel()
+            ),
+            **{name: table[name].take(pa.array(order)) for name in ("tags", "values")},
+        }
+    )
+    return plan.cast(EXPORT_PLAN).combine_chunks(), removed

@@ -1,0 +1,169 @@
+"""Write the records of one shard: features as they are stored, labels beside them, a file for each side of the split."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+
+from pipeline.build.jobs import mark_name
+from pipeline.plan import PlanReader
+from pipeline.stored_features import StoredFeature, StoredFeatures
+from schemas.dataset import Dataset
+from schemas.errors import DatasetError
+from schemas.examples import EXAMPLE_KEYS, FieldValue, Streamed, example_parts
+from schemas.layout import shard_name
+from schemas.manifests import to_json
+from schemas.storage import join, publish, spool, write_if_absent
+from schemas.tfrecord import framed
+
+PLAN_NAME = "plan.parquet"
+MARKS_NAME = "done"
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportJob:
+    """What a worker needs to know; small, since it travels in the job graph.
+
+    Attributes:
+        dataset: the dataset's folder.
+        out: the export's folder.
+    """
+
+    dataset: str
+    out: str
+
+    @property
+    def plan(self) -> str:
+        return join(self.out, PLAN_NAME)
+
+    @property
+    def mark_folders(self) -> list[str]:
+        return [join(self.out, MARKS_NAME)]
+
+    def open_writer(self) -> RecordsWriter:
+        """What writes its shards."""
+        return RecordsWriter(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordsCounted:
+    """Records of a shard.
+
+    Attributes:
+        records: in all its files.
+        rejects: none.
+    """
+
+    records: int
+    rejects: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+class RecordsWriter:
+    """Writes shards of an export; a shard counts once its done mark is there, which is created last."""
+
+    def __init__(self, job: ExportJob) -> None:
+        self._job = job
+        self._dataset = Dataset.open(job.dataset)
+        self._plan = PlanReader(job.plan)
+        self._vocabulary = [tag.encode() for tag in self._plan.metadata["vocabulary"]]
+        self._specs = [self._dataset.features(name) for name in self._plan.metadata["features"]]
+
+    def close(self) -> None:
+        """Nothing to give up."""
+
+    def write(self, shard: int) -> RecordsCounted:
+        """Write one shard; raises DatasetError where its payloads are not whole."""
+        rows = self._plan.shard(shard)
+        generation, source = rows["generation"][0].as_py(), rows["source"][0].as_py()
+        files: dict[str, _RecordsFile] = {}
+        with contextlib.ExitStack() as stack:
+            payloads = [
+                stack.enter_context(StoredFeatures(self._dataset, spec, generation, source)) for spec in self._specs
+            ]
+            for row in rows.to_pylist():
+                features = [
+                    payload.track(row["track_id"], offset, row["samples"])
+                    for payload, offset in zip(payloads, row["offsets"], strict=True)
+                ]
+                if any(feature.is_blank for feature in features):
+                    raise DatasetError(
+                        f"{self._job.dataset}: {row['track_id']!r} was erased since this export was begun; choose another "
+                        "folder"
+                    )
+                if row["split"] not in files:
+                    uri = join(self._job.out, row["split"], f"{shard_name(shard)}.tfrecord")
+                    files[row["split"]] = stack.enter_context(_RecordsFile(uri))
+                files[row["split"]].append(self._fields(row, features))
+            for file in files.values():
+                file.publish()
+            mark = to_json({split: file.counts() for split, file in sorted(files.items())})
+        uri = join(self._job.mark_folders[0], mark_name(shard))
+        if not write_if_absent(uri, mark):
+            raise DatasetError(f"{uri}: another process finished this shard with other bytes; choose another folder")
+        return RecordsCounted(rows.num_rows)
+
+    def _fields(self, row: dict[str, Any], features: list[StoredFeature]) -> dict[str, FieldValue]:
+        metadata = self._plan.metadata
+        listed = np.array(row["tags"], np.int64)
+        values = np.array([np.nan if value is None else value for value in row["values"]], np.float32)
+        labels = np.zeros(len(self._vocabulary), np.float32)
+        known = np.full(len(self._vocabulary), int(metadata["missing"] == "negative"), np.int64)
+        known[listed] = ~np.isnan(values)
+        labels[listed] = np.nan_to_num(values)
+        fields: dict[str, FieldValue] = {
+            "track_id": [row["track_id"].encode()],
+            "split": [row["split"].encode()],
+            "tags": [self._vocabulary[tag] for tag in np.flatnonzero(labels >= metadata["positive_at"])],
+            "labels": labels,
+            "labels_known": known,
+        }
+        for spec, feature in zip(self._specs, features, strict=True):
+            value_key, length_key = EXAMPLE_KEYS[spec.family]
+            fields[value_key] = Streamed(feature.nbytes, feature.blocks)
+            fields[length_key] = np.array(feature.shape[:1], np.int64)
+        return fields
+
+
+class _RecordsFile:
+    """A file of records that is written beside its final place."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._spool = spool(uri)
+        self._digest = hashlib.sha256()
+        self._records = self._bytes = 0
+
+    def __enter__(self) -> Self:
+        self._path = self._spool.__enter__()
+        self._file: BinaryIO = open(self._path, "wb")
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._file.close()
+        self._spool.__exit__(*exception)
+
+    def append(self, fields: dict[str, FieldValue]) -> None:
+        for part in self._framed(fields):
+            self._digest.update(part)
+            self._file.write(part)
+            self._bytes += len(part)
+        self._records += 1
+
+    @staticmethod
+    def _framed(fields: dict[str, FieldValue]) -> Iterator[bytes]:
+        length, parts = example_parts(fields)
+        return framed(length, parts)
+
+    def publish(self) -> None:
+        """Move the finished file to its name."""
+        self._file.close()
+        publish(self._path, self._uri)
+
+    def counts(self) -> dict[str, Any]:
+        """Its records, bytes and SHA-256."""
+        return {"records": self._records, "bytes": self._bytes, "sha256": self._digest.hexdigest()}
