@@ -19,9 +19,10 @@ def rows_of(out: Path) -> dict[str, dict[str, Any]]:
 def labels_of(out: Path) -> dict[str, dict[str, float]]:
     """Track id -> its tags with their values."""
     read = read_annotations([str(out / "annotations.parquet")])
+    ids = read.tracks.to_pylist()
     found: dict[str, dict[str, float]] = {}
     for track, tag, value in zip(read.track, read.tag, read.value, strict=True):
-        found.setdefault(read.tracks[track], {})[read.tags[tag]] = float(value)
+        found.setdefault(ids[track], {})[read.tags[tag]] = float(value)
     return found
 
 
