@@ -84,6 +84,12 @@ def test_two_new_names_for_the_same_tracks_are_no_renaming(versions: _Versions) 
     assert (diff.tags_added, diff.tags_removed) == (("b", "c"), ("a",))
 
 
+def test_one_new_name_for_two_tags_on_the_same_tracks_is_no_renaming(versions: _Versions) -> None:
+    one = versions.lay([(0, "a", 1), (0, "b", 1), (2, "rock", 1)])
+    diff = versions.diff(one, versions.lay([(0, "c", 1), (2, "rock", 1)]))
+    assert (diff.tags_renamed, diff.tags_added, diff.tags_removed) == ({}, ("c",), ("a", "b"))
+
+
 def test_merged_tags_say_what_they_count_as(versions: _Versions) -> None:
     rows: list[tuple[int, str, float | None]] = [(0, "vocal", 1), (1, "voice", 1), (2, "vocals", 1), (3, "rock", 1)]
     one = versions.lay(rows)

@@ -136,8 +136,8 @@ def test_audio_that_comes_again_later_takes_its_side_and_moves_no_track(tmp_path
     rows = [(f"track {number}", number, f"artist {number}") for number in range(30)]
     build(catalog_of_copies(tmp_path, rows), root, BuildOptions(workers=1, shards=2))
     before = _sides(make_split(Dataset.open(root), "mine", SplitMethod((40, 30, 30))))
-    # The last five groups come again with audio of other groups: as new tracks of theirs, and as new artists.
-    rows += [(f"again {number}", number, f"newcomer {number}") for number in range(10)]
+    # Audio of old artists comes again under new ones, whose names come first and alone would move it, and under another.
+    rows += [(f"again {number}", number, f"A newcomer {number}") for number in range(10)]
     rows += [("bridge", 0, "artist 29")]
     summary = build(catalog_of_copies(tmp_path, rows), root, BuildOptions(workers=1, shards=2))
     assert summary.same_audio[0] == 21
