@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -31,6 +29,7 @@ from pipeline.catalog import Catalog, read_catalog
 from pipeline.plan import PlanReader, plan_bytes, plan_tracks, shard_count
 from pipeline.sample import decode_sample, sample_catalog
 from pipeline.versions import check_versions, feature_versions
+from pipeline.writable_folder import writable_folder
 from schemas.dataset import Dataset, same_audio
 from schemas.errors import UserError
 from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpec, logmel_spec_of, specs_for
@@ -39,12 +38,9 @@ from schemas.manifests import DatasetManifest, GenerationEntry, to_json
 from schemas.progress import Progress
 from schemas.sole_writer import sole_writer
 from schemas.storage import (
-    check_writable,
     exists,
     is_remote,
-    make_folder,
     read_bytes,
-    remove_empty_folder,
     require_empty_or,
     write_atomic,
     write_if_absent,
@@ -103,7 +99,7 @@ def build(catalog_uri: str, dataset: str, options: BuildOptions | None = None) -
     catalog = read_catalog(catalog_uri, options.limit)
     layout = Layout(dataset.rstrip("/") or "/")
     _open_or_begin(layout, options)  # what cannot be is said before a folder is made
-    with _writable(layout.root), sole_writer(layout.root):
+    with writable_folder(layout.root), sole_writer(layout.root):
         return _build(catalog, layout, options, started)
 
 
@@ -134,24 +130,6 @@ def _build(catalog: Catalog, layout: Layout, options: BuildOptions, started: flo
         sizes.update(payload_bytes(job, manifest.generations[-1].shards))
     removed = catalog.table.num_rows - not_removed(catalog.table, Dataset(layout, manifest)).num_rows
     return _summary(Dataset(layout, manifest), tuple(built), removed, dict(sizes), time.monotonic() - started)
-
-
-@contextlib.contextmanager
-def _writable(root: str) -> Iterator[None]:
-    """Make the dataset's folder; take it away again where nothing came into it.
-
-    Raises:
-        UserError: it cannot be made or written in.
-    """
-    try:
-        make_folder(root)
-        check_writable(root)
-    except OSError as error:
-        raise UserError(f"{root}: cannot be written in: {error.strerror or error}; choose another folder") from error
-    try:
-        yield
-    finally:
-        remove_empty_folder(root)
 
 
 def _open_or_begin(layout: Layout, options: BuildOptions) -> DatasetManifest:

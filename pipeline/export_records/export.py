@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.build.jobs import mark_name, unfinished_shards
@@ -15,6 +16,7 @@ from pipeline.build.runner import run_shards
 from pipeline.export_records.plan import EXPORT_PLAN, export_plan, exported_specs
 from pipeline.export_records.shards import PLAN_NAME, ExportJob
 from pipeline.plan import plan_bytes
+from pipeline.writable_folder import writable_folder
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError
 from schemas.examples import EXAMPLE_DTYPES, EXAMPLE_KEYS
@@ -23,6 +25,7 @@ from schemas.label_version import LabelVersion, open_labels
 from schemas.layout import shard_name
 from schemas.manifests import to_json
 from schemas.progress import Progress
+from schemas.sole_writer import sole_writer
 from schemas.storage import exists, join, read_bytes, remove_temporaries, require_empty_or, size, write_atomic
 from schemas.tables import SPLITS
 
@@ -94,7 +97,20 @@ def export_records(root: str, label_set: str, out: str, options: ExportOptions) 
     labels = open_labels(dataset, label_set)
     specs = exported_specs(dataset, options.features)
     plan, removed = export_plan(dataset, labels, specs)
-    out = out.rstrip("/")
+    out = out.rstrip("/") or "/"
+    with writable_folder(out), sole_writer(out, "export"):
+        return _export(dataset, labels, specs, plan, removed, out, options)
+
+
+def _export(
+    dataset: Dataset,
+    labels: LabelVersion,
+    specs: Sequence[FeatureSpec],
+    plan: pa.Table,
+    removed: int,
+    out: str,
+    options: ExportOptions,
+) -> ExportSummary:
     _begin(out, plan_bytes(plan, _meaning(labels, specs), EXPORT_PLAN))
     job = ExportJob(dataset.layout.root, out)
     shards = plan["shard"][-1].as_py() + 1

@@ -21,6 +21,7 @@ from pipeline.removal.remove import remove
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, TagscaleError, UserError
 from schemas.examples import decode_example
+from schemas.sole_writer import sole_writer
 from schemas.storage import read_range
 from schemas.tfrecord import unframe
 from tests.conftest import TRACKS, RunPipeline, SmallCorpus
@@ -169,6 +170,15 @@ def test_a_folder_that_holds_another_export_or_other_things_is_left_alone(
     with pytest.raises(UserError, match="expected an export or an empty folder"):
         _export(labelled, labelled)
     assert contents(tmp_path / "out") == before
+
+
+def test_a_folder_that_cannot_be_written_in_or_is_being_written_is_refused(labelled: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match="cannot be written in: .*choose another folder"):
+        _export(labelled, tmp_path / "file" / "below")
+    (tmp_path / "out").mkdir()
+    with sole_writer(str(tmp_path / "out")), pytest.raises(UserError, match="another command is changing this export"):
+        _export(labelled, tmp_path / "out")
 
 
 def test_removed_tracks_are_left_out_and_so_are_those_that_the_labels_do_not_hold(
