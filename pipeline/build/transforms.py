@@ -6,6 +6,7 @@ writes one whole shard.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from pipeline.build.jobs import Job, ShardCounted, is_done
 # Set in the environment of worker processes on this machine: Beam prints each error there with its traceback, and tells
 # it to the process that started them, which says it in one line.
 LOCAL_WORKER = "TAGSCALE_LOCAL_WORKER"
+_WORKER_ID = "WORKER_ID"  # Beam sets it in a worker process that it starts
 
 
 class WriteShards(beam.PTransform):  # type: ignore[misc]
@@ -74,3 +76,6 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]
 
     def teardown(self) -> None:
         self._writer.close()
+        if os.environ.get(LOCAL_WORKER) and _WORKER_ID in os.environ:
+            # gRPC's threads abort a process on the interpreter's own way out now and then: two stray lines for the user.
+            atexit.register(os._exit, 0)
