@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Protocol, Self
+from typing import Any, Protocol
 
+from pipeline.build.record_file import RecordFile
 from schemas.errors import DatasetError
 from schemas.examples import around_values
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.manifests import ShardManifest
-from schemas.storage import join, publish, spool, write_if_absent
-from schemas.tfrecord import framed
+from schemas.storage import join, write_if_absent
 
 
 class FeatureBytes(Protocol):
@@ -56,7 +56,7 @@ class HashedFeature:
         return str(self._digest.hexdigest())
 
 
-class PayloadFile:
+class PayloadFile(RecordFile):
     """A payload that is being written beside its final place.
 
     Args:
@@ -67,39 +67,21 @@ class PayloadFile:
     """
 
     def __init__(self, layout: Layout, spec: FeatureSpec, generation: int, shard: int) -> None:
+        super().__init__(join(layout.features(spec, generation), "payload"))
         self._layout = layout
         self._place = spec, generation, shard
-        self._spool = spool(join(layout.features(spec, generation), "payload"))
-        self._digest = hashlib.sha256()
-        self.records = 0
-        self.bytes = 0
-
-    def __enter__(self) -> Self:
-        self._path = self._spool.__enter__()
-        self._file: BinaryIO = open(self._path, "wb")
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self._file.close()
-        self._spool.__exit__(*exception)
 
     def append(self, track_id: str, values: FeatureBytes) -> tuple[int, int]:
         """Append a record; returns its offset and its length in bytes."""
         before, after = around_values(self._place[0].family, track_id, values.shape[0], values.nbytes)
         offset = self.bytes
-        for part in framed(
-            len(before) + values.nbytes + len(after), itertools.chain((before,), values.blocks(), (after,))
-        ):
-            self._digest.update(part)
-            self._file.write(part)
-            self.bytes += len(part)
-        self.records += 1
+        whole = itertools.chain((before,), values.blocks(), (after,))
+        self.append_parts(len(before) + values.nbytes + len(after), whole)
         return offset, self.bytes - offset
 
     def publish(self) -> None:
         """Move the finished file to its name, which carries its hash."""
-        self._file.close()
-        publish(self._path, self._layout.payload(*self._place, self._digest.hexdigest()))
+        self.publish_as(self._layout.payload(*self._place, self.sha256()))
 
     def mark_done(self, tracks: int, tracks_sha256: str) -> None:
         """Create the done mark, the last act of a shard.
@@ -111,7 +93,7 @@ class PayloadFile:
         Raises:
             DatasetError: there is a mark of other bytes.
         """
-        sha256 = self._digest.hexdigest()
+        sha256 = self.sha256()
         mark = ShardManifest(
             payload=self._layout.payload(*self._place, sha256).rsplit("/", 1)[-1],
             records=self.records,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-from collections.abc import Iterator
-from typing import Any, BinaryIO, Self
+from typing import Any
 
 import numpy as np
 
 from pipeline.build.jobs import mark_name
+from pipeline.build.record_file import RecordFile
 from pipeline.plan import PlanReader
 from pipeline.stored_features import StoredFeature, StoredFeatures
 from schemas.dataset import Dataset
@@ -18,8 +17,7 @@ from schemas.errors import DatasetError
 from schemas.examples import EXAMPLE_KEYS, FieldValue, Streamed, example_parts
 from schemas.layout import shard_name
 from schemas.manifests import to_json
-from schemas.storage import join, publish, spool, write_if_absent
-from schemas.tfrecord import framed
+from schemas.storage import join, write_if_absent
 
 PLAN_NAME = "plan.parquet"
 MARKS_NAME = "done"
@@ -80,7 +78,7 @@ class RecordsWriter:
         """Write one shard; raises DatasetError where its payloads are not whole."""
         rows = self._plan.shard(shard)
         generation, source = rows["generation"][0].as_py(), rows["source"][0].as_py()
-        files: dict[str, _RecordsFile] = {}
+        files: dict[str, RecordFile] = {}
         with contextlib.ExitStack() as stack:
             payloads = [
                 stack.enter_context(StoredFeatures(self._dataset, spec, generation, source)) for spec in self._specs
@@ -95,17 +93,25 @@ class RecordsWriter:
                         f"{self._job.dataset}: {row['track_id']!r} was erased since this export was begun; choose another "
                         "folder"
                     )
-                if row["split"] not in files:
-                    uri = join(self._job.out, row["split"], f"{shard_name(shard)}.tfrecord")
-                    files[row["split"]] = stack.enter_context(_RecordsFile(uri))
-                files[row["split"]].append(self._fields(row, features))
-            for file in files.values():
-                file.publish()
-            mark = to_json({split: file.counts() for split, file in sorted(files.items())})
+                split = row["split"]
+                if split not in files:
+                    files[split] = stack.enter_context(RecordFile(self._uri(split, shard)))
+                files[split].append_parts(*example_parts(self._fields(row, features)))
+            for split, file in files.items():
+                file.publish_as(self._uri(split, shard))
+        mark = to_json(
+            {
+                split: {"records": file.records, "bytes": file.bytes, "sha256": file.sha256()}
+                for split, file in sorted(files.items())
+            }
+        )
         uri = join(self._job.mark_folders[0], mark_name(shard))
         if not write_if_absent(uri, mark):
             raise DatasetError(f"{uri}: another process finished this shard with other bytes; choose another folder")
         return RecordsCounted(rows.num_rows)
+
+    def _uri(self, split: str, shard: int) -> str:
+        return join(self._job.out, split, f"{shard_name(shard)}.tfrecord")
 
     def _fields(self, row: dict[str, Any], features: list[StoredFeature]) -> dict[str, FieldValue]:
         metadata = self._plan.metadata
@@ -127,43 +133,3 @@ class RecordsWriter:
             fields[value_key] = Streamed(feature.nbytes, feature.blocks)
             fields[length_key] = np.array(feature.shape[:1], np.int64)
         return fields
-
-
-class _RecordsFile:
-    """A file of records that is written beside its final place."""
-
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
-        self._spool = spool(uri)
-        self._digest = hashlib.sha256()
-        self._records = self._bytes = 0
-
-    def __enter__(self) -> Self:
-        self._path = self._spool.__enter__()
-        self._file: BinaryIO = open(self._path, "wb")
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self._file.close()
-        self._spool.__exit__(*exception)
-
-    def append(self, fields: dict[str, FieldValue]) -> None:
-        for part in self._framed(fields):
-            self._digest.update(part)
-            self._file.write(part)
-            self._bytes += len(part)
-        self._records += 1
-
-    @staticmethod
-    def _framed(fields: dict[str, FieldValue]) -> Iterator[bytes]:
-        length, parts = example_parts(fields)
-        return framed(length, parts)
-
-    def publish(self) -> None:
-        """Move the finished file to its name."""
-        self._file.close()
-        publish(self._path, self._uri)
-
-    def counts(self) -> dict[str, Any]:
-        """Its records, bytes and SHA-256."""
-        return {"records": self._records, "bytes": self._bytes, "sha256": self._digest.hexdigest()}
