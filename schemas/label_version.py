@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError, did_you_mean
+from schemas.features import FeatureSpec
 from schemas.manifests import LabelsManifest
 from schemas.storage import exists, join, list_names, open_read, read_bytes
 from schemas.tables import LABELS
@@ -90,3 +93,35 @@ def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
             f"{len(vocabulary)} and {table.num_rows}"
         )
     return LabelVersion(manifest, vocabulary, table)
+
+
+def without_removed(dataset: Dataset, table: pa.Table) -> tuple[pa.Table, int]:
+    """Rows of a label table whose tracks are still in the dataset, and how many were removed since."""
+    gone = pc.is_in(table["track_id"], value_set=dataset.removed()["track_id"].combine_chunks())
+    return table.filter(pc.invert(gone)), pc.sum(gone).as_py() or 0
+
+
+def records_of(
+    dataset: Dataset, labels: LabelVersion, table: pa.Table, spec: FeatureSpec, columns: Sequence[str]
+) -> pa.Table:
+    """The newest records of labelled tracks, a row for each row of `table`.
+
+    Args:
+        dataset: the dataset.
+        labels: whose table the rows are of, for the error.
+        table: schema LABELS.
+        spec: features whose places are wanted.
+        columns: of TRACKS to read.
+
+    Raises:
+        DatasetError: a labelled track has no record in the dataset.
+    """
+    tracks = dataset.newest_tracks(columns, spec=spec)
+    tracks = tracks.filter(pc.is_valid(tracks["record"]))
+    place = pc.index_in(table["track_id"], value_set=tracks["track_id"].combine_chunks())
+    if place.null_count:
+        lost = table["track_id"].filter(pc.is_null(place))[0].as_py()
+        raise DatasetError(
+            f"{labels.reference}: {place.null_count} labelled tracks have no record in the dataset, such as {lost!r}"
+        )
+    return tracks.take(place)

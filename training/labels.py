@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.dataset import Dataset
-from schemas.errors import DatasetError, UserError
+from schemas.errors import UserError
 from schemas.features import FeatureSpec
-from schemas.label_version import LabelVersion
+from schemas.label_version import LabelVersion, records_of, without_removed
 from schemas.tables import SPLITS
 
 
@@ -68,22 +68,13 @@ def labelled_tracks(dataset: Dataset, labels: LabelVersion, spec: FeatureSpec, s
         raise UserError(f"--split: expected {', '.join(SPLITS)}, received {split!r}")
     table = labels.table.filter(pc.equal(labels.table["split"], split))
     where = labels.reference
-    gone = pc.is_in(table["track_id"], value_set=dataset.removed()["track_id"].combine_chunks())
-    table, removed = table.filter(pc.invert(gone)), pc.sum(gone).as_py() or 0
+    table, removed = without_removed(dataset, table)
     if table.num_rows == 0:
         raise UserError(
             f"{where}: its split {labels.manifest.split['name']} has no {split} track; make another with `pipeline.run split`"
             " and lay the label set over it"
         )
-    tracks = dataset.newest_tracks(["shard"], spec=spec)
-    tracks = tracks.filter(pc.is_valid(tracks["record"]))
-    place = pc.index_in(table["track_id"], value_set=tracks["track_id"].combine_chunks())
-    if place.null_count:
-        lost = table["track_id"].filter(pc.is_null(place))[0].as_py()
-        raise DatasetError(
-            f"{where}: {place.null_count} labelled tracks have no record in the dataset, such as {lost!r}"
-        )
-    found = tracks.take(place)
+    found = records_of(dataset, labels, table, spec, ["shard"])
     return LabelledTracks(
         split=split,
         track_ids=tuple(table["track_id"].to_pylist()),

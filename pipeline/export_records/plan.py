@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from schemas.dataset import Dataset
-from schemas.errors import DatasetError, UserError
+from schemas.errors import UserError
 from schemas.features import FeatureSpec, features_name
-from schemas.label_version import LabelVersion
+from schemas.label_version import LabelVersion, records_of, without_removed
 
 # plan.parquet in an export: one row group per exported shard, rows in the order of the records.
 EXPORT_PLAN = pa.schema(
@@ -61,22 +60,13 @@ def export_plan(dataset: Dataset, labels: LabelVersion, specs: Sequence[FeatureS
         UserError: no labelled track is left.
         DatasetError: a labelled track has no record in the dataset.
     """
-    table = labels.table
-    gone = pc.is_in(table["track_id"], value_set=dataset.removed()["track_id"].combine_chunks())
-    table, removed = table.filter(pc.invert(gone)).combine_chunks(), pc.sum(gone).as_py() or 0
+    table, removed = without_removed(dataset, labels.table)
+    table = table.combine_chunks()
     if table.num_rows == 0:
         raise UserError(f"{labels.reference}: expected labelled tracks in {dataset.layout.root}, found none")
     found, offsets = None, []
     for spec in specs:
-        tracks = dataset.newest_tracks(["shard", "seconds"], spec=spec)
-        tracks = tracks.filter(pc.is_valid(tracks["record"]))
-        place = pc.index_in(table["track_id"], value_set=tracks["track_id"].combine_chunks())
-        if place.null_count:
-            lost = table["track_id"].filter(pc.is_null(place))[0].as_py()
-            raise DatasetError(
-                f"{labels.reference}: the labelled track {lost!r} has no record in {dataset.layout.root}"
-            )
-        found = tracks.take(place)
+        found = records_of(dataset, labels, table, spec, ["shard", "seconds"])
         offsets.append(found["offset"].to_numpy())
     if found is None:
         raise ValueError("Expected at least one feature. Received none.")
