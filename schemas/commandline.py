@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
@@ -19,6 +21,9 @@ STOPPED_WORDS = "stopped; what is finished is kept: run the same command again t
 
 _stopping = threading.Lock()
 _leaving = threading.Lock()
+
+
+_deferred: threading.Event | None = None
 
 
 class Stopped(BaseException):
@@ -57,7 +62,32 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
     timer.daemon = True
     timer.start()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Stopped
+    if _deferred is None:
+        raise Stopped
+    _deferred.set()
+
+
+@contextlib.contextmanager
+def deferred_stop() -> Iterator[Callable[[], bool]]:
+    """Let work that must not be cut anywhere ask, at places of its choice, whether SIGTERM has arrived.
+
+    It then saves what it has and raises `Stopped`; work that ends first is followed by `Stopped` all the same. The
+    process still ends after `GRACE_SECONDS`.
+
+    Yields:
+        A function that returns True once SIGTERM has arrived.
+    """
+    global _deferred
+    event = _deferred = threading.Event()
+    handler = signal.getsignal(signal.SIGTERM)
+    if handler is _stop:
+        signal.signal(signal.SIGTERM, handler)  # once more: a library may have put its own in its place meanwhile
+    try:
+        yield event.is_set
+    finally:
+        _deferred = None
+    if event.is_set():
+        raise Stopped
 
 
 def _leave(words: str, code: int) -> NoReturn:

@@ -127,6 +127,26 @@ def around_values(family: Family, track_id: str, length: int, value_bytes: int) 
     return b"".join(parts[:place]), b"".join(parts[place:])
 
 
+@functools.lru_cache(maxsize=4096)
+def value_count(family: Family, id_bytes: int, payload_bytes: int, row_bytes: int) -> int | None:
+    """Frames or samples of a record, from its size alone; None where no record has this size.
+
+    Args:
+        family: see `encode_example`.
+        id_bytes: size of the track id in UTF-8.
+        payload_bytes: size of the record's payload.
+        row_bytes: size of a frame or a sample.
+    """
+    count = payload_bytes // row_bytes
+    while count > 0:
+        before, after = around_values(family, "\0" * id_bytes, count, count * row_bytes)
+        surplus = len(before) + count * row_bytes + len(after) - payload_bytes
+        if surplus <= 0:
+            return count if surplus == 0 else None
+        count -= -(-surplus // row_bytes)
+    return None
+
+
 @dataclasses.dataclass(frozen=True)
 class Streamed:
     """A value of bytes that is written as it is read.

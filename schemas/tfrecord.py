@@ -5,6 +5,7 @@ Written without TensorFlow, so that decoding workers need not import it; a test 
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
@@ -40,13 +41,24 @@ def framed(length: int, parts: Iterable[bytes]) -> Iterator[bytes]:
         length: bytes of all parts together.
         parts: of the payload, in order.
     """
-    header = struct.pack("<Q", length)
-    yield header + struct.pack("<I", masked_crc(header))
+    yield record_header(length)
     crc = 0
     for part in parts:
         crc = google_crc32c.extend(crc, part)
         yield part
     yield struct.pack("<I", _masked(crc))
+
+
+@functools.lru_cache(maxsize=4096)
+def record_header(length: int) -> bytes:
+    """What a record of a payload of `length` bytes begins with."""
+    header = struct.pack("<Q", length)
+    return header + struct.pack("<I", masked_crc(header))
+
+
+def record_footer(payload: bytes) -> bytes:
+    """What a record of a payload ends with."""
+    return struct.pack("<I", masked_crc(payload))
 
 
 def unframe(record: bytes, *, where: str) -> bytes:

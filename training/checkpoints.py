@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import sys
+import zipfile
 from typing import Any
 
 import keras
@@ -19,10 +20,13 @@ import numpy as np
 from schemas.errors import DatasetError
 from schemas.storage import exists, join, list_names, read_bytes, remove, remove_empty_folder, write_atomic
 
-KEPT = 2  # newest checkpoints kept beside the best one
 BEST_NAME = "best"
 _WEIGHTS_NAME = "variables.npz"
 _STATE_NAME = "state.json"
+
+
+class TornCheckpoint(DatasetError):  # noqa: N818 - what it is, not only that it is an error
+    """A checkpoint that is not whole."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,21 +35,29 @@ class LoopState:
 
     Attributes:
         epoch: epochs finished.
+        epoch_step: steps taken in the epoch that is under way.
+        epoch_loss: sum of their losses.
         step: steps taken in all.
+        rate_factor: what plateaus have left of the learning rate.
         best: value of the selection criterion at the best epoch, larger is better; None before the first validation.
         best_epoch: that epoch.
         plateau_best: lowest validation loss so far.
         plateau_wait: epochs since it.
         label_version: NAME@HASH that the run is trained on.
+        tracks: of the training split, as a hash of their ids: a position counts among these.
     """
 
     epoch: int = 0
+    epoch_step: int = 0
+    epoch_loss: float = 0.0
     step: int = 0
+    rate_factor: float = 1.0
     best: float | None = None
     best_epoch: int = 0
     plateau_best: float | None = None
     plateau_wait: int = 0
     label_version: str = ""
+    tracks: str = ""
 
 
 class Checkpoints:
@@ -53,17 +65,16 @@ class Checkpoints:
 
     Args:
         folder: RUN/checkpoints, local or a URI.
+        kept: newest ones kept beside the best.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, kept: int = 2) -> None:
         self._folder = folder
+        self._kept = kept
 
     def save(self, name: str, variables: dict[str, keras.Variable], state: LoopState) -> None:
         """Write a checkpoint; any older one of this name is replaced."""
-        sink = io.BytesIO()
-        arrays: dict[str, Any] = {key: _value(variable) for key, variable in variables.items()}
-        np.savez(sink, **arrays)
-        data = sink.getvalue()
+        data = _npz({key: _value(variable) for key, variable in variables.items()})
         folder = join(self._folder, name)
         digest = hashlib.sha256(data).hexdigest()
         # The file carries its hash in its name, so that replacing a checkpoint never tears the old one.
@@ -75,38 +86,48 @@ class Checkpoints:
             if other not in (file, _STATE_NAME):
                 remove(join(folder, other))
 
-    def save_epoch(self, variables: dict[str, keras.Variable], state: LoopState) -> None:
-        """Write the checkpoint of a finished epoch and forget those before the last few."""
-        self.save(_epoch_name(state.epoch), variables, state)
-        for name in self._epochs()[:-KEPT]:
+    def save_step(self, variables: dict[str, keras.Variable], state: LoopState) -> None:
+        """Write the checkpoint of a position; forget those before the last few, and torn ones of later positions."""
+        own = _step_name(state.step)
+        self.save(own, variables, state)
+        earlier = [name for name in self._steps() if name <= own]
+        for name in set(self._steps()) - set(earlier[-self._kept :]):
             folder = join(self._folder, name)
             for file in (_STATE_NAME, *list_names(folder)):  # the mark first: a half-removed checkpoint is none
                 remove(join(folder, file))
             remove_empty_folder(folder)
 
     def newest(self, variables: dict[str, keras.Variable]) -> LoopState | None:
-        """Load the newest whole checkpoint into `variables`; None if there is none."""
-        for name in reversed(self._epochs()):
+        """Load the newest whole checkpoint into `variables`; None if there is none.
+
+        Raises:
+            DatasetError: it is of another model.
+        """
+        names = self._steps()
+        for name in reversed(names):
             try:
                 return self.load(name, variables)
-            except DatasetError as error:
+            except TornCheckpoint as error:
                 print(f"warning: {error}; the checkpoint before it is taken", file=sys.stderr)
+        if names:
+            print(f"warning: {self._folder}: no whole checkpoint is left; the run begins anew", file=sys.stderr)
         return None
 
     def load(self, name: str, variables: dict[str, keras.Variable] | None = None) -> LoopState:
         """Load a checkpoint into `variables`; those that are left out of `variables` are not touched.
 
         Raises:
-            DatasetError: it is missing, torn, or of another model.
+            TornCheckpoint: it is missing or torn.
+            DatasetError: it is of another model.
         """
         folder = join(self._folder, name)
         try:
             fields = json.loads(read_bytes(join(folder, _STATE_NAME)))
             data = read_bytes(join(folder, fields["variables"]))
         except (FileNotFoundError, ValueError, KeyError) as error:
-            raise DatasetError(f"{folder}: not a whole checkpoint") from error
+            raise TornCheckpoint(f"{folder}: not a whole checkpoint") from error
         if hashlib.sha256(data).hexdigest() != fields["sha256"]:
-            raise DatasetError(f"{folder}: {fields['variables']} has changed since it was written")
+            raise TornCheckpoint(f"{folder}: {fields['variables']} has changed since it was written")
         if variables is not None:
             with np.load(io.BytesIO(data)) as arrays:
                 for key, variable in variables.items():
@@ -116,8 +137,8 @@ class Checkpoints:
                     variable.assign(arrays[key])
         return LoopState(**fields["state"])
 
-    def _epochs(self) -> list[str]:
-        return [name for name in list_names(self._folder) if name.startswith("epoch-")]
+    def _steps(self) -> list[str]:
+        return [name for name in list_names(self._folder) if name.startswith("step-")]
 
     def has_best(self) -> bool:
         return exists(join(self._folder, BEST_NAME, _STATE_NAME))
@@ -133,8 +154,18 @@ def optimizer_variables(optimizer: Any) -> dict[str, keras.Variable]:
     return {f"optimizer/{number:03d}": variable for number, variable in enumerate(optimizer.variables)}
 
 
-def _epoch_name(epoch: int) -> str:
-    return f"epoch-{epoch:06d}"
+def _step_name(step: int) -> str:
+    return f"step-{step:09d}"
+
+
+def _npz(arrays: dict[str, np.ndarray[Any, Any]]) -> bytes:
+    """An .npz file as np.savez writes it, but for the time of day that it puts into each entry."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+        for key, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{key}.npy"), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+    return sink.getvalue()
 
 
 def _value(variable: keras.Variable) -> np.ndarray[Any, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import types
 import typing
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 
@@ -20,67 +21,83 @@ StrategyName = Literal["auto", "single", "mirrored", "multi-worker", "tpu"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Loss = Literal["auto", "cross-entropy", "mse"]
 SelectBy = Literal["roc_auc", "pr_auc", "loss"]
+Schedule = Literal["plateau", "cosine"]
+ClassWeights = Literal["none", "balanced"]
+
+
+AT_LEAST_1 = (
+    *("epochs", "batch_size", "plateau_epochs", "validate_every", "hop_length"),
+    *("frequency_mask_bands", "keep_checkpoints"),
+)
+AT_LEAST_0 = (
+    *("stop_epochs", "seed", "warmup_steps", "weight_decay", "clip_norm", "mixup", "time_masks", "time_mask_seconds"),
+    *("frequency_masks", "gain_db", "checkpoint_minutes"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides a run. The recipe is that of the authors: `docs/training.md` says what comes from where.
+    """Everything that decides a run; each field is an option of `train`, with its words for help, and a key of its YAML file.
 
-    Attributes:
-        dataset: folder of the dataset.
-        label_set: NAME or NAME@HASH; a run keeps the version that it began with.
-        frontend: spectrogram or waveform.
-        features: which of the dataset's features, by their name, such as logmel-0123456789ab; empty for those that
-            it was built with. A run keeps those that it began with.
-        hop_length: samples between frames of a spectrogram; taken from the features when training starts.
-        patch_seconds: length of a training patch.
-        epochs: passes over the training split, a random patch per track and epoch.
-        batch_size: tracks of a global batch.
-        seed: of initial weights, order, crops and dropout.
-        strategy: how devices share the work; `auto` takes multi-worker where TF_CONFIG is set, mirrored where there
-            are several GPUs, else single.
-        precision: dtype policy of the layers; output and loss stay in float32.
-        learning_rate: of Adam.
-        plateau_epochs: epochs without a better validation loss after which the learning rate is halved.
-        stop_epochs: epochs without a better validation result after which training stops; 0 for never.
-        select_by: what the best checkpoint is best at, on the validation split.
-        validate_every: epochs between validations; the last one is always validated.
-        loss: `auto` takes cross-entropy for binary labels and mean squared error for graded ones.
-        num_filt: filters per narrowest branch of the spectrogram front-end.
-        dense_units: units of the dense layer.
-        waveform_layers: 7 or 9.
-        residual_batch_norm: scalar, as published, or per_channel.
-        dropout: before each dense layer.
-        l2: weight decay of the kernels, in the loss.
-        batch_norm_momentum: share of the moving statistics that a step keeps; less for a run of few steps.
-        synchronized_batch_norm: batch statistics over all replicas rather than each one's own.
+    The defaults are the authors' recipe: `docs/training.md` says what comes from where.
     """
 
-    dataset: str
-    label_set: str
-    frontend: Frontend
-    features: str = ""
-    hop_length: int = HOP_LENGTH
-    patch_seconds: float = 15.0
-    epochs: int = 100
-    batch_size: int = 32
-    seed: int = 0
-    strategy: StrategyName = "auto"
-    precision: Precision = "float32"
-    learning_rate: float = 1e-3
-    plateau_epochs: int = 75
-    stop_epochs: int = 0
-    select_by: SelectBy = "loss"
-    validate_every: int = 1
-    loss: Loss = "auto"
-    num_filt: int = 16
-    dense_units: int = 500
-    waveform_layers: int = 7
-    residual_batch_norm: ResidualBatchNorm = "scalar"
-    dropout: float = 0.5
-    l2: float = 1e-5
-    batch_norm_momentum: float = 0.99
-    synchronized_batch_norm: bool = False
+    dataset: Annotated[str, "Folder of the dataset."]
+    label_set: Annotated[
+        str, "NAME for the newest version, NAME@HASH for a certain one. A run keeps what it began with."
+    ]
+    frontend: Annotated[Frontend, "What the model reads: log-mel frames or samples."]
+    features: Annotated[str, "Derived features by their name, such as logmel-…; empty for those that were built."] = ""
+    hop_length: Annotated[int, "Samples between frames; taken from the features when training starts."] = HOP_LENGTH
+    patch_seconds: Annotated[float, "Length of a training patch."] = 15.0
+    epochs: Annotated[int, "Passes over the training split, a random patch per track and epoch."] = 100
+    batch_size: Annotated[int, "Tracks of a global batch, at most: an epoch is cut into equal batches."] = 32
+    seed: Annotated[int, "Of weights, order, crops, augmentation and dropout."] = 0
+    strategy: Annotated[
+        StrategyName,
+        "How devices share the work; auto: multi-worker with TF_CONFIG, mirrored with several GPUs, else single.",
+    ] = "auto"
+    precision: Annotated[Precision, "What the layers compute in; logits and loss stay in float32."] = "float32"
+    deterministic: Annotated[bool, "The same bits in every run on a GPU too, where it costs speed."] = False
+    learning_rate: Annotated[float, "Of Adam."] = 1e-3
+    schedule: Annotated[Schedule, "Halve the rate on a plateau, or let it fall to 0 along a cosine."] = "plateau"
+    plateau_epochs: Annotated[int, "Halve the rate after as many epochs without a better validation loss."] = 75
+    warmup_steps: Annotated[int, "Steps in which the rate rises to its value."] = 0
+    stop_epochs: Annotated[int, "Stop after as many epochs without a better validation result; 0 for never."] = 0
+    select_by: Annotated[SelectBy, "What the best checkpoint is best at, on the validation split."] = "loss"
+    validate_every: Annotated[int, "Epochs between validations; the last one is always validated."] = 1
+    loss: Annotated[Loss, "auto: cross-entropy for binary labels, mean squared error for graded ones."] = "auto"
+    num_filt: Annotated[int, "Filters of the spectrogram front-end's narrowest branch."] = ModelConfig.num_filt
+    dense_units: Annotated[int, "Width of the dense layer, which is the embedding."] = ModelConfig.dense_units
+    waveform_layers: Annotated[Literal[7, 9], "Layers of the waveform front-end."] = ModelConfig.waveform_layers
+    residual_batch_norm: Annotated[ResidualBatchNorm, "scalar, as published, or per_channel."] = (
+        ModelConfig.residual_batch_norm
+    )
+    dropout: Annotated[float, "Share dropped before each dense layer."] = ModelConfig.dropout
+    l2: Annotated[float, "Weight decay of the kernels, in the loss."] = ModelConfig.l2
+    batch_norm_momentum: Annotated[
+        float, "Share of the moving statistics that a step keeps; less for a run of few steps."
+    ] = ModelConfig.batch_norm_momentum
+    synchronized_batch_norm: Annotated[bool, "Batch statistics over all replicas rather than each one's own."] = (
+        ModelConfig.synchronized_batch_norm
+    )
+    normalize_input: Annotated[bool, "Mean 0 and deviation 1 (per band), measured on training tracks."] = (
+        ModelConfig.normalize_input
+    )
+    weight_decay: Annotated[float, "Decoupled weight decay of the kernels (AdamW)."] = 0.0
+    clip_norm: Annotated[float, "Largest norm of all gradients together; 0 for any."] = 0.0
+    ema: Annotated[float, "Validate and keep the moving average of the weights, which keeps this share a step."] = 0.0
+    label_smoothing: Annotated[float, "Share of each target that is drawn to one half."] = 0.0
+    class_weights: Annotated[ClassWeights, "balanced: a tag's positives weigh as much as its negatives."] = "none"
+    mixup: Annotated[float, "Mix pairs of tracks by a Beta(a, a) share; 0 for none, 0.2 is usual."] = 0.0
+    time_masks: Annotated[int, "SpecAugment: masks over time in each patch."] = 0
+    time_mask_seconds: Annotated[float, "Longest mask over time."] = 0.5
+    frequency_masks: Annotated[int, "SpecAugment: masks over frequency in each patch."] = 0
+    frequency_mask_bands: Annotated[int, "Widest mask over frequency, in mel bands."] = 12
+    gain_db: Annotated[float, "Waveforms louder or softer by up to as many dB."] = 0.0
+    flip_polarity: Annotated[bool, "Turn half of the waveforms upside down."] = False
+    checkpoint_minutes: Annotated[float, "Time between checkpoints within an epoch; each epoch ends with one."] = 10.0
+    keep_checkpoints: Annotated[int, "Newest checkpoints kept beside the best one."] = 2
 
     def __post_init__(self) -> None:
         for field, expected in typing.get_type_hints(TrainConfig).items():
@@ -89,13 +106,7 @@ class TrainConfig:
             raise UserError(
                 f"features: expected {self.family}-… for a {self.frontend} front-end, received {self.features}"
             )
-        for field in ("epochs", "batch_size", "plateau_epochs", "validate_every", "hop_length"):
-            if getattr(self, field) < 1:
-                raise UserError(f"{field}: expected at least 1, received {getattr(self, field)}")
-        if self.stop_epochs < 0 or self.seed < 0:
-            raise UserError("stop_epochs and seed: expected 0 or more")
-        if not 0 < self.learning_rate < 10:
-            raise UserError(f"learning_rate: expected more than 0 and less than 10, received {self.learning_rate:g}")
+        self._check_ranges()
         try:
             model = self.model
             least = least_patch(model)
@@ -108,6 +119,26 @@ class TrainConfig:
             raise UserError(
                 f"patch_seconds: this {self.frontend} model needs at least {seconds:.2f}, received {self.patch_seconds:g}"
             )
+
+    def _check_ranges(self) -> None:
+        for least, bounded in ((1, AT_LEAST_1), (0, AT_LEAST_0)):
+            for name in bounded:
+                if not least <= getattr(self, name) < math.inf:
+                    raise UserError(f"{name}: expected at least {least}, received {getattr(self, name):g}")
+        for name in ("ema", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name}: expected at least 0 and less than 1, received {getattr(self, name):g}")
+        if not 0 < self.learning_rate < 10:
+            raise UserError(f"learning_rate: expected more than 0 and less than 10, received {self.learning_rate:g}")
+        only = {"spectrogram": ("time_masks", "frequency_masks"), "waveform": ("gain_db", "flip_polarity")}
+        for frontend, names in only.items():
+            for name in names:
+                if getattr(self, name) and self.frontend != frontend:
+                    raise UserError(
+                        f"{name}: is for a {frontend} front-end, received a {self.frontend} one; leave it out"
+                    )
+        if self.schedule == "cosine" and self.stop_epochs:
+            raise UserError("stop_epochs: a cosine ends with the last epoch; leave one of the two out")
 
     @property
     def model(self) -> ModelConfig:
@@ -151,7 +182,6 @@ def resolve_config(file: str | None, overrides: dict[str, Any]) -> TrainConfig:
         if not isinstance(fields, dict):
             raise UserError(f"config {file}: expected fields with values")
         fields.pop("format", None)
-        fields.pop("resolved", None)
     fields.update({name: value for name, value in overrides.items() if value is not None})
     known = [field.name for field in dataclasses.fields(TrainConfig)]
     for name in fields:

@@ -10,14 +10,16 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from schemas.errors import TagscaleError
-from schemas.features import LogMelSpec
+from schemas.features import INT16_SCALE, LogMelSpec
+from training.augmentation import NO_AUGMENTATION, Augmentation, mixed_targets
 from training.labels import LabelledTracks
-from training.patches import cut, random_start
-from training.records import TrackRecords, as_float
+from training.patches import cut, start_at
+from training.records import TrackRecords
 
 SHARDS_MIXED = 16  # shards whose tracks are shuffled together: reads stay near each other, batches are mixed
 READERS = 4  # threads that read batches ahead
-_ORDER, _CROPS = 1, 2  # what a seed is drawn for
+AHEAD = 4  # steps that are kept ready for each replica
+_ORDER, _CROPS, _AUGMENTATION = 1, 2, 3  # what a seed is drawn for
 
 
 def epoch_order(tracks: LabelledTracks, seed: int, epoch: int) -> npt.NDArray[np.int64]:
@@ -26,19 +28,24 @@ def epoch_order(tracks: LabelledTracks, seed: int, epoch: int) -> npt.NDArray[np
     Returns:
         int64 [tracks], every track once; the same for any number of workers.
     """
-    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, _ORDER, epoch))))
+    rng = _generator(seed, _ORDER, epoch)
     shards = np.stack([tracks.generation, tracks.shard], axis=1)
     names, place = np.unique(shards, axis=0, return_inverse=True)
     shard_turn = rng.permutation(len(names))[place.reshape(-1)]
     return np.lexsort((rng.random(len(tracks)), shard_turn // SHARDS_MIXED)).astype(np.int64)
 
 
-def epoch_batches(order: npt.NDArray[np.int64], batch_size: int, replicas: int) -> list[npt.NDArray[np.int64]]:
-    """Cut an epoch's order into global batches; a last one with fewer tracks than replicas joins the one before."""
-    cuts = list(range(batch_size, len(order), batch_size))
-    if cuts and len(order) - cuts[-1] < replicas:
-        cuts.pop()
-    return np.split(order, cuts)
+def epoch_steps(tracks: int, batch_size: int) -> int:
+    """Global batches in an epoch."""
+    return -(-tracks // batch_size)
+
+
+def epoch_batches(order: npt.NDArray[np.int64], batch_size: int) -> list[npt.NDArray[np.int64]]:
+    """Cut an epoch's order into global batches that differ by one track at most, none larger than `batch_size`.
+
+    A short last batch would weigh each of its tracks more, and might leave a replica without any.
+    """
+    return np.array_split(order, epoch_steps(len(order), batch_size))
 
 
 @dataclasses.dataclass
@@ -48,8 +55,9 @@ class TrainingInput:
     Attributes:
         records: where the tracks are read.
         patch: length of a patch in frames or samples.
-        batch_size: tracks of a global batch.
-        seed: of order and crops.
+        batch_size: tracks of a global batch, at most.
+        seed: of order, crops and augmentation.
+        augmentation: what is done to the patches.
         failure: the first error of a reading thread; tf.data would hide its words.
     """
 
@@ -57,62 +65,109 @@ class TrainingInput:
     patch: int
     batch_size: int
     seed: int
+    augmentation: Augmentation = NO_AUGMENTATION
     failure: Exception | None = None
 
-    def steps(self, replicas: int) -> int:
+    @property
+    def steps(self) -> int:
         """Global batches in an epoch."""
-        return len(epoch_batches(np.arange(len(self.records.tracks)), self.batch_size, replicas))
+        return epoch_steps(len(self.records.tracks), self.batch_size)
+
+    def batch_length(self, step: int) -> int:
+        """Tracks of one global batch."""
+        whole, longer = divmod(len(self.records.tracks), self.steps)
+        return whole + (step < longer)
+
+    def track_ids(self, epoch: int, step: int) -> list[str]:
+        """The tracks of one global batch."""
+        tracks = self.records.tracks
+        batch = epoch_batches(epoch_order(tracks, self.seed, epoch), self.batch_size)[step]
+        return [tracks.track_ids[number] for number in batch]
 
     def dataset(self, epoch: int, *, first_step: int = 0, replicas: int = 1, mine: range | None = None) -> Any:
         """The part of an epoch that some replicas see.
 
         Args:
-            epoch: which one; decides order and crops.
+            epoch: which one; decides order, crops and augmentation.
             first_step: skip the batches before it, without reading them.
             replicas: of all workers together; each global batch is cut into as many parts.
             mine: the replicas fed from here, in order; all of them by default.
 
         Returns:
             A tf.data.Dataset of one element per step and replica: patches float32 [b, patch(, mels)], targets
-            float32 [b, tags] (NaN unknown), and the number of known targets in the whole global batch, float32.
+            float32 [b, tags], their weights float32 [b, tags] (0 is unknown), and the number of known targets in the
+            whole global batch, float32.
         """
         mine = range(replicas) if mine is None else mine
-        tracks = self.records.tracks
-        order = epoch_order(tracks, self.seed, epoch)
-        batches = epoch_batches(order, self.batch_size, replicas)[first_step:]
-        parts = [
-            (np.array_split(batch, replicas)[replica], _known(tracks, batch)) for batch in batches for replica in mine
-        ]
+        tracks, spec = self.records.tracks, self.records.spec
+        batches = epoch_batches(epoch_order(tracks, self.seed, epoch), self.batch_size)
+        crops = _generator(self.seed, _CROPS, epoch).random(len(tracks))
+        row = (spec.mels,) if isinstance(spec, LogMelSpec) else ()
+        stored = tf.float16 if row else tf.int16
 
         def load(number: Any) -> Any:
-            tracks_of_part, known = parts[int(number)]
+            step, replica = divmod(int(number), len(mine))
+            batch = batches[first_step + step]
+            part = np.array_split(batch, replicas)[mine[replica]]
             try:
-                patches = np.stack([self._patch(int(track), epoch) for track in tracks_of_part])
+                return (*self._part(part, epoch, crops), np.float32(_known(tracks, batch)))
             except (TagscaleError, OSError) as error:
                 self.failure = self.failure or error
                 raise
-            return patches, tracks.targets[tracks_of_part], np.float32(known)
-
-        spec = self.records.spec
-        shape = (None, self.patch, spec.mels) if isinstance(spec, LogMelSpec) else (None, self.patch)
 
         def element(number: Any) -> Any:
-            patches, targets, known = tf.numpy_function(load, [number], [tf.float32] * 3)
-            patches.set_shape(shape)
-            targets.set_shape((None, tracks.targets.shape[1]))
+            patches, scales, shares, targets, weights, known = tf.numpy_function(
+                load, [number], [stored, *[tf.float32] * 5]
+            )
+            patches.set_shape((None, self.patch, *row))
+            for values in (targets, weights):
+                values.set_shape((None, tracks.targets.shape[1]))
+            for values in (scales, shares):
+                values.set_shape((None,))
             known.set_shape(())
-            return patches, targets, known
+            # Here and not in numpy, which takes ten times as long to convert float16.
+            patches = tf.cast(patches, tf.float32)
+            if not row:
+                patches *= scales[:, tf.newaxis]
+            if self.augmentation.mixup:
+                own = tf.reshape(shares, (-1, *[1] * (1 + len(row))))
+                patches = own * patches + (1 - own) * tf.roll(patches, 1, axis=0)
+            return patches, targets, weights, known
 
         return (
-            tf.data.Dataset.range(len(parts))
+            tf.data.Dataset.range((len(batches) - first_step) * len(mine))
             .map(element, num_parallel_calls=READERS, deterministic=True)
-            .prefetch(2 * len(mine))
+            .prefetch(AHEAD * len(mine))
         )
 
-    def _patch(self, track: int, epoch: int) -> npt.NDArray[np.float32]:
-        values = self.records.read(track)
-        start = random_start(len(values), self.patch, (self.seed, _CROPS, epoch, track))
-        return as_float(cut(values, start, self.patch))
+    def _part(self, part: npt.NDArray[np.int64], epoch: int, crops: npt.NDArray[np.float64]) -> tuple[Any, ...]:
+        """Stored patches [b, patch(, mels)], their scales and mixing shares [b], targets and weights [b, tags]."""
+        augmentation, is_logmel = self.augmentation, isinstance(self.records.spec, LogMelSpec)
+        patches = [self._patch(int(track), crops[track]) for track in part]
+        scales, shares = np.ones(len(part), np.float32), np.ones(len(part), np.float32)
+        stacked = np.stack(patches)
+        if augmentation.is_on:
+            for place, track in enumerate(part):
+                rng = _generator(self.seed, _AUGMENTATION, epoch, int(track))
+                if is_logmel:
+                    augmentation.mask(stacked[place], rng)
+                scales[place], shares[place] = augmentation.scale(rng), augmentation.share(rng)
+        if not is_logmel:
+            scales /= np.float32(INT16_SCALE)
+        targets = self.records.tracks.targets[part]
+        known = ~np.isnan(targets)
+        targets, weights = np.where(known, targets, np.float32(0)), known.astype(np.float32)
+        if augmentation.mixup:
+            targets, weights = mixed_targets(targets, weights, shares)
+        return stacked, scales, shares, targets, weights
+
+    def _patch(self, track: int, crop: float) -> npt.NDArray[Any]:
+        values = self.records.read_patch(track, self.patch, lambda length: start_at(length, self.patch, crop))
+        return cut(values, 0, self.patch)
+
+
+def _generator(*seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
 
 
 def _known(tracks: LabelledTracks, batch: npt.NDArray[np.int64]) -> int:

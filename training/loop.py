@@ -1,157 +1,111 @@
 """The training loop, one for every strategy.
 
-Keras's own `fit` fails under several workers, so the step is written out: `strategy.run`, the loss divided by the
-global batch's known targets, `optimizer.apply`, `strategy.reduce`. Every random draw is a function of (seed, step) or
-(seed, epoch), so a resumed run goes on as if it had never stopped.
+Its position is (epoch, step). Every random draw is a function of the seed and the position, so a run that goes on from
+a checkpoint, in the middle of an epoch too, goes on as if it had never stopped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
+import sys
 import time
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
-import keras
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-from schemas.dataset import Dataset
+from schemas.commandline import Stopped
 from schemas.errors import TagscaleError
-from schemas.features import FeatureSpec, LogMelSpec, features_name
-from schemas.label_version import open_labels
 from schemas.progress import Progress
-from training.checkpoints import BEST_NAME, LoopState, model_variables, optimizer_variables
+from training.checkpoints import BEST_NAME, LoopState
 from training.config import TrainConfig
-from training.input import TrainingInput, epoch_order
-from training.labels import labelled_tracks
-from training.losses import mean_loss, resolve_loss, summed_loss
-from training.metrics import tagging_metrics
-from training.models.tagger import build_tagger, set_dropout_step
-from training.records import TrackRecords
-from training.run_folder import RunFolder, register_run
-from training.scoring import TrackScorer
-from training.staging import open_stage
-from training.strategies import is_chief, make_strategy, worker_index, worker_replicas
-
-PLATEAU_FACTOR = 0.5  # of the learning rate, once the validation loss has stalled
+from training.failures import explained, not_finite
+from training.input import TrainingInput
+from training.optimizer import learning_rate
+from training.plateau import after_plateau
+from training.run_folder import RunFolder
+from training.step import TrainingStep
+from training.strategies import is_chief, worker_replicas
+from training.throughput import Throughput
+from training.validation import Validation
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainSummary:
-    """What a training did.
-
-    Attributes:
-        out: the run's folder.
-        state: where the run ended.
-        tracks: in the training split.
-        removed: labelled tracks that were left out, since they were taken out of the dataset.
-        trained_epochs: epochs that this call took.
-        seconds: wall time of this call.
-    """
-
-    out: str
-    state: LoopState
-    tracks: int
-    removed: int
-    trained_epochs: int
-    seconds: float
+class _StopInValidationError(Exception):
+    pass
 
 
-def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSummary:
-    """Train a tagger, or go on with a run that was stopped.
+class TrainingLoop:
+    """Trains the epochs that are left of a run.
 
     Args:
-        config: the configuration; its label set is resolved to a version first.
-        out: folder of the run.
-        stage: folder on a local disk that payloads are copied to ahead of use; None to read them where they lie.
-
-    Raises:
-        UserError: dataset, label set, split, strategy or folder do not fit.
-        DatasetError: the features or labels on disk contradict each other.
+        config: the run's configuration.
+        run: its files, which the chief writes.
+        strategy: how devices share the work.
+        variables: what a checkpoint holds, by name.
+        model: a tagger with its optimizer, both in `variables`.
+        optimizer: built for the model.
+        step: takes a step with them.
+        data: the training split.
+        validation: the validation split.
+        state: where the run is.
+        stop_requested: whether this process was asked to stop.
     """
-    started = time.monotonic()
-    dataset = Dataset.open(config.dataset)
-    labels = open_labels(dataset, config.label_set)
-    spec = features_of(dataset, config)
-    config = dataclasses.replace(
-        config,
-        label_set=f"{labels.manifest.name}@{labels.manifest.version}",
-        features=features_name(spec),
-        hop_length=spec.hop_length if isinstance(spec, LogMelSpec) else config.hop_length,
-    )
-    with open_stage(stage) as copies:
-        training = TrackRecords(dataset, labelled_tracks(dataset, labels, spec, "train"), copies)
-        validation = TrackRecords(dataset, labelled_tracks(dataset, labels, spec, "validation"), copies)
-        strategy = make_strategy(config.strategy)
-        run = RunFolder(out)
-        if is_chief(strategy):
-            run.begin(config)
-            register_run(dataset, out, config)
-        loop = _Loop(config, run, strategy, training, validation, labels.manifest.label_set)
-        if copies is not None and not loop.is_over:
-            order = epoch_order(training.tracks, config.seed, loop.state.epoch)
-            copies.begin([*training.payloads(order), *validation.payloads(range(len(validation.tracks)))])
-        trained = loop.train()
-    removed = training.tracks.removed + validation.tracks.removed
-    return TrainSummary(out, loop.state, len(training.tracks), removed, trained, time.monotonic() - started)
-
-
-def features_of(dataset: Dataset, config: TrainConfig) -> FeatureSpec:
-    """The features that a configuration names; raises UserError where the dataset does not hold them."""
-    return dataset.features(config.features) if config.features else dataset.spec(config.family)
-
-
-class _Loop:
-    """Model, optimizer and position of a run."""
 
     def __init__(
         self,
         config: TrainConfig,
         run: RunFolder,
         strategy: Any,
-        training: TrackRecords,
-        validation: TrackRecords,
-        label_set: dict[str, Any],
+        *,
+        variables: dict[str, Any],
+        model: Any,
+        optimizer: Any,
+        step: TrainingStep,
+        data: TrainingInput,
+        validation: Validation,
+        state: LoopState,
+        stop_requested: Callable[[], bool],
     ) -> None:
         self._config, self._run, self._strategy = config, run, strategy
-        self._validation = validation
-        self._positive_at = float(label_set["positive_at"])
-        self._loss_kind = resolve_loss(config.loss, label_set["values"])
-        self._input = TrainingInput(training, config.patch, config.batch_size, config.seed)
-        tags = training.tracks.targets.shape[1]
-        with strategy.scope():
-            self._model = build_model(config, tags, training.spec)
-            self._optimizer = _make_optimizer(config)
-            self._optimizer.build(self._model.trainable_variables)
-        self._variables = {**model_variables(self._model), **optimizer_variables(self._optimizer)}
-        self._scorer = TrackScorer(self._model, config.patch, config.batch_size)
-        self._step_function = self._make_step()
-        with strategy.scope():
-            self.state = run.checkpoints.newest(self._variables) or LoopState(label_version=config.label_set)
+        self._variables, self._model, self._optimizer, self._step = variables, model, optimizer, step
+        self._input, self._validation = data, validation
+        self._stop_requested = stop_requested
+        self._chief = is_chief(strategy)
+        self._checkpoints = run.checkpoints(config.keep_checkpoints)
+        self._saved_step, self._saved_at = state.step, time.monotonic()
+        self._rate: float | None = None
+        self.state = state
+        self.throughput = Throughput()
+        self._epoch_began = Throughput()
 
-    def train(self) -> int:
-        """Train the epochs that are left; returns how many."""
-        chief = is_chief(self._strategy)
-        if chief:
+    def train(self) -> None:
+        """Train until the run is over.
+
+        Raises:
+            Stopped: a worker was asked to stop; the position is saved.
+            TagscaleError: a step failed, a loss is not a number, or the last checkpoint cannot be written.
+        """
+        if self._chief:
             self._run.keep_metrics(self.state.epoch)
-        first = self.state.epoch
-        steps = self._input.steps(self._strategy.num_replicas_in_sync)
-        with Progress("train", self._config.epochs * steps, "steps") as progress:
-            progress.start_at(first * steps)
-            while not self.is_over:
-                began = time.monotonic()
-                loss = self._train_epoch(progress)
-                fields: dict[str, Any] = {"epoch": self.state.epoch + 1, "loss": loss}
-                self.state = dataclasses.replace(self.state, epoch=self.state.epoch + 1)
-                due = self.state.epoch % self._config.validate_every == 0 or self.state.epoch == self._config.epochs
-                if due:
-                    fields.update(self._validate())
-                fields.update(learning_rate=float(self._learning_rate), seconds=round(time.monotonic() - began, 3))
-                if chief:
-                    self._run.add_metrics(fields)
-                    self._run.checkpoints.save_epoch(self._variables, self.state)
-        return self.state.epoch - first
+        total = self._config.epochs * self._input.steps
+        with Progress("train", total, "steps") as progress:
+            progress.start_at(self.state.epoch * self._input.steps + self.state.epoch_step)
+            try:
+                while not self.is_over:
+                    self._epoch_began = dataclasses.replace(self.throughput)
+                    self._train_epoch(progress)
+                    self._end_epoch()
+            except _StopInValidationError:
+                self._stop()
+            except tf.errors.OpError as error:
+                # tf.data wraps what a reading thread raised; the reader kept the original.
+                replicas = self._strategy.num_replicas_in_sync
+                workers = replicas // len(worker_replicas(self._strategy))
+                raise self._input.failure or explained(error, self._config.batch_size, replicas, workers) from error
+        if self._chief and self._saved_step != self.state.step:
+            self._save(required=True)
 
     @property
     def is_over(self) -> bool:
@@ -162,125 +116,145 @@ class _Loop:
         patience = self._config.stop_epochs
         return 0 < patience <= self.state.epoch - self.state.best_epoch and self.state.best is not None
 
-    @property
-    def _learning_rate(self) -> Any:
-        return keras.ops.convert_to_numpy(self._optimizer.learning_rate)
-
-    def _make_step(self) -> Any:
-        model, optimizer, strategy = self._model, self._optimizer, self._strategy
-        replicas = strategy.num_replicas_in_sync
-        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-
-        def replica_step(patches: Any, targets: Any, known: Any, step: Any) -> Any:
-            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-            set_dropout_step(model, step, replica)
-            with tf.GradientTape() as tape:
-                logits = model(patches, training=True)["logits"]
-                # Gradients are summed over replicas: the weight decay counts once in all.
-                loss = summed_loss(self._loss_kind, targets, logits) / known + tf.add_n(model.losses) / replicas
-                objective = optimizer.scale_loss(loss) if scaled else loss
-            gradients = tape.gradient(objective, model.trainable_variables)
-            optimizer.apply(gradients, model.trainable_variables)
-            return loss
-
-        @tf.function(reduce_retracing=True)  # type: ignore[misc]
-        def step_function(element: Any, step: Any) -> Any:
-            losses = strategy.run(replica_step, args=(*element, step))
-            return strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
-
-        return step_function
-
-    def _train_epoch(self, progress: Progress) -> float:
-        strategy, epoch = self._strategy, self.state.epoch
+    def _train_epoch(self, progress: Progress) -> None:
+        strategy, epoch, first_step = self._strategy, self.state.epoch, self.state.epoch_step
         replicas, mine = strategy.num_replicas_in_sync, worker_replicas(strategy)
-        batches = strategy.distribute_datasets_from_function(
-            lambda _context: self._input.dataset(epoch, replicas=replicas, mine=mine)
+        data = strategy.distribute_datasets_from_function(
+            lambda _context: self._input.dataset(epoch, first_step=first_step, replicas=replicas, mine=mine)
         )
-        losses = []
-        try:
-            for element in batches:
-                losses.append(self._step_function(element, tf.constant(self.state.step, tf.int64)))
-                self.state = dataclasses.replace(self.state, step=self.state.step + 1)
-                progress.update(self.state.step, f"epoch {epoch + 1}, loss {float(losses[-1]):.4f}")
-        except tf.errors.OpError as error:
-            # tf.data wraps what a reading thread raised; the reader kept the original.
-            raise self._input.failure or TagscaleError(f"training step failed: {error.message}") from error
-        mean = float(np.mean([float(loss) for loss in losses]))
-        if not np.isfinite(mean):
-            raise TagscaleError(
-                f"epoch {epoch + 1}: the loss is not finite; lower --learning-rate, or use --precision float32"
-            )
-        return mean
+        self._step.compile(data.element_spec)
+        batches = iter(data)
+        # The loss of a step is read when the next one is on its way, so that a device is never left waiting.
+        under_way: tuple[Any, Any] | None = None
+        for number in range(first_step, self._input.steps):
+            with self.throughput.timing():
+                with self.throughput.waiting_for_data():
+                    element = next(batches)
+                position = self.state.step + (under_way is not None)
+                self._set_rate(position)
+                launched = self._step(element, position, self._stop_requested())
+                stopping = under_way is not None and self._finish(under_way, progress)
+                under_way = launched
+                if stopping or self._checkpoint_is_due or number == self._input.steps - 1:
+                    stopping = self._finish(under_way, progress) or stopping
+                    under_way = None
+            if stopping:
+                self._stop()
+            if self._checkpoint_is_due and under_way is None:
+                self._save()
 
-    def _validate(self) -> dict[str, float]:
-        """Exact metrics of the validation split; keeps the best checkpoint and halves the rate on a plateau."""
-        scores = self._validation_scores()
-        targets = self._validation.tracks.targets
-        metrics = tagging_metrics(targets, scores, positive_at=self._positive_at, bootstrap=0)
-        loss = mean_loss(self._loss_kind, targets, scores)
-        value = {"roc_auc": metrics.roc_auc_macro, "pr_auc": metrics.pr_auc_macro, "loss": -loss}[
-            self._config.select_by
-        ]
+    def _set_rate(self, step: int) -> None:
+        rate = learning_rate(self._config, step, self._config.epochs * self._input.steps, self.state.rate_factor)
+        if rate != self._rate:
+            self._optimizer.learning_rate.assign(rate)
+            self._rate = rate
+
+    def _finish(self, launched: tuple[Any, Any], progress: Progress) -> bool:
+        """Wait for a step and count it; returns whether a worker was asked to stop."""
+        state, throughput = self.state, self.throughput
+        loss, stopping = (float(value) for value in launched)
+        if not math.isfinite(loss):
+            raise not_finite(loss, state.epoch, state.epoch_step, self._input.track_ids(state.epoch, state.epoch_step))
+        self.state = dataclasses.replace(
+            state, step=state.step + 1, epoch_step=state.epoch_step + 1, epoch_loss=state.epoch_loss + loss
+        )
+        throughput.steps += 1
+        throughput.examples += self._input.batch_length(state.epoch_step)
+        progress.update(
+            state.epoch * self._input.steps + state.epoch_step + 1,
+            f"epoch {state.epoch + 1}, loss {loss:.4f}, {throughput.examples_per_second:.1f} examples/s, "
+            f"input wait {throughput.input_wait:.1%}",
+        )
+        return stopping > 0
+
+    @property
+    def _checkpoint_is_due(self) -> bool:
+        return self._chief and time.monotonic() - self._saved_at >= 60 * self._config.checkpoint_minutes
+
+    def _stop(self) -> NoReturn:
+        if self._chief:
+            self._save(required=True)
+        raise Stopped
+
+    def _save(self, *, required: bool = False) -> None:
+        """Write a checkpoint of the position; one that cannot be written leaves those before it, and says so."""
+        try:
+            self._checkpoints.save_step(self._variables, self.state)
+        except OSError as error:
+            words = f"{self._run.root}: the checkpoint of step {self.state.step} cannot be written: {error.strerror or error}"
+            if required:
+                raise TagscaleError(f"{words}; the one of step {self._saved_step} stays") from error
+            print(f"warning: {words}; training goes on, and that of step {self._saved_step} stays", file=sys.stderr)
+        else:
+            self._saved_step = self.state.step
+        self._saved_at = time.monotonic()
+
+    def _end_epoch(self) -> None:
         state = self.state
-        if state.best is None or value > state.best:
-            state = dataclasses.replace(state, best=value, best_epoch=state.epoch)
-            if is_chief(self._strategy):
-                self._run.checkpoints.save(BEST_NAME, self._variables, state)
-        self.state, stalled = after_plateau(state, loss, self._config.plateau_epochs, self._config.validate_every)
-        if stalled:
-            self._optimizer.learning_rate.assign(self._optimizer.learning_rate * PLATEAU_FACTOR)
-        return {
+        epoch = self.throughput.since(self._epoch_began)
+        total = self._config.epochs * self._input.steps
+        fields: dict[str, Any] = {
+            "epoch": state.epoch + 1,
+            "step": state.step,
+            "loss": state.epoch_loss / state.epoch_step,
+            "learning_rate": learning_rate(self._config, state.step - 1, total, state.rate_factor),
+            "examples_per_second": round(epoch.examples_per_second, 3),
+            "input_wait": round(epoch.input_wait, 5),
+        }
+        ended = dataclasses.replace(state, epoch=state.epoch + 1, epoch_step=0, epoch_loss=0.0)
+        if ended.epoch % self._config.validate_every == 0 or ended.epoch == self._config.epochs:
+            began = time.monotonic()
+            ended, validated = self._validate(ended)
+            fields.update(validated, validation_seconds=round(time.monotonic() - began, 3))
+        fields["seconds"] = round(epoch.seconds, 3)
+        self.state = ended
+        if self._chief:
+            self._run.add_metrics(fields)
+            self._save()
+
+    def _validate(self, state: LoopState) -> tuple[LoopState, dict[str, float]]:
+        """Exact metrics of the validation split; keeps the best checkpoint and halves the rate on a plateau."""
+        config = self._config
+        with self._averaged_weights():
+            loss, metrics, _ = self._validation.run(self._stop_in_validation)
+            value = {"roc_auc": metrics.roc_auc_macro, "pr_auc": metrics.pr_auc_macro, "loss": -loss}[config.select_by]
+            if state.best is None or value > state.best:
+                better = dataclasses.replace(state, best=value, best_epoch=state.epoch)
+                state = better if self._keep_best(better) else state
+        state = after_plateau(state, loss, config.plateau_epochs, config.validate_every)
+        return state, {
             "validation_loss": loss,
             "validation_roc_auc": metrics.roc_auc_macro,
             "validation_pr_auc": metrics.pr_auc_macro,
         }
 
-    def _validation_scores(self) -> npt.NDArray[np.float32]:
-        """Scores of every validation track once; several workers score a share each."""
-        workers = self._strategy.num_replicas_in_sync // len(worker_replicas(self._strategy))
-        tracks = len(self._validation.tracks)
-        if workers == 1:
-            return self._scorer.scores(self._validation)
-        mine = np.arange(worker_index(self._strategy), tracks, workers)
-        scores = np.zeros_like(self._validation.tracks.targets)
-        scores[mine] = self._scorer.scores(self._validation, mine.tolist())
-        share = tf.constant(scores / len(worker_replicas(self._strategy)))
-        summed = self._strategy.run(
-            lambda value: tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value),
-            args=(share,),
-        )
-        result: npt.NDArray[np.float32] = self._strategy.experimental_local_results(summed)[0].numpy()
-        return result
+    def _keep_best(self, state: LoopState) -> bool:
+        if not self._chief:
+            return True
+        try:
+            self._checkpoints.save(BEST_NAME, self._variables, state)
+        except OSError as error:
+            words = error.strerror or error
+            print(f"warning: {self._run.root}: the best checkpoint cannot be written: {words}", file=sys.stderr)
+            return False
+        return True
 
+    def _stop_in_validation(self, _done: int) -> None:
+        """Validation counts as not begun: a run that goes on takes it from its start."""
+        if self._stop_requested():
+            raise _StopInValidationError
 
-def after_plateau(state: LoopState, loss: float, patience: int, epochs: int) -> tuple[LoopState, bool]:
-    """Count the epochs without a better validation loss.
-
-    Args:
-        state: before this validation.
-        loss: of this validation.
-        patience: epochs without a better one after which the learning rate is to be reduced.
-        epochs: since the validation before.
-
-    Returns:
-        The new state, and True if the patience is over; counting starts again then.
-    """
-    if state.plateau_best is None or loss < state.plateau_best:
-        return dataclasses.replace(state, plateau_best=loss, plateau_wait=0), False
-    wait = state.plateau_wait + epochs
-    if wait < patience:
-        return dataclasses.replace(state, plateau_wait=wait), False
-    return dataclasses.replace(state, plateau_wait=0), True
-
-
-def build_model(config: TrainConfig, tags: int, spec: FeatureSpec) -> keras.Model:
-    """The tagger that a configuration describes, over some features, with its initial weights."""
-    sizes = {"mels": spec.mels} if isinstance(spec, LogMelSpec) else {}
-    return build_tagger(
-        config.model, tags=tags, patch=config.patch, seed=config.seed, dtype_policy=config.precision, **sizes
-    )
-
-
-def _make_optimizer(config: TrainConfig) -> Any:
-    adam = keras.optimizers.Adam(learning_rate=config.learning_rate)
-    return keras.optimizers.LossScaleOptimizer(adam) if config.precision == "mixed_float16" else adam
+    @contextlib.contextmanager
+    def _averaged_weights(self) -> Iterator[None]:
+        """Put the moving average of the weights in their place for a while."""
+        if not self._config.ema:
+            yield
+            return
+        weights = self._model.trainable_variables
+        own = [tf.identity(weight) for weight in weights]
+        self._optimizer.finalize_variable_values(weights)
+        try:
+            yield
+        finally:
+            for weight, value in zip(weights, own, strict=True):
+                weight.assign(value)

@@ -1,7 +1,8 @@
-"""The two losses, per track and tag, with unknown targets left out."""
+"""The two losses, per track and tag, with unknown targets left out: of a training step, and of whole tracks."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Literal
 
 import numpy as np
@@ -20,27 +21,60 @@ def resolve_loss(asked: Loss, values: str) -> LossKind:
     return asked
 
 
-def summed_loss(kind: LossKind, targets: Any, logits: Any) -> Any:
-    """Sum of the loss over tracks and tags whose target is known.
+@dataclasses.dataclass(frozen=True)
+class TrainingLoss:
+    """The loss of a step.
+
+    Attributes:
+        kind: which loss.
+        label_smoothing: share of each target that is drawn to one half.
+        positive_weights: float32 [tags], what a target of 1 weighs; None for 1.
+        negative_weights: float32 [tags], what a target of 0 weighs; one between lies between.
+    """
+
+    kind: LossKind
+    label_smoothing: float = 0.0
+    positive_weights: npt.NDArray[np.float32] | None = None
+    negative_weights: npt.NDArray[np.float32] | None = None
+
+    def summed(self, targets: Any, weights: Any, logits: Any) -> Any:
+        """Sum of the weighted loss over tracks and tags.
+
+        Args:
+            targets: float32 [batch, tags] in [0, 1].
+            weights: float32 [batch, tags]; 0 is unknown.
+            logits: float32 [batch, tags].
+
+        Returns:
+            A scalar; the caller divides it by the number of known targets of the global batch.
+        """
+        if self.positive_weights is not None and self.negative_weights is not None:
+            weights = weights * (targets * self.positive_weights + (1.0 - targets) * self.negative_weights)
+        if self.label_smoothing:
+            targets = targets * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
+        if self.kind == "mse":
+            each = tf.square(tf.sigmoid(logits) - targets)
+        else:
+            # The sigmoid cross-entropy. TensorFlow's own operation is the same sum, but its gradient adds three
+            # tensors in the order in which they come ready, so that two runs of one seed would differ in their last
+            # bits.
+            each = tf.math.softplus(logits) - targets * logits
+        return tf.reduce_sum(weights * each)
+
+
+def balanced_weights(targets: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Weights under which the positives of a tag weigh as much as its negatives, and both as much as before.
 
     Args:
-        kind: which loss.
-        targets: float32 [batch, tags] in [0, 1]; NaN is unknown.
-        logits: float32 [batch, tags].
+        targets: float32 [tracks, tags] in [0, 1] of the training split; NaN is unknown.
 
     Returns:
-        A scalar; the caller divides it by the number of known targets of the global batch.
+        What a positive and what a negative weighs, float32 [tags] each. One track is added on either side, so that a
+        tag without a positive or without a negative has finite weights.
     """
-    known = tf.math.is_finite(targets)
-    # Replaced before the loss, not after: the gradient of a NaN times zero is a NaN.
-    safe = tf.where(known, targets, 0.0)
-    if kind == "mse":
-        each = tf.square(tf.sigmoid(logits) - safe)
-    else:
-        # The sigmoid cross-entropy. TensorFlow's own operation is the same sum, but its gradient adds three tensors in
-        # the order in which they come ready, so that two runs of one seed would differ in their last bits.
-        each = tf.math.softplus(logits) - safe * logits
-    return tf.reduce_sum(tf.where(known, each, 0.0))
+    known = np.count_nonzero(~np.isnan(targets), axis=0)
+    share = (np.nansum(targets, axis=0, dtype=np.float64) + 1) / (known + 2)
+    return (0.5 / share).astype(np.float32), (0.5 / (1 - share)).astype(np.float32)
 
 
 def mean_loss(kind: LossKind, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.floating[Any]]) -> float:

@@ -45,8 +45,6 @@ def cut(values: npt.NDArray[Any], start: int, patch: int) -> npt.NDArray[Any]:
     return padded
 
 
-def random_start(length: int, patch: int, seed: tuple[int, ...]) -> int:
-    """Where a random patch starts: a function of `seed` alone, such as (seed, epoch, track)."""
-    if length <= patch:
-        return 0
-    return int(np.random.Generator(np.random.Philox(np.random.SeedSequence(seed))).integers(length - patch + 1))
+def start_at(length: int, patch: int, crop: float) -> int:
+    """Where a patch starts, for a `crop` in [0, 1): 0 at the track's beginning, towards 1 at the last that fits."""
+    return int(crop * (max(length - patch, 0) + 1))

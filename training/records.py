@@ -1,9 +1,9 @@
-"""Read one track's record by its place in the payload, checked: size, checksum, id and shape."""
+"""Read tracks' records by their places in the payloads, checked: size, checksum, id and shape."""
 
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,19 @@ import numpy.typing as npt
 
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError
-from schemas.examples import decode_example
+from schemas.examples import EXAMPLE_DTYPES, around_values, decode_example, value_count
 from schemas.features import INT16_SCALE, LogMelSpec
-from schemas.storage import read_range
-from schemas.tfrecord import unframe
+from schemas.storage import is_remote, read_range
+from schemas.tfrecord import FOOTER_BYTES, HEADER_BYTES, OVERHEAD_BYTES, record_footer, record_header, unframe
 from training.labels import LabelledTracks
 from training.staging import Payload, Stage
 
 _READERS = 16  # done marks that are read side by side: in a bucket each one costs a round trip
+
+# A patch is read alone where that saves as many bytes of the record: more in a store, where each of its three reads
+# is a round trip. Below it the whole record is read, whose checksum then holds too.
+SAVED_BYTES = 1 << 20  # 1 MiB
+SAVED_BYTES_REMOTE = 4 << 20  # 4 MiB
 
 
 class TrackRecords:
@@ -39,6 +44,8 @@ class TrackRecords:
     def __init__(self, dataset: Dataset, tracks: LabelledTracks, stage: Stage | None = None) -> None:
         self.spec = tracks.spec
         self.tracks = tracks
+        self._row = tracks.spec.mels if isinstance(tracks.spec, LogMelSpec) else None
+        self._dtype = EXAMPLE_DTYPES[self.spec.family]
         needed = sorted(set(zip(tracks.generation.tolist(), tracks.shard.tolist(), strict=True)))
         with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
             payloads = dict(
@@ -70,19 +77,89 @@ class TrackRecords:
         Raises:
             DatasetError: the bytes there are not this track's whole record.
         """
+        uri, offset, length = self._place(number)
+        where = f"{uri} at byte {offset}"
+        payload = _payload(uri, offset, length, where)
+        count, before, after = self._frame(number)
+        if count is not None and payload.startswith(before) and payload.endswith(after):
+            values = np.frombuffer(payload, self._dtype, offset=len(before), count=self._size(count))
+            return values if self._row is None else values.reshape(count, self._row)
+        # Not the bytes that this project writes: protobuf says what it is instead.
+        track_id, values = decode_example(self.spec.family, payload, where=where)
+        if track_id != self.tracks.track_ids[number]:
+            raise DatasetError(f"{where}: expected track {self.tracks.track_ids[number]!r}, found {track_id!r}")
+        if self._row is not None and values.shape[1] != self._row:
+            raise DatasetError(f"{where}: expected {self._row} mel bands, found {values.shape[1]}")
+        return values
+
+    def read_patch(self, number: int, patch: int, start_of: Callable[[int], int]) -> npt.NDArray[Any]:
+        """A part of the feature of track `number`, [patch(, mels)] or fewer where the track ends sooner.
+
+        Of a long record only the patch is read, with the record's own head and the track's id; its checksum, which
+        covers all of it, is then left to `pipeline.run verify --deep`.
+
+        Args:
+            number: of the track.
+            patch: frames or samples.
+            start_of: given the track's frames or samples, where the patch starts.
+
+        Raises:
+            DatasetError: the bytes there are not this track's record.
+        """
+        uri, offset, length = self._place(number)
+        count, before, after = self._frame(number)
+        row_bytes = self._size(1) * self._dtype.itemsize
+        saved = length - patch * row_bytes
+        if count is None or saved < (SAVED_BYTES_REMOTE if is_remote(uri) else SAVED_BYTES):
+            values = self.read(number)
+            start = start_of(len(values))
+            return values[start : start + patch]
+        head = record_header(length - OVERHEAD_BYTES) + before
+        if (
+            read_range(uri, offset, len(head)) != head
+            or read_range(uri, offset + length - FOOTER_BYTES - len(after), len(after)) != after
+        ):
+            self.read(number)  # says what is there instead
+            raise DatasetError(f"{uri} at byte {offset}: not the record of {self.tracks.track_ids[number]!r}")
+        start = start_of(count)
+        rows = min(patch, count - start)
+        data = read_range(uri, offset + len(head) + start * row_bytes, rows * row_bytes)
+        if len(data) != rows * row_bytes:
+            raise DatasetError(f"{uri}: expected {rows * row_bytes} bytes of a record, received {len(data)}")
+        values = np.frombuffer(data, self._dtype)
+        return values if self._row is None else values.reshape(rows, self._row)
+
+    def _place(self, number: int) -> tuple[str, int, int]:
         tracks = self.tracks
         uri, _ = self._payloads[int(tracks.generation[number]), int(tracks.shard[number])]
         if self._stage is not None:
             uri = self._stage.place_of(uri)
-        offset, length = int(tracks.offset[number]), int(tracks.length[number])
-        where = f"{uri} at byte {offset}"
-        payload = unframe(read_range(uri, offset, length), where=where)
-        track_id, values = decode_example(self.spec.family, payload, where=where)
-        if track_id != tracks.track_ids[number]:
-            raise DatasetError(f"{where}: expected track {tracks.track_ids[number]!r}, found {track_id!r}")
-        if isinstance(self.spec, LogMelSpec) and values.shape[1] != self.spec.mels:
-            raise DatasetError(f"{where}: expected {self.spec.mels} mel bands, found {values.shape[1]}")
-        return values
+        return uri, int(tracks.offset[number]), int(tracks.length[number])
+
+    def _frame(self, number: int) -> tuple[int | None, bytes, bytes]:
+        """Frames or samples of a track by the size of its record, and what stands before and after its values."""
+        track_id = self.tracks.track_ids[number]
+        row_bytes = self._size(1) * self._dtype.itemsize
+        payload_bytes = int(self.tracks.length[number]) - OVERHEAD_BYTES
+        count = value_count(self.spec.family, len(track_id.encode()), payload_bytes, row_bytes)
+        if count is None:
+            return None, b"", b""
+        return count, *around_values(self.spec.family, track_id, count, count * row_bytes)
+
+    def _size(self, rows: int) -> int:
+        return rows * (self._row or 1)
+
+
+def _payload(uri: str, offset: int, length: int, where: str) -> bytes:
+    """A record's payload, checked. From a disk it is read alone, which saves a copy of it."""
+    if is_remote(uri) or length < OVERHEAD_BYTES:
+        return unframe(read_range(uri, offset, length), where=where)
+    header = read_range(uri, offset, HEADER_BYTES)
+    payload = read_range(uri, offset + HEADER_BYTES, length - OVERHEAD_BYTES)
+    footer = read_range(uri, offset + length - FOOTER_BYTES, FOOTER_BYTES)
+    if header != record_header(len(payload)) or footer != record_footer(payload):
+        return unframe(header + payload + footer, where=where)  # says what is wrong
+    return payload
 
 
 def as_float(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -18,6 +18,7 @@ import click  # noqa: E402
 from schemas.commandline import run_command  # noqa: E402
 from schemas.errors import EXIT_USER_INPUT  # noqa: E402
 from training.tensorflow_import import import_tensorflow  # noqa: E402
+from training.train_options import train_options  # noqa: E402
 
 SHOWN_TAGS = 5  # highest scores printed per file
 STAGE_HELP = "Folder on a local disk that features are copied to ahead of use [default: read where they lie]."
@@ -29,53 +30,28 @@ def cli() -> None:
 
 
 @cli.command("train")
-@click.option("--dataset", help="Folder of the dataset.")
-@click.option("--label-set", help="NAME for the newest version, NAME@HASH for a certain one.")
-@click.option("--frontend", type=click.Choice(["spectrogram", "waveform"]))
-@click.option("--features", help="Derived features by their name, such as logmel-… [default: those that were built].")
 @click.option("--out", required=True, help="Folder of the run, new or begun before.")
 @click.option("--config", help="YAML file, or the config.json of a run; options given here go over it.")
-@click.option("--strategy", type=click.Choice(["auto", "single", "mirrored", "multi-worker", "tpu"]))
-@click.option("--precision", type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]))
-@click.option("--patch-seconds", type=float, help="Length of a training patch [default: 15].")
-@click.option("--epochs", type=int, help="Passes over the training split [default: 100].")
-@click.option("--batch-size", type=int, help="Tracks of a global batch [default: 32].")
-@click.option("--seed", type=int, help="Of weights, order, crops and dropout [default: 0].")
-@click.option("--learning-rate", type=float, help="Of Adam [default: 0.001].")
-@click.option("--plateau-epochs", type=int, help="Halve the rate after as many without a better loss [default: 75].")
-@click.option("--stop-epochs", type=int, help="Stop after as many without a better result [default: 0, never].")
-@click.option("--select-by", type=click.Choice(["roc_auc", "pr_auc", "loss"]), help="Best checkpoint [default: loss].")
-@click.option("--validate-every", type=int, help="Epochs between validations [default: 1].")
-@click.option("--loss", type=click.Choice(["auto", "cross-entropy", "mse"]), help="[default: auto].")
-@click.option("--num-filt", type=int, help="Filters of the spectrogram front-end's narrowest branch [default: 16].")
-@click.option("--dense-units", type=int, help="[default: 500].")
-@click.option("--waveform-layers", type=click.Choice(["7", "9"]), help="[default: 7].")
-@click.option("--residual-batch-norm", type=click.Choice(["scalar", "per_channel"]), help="[default: scalar].")
-@click.option("--dropout", type=float, help="Before each dense layer [default: 0.5].")
-@click.option("--l2", type=float, help="Weight decay of the kernels [default: 1e-5].")
-@click.option("--batch-norm-momentum", type=float, help="Less for a run of few hundred steps [default: 0.99].")
-@click.option("--synchronized-batch-norm", is_flag=True, default=None, help="Batch statistics over all replicas.")
 @click.option("--stage", help=STAGE_HELP)
-def train_command(
-    out: str, config: str | None, waveform_layers: str | None, stage: str | None, **options: object
-) -> None:
+@train_options
+def train_command(out: str, config: str | None, stage: str | None, **options: object) -> None:
     """Train a tagger. The same command on a run that was stopped resumes it."""
     from training.config import resolve_config
 
-    resolved = resolve_config(config, {"waveform_layers": waveform_layers and int(waveform_layers), **options})
+    resolved = resolve_config(config, options)
     import_tensorflow()
-    from training.loop import train
+    from training.train import train
 
     summary = train(resolved, out, stage=stage)
     state = summary.state
     took = (
-        f"{summary.trained_epochs} epochs in {summary.seconds:.0f} s"
-        if summary.trained_epochs
+        f"{summary.trained_steps:,} steps in {summary.seconds:.0f} s, {summary.examples_per_second:.1f} examples/s, "
+        f"{summary.input_wait:.1%} of the time waiting for data"
+        if summary.trained_steps
         else "nothing left to do"
     )
-    print(
-        f"{out}: {took}; {state.epoch} epochs over {summary.tracks:,} tracks in all, best at epoch {state.best_epoch}"
-    )
+    print(f"{out}: {took}")
+    print(f"  {state.epoch} epochs over {summary.tracks:,} tracks in all, best at epoch {state.best_epoch}")
     if summary.removed:
         print(f"  {summary.removed:,} labelled tracks were left out: they were removed from the dataset")
     print(f"next: python training/run.py evaluate --run {out}")

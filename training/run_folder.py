@@ -20,7 +20,7 @@ CONFIG_NAME = "config.json"
 FORMAT = 1
 
 # What a resumed run may change: how long it goes on, on what it runs, and where the dataset lies now.
-CHANGEABLE = ("epochs", "strategy", "dataset")
+CHANGEABLE = ("epochs", "strategy", "dataset", "checkpoint_minutes", "keep_checkpoints")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +41,13 @@ class RunFolder:
     def metrics(self) -> str:
         return join(self.root, "metrics.jsonl")
 
+    def checkpoints(self, kept: int = 2) -> Checkpoints:
+        """The run's checkpoints, of which the newest `kept` stay beside the best."""
+        return Checkpoints(join(self.root, "checkpoints"), kept)
+
     @property
-    def checkpoints(self) -> Checkpoints:
-        return Checkpoints(join(self.root, "checkpoints"))
+    def environment(self) -> str:
+        return join(self.root, "environment.json")
 
     def evaluation(self, name: str) -> str:
         return join(self.root, "evaluation", name)
@@ -68,7 +72,8 @@ class RunFolder:
             differences = [
                 f"{name}: {before[name]} -> {now[name]}"
                 for name in now
-                if name not in CHANGEABLE and before[name] != now[name]
+                if before[name] != now[name]
+                and (name not in CHANGEABLE or (name == "epochs" and config.schedule == "cosine"))
             ]
             if differences:
                 raise UserError(

@@ -10,9 +10,9 @@ from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import FeatureSpec
 from schemas.label_version import LabelVersion, open_labels
+from training.build_model import build_model, features_of
 from training.checkpoints import BEST_NAME, LoopState, model_variables
 from training.config import TrainConfig
-from training.loop import build_model, features_of
 from training.run_folder import RunFolder
 
 
@@ -48,7 +48,7 @@ def open_run(root: str) -> TrainedRun:
     """
     folder = RunFolder(root)
     config = folder.read_config()
-    checkpoints = folder.checkpoints
+    checkpoints = folder.checkpoints()
     if not checkpoints.has_best():
         raise UserError(f"{root}: has no validated epoch yet; run the same `training/run.py train` command again")
     dataset = Dataset.open(config.dataset)

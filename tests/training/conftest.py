@@ -94,7 +94,7 @@ def small_config(small_dataset: SmallDataset):
 @pytest.fixture(scope="session")
 def small_run(small_config, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A finished run of `small_config`; tests only read it."""
-    from training.loop import train
+    from training.train import train
 
     out = str(tmp_path_factory.mktemp("run") / "run")
     train(small_config, out)

@@ -17,13 +17,13 @@ def _variables(value: float) -> dict[str, keras.Variable]:
 def test_the_newest_checkpoint_comes_back_with_its_state(tmp_path: Path) -> None:
     checkpoints = Checkpoints(str(tmp_path))
     for epoch in range(1, 5):
-        checkpoints.save_epoch(_variables(epoch), LoopState(epoch=epoch, step=10 * epoch, best=0.5, best_epoch=2))
+        checkpoints.save_step(_variables(epoch), LoopState(epoch=epoch, step=10 * epoch, best=0.5, best_epoch=2))
     variables = _variables(0)
     state = checkpoints.newest(variables)
     assert state == LoopState(epoch=4, step=40, best=0.5, best_epoch=2)
     assert variables["a"].numpy().tolist() == [4, 4, 4]
     assert int(variables["b"].numpy()) == 4
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-000003", "epoch-000004"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000030", "step-000000040"]
 
 
 def test_without_a_checkpoint_there_is_no_state(tmp_path: Path) -> None:
@@ -35,8 +35,8 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before_loudly(
 ) -> None:
     checkpoints = Checkpoints(str(tmp_path))
     for epoch in (1, 2):
-        checkpoints.save_epoch(_variables(epoch), LoopState(epoch=epoch))
-    torn = next((tmp_path / "epoch-000002").glob("*.npz"))
+        checkpoints.save_step(_variables(epoch), LoopState(epoch=epoch, step=epoch))
+    torn = next((tmp_path / "step-000000002").glob("*.npz"))
     torn.write_bytes(torn.read_bytes()[:-7])
     variables = _variables(0)
     state = checkpoints.newest(variables)

@@ -18,9 +18,9 @@ from training.config import TrainConfig
 from training.evaluate import evaluate
 from training.export import export
 from training.labels import labelled_tracks
-from training.loop import train
 from training.records import TrackRecords, as_float
 from training.scoring import TrackScorer
+from training.train import train
 from training.trained import open_run
 
 

@@ -24,7 +24,7 @@ def records(small_dataset: SmallDataset) -> TrackRecords:
     )
 
 
-def _elements(source: TrainingInput, **options: object) -> list[tuple[np.ndarray, np.ndarray, float]]:
+def _elements(source: TrainingInput, **options: object) -> list[tuple[np.ndarray, ...]]:
     return [tuple(part.numpy() for part in element) for element in source.dataset(0, **options)]
 
 
@@ -47,23 +47,23 @@ def test_a_long_order_stays_near_its_shards_and_mixes_them(records: TrackRecords
     assert len(set(shards[:32])) > 8
 
 
-def test_a_last_batch_smaller_than_the_replicas_joins_the_one_before() -> None:
-    assert [len(batch) for batch in epoch_batches(np.arange(20), 8, 2)] == [8, 8, 4]
-    assert [len(batch) for batch in epoch_batches(np.arange(17), 8, 2)] == [8, 9]
-    assert [len(batch) for batch in epoch_batches(np.arange(17), 8, 1)] == [8, 8, 1]
-    assert [len(batch) for batch in epoch_batches(np.arange(3), 8, 4)] == [3]
+def test_an_epoch_is_cut_into_equal_batches_that_together_hold_each_track_once() -> None:
+    for tracks, sizes in ((20, [7, 7, 6]), (17, [6, 6, 5]), (16, [8, 8]), (3, [3])):
+        batches = epoch_batches(np.arange(tracks), 8)
+        assert [len(batch) for batch in batches] == sizes
+        assert np.concatenate(batches).tolist() == list(range(tracks))
 
 
 def test_patches_are_cut_from_their_own_track_and_repeat_bit_for_bit(records: TrackRecords) -> None:
     patch = patch_length(1.0, "spectrogram")
     first, again = (_elements(TrainingInput(records, patch, 8, seed=5)) for _ in range(2))
     order = epoch_order(records.tracks, 5, 0)
-    assert sum(len(targets) for _, targets, _ in first) == len(order)
-    for (patches, targets, known), (patches_again, _, _) in zip(first, again, strict=True):
+    assert sum(len(targets) for _, targets, _, _ in first) == len(order)
+    for (patches, targets, weights, known), (patches_again, *_) in zip(first, again, strict=True):
         assert patches.tobytes() == patches_again.tobytes()
-        assert known == targets.size
+        assert known == weights.sum() == targets.size
     tracks = iter(order)
-    for patches, targets, _ in first:
+    for patches, targets, _, _ in first:
         for cut, target in zip(patches, targets, strict=True):
             track = int(next(tracks))
             whole = as_float(records.read(track))
@@ -78,9 +78,9 @@ def test_replicas_share_each_global_batch_without_overlap(records: TrackRecords)
     parts = _elements(source, replicas=2)
     only_second = _elements(source, replicas=2, mine=range(1, 2))
     assert len(parts) == 2 * len(whole)
-    for step, (patches, _, known) in enumerate(whole):
+    for step, (patches, _, _, known) in enumerate(whole):
         assert np.array_equal(np.concatenate([parts[2 * step][0], parts[2 * step + 1][0]]), patches)
-        assert parts[2 * step][2] == parts[2 * step + 1][2] == known
+        assert parts[2 * step][3] == parts[2 * step + 1][3] == known
         assert np.array_equal(only_second[step][0], parts[2 * step + 1][0])
 
 

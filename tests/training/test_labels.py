@@ -125,7 +125,7 @@ def test_a_removal_names_the_runs_that_held_its_tracks(
     import dataclasses
 
     from pipeline.removal.remove import remove
-    from training.loop import train
+    from training.train import train
 
     copy = small_dataset.copy(tmp_path / "copy")
     run = str(tmp_path / "run")
@@ -141,7 +141,7 @@ def test_an_evaluation_leaves_out_what_was_removed_since_and_says_so(
 
     from pipeline.removal.remove import remove
     from training.evaluate import evaluate
-    from training.loop import train
+    from training.train import train
 
     copy = small_dataset.copy(tmp_path / "copy")
     run = str(tmp_path / "run")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import UserError
-from training.patches import cut, patch_length, patch_starts, random_start
+from training.patches import cut, patch_length, patch_starts, start_at
 
 
 def test_fifteen_seconds_are_938_frames_or_240000_samples() -> None:
@@ -34,11 +34,10 @@ def test_a_short_track_is_padded_with_zeros() -> None:
     assert patch.tolist() == [[1, 1], [1, 1], [1, 1], [0, 0], [0, 0]]
 
 
-def test_random_starts_repeat_with_their_seed_and_reach_both_ends() -> None:
-    starts = [random_start(13, 10, (0, 2, epoch, 7)) for epoch in range(200)]
-    assert starts == [random_start(13, 10, (0, 2, epoch, 7)) for epoch in range(200)]
-    assert set(starts) == {0, 1, 2, 3}
-    assert random_start(5, 10, (0,)) == 0
+def test_a_crop_reaches_both_ends_of_a_track_evenly() -> None:
+    starts = [start_at(13, 10, crop) for crop in np.arange(0, 1, 0.125)]
+    assert starts == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert start_at(5, 10, 0.99) == 0
 
 
 def test_a_patch_of_no_length_is_refused() -> None:

@@ -17,9 +17,9 @@ from schemas.errors import UserError
 from tests.training.conftest import TAGS, SmallDataset
 from training.config import TrainConfig
 from training.export import export
-from training.loop import train
 from training.records import TrackRecords, as_float
 from training.scoring import TrackScorer
+from training.train import train
 from training.trained import TrainedRun, open_run
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +22,10 @@ ROOT = Path(__file__).parents[2]
 
 # With synchronized batch norm and no dropout the strategies must agree: what they draw and count is the same.
 OPTIONS = (
-    "--label-set small --frontend spectrogram --patch-seconds 1 --epochs 2 --batch-size 8 --num-filt 1 "
-    "--dense-units 16 --dropout 0 --synchronized-batch-norm"
+    "--label-set small --frontend spectrogram --patch-seconds 1 --num-filt 1 --dense-units 16 --dropout 0 "
+    "--synchronized-batch-norm"
 ).split()
+A_FEW_STEPS = "--epochs 4 --batch-size 14".split()
 
 TWO_CPUS = (
     "import sys, runpy, tensorflow as tf\n"
@@ -31,8 +36,8 @@ TWO_CPUS = (
 )
 
 
-def _command(dataset: SmallDataset, out: Path, strategy: str) -> list[str]:
-    arguments = ["train", "--dataset", dataset.root, "--strategy", strategy, "--out", str(out), *OPTIONS]
+def _command(dataset: SmallDataset, out: Path, strategy: str, options: list[str] = A_FEW_STEPS) -> list[str]:
+    arguments = ["train", "--dataset", dataset.root, "--strategy", strategy, "--out", str(out), *OPTIONS, *options]
     if strategy == "mirrored":
         return [sys.executable, "-c", TWO_CPUS, "training/run.py", *arguments]
     return [sys.executable, "training/run.py", *arguments]
@@ -50,7 +55,7 @@ def _assert_same_run(one: Path, other: Path) -> None:
     for epoch, (first, second) in enumerate(zip(_lines(one), _lines(other), strict=True)):
         for name in ("loss", "validation_loss"):
             assert first[name] == pytest.approx(second[name], rel=5e-3 if epoch else 1e-4)
-    (first_file,), (second_file,) = ((run / "checkpoints" / "epoch-000002").glob("*.npz") for run in (one, other))
+    (first_file,), (second_file,) = ((run / "checkpoints" / "step-000000004").glob("*.npz") for run in (one, other))
     with np.load(first_file) as first_arrays, np.load(second_file) as second_arrays:
         assert sorted(first_arrays) == sorted(second_arrays)
         weights = [name for name in first_arrays if name.startswith("model/") and "moving" not in name]
@@ -82,19 +87,18 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-@pytest.mark.slow
-def test_two_worker_processes_train_as_one_device_does(
-    small_dataset: SmallDataset, single: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "run"
+@contextlib.contextmanager
+def _two_workers(
+    dataset: SmallDataset, out: Path, logs: Path, options: list[str]
+) -> Iterator[list[subprocess.Popen[bytes]]]:
     cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
     workers = []
     for index in range(2):
         config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
-        with open(tmp_path / f"worker-{index}.log", "w") as log:
+        with open(logs / f"worker-{index}.log", "w") as log:
             workers.append(
                 subprocess.Popen(
-                    _command(small_dataset, out, "multi-worker"),
+                    _command(dataset, out, "multi-worker", options),
                     cwd=ROOT,
                     env={**os.environ, "TF_CONFIG": config},
                     stdout=log,
@@ -102,13 +106,93 @@ def test_two_worker_processes_train_as_one_device_does(
                 )
             )
     try:
-        codes = [worker.wait(timeout=300) for worker in workers]
+        yield workers
     finally:
         for worker in workers:
             worker.kill()
+            worker.wait()
+
+
+def _wait_for(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 240
+    while not reached() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_two_worker_processes_train_as_one_device_does_and_one_goes_on_alone(
+    small_dataset: SmallDataset, single: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    with _two_workers(small_dataset, out, tmp_path, A_FEW_STEPS) as workers:
+        codes = [worker.wait(timeout=300) for worker in workers]
     logs = "\n".join((tmp_path / f"worker-{index}.log").read_text()[-2000:] for index in range(2))
     assert codes == [0, 0], logs
     _assert_same_run(single, out)
+    longer = ["--epochs", "5", "--batch-size", "14"]
+    subprocess.run(_command(small_dataset, out, "single", longer), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    assert [line["epoch"] for line in _lines(out)] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
+def test_the_others_end_with_clear_words_when_a_worker_is_killed(
+    small_dataset: SmallDataset, tmp_path: Path, killed: int
+) -> None:
+    out = tmp_path / "run"
+    with _two_workers(small_dataset, out, tmp_path, ["--epochs", "9999", "--batch-size", "8"]) as workers:
+        _wait_for((out / "metrics.jsonl").exists)
+        workers[killed].kill()
+        assert workers[1 - killed].wait(timeout=60) == 1
+    last = (tmp_path / f"worker-{1 - killed}.log").read_text().splitlines()[-1]
+    assert last.startswith("error: another worker is gone or cannot be reached; start the same command again on every")
+
+
+@pytest.mark.slow
+def test_a_stopped_worker_stops_all_at_the_same_step_with_the_position_saved(
+    small_dataset: SmallDataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    endless = ["--epochs", "9999", "--batch-size", "4", "--validate-every", "9999", "--checkpoint-minutes", "99"]
+    with _two_workers(small_dataset, out, tmp_path, endless) as workers:
+        _wait_for((out / "metrics.jsonl").exists)
+        workers[1].send_signal(signal.SIGTERM)
+        codes = [worker.wait(timeout=60) for worker in workers]
+    logs = "\n".join((tmp_path / f"worker-{index}.log").read_text()[-2000:] for index in range(2))
+    assert codes == [75, 75], logs
+    newest = sorted(out.glob("checkpoints/step-*/state.json"))[-1]
+    state = json.loads(newest.read_text())["state"]
+    assert state["step"] == 4 * state["epoch"] + state["epoch_step"]
+    assert state["step"] > 4 * len(_lines(out)) or state["epoch_step"] == 0
+
+
+@pytest.mark.slow
+def test_workers_that_were_started_differently_say_so(small_dataset: SmallDataset, tmp_path: Path) -> None:
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
+    workers = []
+    for index in range(2):
+        config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        command = [*_command(small_dataset, tmp_path / "run", "multi-worker"), "--seed", str(index)]
+        workers.append(
+            subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, "TF_CONFIG": config}, stderr=subprocess.PIPE, text=True
+            )
+        )
+    ended = [worker.communicate(timeout=240)[1].splitlines()[-1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [2, 2]
+    assert all(line.startswith("error: the workers' configurations differ; start the same command") for line in ended)
+
+
+@pytest.mark.slow
+def test_a_batch_that_the_replicas_cannot_share_is_refused_with_sizes_that_fit(
+    small_dataset: SmallDataset, tmp_path: Path
+) -> None:
+    command = _command(small_dataset, tmp_path / "run", "mirrored", ["--batch-size", "7"])
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1] == (
+        "error: --batch-size 7: expected a multiple of the 2 replicas; 6 or 8 would be one"
+    )
 
 
 @pytest.mark.slow

@@ -44,17 +44,20 @@ class ModelConfig:
             normalises by, so a run of few hundred steps wants less than the usual 0.99.
         synchronized_batch_norm: Take the statistics of batch norm over all replicas. Turn it on where a
             replica sees few examples; it costs a reduction per layer and step.
+        normalize_input: Begin with a layer that brings each mel band, or the waveform, to mean 0 and deviation 1
+            by statistics that it is given (`training.models.input_normalization`).
     """
 
     frontend: Frontend
     num_filt: int = 16
     dense_units: int = 500
-    waveform_layers: int = 7
+    waveform_layers: Literal[7, 9] = 7
     residual_batch_norm: ResidualBatchNorm = "scalar"
     dropout: float = 0.5
     l2: float = 1e-5
     batch_norm_momentum: float = 0.99
     synchronized_batch_norm: bool = False
+    normalize_input: bool = False
 
     def __post_init__(self) -> None:
         _require_one_of("frontend", self.frontend, get_args(Frontend))
@@ -70,9 +73,9 @@ class ModelConfig:
             raise ValueError(
                 f"Expected batch_norm_momentum to be a number in (0, 1). Received: {self.batch_norm_momentum!r}"
             )
-        if not isinstance(self.synchronized_batch_norm, bool):
-            received = repr(self.synchronized_batch_norm)
-            raise ValueError(f"Expected synchronized_batch_norm to be True or False. Received: {received}")
+        for name in ("synchronized_batch_norm", "normalize_input"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"Expected {name} to be True or False. Received: {getattr(self, name)!r}")
 
 
 def least_patch(config: ModelConfig) -> int:

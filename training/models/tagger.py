@@ -10,6 +10,7 @@ from training.models.backend import convolutional_backend, pooled_head
 from training.models.blocks import Blocks
 from training.models.config import ModelConfig, least_patch, require_positive
 from training.models.dropout import set_dropout_step
+from training.models.input_normalization import InputNormalization
 from training.models.spectrogram import spectrogram_frontend
 from training.models.waveform import waveform_frontend
 
@@ -67,10 +68,12 @@ def build_tagger(
         if mels < LEAST_MELS:
             raise ValueError(f"Expected mels to be at least {LEAST_MELS}. Received: {mels}")
         inputs = keras.Input((patch, mels), dtype="float32", name="logmel")
-        channels = spectrogram_frontend(inputs, blocks, num_filt=config.num_filt)
+        signal = InputNormalization(bands=mels, name="normalized")(inputs) if config.normalize_input else inputs
+        channels = spectrogram_frontend(signal, blocks, num_filt=config.num_filt)
     else:
         inputs = keras.Input((patch,), dtype="float32", name="waveform")
-        channels = waveform_frontend(inputs, blocks, layers=config.waveform_layers)
+        signal = InputNormalization(bands=1, name="normalized")(inputs) if config.normalize_input else inputs
+        channels = waveform_frontend(signal, blocks, layers=config.waveform_layers)
     steps = convolutional_backend(channels, blocks, residual_batch_norm=config.residual_batch_norm)
     logits, embedding = pooled_head(
         steps,

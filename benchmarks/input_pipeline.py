@@ -1,0 +1,163 @@
+"""What reading patches for training costs, beside a bare read of the same TFRecords: python -m benchmarks.input_pipeline
+
+Records of 30 s and of 4 minutes, of both families, from the page cache, as a staged copy of a bucket is read too; and
+what a user would otherwise write with tf.data: read, shuffle, parse, crop, batch. Each figure is the most tracks per second of
+several passes over all tracks, the three ways taking turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from benchmarks.results import write_results
+from schemas.features import Family, LogMelSpec
+from training.tensorflow_import import import_tensorflow
+
+PASSES = 5
+BATCH_SIZE = 32
+PATCH_SECONDS = 15.0
+TRACKS = {30: 384, 240: 96}  # by their seconds
+SAMPLE_RATE = 16_000  # nothing is left to resample
+TAGS = 50
+
+
+def write_dataset(folder: Path, seconds: int, tracks: int) -> str:
+    """Noise, built and labelled by the pipeline; returns the dataset's folder."""
+    from pipeline.build.build import build
+    from pipeline.build.options import BuildOptions
+    from pipeline.labels.overlay import lay_labels
+    from pipeline.labels.splits import DEFAULT_SPLIT, SplitMethod, make_split
+    from schemas.dataset import Dataset
+
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    with (
+        open(folder / "catalog.csv", "w", newline="") as catalog,
+        open(folder / "annotations.csv", "w", newline="") as annotations,
+    ):
+        rows, labels = csv.writer(catalog), csv.writer(annotations)
+        rows.writerow(["track_id", "uri"])
+        labels.writerow(["track_id", "tag"])
+        for number in range(tracks):
+            noise = rng.normal(scale=0.1, size=seconds * SAMPLE_RATE).astype(np.float32)
+            soundfile.write(folder / f"{number}.wav", noise, SAMPLE_RATE)
+            rows.writerow([number, f"{number}.wav"])
+            labels.writerows([number, f"tag {tag}"] for tag in range(TAGS) if rng.random() < 0.1)
+    (folder / "bench.yaml").write_text("name: bench\nunlabelled: keep\n")
+    root = str(folder / "data")
+    build(str(folder / "catalog.csv"), root, BuildOptions(excerpt="full"))
+    make_split(Dataset.open(root), DEFAULT_SPLIT, SplitMethod((98, 1, 1)))
+    lay_labels(root, [str(folder / "annotations.csv")], str(folder / "bench.yaml"))
+    return root
+
+
+class Ways:
+    """Three ways to read the training split of a dataset once.
+
+    Args:
+        root: the dataset.
+        family: which features.
+    """
+
+    def __init__(self, root: str, family: Family) -> None:
+        from schemas.dataset import Dataset
+        from schemas.label_version import open_labels
+        from training.input import TrainingInput
+        from training.labels import labelled_tracks
+        from training.patches import patch_length
+        from training.records import TrackRecords
+
+        dataset = Dataset.open(root)
+        self._spec = dataset.spec(family)
+        tracks = labelled_tracks(dataset, open_labels(dataset, "bench"), self._spec, "train")
+        self.tracks = len(tracks)
+        records = TrackRecords(dataset, tracks)
+        payloads = records.payloads(range(len(tracks)))
+        self._files, self.records = [uri for uri, _ in payloads], sum(mark.records for _, mark in payloads)
+        frontend = "spectrogram" if family == "logmel" else "waveform"
+        self._patch = patch_length(PATCH_SECONDS, frontend)
+        self._input = TrainingInput(records, self._patch, BATCH_SIZE, seed=0)
+        self._epoch = 0
+
+    def bare(self) -> Any:
+        """The floor: the records as bytes, file after file, nothing done with them."""
+        import tensorflow as tf
+
+        return tf.data.TFRecordDataset(self._files).prefetch(tf.data.AUTOTUNE)
+
+    def ours(self) -> Any:
+        self._epoch += 1
+        return self._input.dataset(self._epoch)
+
+    def usual(self) -> Any:
+        """What tf.data's own guide leads to: every record read whole and parsed, then cropped."""
+        import tensorflow as tf
+
+        is_logmel = isinstance(self._spec, LogMelSpec)
+        key = "logmel" if is_logmel else "waveform"
+
+        def parse(record: Any) -> Any:
+            values = tf.io.parse_single_example(record, {key: tf.io.FixedLenFeature([], tf.string)})[key]
+            if is_logmel:
+                feature = tf.reshape(tf.io.decode_raw(values, tf.float16), [-1, self._spec.mels])
+                return tf.cast(tf.image.random_crop(feature, [self._patch, self._spec.mels]), tf.float32)
+            samples = tf.io.decode_raw(values, tf.int16)
+            return tf.cast(tf.image.random_crop(samples, [self._patch]), tf.float32) / 32768.0
+
+        return (
+            tf.data.TFRecordDataset(self._files, num_parallel_reads=tf.data.AUTOTUNE)
+            .shuffle(256)
+            .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+            .batch(BATCH_SIZE)
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+
+def _seconds(make: Callable[[], Any]) -> float:
+    data = make()
+    began = time.perf_counter()
+    for _ in data:
+        pass
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Measure, print a table, write JSON."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--passes", type=int, default=PASSES)
+    passes = arguments.parse_args().passes
+    import_tensorflow()
+    measured: dict[str, Any] = {}
+    print(f"{'records':<18} {'bare':>8} {'ours':>8} {'usual':>8}   tracks/s   ours/bare  ours/usual")
+    with tempfile.TemporaryDirectory() as folder:
+        for seconds, tracks in TRACKS.items():
+            root = write_dataset(Path(folder, str(seconds)), seconds, tracks)
+            for family in ("logmel", "waveform"):
+                ways = Ways(root, family)
+                best = dict.fromkeys(("bare", "ours", "usual"), float("inf"))
+                for number in range(passes + 1):  # the first one fills caches and does not count
+                    for name in best:
+                        took = _seconds(getattr(ways, name))
+                        best[name] = min(best[name], took) if number else best[name]
+                rates = {name: (ways.tracks if name == "ours" else ways.records) / took for name, took in best.items()}
+                ratios = {"ours/bare": rates["ours"] / rates["bare"], "ours/usual": rates["ours"] / rates["usual"]}
+                print(
+                    f"{family + f', {seconds} s':<18} {rates['bare']:8,.0f} {rates['ours']:8,.0f} {rates['usual']:8,.0f}"
+                    f"              {ratios['ours/bare']:9.2f} {ratios['ours/usual']:11.2f}",
+                    flush=True,
+                )
+                measured[f"{family} {seconds} s"] = {**rates, **ratios}
+    write_results("input_pipeline", measured)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""A run that is killed, stopped or damaged goes on and ends as an undisturbed one, bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.dataset import Dataset
+from schemas.errors import TagscaleError, UserError
+from tests.training.conftest import SmallDataset
+from training.config import TrainConfig
+from training.train import train
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def config(small_config: TrainConfig) -> TrainConfig:
+    """Three steps an epoch, a checkpoint after each, and all that has a state of its own."""
+    return dataclasses.replace(
+        small_config, epochs=4, batch_size=5, checkpoint_minutes=0.0, ema=0.9, plateau_epochs=1, warmup_steps=6
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed") / "run"
+    train(config, str(out))
+    return out
+
+
+def _steps(run: Path) -> list[int]:
+    return sorted(int(path.parent.name.removeprefix("step-")) for path in run.glob("checkpoints/step-*/state.json"))
+
+
+def _arrays(folder: Path) -> dict[str, np.ndarray]:
+    (file,) = folder.glob("*.npz")
+    with np.load(file) as arrays:
+        return dict(arrays)
+
+
+def _lines(run: Path) -> list[dict[str, float]]:
+    clock = {"seconds", "validation_seconds", "examples_per_second", "input_wait"}
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name not in clock} for line in lines]
+
+
+def _assert_same(run: Path, undisturbed: Path) -> None:
+    assert _steps(run)[-1] == _steps(undisturbed)[-1]
+    newest = f"step-{_steps(run)[-1]:09d}"
+    for name in (newest, "best"):
+        states = [json.loads((one / "checkpoints" / name / "state.json").read_text()) for one in (run, undisturbed)]
+        assert states[0] == states[1]  # with the hashes of the weights in it
+    assert _lines(run) == _lines(undisturbed)
+
+
+def _command(config: TrainConfig, out: Path, folder: Path) -> list[str]:
+    (folder / "given.json").write_text(json.dumps(config.to_dict()))
+    return [sys.executable, "training/run.py", "train", "--config", str(folder / "given.json"), "--out", str(out)]
+
+
+def _start_and_wait(command: list[str], reached: Callable[[], bool]) -> subprocess.Popen[str]:
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 240
+    while not reached() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return process
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_the_middle_of_epochs_ends_with_the_same_bits(
+    config: TrainConfig, undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    command = _command(config, out, tmp_path)
+    for least in (1, 5):  # of three steps an epoch: in the first, in the second
+        process = _start_and_wait(command, lambda least=least: max(_steps(out), default=0) >= least)
+        assert process.poll() is None, process.communicate()
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert _steps(out)[-1] < 12, "killed too late to show anything"
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    _assert_same(out, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_stopped_run_saves_its_position_says_so_and_goes_on(
+    config: TrainConfig, undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    rarely = dataclasses.replace(config, checkpoint_minutes=60.0)
+    command = _command(rarely, out, tmp_path)
+    process = _start_and_wait(command, lambda: (out / "metrics.jsonl").exists())
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75, errors
+    assert errors.splitlines()[-1].startswith("stopped; what is finished is kept: run the same command again")
+    stopped_at = _steps(out)[-1]
+    assert stopped_at > 3, "there was no checkpoint between the first epoch and the stop"
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    _assert_same(out, undisturbed)
+
+
+def test_a_torn_checkpoint_is_left_out_loudly_and_the_end_is_the_same(
+    config: TrainConfig, undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    train(dataclasses.replace(config, epochs=2), str(out))
+    torn = next((out / "checkpoints" / "step-000000006").glob("*.npz"))
+    torn.write_bytes(torn.read_bytes()[:-100])
+    train(config, str(out))
+    assert "step-000000006: " in (said := capsys.readouterr().err)
+    assert "the checkpoint before it is taken" in said
+    _assert_same(out, undisturbed)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before_and_the_next_start_goes_on(
+    config: TrainConfig, undisturbed: Path, tmp_path: Path
+) -> None:
+    """A quota on the folder stands for the full disk: RLIMIT_FSIZE refuses the larger file of a checkpoint alone."""
+    out = tmp_path / "run"
+    train(dataclasses.replace(config, epochs=1), str(out))
+    command = _command(dataclasses.replace(config, epochs=2), out, tmp_path)
+    limited = "import resource, signal, sys, runpy; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); sys.argv = sys.argv[1:]; "
+    limited += "runpy.run_path(sys.argv[0], run_name='__main__')"
+    ended = subprocess.run([command[0], "-c", limited, *command[1:]], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 1, ended.stderr
+    assert "warning: " in ended.stderr
+    assert "the checkpoint of step 4 cannot be written: File too large; training goes on" in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("error: ")
+    assert "the one of step 3 stays" in ended.stderr.splitlines()[-1]
+    assert _steps(out)[-1] == 3
+    train(config, str(out))
+    _assert_same(out, undisturbed)
+
+
+def test_another_label_version_is_refused_with_the_difference(
+    small_dataset: SmallDataset, config: TrainConfig, tmp_path: Path
+) -> None:
+    from pipeline.labels.overlay import lay_labels
+
+    copy = small_dataset.copy(tmp_path / "copy")
+    here = dataclasses.replace(config, dataset=copy.root, epochs=1)
+    train(here, str(tmp_path / "run"))
+    with open(copy.folder / "annotations.csv", "a") as annotations:
+        annotations.write("track-00,noise\n")
+    lay_labels(copy.root, [str(copy.folder / "annotations.csv")], str(copy.folder / "small.yaml"))
+    with pytest.raises(UserError, match=r"another configuration \(label_set: small@\w+ -> small@\w+\)"):
+        train(here, str(tmp_path / "run"))
+
+
+def test_removed_tracks_begin_the_epoch_again_and_say_so(
+    small_dataset: SmallDataset, config: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pipeline.removal.remove import remove
+    from schemas.label_version import open_labels
+
+    copy = small_dataset.copy(tmp_path / "copy")
+    here = dataclasses.replace(config, dataset=copy.root, epochs=1, keep_checkpoints=4)
+    run = tmp_path / "run"
+    train(here, str(run))
+    for name in ("step-000000002", "step-000000003"):
+        shutil.rmtree(run / "checkpoints" / name)
+    table = open_labels(Dataset.open(copy.root), "small").table
+    training = [row["track_id"] for row in table.to_pylist() if row["split"] == "train"]
+    (tmp_path / "gone.txt").write_text(f"{training[0]}\n")
+    remove(copy.root, str(tmp_path / "gone.txt"))
+    state = train(here, str(run)).state
+    assert (
+        "training tracks were removed from the dataset since; the run goes on with the others"
+        in capsys.readouterr().err
+    )
+    assert (state.epoch, state.step) == (1, 1 + -(-(len(training) - 1) // 5))
+
+
+def test_a_loss_that_is_no_number_stops_at_once_and_names_the_tracks(
+    config: TrainConfig, small_dataset: SmallDataset, tmp_path: Path
+) -> None:
+    wild = dataclasses.replace(config, learning_rate=9.9, warmup_steps=0, ema=0.0, epochs=200, l2=1e30)
+    with pytest.raises(
+        TagscaleError, match=r"the loss is (nan|inf), with the tracks track-\d\d, .*earlier checkpoints stay"
+    ):
+        train(wild, str(tmp_path / "run"))

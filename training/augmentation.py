@@ -1,0 +1,104 @@
+"""What is done to a training patch, each draw a function of (seed, epoch, track): masks, gain, polarity, mixup.
+
+Masks over time and frequency are those of SpecAugment (Park et al., arXiv:1904.08779), without its warping; mixup is
+that of Zhang et al., arXiv:1710.09412, between neighbours of a replica's share of a batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.features import SAMPLE_RATE
+from training.config import TrainConfig
+
+DECIBELS_PER_FACTOR_OF_TEN = 20.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """Which augmentations, and how strong.
+
+    Attributes:
+        time_masks: masks over time in each patch.
+        time_mask_frames: the longest of them.
+        frequency_masks: masks over frequency.
+        frequency_mask_bands: the widest of them.
+        gain_db: largest gain or loss of a waveform.
+        flip_polarity: turn half of the waveforms upside down.
+        mixup: parameter of the Beta distribution that pairs are mixed by; 0 for none.
+    """
+
+    time_masks: int = 0
+    time_mask_frames: int = 1
+    frequency_masks: int = 0
+    frequency_mask_bands: int = 1
+    gain_db: float = 0.0
+    flip_polarity: bool = False
+    mixup: float = 0.0
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> Augmentation:
+        names = ("time_masks", "frequency_masks", "frequency_mask_bands", "gain_db", "flip_polarity", "mixup")
+        frames = round(config.time_mask_seconds * SAMPLE_RATE / config.hop_length)
+        return cls(time_mask_frames=max(1, frames), **{name: getattr(config, name) for name in names})
+
+    @property
+    def is_on(self) -> bool:
+        return self != Augmentation(
+            time_mask_frames=self.time_mask_frames, frequency_mask_bands=self.frequency_mask_bands
+        )
+
+    def mask(self, patch: npt.NDArray[np.float16], rng: np.random.Generator) -> None:
+        """Put the patch's mean in place of some frames and some bands, in place; log-mel [frames, mels]."""
+        if not (self.time_masks or self.frequency_masks):
+            return
+        mean = patch.mean(dtype=np.float32)
+        frames, mels = patch.shape
+        for _ in range(self.time_masks):
+            first, size = _span(rng, frames, self.time_mask_frames)
+            patch[first : first + size] = mean
+        for _ in range(self.frequency_masks):
+            first, size = _span(rng, mels, self.frequency_mask_bands)
+            patch[:, first : first + size] = mean
+
+    def scale(self, rng: np.random.Generator) -> float:
+        """What a waveform is multiplied by."""
+        gain = rng.uniform(-self.gain_db, self.gain_db) if self.gain_db else 0.0
+        sign = rng.choice((-1.0, 1.0)) if self.flip_polarity else 1.0
+        return float(sign * 10.0 ** (gain / DECIBELS_PER_FACTOR_OF_TEN))
+
+    def share(self, rng: np.random.Generator) -> float:
+        """How much of a mixed pair is its first track."""
+        return float(rng.beta(self.mixup, self.mixup)) if self.mixup else 1.0
+
+
+NO_AUGMENTATION = Augmentation()
+
+
+def _span(rng: np.random.Generator, length: int, longest: int) -> tuple[int, int]:
+    """Where a mask begins and how long it is: 0 to `longest`, within `length`."""
+    size = int(rng.integers(min(longest, length) + 1))
+    return int(rng.integers(length - size + 1)), size
+
+
+def mixed_targets(
+    targets: npt.NDArray[np.float32], weights: npt.NDArray[np.float32], shares: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Targets and weights of pairs: each track with the one before it, the first with the last.
+
+    The mixed loss, a share of the loss against each track's targets, is the loss against their weighted mean, up to a
+    constant for squared errors; an unknown target of one of the two leaves the other's.
+
+    Args:
+        targets: float32 [tracks, tags], 0 where unknown.
+        weights: float32 [tracks, tags], 0 where unknown, else 1.
+        shares: float32 [tracks], of the track itself in its pair.
+    """
+    own = shares[:, None] * weights
+    other = (1 - shares[:, None]) * np.roll(weights, 1, axis=0)
+    total = own + other
+    mixed = own * targets + other * np.roll(targets, 1, axis=0)
+    return np.divide(mixed, total, out=np.zeros_like(mixed), where=total > 0), total

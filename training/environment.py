@@ -1,0 +1,47 @@
+"""What a run was computed by: versions, processor, threads. Another one rounds otherwise."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def environment() -> dict[str, Any]:
+    """What decides the last bits of a training step, beside its configuration."""
+    gpus = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "processor": _processor(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0)),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
+        "gpus": details,
+    }
+
+
+def differences(before: bytes, now: dict[str, Any]) -> list[str]:
+    """What has changed since an environment was written down as JSON, in words."""
+    earlier = json.loads(before)
+    return [f"{name}: {earlier.get(name)} -> {value}" for name, value in now.items() if earlier.get(name) != value]
+
+
+def _processor() -> str:
+    """The model of the CPU; kernels are chosen by its instructions."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            fields = dict(line.split(":", 1) for line in file if ":" in line)
+    except OSError:
+        return platform.processor()
+    named = {name.strip(): value.strip() for name, value in fields.items()}
+    return (
+        f"{named.get('model name', platform.processor())} family {named.get('cpu family')} model {named.get('model')}"
+    )

@@ -1,0 +1,63 @@
+"""What went wrong in a step, in words that say what to do next."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from schemas.errors import TagscaleError, UserError
+
+SHOWN_IDS = 64  # tracks of a batch that are named
+
+
+_LOST_WORKER = (
+    *(tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError),
+    *(tf.errors.CancelledError, tf.errors.InternalError, tf.errors.FailedPreconditionError),
+)
+
+
+def _tail(words: str) -> str:
+    """TensorFlow's words without the Python lines that it puts before them."""
+    return words.rpartition("Collective ops is aborted by:")[2].strip()[:200]
+
+
+def explained(error: tf.errors.OpError, batch_size: int, replicas: int, workers: int) -> TagscaleError:
+    """An error of TensorFlow's as one of ours."""
+    words = " ".join(str(error.message).split())
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+        smaller = batch_size // 2 // replicas * replicas
+        advice = (
+            f"try --batch-size {smaller}" if smaller else "try shorter patches (--patch-seconds) or a smaller model"
+        )
+        return UserError(
+            f"out of memory with --batch-size {batch_size} on {replicas} replicas; {advice} ({words[:200]})"
+        )
+    if workers > 1 and isinstance(error, _LOST_WORKER):
+        return TagscaleError(
+            "another worker is gone or cannot be reached; start the same command again on every worker, and the run "
+            f"goes on from its last checkpoint ({_tail(words)})"
+        )
+    return TagscaleError(f"a training step failed: {words}")
+
+
+def not_finite(loss: float, epoch: int, step: int, track_ids: list[str]) -> TagscaleError:
+    """The error of a loss that is not a number, naming the tracks of its batch."""
+    more = f" and {len(track_ids) - SHOWN_IDS} more" if len(track_ids) > SHOWN_IDS else ""
+    return TagscaleError(
+        f"epoch {epoch + 1}, step {step + 1}: the loss is {loss}, with the tracks {', '.join(track_ids[:SHOWN_IDS])}{more}; "
+        "look at these, lower --learning-rate, or use --clip-norm or --precision float32; earlier checkpoints stay"
+    )
+
+
+def require_divisible(batch_size: int, replicas: int, tracks: int, steps: int) -> None:
+    """Raise UserError unless every replica gets as much of each global batch as the others, and never nothing."""
+    if batch_size % replicas:
+        below, above = batch_size // replicas * replicas, -(-batch_size // replicas) * replicas
+        fitting = f"{below} or {above}" if below else str(above)
+        raise UserError(
+            f"--batch-size {batch_size}: expected a multiple of the {replicas} replicas; {fitting} would be one"
+        )
+    if tracks // steps < replicas:
+        raise UserError(
+            f"--batch-size {batch_size}: {tracks} training tracks make {steps} batches of which some have fewer tracks than "
+            f"the {replicas} replicas; use fewer replicas, or another --batch-size"
+        )

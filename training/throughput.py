@@ -1,0 +1,61 @@
+"""How fast training goes: examples per second, and the share of the time that the device waits for data."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator
+
+
+@dataclasses.dataclass
+class Throughput:
+    """Counts steps and their time.
+
+    Attributes:
+        examples: trained on.
+        steps: taken.
+        seconds: wall time of the steps.
+        waiting: seconds of it spent waiting for data.
+    """
+
+    examples: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    waiting: float = 0.0
+
+    @contextlib.contextmanager
+    def timing(self) -> Iterator[None]:
+        """Add the time that the body takes."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds += time.monotonic() - began
+
+    @contextlib.contextmanager
+    def waiting_for_data(self) -> Iterator[None]:
+        """Add the time that the body takes to the waiting."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.waiting += time.monotonic() - began
+
+    @property
+    def examples_per_second(self) -> float:
+        return self.examples / self.seconds if self.seconds else 0.0
+
+    @property
+    def input_wait(self) -> float:
+        """Share of the time, 0 to 1."""
+        return self.waiting / self.seconds if self.seconds else 0.0
+
+    def since(self, before: Throughput) -> Throughput:
+        """What came after a copy of this was taken."""
+        return Throughput(
+            self.examples - before.examples,
+            self.steps - before.steps,
+            self.seconds - before.seconds,
+            self.waiting - before.waiting,
+        )

@@ -1,0 +1,202 @@
+"""Train a tagger: open what a configuration names, go on where the run is, and let the loop do the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import sys
+import time
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from schemas.commandline import deferred_stop
+from schemas.dataset import Dataset
+from schemas.features import LogMelSpec, features_name
+from schemas.label_version import LabelVersion, open_labels
+from schemas.storage import exists, read_bytes
+from training.augmentation import Augmentation
+from training.build_model import build_model, features_of
+from training.checkpoints import LoopState, model_variables, optimizer_variables
+from training.config import TrainConfig
+from training.environment import differences, environment
+from training.failures import require_divisible
+from training.input import TrainingInput, epoch_order
+from training.input_statistics import input_statistics
+from training.labels import LabelledTracks, labelled_tracks
+from training.loop import TrainingLoop
+from training.losses import TrainingLoss, balanced_weights, resolve_loss
+from training.optimizer import make_optimizer
+from training.records import TrackRecords
+from training.run_folder import RunFolder, register_run
+from training.scoring import TrackScorer
+from training.staging import open_stage
+from training.step import TrainingStep
+from training.strategies import is_chief, make_strategy, require_agreement
+from training.validation import Validation
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSummary:
+    """What a training did.
+
+    Attributes:
+        out: the run's folder.
+        state: where the run ended.
+        tracks: in the training split.
+        removed: labelled tracks that were left out, since they were taken out of the dataset.
+        trained_steps: steps that this call took.
+        examples_per_second: of them.
+        input_wait: share of their time spent waiting for data, 0 to 1.
+        seconds: wall time of this call.
+    """
+
+    out: str
+    state: LoopState
+    tracks: int
+    removed: int
+    trained_steps: int
+    examples_per_second: float
+    input_wait: float
+    seconds: float
+
+
+def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSummary:
+    """Train a tagger, or go on with a run that was stopped.
+
+    Args:
+        config: the configuration; its label set is resolved to a version first.
+        out: folder of the run.
+        stage: folder on a local disk that payloads are copied to ahead of use; None to read them where they lie.
+
+    Raises:
+        UserError: dataset, label set, split, strategy, batch size or folder do not fit.
+        DatasetError: the features or labels on disk contradict each other.
+        TagscaleError: a step failed, or a loss is not a number.
+        Stopped: SIGTERM arrived, and the position is saved.
+    """
+    started = time.monotonic()
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    dataset = Dataset.open(config.dataset)
+    labels = open_labels(dataset, config.label_set)
+    spec = features_of(dataset, config)
+    config = dataclasses.replace(
+        config,
+        label_set=f"{labels.manifest.name}@{labels.manifest.version}",
+        features=features_name(spec),
+        hop_length=spec.hop_length if isinstance(spec, LogMelSpec) else config.hop_length,
+    )
+    with open_stage(stage) as copies:
+        training = TrackRecords(dataset, labelled_tracks(dataset, labels, spec, "train"), copies)
+        validation = TrackRecords(dataset, labelled_tracks(dataset, labels, spec, "validation"), copies)
+        strategy = make_strategy(config.strategy)
+        run = RunFolder(out)
+        if is_chief(strategy):
+            run.begin(config)
+            register_run(dataset, out, config)
+            _note_environment(run)
+        require_agreement(
+            strategy,
+            json.dumps({name: value for name, value in config.to_dict().items() if name != "dataset"}),
+            "the workers' configurations differ; start the same command on every worker",
+        )
+        with deferred_stop() as stop_requested:
+            loop = _make_loop(config, run, strategy, training, validation, labels, stop_requested)
+            first = loop.state
+            if copies is not None and not loop.is_over:
+                order = epoch_order(training.tracks, config.seed, first.epoch)
+                copies.begin([*training.payloads(order), *validation.payloads(range(len(validation.tracks)))])
+            loop.train()
+    return TrainSummary(
+        out=out,
+        state=loop.state,
+        tracks=len(training.tracks),
+        removed=training.tracks.removed + validation.tracks.removed,
+        trained_steps=loop.throughput.steps,
+        examples_per_second=loop.throughput.examples_per_second,
+        input_wait=loop.throughput.input_wait,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _make_loop(
+    config: TrainConfig,
+    run: RunFolder,
+    strategy: Any,
+    training: TrackRecords,
+    validation: TrackRecords,
+    labels: LabelVersion,
+    stop_requested: Any,
+) -> TrainingLoop:
+    targets, label_set = training.tracks.targets, labels.manifest.label_set
+    data = TrainingInput(training, config.patch, config.batch_size, config.seed, Augmentation.of(config))
+    require_divisible(config.batch_size, strategy.num_replicas_in_sync, len(training.tracks), data.steps)
+    kind = resolve_loss(config.loss, label_set["values"])
+    weights = balanced_weights(targets) if config.class_weights == "balanced" else (None, None)
+    with strategy.scope():
+        model = build_model(config, targets.shape[1], training.spec)
+        optimizer = make_optimizer(config, model)
+        variables = {**model_variables(model), **optimizer_variables(optimizer)}
+        state = run.checkpoints().newest(variables)
+        if state is None:
+            state = LoopState(label_version=config.label_set, tracks=_hash_of(training.tracks))
+            if config.normalize_input:
+                _normalize(model, training)
+    state = _same_tracks(run, state, training.tracks)
+    require_agreement(
+        strategy,
+        f"{state.epoch} {state.epoch_step} {state.tracks}",
+        f"the workers found different checkpoints in {run.root}: --out has to be a folder that all of them share",
+    )
+    scorer = TrackScorer(model, config.patch, config.batch_size)
+    return TrainingLoop(
+        config,
+        run,
+        strategy,
+        variables=variables,
+        model=model,
+        optimizer=optimizer,
+        step=TrainingStep(
+            model, optimizer, TrainingLoss(kind, config.label_smoothing, *weights), strategy, config.clip_norm
+        ),
+        data=data,
+        validation=Validation(validation, scorer, strategy, kind, float(label_set["positive_at"])),
+        state=state,
+        stop_requested=stop_requested,
+    )
+
+
+def _normalize(model: keras.Model, training: TrackRecords) -> None:
+    model.get_layer("normalized").set_statistics(*input_statistics(training))
+
+
+def _hash_of(tracks: LabelledTracks) -> str:
+    return hashlib.sha256("\n".join(tracks.track_ids).encode()).hexdigest()
+
+
+def _same_tracks(run: RunFolder, state: LoopState, tracks: LabelledTracks) -> LoopState:
+    """The position among the tracks as they are now; where some were removed, the epoch under way begins again."""
+    now = _hash_of(tracks)
+    if state.tracks == now:
+        return state
+    print(
+        f"warning: {run.root}: training tracks were removed from the dataset since; the run goes on with the others, from the "
+        f"beginning of epoch {state.epoch + 1}",
+        file=sys.stderr,
+    )
+    return dataclasses.replace(state, tracks=now, epoch_step=0, epoch_loss=0.0)
+
+
+def _note_environment(run: RunFolder) -> None:
+    now = environment()
+    if exists(run.environment):
+        changed = differences(read_bytes(run.environment), now)
+        if changed:
+            print(
+                f"warning: {run.root}: goes on elsewhere ({'; '.join(changed)}), so its last bits may differ",
+                file=sys.stderr,
+            )
+    run.write_json(run.environment, now)

@@ -1,0 +1,44 @@
+"""The options of `train`: one for each field of the configuration, made from the fields themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import click
+
+from training.config import TrainConfig
+
+TAKEN_FROM_THE_FEATURES = ("hop_length",)
+
+
+def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a click command with an option per field, None where it is not given: the configuration has the default."""
+    hints = typing.get_type_hints(TrainConfig, include_extras=True)
+    for field in reversed(dataclasses.fields(TrainConfig)):
+        if field.name not in TAKEN_FROM_THE_FEATURES:
+            command = _option(field, hints[field.name])(command)
+    return command
+
+
+def _option(field: dataclasses.Field[Any], annotated: Any) -> Callable[..., Any]:
+    name = f"--{field.name.replace('_', '-')}"
+    hint, words = get_args(annotated)
+    if field.default is not dataclasses.MISSING and field.default != "":
+        words = f"{words} [default: {str(field.default).lower() if hint is bool else field.default}]"
+    if hint is bool:
+        return click.option(f"{name}/--no-{name[2:]}", field.name, default=None, help=words)
+    kind: Any = {int: click.INT, float: click.FLOAT}.get(hint, click.STRING)
+    if typing.get_origin(hint) is Literal:
+        choices = get_args(hint)
+        kind = _Numbers(map(str, choices)) if isinstance(choices[0], int) else click.Choice(choices)
+    return click.option(name, field.name, type=kind, help=words)
+
+
+class _Numbers(click.Choice[str]):
+    """A choice of numbers."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return int(super().convert(str(value), param, ctx))

@@ -1,0 +1,52 @@
+"""Exact metrics of the validation split while training: every track once, shared out among the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.losses import LossKind, mean_loss
+from training.metrics import Metrics, tagging_metrics
+from training.records import TrackRecords
+from training.scoring import TrackScorer
+from training.strategies import sum_over_replicas, worker_index, worker_replicas
+
+
+class Validation:
+    """Scores the validation split with the weights as they are.
+
+    Args:
+        records: its tracks.
+        scorer: of the model.
+        strategy: how the workers share it.
+        loss_kind: which loss to report.
+        positive_at: least target that counts as positive.
+    """
+
+    def __init__(
+        self, records: TrackRecords, scorer: TrackScorer, strategy: Any, loss_kind: LossKind, positive_at: float
+    ) -> None:
+        self.records = records
+        self._scorer, self._strategy = scorer, strategy
+        self._loss_kind, self._positive_at = loss_kind, positive_at
+
+    def run(self, on_progress: Callable[[int], None] | None = None) -> tuple[float, Metrics, npt.NDArray[np.float32]]:
+        """Mean loss, metrics and scores, the same in every worker."""
+        scores = self._scores(on_progress)
+        targets = self.records.tracks.targets
+        metrics = tagging_metrics(targets, scores, positive_at=self._positive_at, bootstrap=0)
+        return mean_loss(self._loss_kind, targets, scores), metrics, scores
+
+    def _scores(self, on_progress: Callable[[int], None] | None) -> npt.NDArray[np.float32]:
+        mine = worker_replicas(self._strategy)
+        workers = self._strategy.num_replicas_in_sync // len(mine)
+        if workers == 1:
+            return self._scorer.scores(self.records, on_progress=on_progress)
+        own = np.arange(worker_index(self._strategy), len(self.records.tracks), workers)
+        scores = np.zeros_like(self.records.tracks.targets)
+        if len(own):
+            scores[own] = self._scorer.scores(self.records, own.tolist())
+        return sum_over_replicas(self._strategy, scores / len(mine))
