@@ -32,7 +32,7 @@ class Stopped(BaseException):
 
 def run_command(command: click.Command, name: str) -> NoReturn:
     """Run a click command and exit with the project's codes; an error the user can mend is one line on stderr."""
-    signal.signal(signal.SIGTERM, _stop)
+    stop_on_sigterm()
     try:
         command.main(prog_name=name, standalone_mode=False)
     except SystemExit as wanted:
@@ -52,6 +52,11 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     except OSError as error:
         _leave(f"error: {error.filename or 'input/output'}: {error.strerror or error}", EXIT_FAILED)
     _leave("", EXIT_DONE)
+
+
+def stop_on_sigterm() -> None:
+    """Let SIGTERM raise `Stopped` in this process's main thread, and end the process some time later at the latest."""
+    signal.signal(signal.SIGTERM, _stop)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -4,8 +4,9 @@ import difflib
 from collections.abc import Iterable
 
 EXIT_DONE = 0
-EXIT_FAILED = 1  # anything that is neither the user's input nor a stop: a broken dataset, a gate that failed
+EXIT_FAILED = 1  # anything that is neither the user's input nor a stop, such as a broken dataset
 EXIT_USER_INPUT = 2  # the user's input is wrong
+EXIT_REGRESSION = 3  # `compare --max-regression`: the second run may be worse by more than that
 EXIT_INTERRUPTED = 130  # Ctrl-C, as a shell would say it
 EXIT_STOPPED = 75  # stopped by SIGTERM with its state saved: run the same command again
 

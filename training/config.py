@@ -49,6 +49,9 @@ class TrainConfig:
     frontend: Annotated[Frontend, "What the model reads: log-mel frames or samples."]
     features: Annotated[str, "Derived features by their name, such as logmel-…; empty for those that were built."] = ""
     hop_length: Annotated[int, "Samples between frames; taken from the features when training starts."] = HOP_LENGTH
+    train_share: Annotated[
+        float, "Of the training split, in whole groups, the same for all seeds; a smaller share lies in a larger one."
+    ] = 1.0
     patch_seconds: Annotated[float, "Length of a training patch."] = 15.0
     epochs: Annotated[int, "Passes over the training split, a random patch per track and epoch."] = 100
     batch_size: Annotated[int, "Tracks of a global batch, at most: an epoch is cut into equal batches."] = 32
@@ -96,7 +99,9 @@ class TrainConfig:
     frequency_mask_bands: Annotated[int, "Widest mask over frequency, in mel bands."] = 12
     gain_db: Annotated[float, "Waveforms louder or softer by up to as many dB."] = 0.0
     flip_polarity: Annotated[bool, "Turn half of the waveforms upside down."] = False
-    checkpoint_minutes: Annotated[float, "Time between checkpoints within an epoch; each epoch ends with one."] = 10.0
+    init_from: Annotated[str, "Start from the best weights of this run; its tags are matched by name."] = ""
+    init_from_sha256: Annotated[str, "Of those weights; taken from the run when training starts."] = ""
+    checkpoint_minutes: Annotated[float, "Time between checkpoints; one is also written after each validation."] = 10.0
     keep_checkpoints: Annotated[int, "Newest checkpoints kept beside the best one."] = 2
 
     def __post_init__(self) -> None:
@@ -128,6 +133,8 @@ class TrainConfig:
         for name in ("ema", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name}: expected at least 0 and less than 1, received {getattr(self, name):g}")
+        if not 0 < self.train_share <= 1:
+            raise UserError(f"train_share: expected more than 0 and at most 1, received {self.train_share:g}")
         if not 0 < self.learning_rate < 10:
             raise UserError(f"learning_rate: expected more than 0 and less than 10, received {self.learning_rate:g}")
         only = {"spectrogram": ("time_masks", "frequency_masks"), "waveform": ("gain_db", "flip_polarity")}
@@ -160,12 +167,13 @@ class TrainConfig:
         return dataclasses.asdict(self)
 
 
-def resolve_config(file: str | None, overrides: dict[str, Any]) -> TrainConfig:
+def resolve_config(file: str | None, overrides: dict[str, Any], defaults: dict[str, Any] | None = None) -> TrainConfig:
     """A configuration from a file, with what the command line says over it.
 
     Args:
         file: YAML, or the config.json of a run; None for none.
         overrides: fields given on the command line; None is not given.
+        defaults: fields that stand where neither says anything.
 
     Raises:
         UserError: no such file, an unknown field, a missing or a wrong one.
@@ -182,7 +190,7 @@ def resolve_config(file: str | None, overrides: dict[str, Any]) -> TrainConfig:
         if not isinstance(fields, dict):
             raise UserError(f"config {file}: expected fields with values")
         fields.pop("format", None)
-    fields.update({name: value for name, value in overrides.items() if value is not None})
+    fields = {**(defaults or {}), **fields, **{name: value for name, value in overrides.items() if value is not None}}
     known = [field.name for field in dataclasses.fields(TrainConfig)]
     for name in fields:
         if name not in known:

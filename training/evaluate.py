@@ -1,61 +1,31 @@
-"""Evaluate a run on a split: every track once, exact metrics, JSON and a table per tag."""
+"""Evaluate a run on a split: every track once, exact metrics, thresholds from validation."""
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import io
-import math
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from schemas.errors import DatasetError
-from schemas.features import FeatureSpec
+from schemas.errors import DatasetError, UserError
 from schemas.label_version import open_labels
 from schemas.progress import Progress
 from schemas.storage import write_atomic
-from training.baseline import band_statistics, baseline_scores
-from training.label_mapping import LabelMapping, map_labels, unseen
-from training.labels import labelled_tracks
-from training.metrics import BOOTSTRAP_SAMPLES, Metrics, tagging_metrics
-from training.records import TrackRecords
-from training.scoring import TrackScorer
+from training.baselines.kinds import NAMES, BaselineKind
+from training.baselines.models import baseline_scores, fitted_tracks
+from training.baselines.statistics import track_statistics
+from training.bootstrap import BOOTSTRAP_SAMPLES
+from training.evaluation_files import Evaluation, evaluation_csv, evaluation_json
+from training.evaluation_plots import draw_curves, draw_per_tag
+from training.label_mapping import LabelMapping, map_labels
+from training.metrics import Metrics, tagging_metrics
+from training.report.page import write_report
+from training.report.run_facts import REPORTED_SPLITS
+from training.split_scores import SplitScores, score_split, split_tracks, staged_records
 from training.staging import Stage, open_stage
+from training.stored_scores import StoredScores
+from training.thresholds import best_thresholds, decide
 from training.trained import TrainedRun, open_run
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """What an evaluation found.
-
-    Attributes:
-        run: the run's folder.
-        split: which split.
-        tracks: tracks evaluated; equals the split's, less those that were removed from the dataset since.
-        removed: how many those are.
-        seen: tracks left out because the model was trained or chosen by them; 0 on its own labels.
-        mapping: the labels, and which tags the model shares with them.
-        metrics: of the model.
-        baseline: of the logistic regression; None where it was not asked for.
-        name: of its files in evaluation/, without their endings.
-    """
-
-    run: str
-    split: str
-    tracks: int
-    removed: int
-    seen: int
-    mapping: LabelMapping
-    metrics: Metrics
-    baseline: Metrics | None
-    name: str
-
-    @property
-    def vocabulary(self) -> tuple[str, ...]:
-        """Tags evaluated."""
-        return self.mapping.tags
 
 
 def evaluate(
@@ -63,19 +33,20 @@ def evaluate(
     split: str = "test",
     *,
     label_set: str | None = None,
-    baseline: bool = False,
+    baselines: Sequence[BaselineKind] = (),
     stage: str | None = None,
 ) -> Evaluation:
     """Evaluate the best epoch of a run.
 
-    Writes evaluation/SPLIT.json and evaluation/SPLIT_per_tag.csv into the run; against other labels than its own
-    SPLIT-NAME@HASH.json and SPLIT-NAME@HASH_per_tag.csv.
+    Writes SPLIT.json, SPLIT_per_tag.csv, SPLIT_scores.parquet, SPLIT_per_tag.png and SPLIT_curves.png into evaluation/
+    of the run; against other labels than its own SPLIT-NAME@HASH in place of SPLIT. Thresholds come from the scores of
+    the validation split, which are taken from disk where they are there, and else made and kept.
 
     Args:
         root: the run's folder.
         split: train, validation or test.
         label_set: NAME or NAME@HASH to evaluate against, tags matched by name; None for what it was trained on.
-        baseline: also fit a logistic regression on the training split's log-mel statistics and evaluate it alike.
+        baselines: simple models to fit on the training split's log-mel statistics and to evaluate alike.
         stage: folder on a local disk that payloads are copied to ahead of use; None to read them where they lie.
 
     Raises:
@@ -85,107 +56,93 @@ def evaluate(
     with open_stage(stage) as copies:
         run = open_run(root)
         asked = run.labels if label_set is None else open_labels(run.dataset, label_set)
-        return _evaluate(run, root, split, map_labels(run.labels, asked), baseline, copies)
+        return _evaluate(run, split, map_labels(run.labels, asked), baselines, copies)
 
 
 def _evaluate(
-    run: TrainedRun, root: str, split: str, mapping: LabelMapping, baseline: bool, stage: Stage | None
+    run: TrainedRun, split: str, mapping: LabelMapping, baselines: Sequence[BaselineKind], stage: Stage | None
 ) -> Evaluation:
-    records, seen = _records(run, mapping, split, run.spec, stage)
-    scorer = TrackScorer(run.model, run.config.patch, run.config.batch_size)
-    with Progress("evaluate", len(records.tracks), "tracks") as progress:
-        scores = scorer.scores(records, on_progress=progress.update)
-    expected = mapping.labels.manifest.counts[split] - records.tracks.removed - seen
-    if scores.shape[0] != expected or not np.isfinite(scores).all():
+    scored = score_split(run, mapping, split, stage=stage)
+    stored = scored.stored
+    expected = mapping.labels.manifest.counts[split] - scored.removed - scored.seen
+    if split == "train" and run.config.train_share != 1:
+        expected = len(stored.track_ids)  # what the run was trained on
+    if len(stored.track_ids) != expected:
         raise DatasetError(
-            f"{root}: expected finite scores of {expected} {split} tracks, received "
-            f"{int(np.isfinite(scores).all(axis=1).sum())}"
+            f"{run.folder.root}: expected scores of {expected} {split} tracks, received {len(stored.track_ids)}"
         )
-    positive_at = float(mapping.labels.manifest.label_set["positive_at"])
-    metrics = tagging_metrics(records.tracks.targets, scores[:, mapping.outputs], positive_at=positive_at)
-    floor = _baseline(run, mapping, split, positive_at, stage) if baseline else None
-    tracks = records.tracks
-    own = mapping.labels.reference == run.labels.reference
-    name = split if own else f"{split}-{mapping.labels.reference}"
-    result = Evaluation(root, split, len(tracks), tracks.removed, seen, mapping, metrics, floor, name)
-    run.folder.write_json(run.folder.evaluation(f"{name}.json"), _as_json(result, run))
-    write_atomic(run.folder.evaluation(f"{name}_per_tag.csv"), _as_csv(result))
+    chosen, problem = _validation(run, mapping, scored, stage)
+    positive_at = stored.of.positive_at
+    thresholds = (
+        np.full(len(mapping.tags), np.nan)
+        if chosen is None
+        else best_thresholds(chosen.targets, chosen.scores, positive_at=positive_at)
+    )
+    result = Evaluation(
+        run=run.folder.root,
+        split=split,
+        tracks=expected,
+        removed=scored.removed,
+        seen=scored.seen,
+        mapping=mapping,
+        metrics=_metrics("model", stored.targets, stored.scores, positive_at),
+        decisions=decide(stored.targets, stored.scores, thresholds, positive_at=positive_at),
+        threshold_tracks=0 if chosen is None else len(chosen.track_ids),
+        threshold_problem=problem,
+        baselines=_baselines(run, mapping, scored, baselines, stage) if baselines else {},
+        name=scored.name,
+    )
+    return _write(result, run, stored)
+
+
+def _write(result: Evaluation, run: TrainedRun, stored: StoredScores) -> Evaluation:
+    folder, name = run.folder, result.name
+    run.folder.write_json(folder.evaluation(f"{name}.json"), evaluation_json(result, run))
+    write_atomic(folder.evaluation(f"{name}_per_tag.csv"), evaluation_csv(result))
+    write_atomic(folder.evaluation(f"{name}_per_tag.png"), draw_per_tag(result))
+    write_atomic(folder.evaluation(f"{name}_curves.png"), draw_curves(result, stored))
+    if result.name == result.split and result.split in REPORTED_SPLITS:
+        write_report(folder.root)
     return result
 
 
-def _records(
-    run: TrainedRun, mapping: LabelMapping, split: str, spec: FeatureSpec, stage: Stage | None
-) -> tuple[TrackRecords, int]:
-    tracks = mapping.targets_of(labelled_tracks(run.dataset, mapping.labels, spec, split))
-    seen = 0
-    if mapping.labels.reference != run.labels.reference:
-        tracks, seen = unseen(tracks, run.labels, mapping.labels.reference)
-    records = TrackRecords(run.dataset, tracks, stage)
-    if stage is not None:
-        stage.begin(records.payloads(range(len(records.tracks))))
-    return records, seen
+def _validation(
+    run: TrainedRun, mapping: LabelMapping, scored: SplitScores, stage: Stage | None
+) -> tuple[StoredScores | None, str]:
+    """Scores of the validation split, or why there are none."""
+    if scored.stored.of.split == "validation":
+        return scored.stored, ""
+    try:
+        return score_split(run, mapping, "validation", stage=stage, reuse=True).stored, ""
+    except UserError as error:  # other labels than the run's own may have no validation track that is new to it
+        return None, str(error)
 
 
-def _baseline(run: TrainedRun, mapping: LabelMapping, split: str, positive_at: float, stage: Stage | None) -> Metrics:
-    spec = run.dataset.spec("logmel")
-    (train, _), (test, _) = (_records(run, mapping, side, spec, stage) for side in ("train", split))
-    with Progress("baseline", len(train.tracks) + len(test.tracks), "tracks") as progress:
-        known: npt.NDArray[np.float32] = band_statistics(train, progress.update)
-        asked = band_statistics(test, lambda done: progress.update(len(train.tracks) + done))
-    scores = baseline_scores(known, train.tracks.targets, asked, positive_at)
-    return tagging_metrics(test.tracks.targets, scores, positive_at=positive_at)
+def _metrics(
+    what: str, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], positive_at: float
+) -> Metrics:
+    with Progress(f"intervals of the {what}", BOOTSTRAP_SAMPLES, "samples") as progress:
+        return tagging_metrics(targets, scores, positive_at=positive_at, on_progress=progress.update)
 
 
-def _as_json(result: Evaluation, run: TrainedRun) -> dict[str, Any]:
-    def means(metrics: Metrics, prefix: str) -> dict[str, Any]:
-        return {
-            f"{prefix}roc_auc_macro": _number(metrics.roc_auc_macro),
-            f"{prefix}roc_auc_macro_interval": [_number(value) for value in metrics.roc_auc_interval],
-            f"{prefix}pr_auc_macro": _number(metrics.pr_auc_macro),
-            f"{prefix}pr_auc_macro_interval": [_number(value) for value in metrics.pr_auc_interval],
-        }
-
-    undefined = [
-        tag for tag, one in zip(result.vocabulary, result.metrics.per_tag, strict=True) if math.isnan(one.roc_auc)
-    ]
+def _baselines(
+    run: TrainedRun, mapping: LabelMapping, scored: SplitScores, kinds: Sequence[BaselineKind], stage: Stage | None
+) -> dict[BaselineKind, Metrics]:
+    """Each fitted on what the model was trained on, as far as that is labelled here."""
+    of, spec = scored.stored.of, run.dataset.spec("logmel")
+    train, _ = split_tracks(run, mapping, "train", spec)
+    known = staged_records(run, train.taken(fitted_tracks(len(train))), stage)
+    asked = staged_records(run, split_tracks(run, mapping, of.split, spec)[0], stage)
+    with Progress("baseline", len(known.tracks) + len(asked.tracks), "tracks") as progress:
+        seen = track_statistics(known, progress.update)
+        new = track_statistics(asked, lambda done: progress.update(len(known.tracks) + done))
+    targets = known.tracks.targets
     return {
-        "format": 1,
-        "split": result.split,
-        "tracks": result.tracks,
-        "tracks_removed": result.removed,
-        "tags": len(result.vocabulary),
-        "tags_defined": result.metrics.tags_defined,
-        "tags_undefined": undefined,
-        "label_set": result.mapping.labels.reference,
-        "trained_on": run.labels.reference,
-        "tags_unknown_to_the_model": list(result.mapping.unknown),
-        "tags_unused": list(result.mapping.unused),
-        "tracks_seen_in_training": result.seen,
-        "epoch": run.state.epoch,
-        "bootstrap_samples": BOOTSTRAP_SAMPLES,
-        **means(result.metrics, ""),
-        **({} if result.baseline is None else means(result.baseline, "baseline_")),
+        kind: _metrics(
+            NAMES[kind],
+            asked.tracks.targets,
+            baseline_scores(kind, seen, targets, new, of.positive_at),
+            of.positive_at,
+        )
+        for kind in kinds
     }
-
-
-def _as_csv(result: Evaluation) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    baseline = [] if result.baseline is None else ["baseline_roc_auc", "baseline_pr_auc"]
-    writer.writerow(["tag", "positives", "tracks", "roc_auc", "pr_auc", *baseline])
-    for number, (tag, one) in enumerate(zip(result.vocabulary, result.metrics.per_tag, strict=True)):
-        row: list[Any] = [tag, one.positives, one.tracks, _cell(one.roc_auc), _cell(one.pr_auc)]
-        if result.baseline is not None:
-            floor = result.baseline.per_tag[number]
-            row += [_cell(floor.roc_auc), _cell(floor.pr_auc)]
-        writer.writerow(row)
-    return text.getvalue().encode()
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if math.isnan(value) else value
-
-
-def _cell(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.6f}"

@@ -15,6 +15,7 @@ from schemas.errors import UserError
 from schemas.features import FeatureSpec
 from schemas.label_version import LabelVersion, records_of, without_removed
 from schemas.tables import SPLITS
+from training.nested_shares import nested_share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,9 @@ class LabelledTracks:
         return dataclasses.replace(self, track_ids=ids, **arrays)
 
 
-def labelled_tracks(dataset: Dataset, labels: LabelVersion, spec: FeatureSpec, split: str) -> LabelledTracks:
+def labelled_tracks(
+    dataset: Dataset, labels: LabelVersion, spec: FeatureSpec, split: str, *, share: float = 1.0
+) -> LabelledTracks:
     """Join the labels of a split with the tracks table.
 
     Args:
@@ -59,9 +62,10 @@ def labelled_tracks(dataset: Dataset, labels: LabelVersion, spec: FeatureSpec, s
         labels: what its tracks should be tagged with.
         spec: the features to read.
         split: train, validation or test.
+        share: of its tracks, in whole groups; see `nested_share`.
 
     Raises:
-        UserError: not a split, or one without tracks.
+        UserError: not a split, or one without tracks, or none in the share.
         DatasetError: a labelled track has no record in the dataset.
     """
     if split not in SPLITS:
@@ -74,7 +78,10 @@ def labelled_tracks(dataset: Dataset, labels: LabelVersion, spec: FeatureSpec, s
             f"{where}: its split {labels.manifest.split['name']} has no {split} track; make another with `pipeline.run split`"
             " and lay the label set over it"
         )
-    found = records_of(dataset, labels, table, spec, ["shard"])
+    found = records_of(dataset, labels, table, spec, ["shard"] if share == 1 else ["shard", "group"])
+    if share != 1:
+        kept = pa.array(nested_share(found["group"].combine_chunks(), share, where=where))
+        table, found = table.filter(kept), found.filter(kept)
     return LabelledTracks(
         split=split,
         track_ids=tuple(table["track_id"].to_pylist()),

@@ -11,7 +11,7 @@ import dataclasses
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import tensorflow as tf
@@ -28,6 +28,7 @@ from training.plateau import after_plateau
 from training.run_folder import RunFolder
 from training.step import TrainingStep
 from training.strategies import is_chief, worker_replicas
+from training.tensorboard.board import TensorBoardFolder
 from training.throughput import Throughput
 from training.validation import Validation
 
@@ -47,9 +48,11 @@ class TrainingLoop:
         model: a tagger with its optimizer, both in `variables`.
         optimizer: built for the model.
         step: takes a step with them.
+        vocabulary: the tags, in output order.
         data: the training split.
         validation: the validation split.
         state: where the run is.
+        board: takes down what TensorBoard shows, in the chief; None elsewhere.
         stop_requested: whether this process was asked to stop.
     """
 
@@ -63,15 +66,17 @@ class TrainingLoop:
         model: Any,
         optimizer: Any,
         step: TrainingStep,
+        vocabulary: Sequence[str],
         data: TrainingInput,
         validation: Validation,
         state: LoopState,
+        board: TensorBoardFolder | None,
         stop_requested: Callable[[], bool],
     ) -> None:
         self._config, self._run, self._strategy = config, run, strategy
-        self._variables, self._model, self._optimizer, self._step = variables, model, optimizer, step
-        self._input, self._validation = data, validation
-        self._stop_requested = stop_requested
+        self._variables, self.model, self._optimizer, self._step = variables, model, optimizer, step
+        self._vocabulary, self._input, self._validation = vocabulary, data, validation
+        self._board, self._stop_requested = board, stop_requested
         self._chief = is_chief(strategy)
         self._checkpoints = run.checkpoints(config.keep_checkpoints)
         self._saved_step, self._saved_at = state.step, time.monotonic()
@@ -89,6 +94,8 @@ class TrainingLoop:
         """
         if self._chief:
             self._run.keep_metrics(self.state.epoch)
+        if self._board is not None:
+            self._board.begin(self.state.step)
         total = self._config.epochs * self._input.steps
         with Progress("train", total, "steps") as progress:
             progress.start_at(self.state.epoch * self._input.steps + self.state.epoch_step)
@@ -158,6 +165,8 @@ class TrainingLoop:
         self.state = dataclasses.replace(
             state, step=state.step + 1, epoch_step=state.epoch_step + 1, epoch_loss=state.epoch_loss + loss
         )
+        if self._board is not None:
+            self._board.add_loss(self.state.step, loss)
         throughput.steps += 1
         throughput.examples += self._input.batch_length(state.epoch_step)
         progress.update(
@@ -179,6 +188,8 @@ class TrainingLoop:
     def _save(self, *, required: bool = False) -> None:
         """Write a checkpoint of the position; one that cannot be written leaves those before it, and says so."""
         try:
+            if self._board is not None:
+                self._board.flush(self.state.step)
             self._checkpoints.save_step(self._variables, self.state)
         except OSError as error:
             words = f"{self._run.root}: the checkpoint of step {self.state.step} cannot be written: {error.strerror or error}"
@@ -202,7 +213,8 @@ class TrainingLoop:
             "input_wait": round(epoch.input_wait, 5),
         }
         ended = dataclasses.replace(state, epoch=state.epoch + 1, epoch_step=0, epoch_loss=0.0)
-        if ended.epoch % self._config.validate_every == 0 or ended.epoch == self._config.epochs:
+        validated_now = ended.epoch % self._config.validate_every == 0 or ended.epoch == self._config.epochs
+        if validated_now:
             began = time.monotonic()
             ended, validated = self._validate(ended)
             fields.update(validated, validation_seconds=round(time.monotonic() - began, 3))
@@ -210,13 +222,24 @@ class TrainingLoop:
         self.state = ended
         if self._chief:
             self._run.add_metrics(fields)
-            self._save()
+            if self._board is not None:
+                self._board.add_epoch(fields)
+            if validated_now or self._checkpoint_is_due:
+                self._save()
 
     def _validate(self, state: LoopState) -> tuple[LoopState, dict[str, float]]:
         """Exact metrics of the validation split; keeps the best checkpoint and halves the rate on a plateau."""
         config = self._config
         with self._averaged_weights():
-            loss, metrics, _ = self._validation.run(self._stop_in_validation)
+            loss, metrics, scores = self._validation.run(self._stop_in_validation)
+            if self._board is not None:
+                self._board.add_curves(
+                    state.epoch,
+                    self._vocabulary,
+                    self._validation.records.tracks.targets,
+                    scores,
+                    self._validation.positive_at,
+                )
             value = {"roc_auc": metrics.roc_auc_macro, "pr_auc": metrics.pr_auc_macro, "loss": -loss}[config.select_by]
             if state.best is None or value > state.best:
                 better = dataclasses.replace(state, best=value, best_epoch=state.epoch)
@@ -250,7 +273,7 @@ class TrainingLoop:
         if not self._config.ema:
             yield
             return
-        weights = self._model.trainable_variables
+        weights = self.model.trainable_variables
         own = [tf.identity(weight) for weight in weights]
         self._optimizer.finalize_variable_values(weights)
         try:

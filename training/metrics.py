@@ -1,4 +1,4 @@
-"""Exact ROC-AUC and PR-AUC per tag and in the mean, with bootstrap intervals over tracks.
+"""Exact ROC-AUC and PR-AUC per tag, in the mean and of all tags in one ranking, with bootstrap intervals over tracks.
 
 One row per track; nothing is bucketed. PR-AUC is average precision. A tag without a positive or without a negative
 has no ROC-AUC: it is left out of the means and listed. Tests hold the numbers to scikit-learn.
@@ -7,13 +7,16 @@ has no ROC-AUC: it is left out of the means and listed. Tests hold the numbers t
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-BOOTSTRAP_SAMPLES = 1000
-CONFIDENCE = 0.95
+from training.bootstrap import BOOTSTRAP_SAMPLES, draw_metrics, interval, mean_of_defined, squared_errors
+from training.ranking import Scores, ranking_areas
+
+_NAN = float("nan")
+_NONE = (_NAN, _NAN)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,21 +38,33 @@ class TagMetrics:
 
 @dataclasses.dataclass(frozen=True)
 class Metrics:
-    """Metrics of a set of tracks.
+    """Metrics of a set of tracks; intervals are the lower and upper end of a bootstrap over tracks, NaN without one.
 
     Attributes:
         roc_auc_macro: mean over the defined tags.
         pr_auc_macro: mean over the defined tags.
-        roc_auc_interval: lower and upper end of the bootstrap interval over tracks.
-        pr_auc_interval: likewise.
         per_tag: in the order of the vocabulary.
+        roc_auc_interval: of roc_auc_macro.
+        pr_auc_interval: of pr_auc_macro.
+        roc_auc_micro: of all known pairs of track and tag as one ranking; NaN where it was not asked for.
+        pr_auc_micro: likewise.
+        roc_auc_micro_interval: of roc_auc_micro.
+        pr_auc_micro_interval: of pr_auc_micro.
+        sqrt_mse: root of the mean squared error over known targets.
+        sqrt_mse_interval: of sqrt_mse.
     """
 
     roc_auc_macro: float
     pr_auc_macro: float
-    roc_auc_interval: tuple[float, float]
-    pr_auc_interval: tuple[float, float]
     per_tag: tuple[TagMetrics, ...]
+    roc_auc_interval: tuple[float, float] = _NONE
+    pr_auc_interval: tuple[float, float] = _NONE
+    roc_auc_micro: float = _NAN
+    pr_auc_micro: float = _NAN
+    roc_auc_micro_interval: tuple[float, float] = _NONE
+    pr_auc_micro_interval: tuple[float, float] = _NONE
+    sqrt_mse: float = _NAN
+    sqrt_mse_interval: tuple[float, float] = _NONE
 
     @property
     def tags_defined(self) -> int:
@@ -58,11 +73,12 @@ class Metrics:
 
 def tagging_metrics(
     targets: npt.NDArray[np.float32],
-    scores: npt.NDArray[np.floating[Any]],
+    scores: Scores,
     *,
     positive_at: float = 0.5,
     bootstrap: int = BOOTSTRAP_SAMPLES,
     seed: int = 0,
+    on_progress: Callable[[int], None] | None = None,
 ) -> Metrics:
     """Exact metrics of scores against targets.
 
@@ -70,86 +86,46 @@ def tagging_metrics(
         targets: float32 [tracks, tags] in [0, 1]; NaN is unknown and left out.
         scores: float [tracks, tags].
         positive_at: least target that counts as positive.
-        bootstrap: how often tracks are drawn again for the intervals; 0 for none (both ends are then NaN).
+        bootstrap: how often tracks are drawn again for the intervals; 0 for the macro figures alone, as training asks
+            for them after every epoch.
         seed: of the draws.
+        on_progress: called with the number of bootstrap samples done.
     """
     if targets.shape != scores.shape:
         raise ValueError(f"Expected scores of shape {targets.shape}. Received: {scores.shape}")
-    once = np.ones((1, len(targets)))
-    draws = _draws(len(targets), bootstrap, seed)
-    weights = np.concatenate([once, draws])
-    per_tag, rocs, precisions = [], [], []
-    for target, score in zip(targets.T, scores.T, strict=True):
-        known = ~np.isnan(target)
-        positive = target[known] >= positive_at
-        roc, precision = weighted_areas(positive, score[known], weights[:, known])
-        per_tag.append(TagMetrics(int(positive.sum()), int(known.sum()), float(roc[0]), float(precision[0])))
-        rocs.append(roc)
-        precisions.append(precision)
-    defined = [number for number, tag in enumerate(per_tag) if not np.isnan(tag.roc_auc)]
-    roc_macro, pr_macro = (_mean_of_defined(np.array(values)[defined]) for values in (rocs, precisions))
-    return Metrics(
-        roc_auc_macro=float(roc_macro[0]),
-        pr_auc_macro=float(pr_macro[0]),
-        roc_auc_interval=_interval(roc_macro[1:]),
-        pr_auc_interval=_interval(pr_macro[1:]),
+    hits, misses = targets >= positive_at, targets < positive_at  # an unknown target is neither
+    per_tag = []
+    for hit, miss, score in zip(hits.T, misses.T, scores.T, strict=True):
+        positives = int(np.count_nonzero(hit))
+        areas = ranking_areas(score[hit], score[miss])
+        per_tag.append(TagMetrics(positives, positives + int(np.count_nonzero(miss)), *areas))
+    defined = np.array([not np.isnan(tag.roc_auc) for tag in per_tag], bool)
+    macro = Metrics(
+        roc_auc_macro=_mean([tag.roc_auc for tag in per_tag]),
+        pr_auc_macro=_mean([tag.pr_auc for tag in per_tag]),
         per_tag=tuple(per_tag),
+    )
+    if bootstrap == 0:
+        return macro
+    roc_micro, pr_micro = ranking_areas(scores[hits], scores[misses])
+    errors, known = squared_errors(targets, scores)
+    draws = draw_metrics(
+        targets, scores, positive_at=positive_at, samples=bootstrap, seed=seed, on_progress=on_progress
+    )
+    return dataclasses.replace(
+        macro,
+        roc_auc_interval=interval(mean_of_defined(draws.roc_auc[defined])),
+        pr_auc_interval=interval(mean_of_defined(draws.pr_auc[defined])),
+        roc_auc_micro=roc_micro,
+        pr_auc_micro=pr_micro,
+        roc_auc_micro_interval=interval(draws.roc_auc_micro),
+        pr_auc_micro_interval=interval(draws.pr_auc_micro),
+        sqrt_mse=float(np.sqrt(errors.sum() / known.sum())) if known.any() else _NAN,
+        sqrt_mse_interval=interval(draws.sqrt_mse),
     )
 
 
-def weighted_areas(
-    positive: npt.NDArray[np.bool_], score: npt.NDArray[np.floating[Any]], weights: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """ROC-AUC and average precision of one ranking under many weightings of its tracks, ties taken together.
-
-    Args:
-        positive: bool [tracks].
-        score: [tracks].
-        weights: [weightings, tracks], such as how often a bootstrap sample drew each track.
-
-    Returns:
-        Two arrays [weightings]; NaN where a weighting leaves no positive or no negative.
-    """
-    undefined = np.full(len(weights), np.nan)
-    if len(score) == 0:
-        return undefined, undefined.copy()
-    order = np.argsort(-score, kind="stable")
-    last_of_tie = np.append(np.diff(score[order]) != 0, True)
-    hits = np.cumsum(weights[:, order] * positive[order], axis=1)[:, last_of_tie]
-    misses = np.cumsum(weights[:, order] * ~positive[order], axis=1)[:, last_of_tie]
-    new_hits = np.diff(hits, axis=1, prepend=0.0)
-    new_misses = np.diff(misses, axis=1, prepend=0.0)
-    total_hits, total_misses = hits[:, -1], misses[:, -1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # Trapezoids under the ROC curve: a tie counts half.
-        roc = ((hits - new_hits / 2) * new_misses).sum(axis=1) / (total_hits * total_misses)
-        precision = np.where(hits + misses > 0, hits / (hits + misses), 0.0)
-        average = (precision * new_hits).sum(axis=1) / total_hits
-    defined = (total_hits > 0) & (total_misses > 0)
-    return np.where(defined, roc, np.nan), np.where(defined, average, np.nan)
-
-
-def _draws(tracks: int, samples: int, seed: int) -> npt.NDArray[np.float64]:
-    """How often each track is drawn in each bootstrap sample, [samples, tracks]."""
-    if samples == 0:
-        return np.empty((0, tracks))
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(tracks, np.full(tracks, 1 / tracks), size=samples).astype(np.float64)
-
-
-def _mean_of_defined(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Mean over tags per weighting; a tag that a bootstrap sample leaves undefined is left out of that sample."""
-    if len(values) == 0:
-        return np.full(values.shape[1] if values.ndim == 2 else 1, np.nan)
-    defined = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        means: npt.NDArray[np.float64] = np.where(defined, values, 0.0).sum(axis=0) / defined.sum(axis=0)
-    return means
-
-
-def _interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    values = values[~np.isnan(values)]
-    if len(values) == 0:
-        return float("nan"), float("nan")
-    low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
+def _mean(values: list[float]) -> float:
+    """Mean of the defined ones."""
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else _NAN

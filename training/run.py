@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import Literal
 
 # `python training/run.py` puts training/ itself first on the path, where config.py and input.py would shadow other
 # modules: the checkout's root belongs there.
@@ -16,11 +17,12 @@ if os.path.dirname(_HERE) not in sys.path:
 import click  # noqa: E402
 
 from schemas.commandline import run_command  # noqa: E402
-from schemas.errors import EXIT_USER_INPUT  # noqa: E402
+from schemas.errors import EXIT_REGRESSION, EXIT_USER_INPUT  # noqa: E402
 from training.tensorflow_import import import_tensorflow  # noqa: E402
 from training.train_options import train_options  # noqa: E402
 
 SHOWN_TAGS = 5  # highest scores printed per file
+STUDYS_OWN = ("frontend", "train_share", "init_from")
 STAGE_HELP = "Folder on a local disk that features are copied to ahead of use [default: read where they lie]."
 
 
@@ -33,7 +35,7 @@ def cli() -> None:
 @click.option("--out", required=True, help="Folder of the run, new or begun before.")
 @click.option("--config", help="YAML file, or the config.json of a run; options given here go over it.")
 @click.option("--stage", help=STAGE_HELP)
-@train_options
+@train_options()
 def train_command(out: str, config: str | None, stage: str | None, **options: object) -> None:
     """Train a tagger. The same command on a run that was stopped resumes it."""
     from training.config import resolve_config
@@ -54,40 +56,126 @@ def train_command(out: str, config: str | None, stage: str | None, **options: ob
     print(f"  {state.epoch} epochs over {summary.tracks:,} tracks in all, best at epoch {state.best_epoch}")
     if summary.removed:
         print(f"  {summary.removed:,} labelled tracks were left out: they were removed from the dataset")
+    if summary.started_from is not None:
+        from training.init_from import words_of
+
+        print(f"  {words_of(summary.started_from)}")
     print(f"next: python training/run.py evaluate --run {out}")
+
+
+@cli.command("study")
+@click.option("--out", required=True, help="Folder of the study, new or begun before.")
+@click.option("--shares", default="1/16,1/4,1", show_default=True, help="Of the training split, in whole groups.")
+@click.option("--seeds", default=3, show_default=True, help="Trainings of each front-end on each share.")
+@click.option("--frontends", default="spectrogram,waveform", show_default=True)
+@click.option("--config", help="YAML file, or the config.json of a run; options given here go over it.")
+@click.option("--stage", help=STAGE_HELP)
+@train_options(without=STUDYS_OWN)
+def study_command(
+    out: str, shares: str, seeds: int, frontends: str, config: str | None, stage: str | None, **options: object
+) -> None:
+    """Train both front-ends on growing shares of the data. The same command on a study that was stopped resumes it.
+
+    What counts epochs (--epochs, --stop-epochs, --plateau-epochs, --validate-every) counts passes over the whole
+    training split: every share is trained for as many steps. --stop-epochs is 10 unless it is given.
+    """
+    from training.config import resolve_config
+    from training.study.plan import STOP_EPOCHS, make_plan, parse_frontends
+
+    first = parse_frontends(frontends)[0]
+    resolved = resolve_config(config, options, {"frontend": first, "stop_epochs": STOP_EPOCHS})
+    plan = make_plan(resolved, shares, seeds, frontends)
+    from training.study.study import run_study
+    from training.study.table import table_lines
+
+    results = run_study(plan, out, stage=stage)
+    print("\n".join(table_lines(results)))
+    print(f"  written to {out}/study.json, study.csv, study.png and study.svg")
 
 
 @cli.command("evaluate")
 @click.option("--run", "run_folder", required=True, help="Folder of the run.")
 @click.option("--split", default="test", show_default=True, type=click.Choice(["train", "validation", "test"]))
 @click.option("--label-set", help="NAME or NAME@HASH to evaluate against [default: what it was trained on].")
-@click.option("--baseline", is_flag=True, help="Beside a logistic regression on log-mel statistics.")
+@click.option(
+    "--baseline",
+    is_flag=False,
+    flag_value="logistic",
+    type=click.Choice(["logistic", "trees", "both"]),
+    help="Beside simple models on log-mel statistics [without a value: logistic].",
+)
 @click.option("--stage", help=STAGE_HELP)
-def evaluate_command(run_folder: str, split: str, label_set: str | None, baseline: bool, stage: str | None) -> None:
-    """Exact ROC-AUC and PR-AUC of a run's best epoch, every track of a split once."""
+def evaluate_command(
+    run_folder: str, split: str, label_set: str | None, baseline: str | None, stage: str | None
+) -> None:
+    """Exact ROC-AUC, PR-AUC and F1 of a run's best epoch, every track of a split once."""
     import_tensorflow()
+    from training.baselines.kinds import ALL_BASELINES, BASELINES
     from training.evaluate import evaluate
+    from training.evaluation_words import evaluation_words
 
-    result = evaluate(run_folder, split, label_set=label_set, baseline=baseline, stage=stage)
-    defined = f"{result.metrics.tags_defined} of {len(result.vocabulary)} tags"
-    print(f"{run_folder} on {result.tracks:,} {split} tracks, {defined}, per track, 95 % intervals over tracks:")
-    for name, metrics in (("model", result.metrics), ("logistic regression", result.baseline)):
-        if metrics is not None:
-            roc, precision = metrics.roc_auc_interval, metrics.pr_auc_interval
-            print(
-                f"  {name:<20} ROC-AUC {metrics.roc_auc_macro:.4f} [{roc[0]:.4f}, {roc[1]:.4f}]   "
-                f"PR-AUC {metrics.pr_auc_macro:.4f} [{precision[0]:.4f}, {precision[1]:.4f}]"
-            )
-    if result.removed:
-        print(f"  {result.removed:,} tracks of the split were left out: they were removed from the dataset")
-    if result.mapping.unknown:
-        print(f"  tags of {result.mapping.labels.reference} that the model lacks: {', '.join(result.mapping.unknown)}")
-    if result.mapping.unused:
-        print(f"  tags of the model that {result.mapping.labels.reference} lacks: {', '.join(result.mapping.unused)}")
-    if result.seen:
-        print(f"  {result.seen:,} tracks were left out: the model was trained or chosen by them")
-    print(f"  written to {run_folder}/evaluation/{result.name}.json and {result.name}_per_tag.csv")
-    print(f"next: python training/run.py export --run {run_folder} --out {run_folder}/saved_model")
+    kinds = [kind for kind in BASELINES if baseline in (kind, ALL_BASELINES)]
+    print(evaluation_words(evaluate(run_folder, split, label_set=label_set, baselines=kinds, stage=stage)))
+
+
+@cli.command("compare")
+@click.argument("run_a")
+@click.argument("run_b")
+@click.option("--split", default="test", show_default=True, type=click.Choice(["train", "validation", "test"]))
+@click.option("--label-set", help="NAME or NAME@HASH that both are held to [default: what RUN_B was trained on].")
+@click.option("--metric", default="pr_auc", show_default=True, type=click.Choice(["pr_auc", "roc_auc"]))
+@click.option(
+    "--max-regression",
+    type=click.FloatRange(0, 1),
+    help="Exit 3 unless the interval excludes that RUN_B is worse by more.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what is written to the file.")
+@click.option("--stage", help=STAGE_HELP)
+def compare_command(
+    run_a: str,
+    run_b: str,
+    split: str,
+    label_set: str | None,
+    metric: Literal["pr_auc", "roc_auc"],
+    max_regression: float | None,
+    as_json: bool,
+    stage: str | None,
+) -> None:
+    """Whether RUN_B is better than RUN_A on the same tracks: a paired bootstrap of whole groups.
+
+    --metric is what tags are ranked by, and what --max-regression is about, in the mean over tags. Exit codes: 0 done,
+    or let through; 2 the input is wrong; 3 --max-regression is not excluded; 75 stopped by SIGTERM; 1 anything else.
+    """
+    import_tensorflow()
+    from training.compare import compare
+    from training.comparison import comparison_json, gate_of
+    from training.comparison_words import comparison_words
+
+    result = compare(run_a, run_b, split, label_set=label_set, stage=stage)
+    gate = None if max_regression is None else gate_of(result, metric, max_regression)
+    fields = comparison_json(result, gate)
+    result.run_b.folder.write_json(result.uri, fields)
+    print(json.dumps(fields, ensure_ascii=False) if as_json else comparison_words(result, metric, gate))
+    if gate is not None and not gate.passed:
+        sys.exit(EXIT_REGRESSION)
+
+
+@cli.command("report")
+@click.option("--run", "run_folder", required=True, help="Folder of the run.")
+@click.option(
+    "--split", type=click.Choice(["test", "validation"]), help="[default: test if evaluated, else validation]."
+)
+def report_command(run_folder: str, split: str | None) -> None:
+    """Write report.html of a run: curves, tags, example tracks, confusions, and how to repeat it."""
+    import_tensorflow()
+    from training.report.page import write_report
+
+    report = write_report(run_folder, split)
+    shown = f"with its evaluation on the {report.split} split" if report.split else "not evaluated yet"
+    print(f"{report.uri}: {report.bytes / 1e3:,.0f} kB, {shown}")
+    if not report.has_tracks:
+        print("  without examples and confusions, which need the scores of single tracks")
+        print(f"next: python training/run.py evaluate --run {run_folder} --split {report.split or 'test'}")
 
 
 @cli.command("export")

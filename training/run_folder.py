@@ -19,8 +19,9 @@ from training.config import TrainConfig
 CONFIG_NAME = "config.json"
 FORMAT = 1
 
-# What a resumed run may change: how long it goes on, on what it runs, and where the dataset lies now.
-CHANGEABLE = ("epochs", "strategy", "dataset", "checkpoint_minutes", "keep_checkpoints")
+# What a resumed run may change: how long it goes on, on what it runs, and where the dataset and the run that it
+# started from lie now.
+CHANGEABLE = ("epochs", "strategy", "dataset", "init_from", "checkpoint_minutes", "keep_checkpoints")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,10 @@ class RunFolder:
     @property
     def environment(self) -> str:
         return join(self.root, "environment.json")
+
+    @property
+    def tensorboard(self) -> str:
+        return join(self.root, "tensorboard")
 
     def evaluation(self, name: str) -> str:
         return join(self.root, "evaluation", name)

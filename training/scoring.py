@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -24,16 +24,25 @@ class TrackScorer:
         model: a tagger of `training.models`.
         patch: length of its patches.
         batch_size: patches that go through the model together.
+        output: which of its outputs is averaged over the patches of a track.
     """
 
-    def __init__(self, model: keras.Model, patch: int, batch_size: int = 32) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        patch: int,
+        batch_size: int = 32,
+        *,
+        output: Literal["scores", "embedding"] = "scores",
+    ) -> None:
         self._patch = patch
         self._batch_size = batch_size
-        self._tags = int(model.output["logits"].shape[-1])
+        self._width = int(model.output["logits" if output == "scores" else output].shape[-1])
 
         @tf.function(reduce_retracing=True)  # type: ignore[misc]
         def score(patches: Any) -> Any:
-            return tf.sigmoid(model(patches, training=False)["logits"])
+            outputs = model(patches, training=False)
+            return tf.sigmoid(outputs["logits"]) if output == "scores" else outputs[output]
 
         self._score = score
 
@@ -51,11 +60,11 @@ class TrackScorer:
             on_progress: called with the number of tracks scored.
 
         Returns:
-            float32 [tracks, tags].
+            float32 [tracks, tags], or [tracks, units] of the embedding.
         """
         numbers = range(len(records.tracks)) if tracks is None else tracks
         # The targets may be of other tags than the model's.
-        sums = np.zeros((len(numbers), self._tags), np.float64)
+        sums = np.zeros((len(numbers), self._width), np.float64)
         counts = np.zeros(len(numbers), np.int64)
         pending: list[npt.NDArray[np.float32]] = []
         owners: list[int] = []

@@ -9,20 +9,21 @@ import sys
 import time
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from schemas.commandline import deferred_stop
 from schemas.dataset import Dataset
 from schemas.features import LogMelSpec, features_name
 from schemas.label_version import LabelVersion, open_labels
+from schemas.progress import Progress
 from schemas.storage import exists, read_bytes
 from training.augmentation import Augmentation
 from training.build_model import build_model, features_of
-from training.checkpoints import LoopState, model_variables, optimizer_variables
+from training.checkpoints import BEST_NAME, LoopState, model_variables, optimizer_variables
 from training.config import TrainConfig
 from training.environment import differences, environment
 from training.failures import require_divisible
+from training.init_from import InitSummary, resolve_init_from, start_from
 from training.input import TrainingInput, epoch_order
 from training.input_statistics import input_statistics
 from training.labels import LabelledTracks, labelled_tracks
@@ -30,11 +31,14 @@ from training.loop import TrainingLoop
 from training.losses import TrainingLoss, balanced_weights, resolve_loss
 from training.optimizer import make_optimizer
 from training.records import TrackRecords
+from training.report.page import write_report
 from training.run_folder import RunFolder, register_run
 from training.scoring import TrackScorer
 from training.staging import open_stage
 from training.step import TrainingStep
 from training.strategies import is_chief, make_strategy, require_agreement
+from training.tensorboard.board import TensorBoardFolder
+from training.tensorboard.projector import chosen_tracks, embed_tracks, write_embedding
 from training.validation import Validation
 
 
@@ -51,6 +55,7 @@ class TrainSummary:
         examples_per_second: of them.
         input_wait: share of their time spent waiting for data, 0 to 1.
         seconds: wall time of this call.
+        started_from: what the run began with, where this call began it from another run.
     """
 
     out: str
@@ -61,6 +66,7 @@ class TrainSummary:
     examples_per_second: float
     input_wait: float
     seconds: float
+    started_from: InitSummary | None
 
 
 def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSummary:
@@ -89,8 +95,11 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
         features=features_name(spec),
         hop_length=spec.hop_length if isinstance(spec, LogMelSpec) else config.hop_length,
     )
+    config = resolve_init_from(config, out, spec, labels.vocabulary)
     with open_stage(stage) as copies:
-        training = TrackRecords(dataset, labelled_tracks(dataset, labels, spec, "train"), copies)
+        training = TrackRecords(
+            dataset, labelled_tracks(dataset, labels, spec, "train", share=config.train_share), copies
+        )
         validation = TrackRecords(dataset, labelled_tracks(dataset, labels, spec, "validation"), copies)
         strategy = make_strategy(config.strategy)
         run = RunFolder(out)
@@ -104,12 +113,14 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
             "the workers' configurations differ; start the same command on every worker",
         )
         with deferred_stop() as stop_requested:
-            loop = _make_loop(config, run, strategy, training, validation, labels, stop_requested)
+            loop, started_from = _make_loop(config, run, strategy, training, validation, labels, stop_requested)
             first = loop.state
             if copies is not None and not loop.is_over:
                 order = epoch_order(training.tracks, config.seed, first.epoch)
                 copies.begin([*training.payloads(order), *validation.payloads(range(len(validation.tracks)))])
             loop.train()
+        if is_chief(strategy) and loop.throughput.steps:
+            _show(config, run, loop, validation, labels)
     return TrainSummary(
         out=out,
         state=loop.state,
@@ -119,6 +130,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
         examples_per_second=loop.throughput.examples_per_second,
         input_wait=loop.throughput.input_wait,
         seconds=time.monotonic() - started,
+        started_from=started_from,
     )
 
 
@@ -130,7 +142,7 @@ def _make_loop(
     validation: TrackRecords,
     labels: LabelVersion,
     stop_requested: Any,
-) -> TrainingLoop:
+) -> tuple[TrainingLoop, InitSummary | None]:
     targets, label_set = training.tracks.targets, labels.manifest.label_set
     data = TrainingInput(training, config.patch, config.batch_size, config.seed, Augmentation.of(config))
     require_divisible(config.batch_size, strategy.num_replicas_in_sync, len(training.tracks), data.steps)
@@ -141,10 +153,13 @@ def _make_loop(
         optimizer = make_optimizer(config, model)
         variables = {**model_variables(model), **optimizer_variables(optimizer)}
         state = run.checkpoints().newest(variables)
+        started_from = None
+        if state is None and config.init_from:
+            started_from = start_from(model, config, training.spec, labels.vocabulary)
+        elif state is None and config.normalize_input:
+            model.get_layer("normalized").set_statistics(*input_statistics(training))
         if state is None:
             state = LoopState(label_version=config.label_set, tracks=_hash_of(training.tracks))
-            if config.normalize_input:
-                _normalize(model, training)
     state = _same_tracks(run, state, training.tracks)
     require_agreement(
         strategy,
@@ -152,7 +167,7 @@ def _make_loop(
         f"the workers found different checkpoints in {run.root}: --out has to be a folder that all of them share",
     )
     scorer = TrackScorer(model, config.patch, config.batch_size)
-    return TrainingLoop(
+    loop = TrainingLoop(
         config,
         run,
         strategy,
@@ -162,15 +177,36 @@ def _make_loop(
         step=TrainingStep(
             model, optimizer, TrainingLoss(kind, config.label_smoothing, *weights), strategy, config.clip_norm
         ),
+        vocabulary=labels.vocabulary,
         data=data,
         validation=Validation(validation, scorer, strategy, kind, float(label_set["positive_at"])),
         state=state,
+        board=TensorBoardFolder(run.tensorboard) if is_chief(strategy) else None,
         stop_requested=stop_requested,
     )
+    return loop, started_from
 
 
-def _normalize(model: keras.Model, training: TrackRecords) -> None:
-    model.get_layer("normalized").set_statistics(*input_statistics(training))
+def _show(
+    config: TrainConfig, run: RunFolder, loop: TrainingLoop, validation: TrackRecords, labels: LabelVersion
+) -> None:
+    """The embedding of validation tracks at the best epoch, and the report."""
+    checkpoints = run.checkpoints()
+    if checkpoints.has_best():
+        best = checkpoints.load(BEST_NAME, model_variables(loop.model))
+        with Progress("embed", len(chosen_tracks(len(validation.tracks))), "tracks") as progress:
+            embedding = embed_tracks(
+                loop.model,
+                validation,
+                labels.vocabulary,
+                patch=config.patch,
+                batch_size=config.batch_size,
+                positive_at=float(labels.manifest.label_set["positive_at"]),
+                epoch=best.best_epoch,
+                on_progress=progress.update,
+            )
+        write_embedding(run.tensorboard, embedding)
+    write_report(run.root)
 
 
 def _hash_of(tracks: LabelledTracks) -> str:

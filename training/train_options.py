@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Literal, get_args
 
 import click
 
 from training.config import TrainConfig
 
-TAKEN_FROM_THE_FEATURES = ("hop_length",)
+FOUND_WHEN_TRAINING_STARTS = ("hop_length", "init_from_sha256")
 
 
-def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorate a click command with an option per field, None where it is not given: the configuration has the default."""
+def train_options(*, without: Collection[str] = ()) -> Callable[..., Any]:
+    """Decorates a click command with an option per field, None where it is not given: the configuration has the default.
+
+    Args:
+        without: fields that get no option.
+    """
     hints = typing.get_type_hints(TrainConfig, include_extras=True)
-    for field in reversed(dataclasses.fields(TrainConfig)):
-        if field.name not in TAKEN_FROM_THE_FEATURES:
-            command = _option(field, hints[field.name])(command)
-    return command
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for field in reversed(dataclasses.fields(TrainConfig)):
+            if field.name not in (*FOUND_WHEN_TRAINING_STARTS, *without):
+                command = _option(field, hints[field.name])(command)
+        return command
+
+    return decorate
 
 
 def _option(field: dataclasses.Field[Any], annotated: Any) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import keras
 
@@ -10,6 +11,7 @@ from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import FeatureSpec
 from schemas.label_version import LabelVersion, open_labels
+from schemas.storage import join, read_bytes
 from training.build_model import build_model, features_of
 from training.checkpoints import BEST_NAME, LoopState, model_variables
 from training.config import TrainConfig
@@ -28,6 +30,7 @@ class TrainedRun:
         spec: the features that it was trained on.
         model: the tagger.
         state: the loop's state at the best epoch.
+        checkpoint: SHA-256 of that epoch's variables, hex.
     """
 
     folder: RunFolder
@@ -37,6 +40,7 @@ class TrainedRun:
     spec: FeatureSpec
     model: keras.Model
     state: LoopState
+    checkpoint: str
 
 
 def open_run(root: str) -> TrainedRun:
@@ -55,5 +59,14 @@ def open_run(root: str) -> TrainedRun:
     labels = open_labels(dataset, config.label_set)
     spec = features_of(dataset, config)
     model = build_model(config, len(labels.vocabulary), spec)
+    # Read before the variables: while the run is still trained, these may be newer, and are then scored once more.
+    checkpoint = _best_sha256(folder)
     state = checkpoints.load(BEST_NAME, model_variables(model))
-    return TrainedRun(folder, config, dataset, labels, spec, model, state)
+    return TrainedRun(folder, config, dataset, labels, spec, model, state, checkpoint)
+
+
+def _best_sha256(folder: RunFolder) -> str:
+    try:
+        return str(json.loads(read_bytes(join(folder.root, "checkpoints", BEST_NAME, "state.json")))["sha256"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return ""  # loading it says what is wrong

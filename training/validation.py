@@ -29,15 +29,14 @@ class Validation:
     def __init__(
         self, records: TrackRecords, scorer: TrackScorer, strategy: Any, loss_kind: LossKind, positive_at: float
     ) -> None:
-        self.records = records
-        self._scorer, self._strategy = scorer, strategy
-        self._loss_kind, self._positive_at = loss_kind, positive_at
+        self.records, self.positive_at = records, positive_at
+        self._scorer, self._strategy, self._loss_kind = scorer, strategy, loss_kind
 
     def run(self, on_progress: Callable[[int], None] | None = None) -> tuple[float, Metrics, npt.NDArray[np.float32]]:
         """Mean loss, metrics and scores, the same in every worker."""
         scores = self._scores(on_progress)
         targets = self.records.tracks.targets
-        metrics = tagging_metrics(targets, scores, positive_at=self._positive_at, bootstrap=0)
+        metrics = tagging_metrics(targets, scores, positive_at=self.positive_at, bootstrap=0)
         return mean_loss(self._loss_kind, targets, scores), metrics, scores
 
     def _scores(self, on_progress: Callable[[int], None] | None) -> npt.NDArray[np.float32]:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from pipeline.info.dataset_facts import DatasetFacts
 from pipeline.info.findings import findings, merge_words
 from pipeline.info.label_health import BINS, LabelHealth, TagHealth
 from pipeline.info.overview import Overview
-from pipeline.info.page_style import STYLE
+from schemas.page import Cell, bullets, table, text, tiles, whole_page
 from schemas.storage import write_atomic
 from schemas.tables import SPLITS
 
 _SHOWN = 2000  # tags and pairs in a table: a browser's own limit is not far above
 _BIN_WIDTH, _BIN_HEIGHT = 9, 22  # pixels of a bin of graded values
 _BAR_REM = 24  # width of the longest bar
-
-_Cell = str | int  # HTML, or a count
 
 
 def write_page(overview: Overview, uri: str) -> None:
@@ -29,24 +26,18 @@ def page(overview: Overview) -> str:
     """The page: what the dataset holds, then each label version; every text from outside is escaped."""
     parts = [*_dataset(overview.dataset)]
     if overview.problems:
-        parts.append(_list(overview.problems))
+        parts.append(bullets(overview.problems))
     for health in overview.labels:
         parts += _health(health)
     if not overview.labels:
         parts.append('<p class="quiet">No label set was laid over it.</p>' if not overview.problems else "")
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_text(overview.dataset.root)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(part for part in parts if part)
-        + "\n</body>\n</html>\n"
-    )
+    return whole_page(overview.dataset.root, parts)
 
 
 def _dataset(facts: DatasetFacts) -> Iterator[str]:
-    yield f"<h1>{_text(facts.root)}</h1>"
+    yield f"<h1>{text(facts.root)}</h1>"
     _, same, examples = facts.same_audio
-    yield _tiles(
+    yield tiles(
         [
             (f"{facts.records:,}", "tracks stored"),
             (f"{facts.hours:,.2f}", "hours stored"),
@@ -57,18 +48,18 @@ def _dataset(facts: DatasetFacts) -> Iterator[str]:
         ]
     )
     if examples:
-        named = "; ".join(" and ".join(_text(name) for name in ids) for ids in examples)
+        named = "; ".join(" and ".join(text(name) for name in ids) for ids in examples)
         yield f'<p class="quiet">The same audio under several ids, such as {named}</p>'
-    counts: list[list[_Cell]] = [[_text(cause), "reject", count] for cause, count in facts.rejects.items()]
-    counts += [[_text(flag), "stored and flagged", count] for flag, count in facts.flags.items()]
+    counts: list[list[Cell]] = [[text(cause), "reject", count] for cause, count in facts.rejects.items()]
+    counts += [[text(flag), "stored and flagged", count] for flag, count in facts.flags.items()]
     if counts:
-        yield "<h3>Rejects and flags</h3>" + _table(("what", "how", "#tracks"), counts)
-    yield "<h3>Features</h3>" + _table(
+        yield "<h3>Rejects and flags</h3>" + table(("what", "how", "#tracks"), counts)
+    yield "<h3>Features</h3>" + table(
         ("features", "meaning", "", "#generations", "#MB"),
         [
             [
-                f"<code>{_text(one.name)}</code>",
-                _text(one.words),
+                f"<code>{text(one.name)}</code>",
+                text(one.words),
                 "derived" if one.derived else "",
                 one.generations,
                 f"{one.bytes / 1e6:,.1f}",
@@ -76,7 +67,7 @@ def _dataset(facts: DatasetFacts) -> Iterator[str]:
             for one in facts.features
         ],
     )
-    yield "<h3>Generations</h3>" + _table(
+    yield "<h3>Generations</h3>" + table(
         ("generation", "#shards", "#tracks", "#stored", "#rejected"),
         [
             [f"gen-{one.generation:03d}", one.shards, one.tracks, one.records or 0, sum((one.rejects or {}).values())]
@@ -84,13 +75,13 @@ def _dataset(facts: DatasetFacts) -> Iterator[str]:
         ],
     )
     if facts.splits:
-        yield "<h3>Splits</h3>" + _table(
+        yield "<h3>Splits</h3>" + table(
             ("split", "newest version", "made", *(f"#{side}" for side in SPLITS), "#without a side", "#versions"),
             [
                 [
-                    _text(one.name),
+                    text(one.name),
                     f"<code>{one.versions[-1]}</code>",
-                    _text(one.made),
+                    text(one.made),
                     *(one.counts[side] for side in SPLITS),
                     one.without_side,
                     len(one.versions),
@@ -99,17 +90,17 @@ def _dataset(facts: DatasetFacts) -> Iterator[str]:
             ],
         )
     if facts.label_sets:
-        yield "<h3>Label sets, each version after the one before</h3>" + _table(
+        yield "<h3>Label sets, each version after the one before</h3>" + table(
             ("label set", "version", "", "#tags", "#tracks", "values", "missing is", "split"),
             [
                 [
-                    _text(one.name),
+                    text(one.name),
                     f"<code>{each.version}</code>",
                     "newest" if number == len(one.versions) - 1 else "" if each.kept else "pruned",
                     *((each.tags, each.tracks) if each.kept else ("", "")),
                     each.values,
                     each.missing,
-                    _text(each.split),
+                    text(each.split),
                 ]
                 for one in facts.label_sets
                 for number, each in enumerate(one.versions)
@@ -118,17 +109,17 @@ def _dataset(facts: DatasetFacts) -> Iterator[str]:
 
 
 def _health(health: LabelHealth) -> Iterator[str]:
-    yield f"<h2>{_text(health.reference)}</h2>"
+    yield f"<h2>{text(health.reference)}</h2>"
     yield (
-        f'<p class="quiet">{len(health.tags):,} tags over the split {_text(health.split)}; {health.values}, missing is '
+        f'<p class="quiet">{len(health.tags):,} tags over the split {text(health.split)}; {health.values}, missing is '
         f"{health.missing}, positive from {health.positive_at:g}</p>"
     )
     found = findings(health)
-    yield _list(found) if found else "<p>Nothing odd was found.</p>"
-    yield "<h3>Tracks</h3>" + _table(
+    yield bullets(found) if found else "<p>Nothing odd was found.</p>"
+    yield "<h3>Tracks</h3>" + table(
         ("split", "#tracks", "#unlabelled", "such as"),
         [
-            [side, health.tracks[side], health.unlabelled[side], ", ".join(map(_text, health.unlabelled_ids[side]))]
+            [side, health.tracks[side], health.unlabelled[side], ", ".join(map(text, health.unlabelled_ids[side]))]
             for side in SPLITS
         ],
     )
@@ -153,7 +144,7 @@ def _tags(health: LabelHealth) -> str:
     ]
     rows = [
         [
-            _text(tag.tag),
+            text(tag.tag),
             *(_zero(tag.positives[side], health.tracks[side]) for side in SPLITS),
             *[sum(tag.unknown.values())] * has_unknown,
             f'<span class="track"><span class="bar" style="width:{100 * tag.share / most:.1f}%"></span></span>'
@@ -163,10 +154,10 @@ def _tags(health: LabelHealth) -> str:
         ]
         for tag in health.tags[:_SHOWN]
     ]
-    return _table([*head, *["values, 0 to 1"] * graded], rows) + _rest(len(health.tags))
+    return table([*head, *["values, 0 to 1"] * graded], rows) + _rest(len(health.tags))
 
 
-def _zero(count: int, tracks: int) -> _Cell:
+def _zero(count: int, tracks: int) -> Cell:
     return '<span class="zero">&nbsp;0&nbsp;</span>' if tracks and not count else count
 
 
@@ -176,11 +167,11 @@ def _synonyms(health: LabelHealth) -> Iterator[str]:
         return
     yield (
         "<h3>Tags that look like one</h3>"
-        + _table(
+        + table(
             ("tag", "other tag", "alike by", "#both", "#first only", "#second only", "#Jaccard", "#× chance", ""),
             [
                 [
-                    *map(_text, pair.tags),
+                    *map(text, pair.tags),
                     pair.likeness or "nearly the same tracks",
                     pair.both,
                     *pair.only,
@@ -195,7 +186,7 @@ def _synonyms(health: LabelHealth) -> Iterator[str]:
     )
     if health.synonyms.yaml:
         words = merge_words(health)
-        yield f"<p>{_text(words[0].upper() + words[1:])}:</p><pre>{_text(health.synonyms.yaml)}</pre>"
+        yield f"<p>{text(words[0].upper() + words[1:])}:</p><pre>{text(health.synonyms.yaml)}</pre>"
 
 
 def _artists(health: LabelHealth) -> Iterator[str]:
@@ -207,7 +198,7 @@ def _artists(health: LabelHealth) -> Iterator[str]:
         if tags:
             yield (
                 f"<h3>{title}</h3>"
-                + _table(
+                + table(
                     ("tag", "#positives", "biggest artist", "#its share", *(f"#artists in {side}" for side in SPLITS)),
                     [_artist_row(tag) for tag in tags[:_SHOWN]],
                 )
@@ -215,9 +206,9 @@ def _artists(health: LabelHealth) -> Iterator[str]:
             )
 
 
-def _artist_row(tag: TagHealth) -> list[_Cell]:
+def _artist_row(tag: TagHealth) -> list[Cell]:
     artists = [tag.artists_per_split[side] for side in SPLITS]
-    return [_text(tag.tag), tag.tracks, _text(tag.biggest_artist), f"{tag.biggest_share:.0%}", *artists]
+    return [text(tag.tag), tag.tracks, text(tag.biggest_artist), f"{tag.biggest_share:.0%}", *artists]
 
 
 def _histogram(counts: Sequence[int]) -> str:
@@ -233,7 +224,7 @@ def _histogram(counts: Sequence[int]) -> str:
 
 def _bars(bars: Sequence[tuple[str, int]]) -> str:
     most = max((count for _, count in bars), default=0) or 1
-    return _table(
+    return table(
         ("#labels", "#tracks", ""),
         [
             [f"{name}", count, f'<span class="bar" style="width:{_BAR_REM * count / most:.2f}rem"></span>']
@@ -242,37 +233,5 @@ def _bars(bars: Sequence[tuple[str, int]]) -> str:
     )
 
 
-def _tiles(tiles: Iterable[tuple[str, str]]) -> str:
-    boxes = "".join(f'<div class="tile"><b>{value}</b><span>{what}</span></div>' for value, what in tiles)
-    return f'<div class="tiles">{boxes}</div>'
-
-
-def _list(sentences: Iterable[str]) -> str:
-    return f'<ul class="findings">{"".join(f"<li>{_text(one)}</li>" for one in sentences)}</ul>'
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[_Cell]]) -> str:
-    """A table; columns whose title begins with # hold numbers."""
-    numbers = [title.startswith("#") for title in head]
-    titles = "".join(
-        f'<th class="number">{_text(title[1:])}</th>' if number else f"<th>{_text(title)}</th>"
-        for title, number in zip(head, numbers, strict=True)
-    )
-    body = "\n".join(
-        "<tr>"
-        + "".join(
-            f'<td class="{"number" if number else "name"}">{f"{cell:,}" if isinstance(cell, int) else cell}</td>'
-            for cell, number in zip(row, numbers, strict=True)
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return f'<div class="wide"><table>\n<thead><tr>{titles}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
-
-
 def _rest(count: int) -> str:
     return f'<p class="quiet">… and {count - _SHOWN:,} more with --json</p>' if count > _SHOWN else ""
-
-
-def _text(text: str) -> str:
-    return html.escape(text)

@@ -50,6 +50,7 @@ def documents() -> list[Path]:
                 "labels",
                 "beam",
                 "training",
+                "study",
                 "audio",
                 "catalog",
                 "planning",
@@ -107,7 +108,7 @@ def _run(command: str, home: Path) -> None:
         command = command.replace("HASH", json.loads(log.read_text().splitlines()[0])["version"])
     words = shlex.split(command)
     words[0] = sys.executable
-    if "train" in words:
+    if "train" in words or "study" in words:
         words += SHORTER
     environment = {**os.environ, "PYTHONPATH": str(home)}
     ended = subprocess.run(words, cwd=home, env=environment, capture_output=True, text=True, timeout=300)

@@ -3,11 +3,12 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import SplitMethod, make_split
@@ -15,11 +16,14 @@ from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.label_version import open_labels
 from tests.training.conftest import TAGS, SmallDataset
-from training.baseline import band_statistics, baseline_scores
+from training.baselines.kinds import BASELINES
 from training.evaluate import evaluate
+from training.evaluation_words import evaluation_words
 from training.labels import labelled_tracks
 from training.records import TrackRecords, as_float
 from training.scoring import TrackScorer
+from training.stored_scores import read_stored_scores
+from training.thresholds import best_thresholds
 from training.trained import TrainedRun, open_run
 
 
@@ -51,11 +55,102 @@ def test_the_evaluation_is_scikit_learns_on_one_row_per_track_of_the_split(run_c
 
 
 def test_the_table_per_tag_has_a_row_for_every_tag_in_order(run_copy: str) -> None:
-    evaluate(run_copy, "test", baseline=True)
+    evaluate(run_copy, "test", baselines=BASELINES)
     with open(Path(run_copy, "evaluation", "test_per_tag.csv"), newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["tag"] for row in rows] == list(TAGS)
-    assert list(rows[0]) == ["tag", "positives", "tracks", "roc_auc", "pr_auc", "baseline_roc_auc", "baseline_pr_auc"]
+    figures = ["positives", "tracks", "roc_auc", "pr_auc", "threshold", "precision", "recall", "f1"]
+    assert list(rows[0]) == ["tag", *figures, "baseline_roc_auc", "baseline_pr_auc", "trees_roc_auc", "trees_pr_auc"]
+
+
+def test_thresholds_come_from_validation_whatever_split_is_evaluated(run_copy: str) -> None:
+    result = evaluate(run_copy, "test")
+    chosen, asked = (
+        read_stored_scores(str(Path(run_copy, "evaluation", f"{split}_scores.parquet")))
+        for split in ("validation", "test")
+    )
+    thresholds = best_thresholds(chosen.targets, chosen.scores)
+    decided = [tag.threshold for tag in result.decisions.per_tag]
+    assert decided == pytest.approx(thresholds.tolist(), abs=0, nan_ok=True)
+    written = json.loads(Path(run_copy, "evaluation", "test.json").read_text())
+    assert written["thresholds_from"] == {
+        "split": "validation",
+        "tracks": len(chosen.track_ids),
+        "tags": np.count_nonzero(~np.isnan(thresholds)),
+    }
+    with open(Path(run_copy, "evaluation", "test_per_tag.csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    for tag, row in enumerate(rows):
+        # The table's own threshold decides the same tracks, those at the threshold included.
+        given = asked.scores[:, tag] >= np.float32(row["threshold"])
+        assert float(row["f1"]) == pytest.approx(f1_score(asked.targets[:, tag], given), abs=1e-6)
+    assert written["f1_macro"] == pytest.approx(np.mean([float(row["f1"]) for row in rows]), abs=1e-6)
+
+
+def test_the_same_evaluation_gives_the_same_bytes_pictures_included(
+    run_copy: str, contents: Callable[..., dict[str, str]]
+) -> None:
+    evaluate(run_copy, "validation")
+    once = contents(Path(run_copy, "evaluation"))
+    assert sorted(once) == [
+        "validation.json",
+        "validation_curves.png",
+        "validation_per_tag.csv",
+        "validation_per_tag.png",
+        "validation_scores.parquet",
+    ]
+    evaluate(run_copy, "validation")
+    assert contents(Path(run_copy, "evaluation")) == once
+
+
+def test_graded_labels_have_an_error_and_others_have_none(own_copy: tuple[SmallDataset, str]) -> None:
+    dataset, run = own_copy
+    reference = _lay(dataset, f"name: graded\ntags: [{', '.join(TAGS)}]\nvalues: graded\n")
+    evaluate(run, "test", label_set="graded")
+    written = json.loads(Path(run, "evaluation", f"test-{reference}.json").read_text())
+    stored = read_stored_scores(str(Path(run, "evaluation", f"test-{reference}_scores.parquet")))
+    assert written["sqrt_mse"] == pytest.approx(np.sqrt(np.mean((stored.targets - stored.scores) ** 2)), abs=1e-6)
+    assert written["sqrt_mse_interval"][0] < written["sqrt_mse"] < written["sqrt_mse_interval"][1]
+    evaluate(run, "test")
+    assert "sqrt_mse" not in json.loads(Path(run, "evaluation", "test.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("tags", "everywhere", "unlabelled", "undefined"),
+    [
+        (("bass",), "", "keep", []),
+        (("bass", "noise"), "noise", "keep", ["noise"]),
+        (("bass", "noise"), "bass", "drop", ["bass", "noise"]),
+    ],
+    ids=["a vocabulary of one tag", "a tag on every track", "a split of one track"],
+)
+def test_what_is_not_defined_is_null_and_fails_at_nothing(
+    own_copy: tuple[SmallDataset, str], tags: tuple[str, ...], everywhere: str, unlabelled: str, undefined: list[str]
+) -> None:
+    dataset, run = own_copy
+    rows = open_labels(Dataset.open(dataset.root), "small").table.to_pylist()
+    tests = [row["track_id"] for row in rows if row["split"] == "test"]
+    tracks = tests if unlabelled == "keep" else tests[:1]
+    lines = [f"{track},{tag}" for tag in tags for track in tracks if tag == everywhere or track != tests[1]]
+    (dataset.folder / "annotations.csv").write_text("\n".join(["track_id,tag", *lines, ""]))
+    reference = _lay(dataset, f"name: odd\ntags: [{', '.join(tags)}]\nunlabelled: {unlabelled}\n")
+    result = evaluate(run, "test", label_set=reference)
+    text = Path(run, "evaluation", f"test-{reference}.json").read_text()
+    written = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert written["tracks"] == len(tracks)
+    assert written["tags_undefined"] == undefined
+    assert (written["roc_auc_macro"] is None) == (written["pr_auc_macro_interval"][0] is None) == (len(tracks) == 1)
+    assert written["f1_macro"] is None  # none of these labels is on a validation track
+    assert ("no thresholds: odd@" in evaluation_words(result)) == (unlabelled == "drop")
+
+
+def test_the_closing_words_name_the_figures_and_every_file(run_copy: str) -> None:
+    words = evaluation_words(evaluate(run_copy, "test"))
+    assert "micro " in words
+    assert "F1 by thresholds" in words
+    names = {path.name for path in Path(run_copy, "evaluation").glob("test*")}
+    assert len(names) == 5
+    assert all(name in words for name in names)
 
 
 def test_scores_of_a_track_are_the_average_over_its_patches(small_run: str) -> None:
@@ -72,22 +167,6 @@ def test_scores_of_a_track_are_the_average_over_its_patches(small_run: str) -> N
         logits = run.model(patches, training=False)["logits"]
         expected = keras.ops.convert_to_numpy(keras.ops.sigmoid(logits)).mean(axis=0)
         assert np.abs(scores[number] - expected).max() <= 1e-5
-
-
-def test_the_baseline_learns_from_training_tracks_alone(small_run: str) -> None:
-    run = open_run(small_run)
-    train, test = _records(run, "train"), _records(run, "test")
-    known, asked = band_statistics(train), band_statistics(test)
-    assert known.shape == (len(train.tracks), 192)
-    logmel = as_float(train.read(0))
-    assert known[0, :96] == pytest.approx(logmel.mean(axis=0), abs=1e-4)
-    assert known[0, 96:] == pytest.approx(logmel.std(axis=0), abs=1e-4)
-    scores = baseline_scores(known, train.tracks.targets, asked, 0.5)
-    noise = TAGS.index("noise")
-    assert roc_auc_score(test.tracks.targets[:, noise], scores[:, noise]) > 0.9
-    constant = train.tracks.targets.copy()
-    constant[:, 0], constant[:, 1] = 0, 1
-    assert baseline_scores(known, constant, asked, 0.5)[:, :2].tolist() == [[0, 1]] * len(asked)
 
 
 def test_a_run_that_is_none_and_a_split_that_is_none_are_refused(small_run: str, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, mean_squared_error, roc_auc_score
 
-from training.metrics import tagging_metrics, weighted_areas
+from training.metrics import tagging_metrics
 
 RNG = np.random.default_rng(0)
 
@@ -53,13 +55,28 @@ def test_unknown_targets_are_left_out_of_their_tag_alone() -> None:
     assert metrics.per_tag[1].roc_auc == pytest.approx(roc_auc_score(targets[:, 1], scores[:, 1]))
 
 
-def test_weights_are_the_same_as_drawing_tracks_again() -> None:
-    targets, scores = _case(tags=1)
-    drawn = RNG.integers(0, len(targets), len(targets))
-    weights = np.bincount(drawn, minlength=len(targets)).astype(float)[None]
-    roc, precision = weighted_areas(targets[:, 0] > 0, scores[:, 0], weights)
-    assert roc[0] == pytest.approx(roc_auc_score(targets[drawn, 0], scores[drawn, 0]), abs=1e-12)
-    assert precision[0] == pytest.approx(average_precision_score(targets[drawn, 0], scores[drawn, 0]), abs=1e-12)
+def test_the_micro_figures_are_scikit_learns_over_all_known_pairs() -> None:
+    targets, scores = _case(tracks=70, tags=5)
+    metrics = tagging_metrics(targets, scores, bootstrap=20)
+    assert metrics.roc_auc_micro == pytest.approx(roc_auc_score(targets, scores, average="micro"), abs=1e-12)
+    assert metrics.pr_auc_micro == pytest.approx(average_precision_score(targets, scores, average="micro"), abs=1e-12)
+    targets[RNG.random(targets.shape) < 0.3] = np.nan
+    targets[:, 2] = np.nan  # a tag of which nothing is known
+    known = ~np.isnan(targets)
+    metrics = tagging_metrics(targets, scores, bootstrap=20)
+    assert metrics.roc_auc_micro == pytest.approx(roc_auc_score(targets[known], scores[known]), abs=1e-12)
+    assert metrics.pr_auc_micro == pytest.approx(average_precision_score(targets[known], scores[known]), abs=1e-12)
+
+
+def test_the_error_of_graded_labels_is_the_root_of_scikit_learns_over_known_targets() -> None:
+    targets = RNG.random((60, 4)).astype(np.float32)
+    scores = RNG.random((60, 4)).astype(np.float32)
+    targets[RNG.random(targets.shape) < 0.2] = np.nan
+    known = ~np.isnan(targets)
+    metrics = tagging_metrics(targets, scores, bootstrap=200)
+    expected = np.sqrt(mean_squared_error(targets[known].astype(float), scores[known].astype(float)))
+    assert metrics.sqrt_mse == pytest.approx(expected, abs=1e-9)
+    assert metrics.sqrt_mse_interval[0] < metrics.sqrt_mse < metrics.sqrt_mse_interval[1]
 
 
 def test_bootstrap_intervals_hold_the_value_repeat_with_the_seed_and_narrow_with_tracks() -> None:
@@ -67,6 +84,8 @@ def test_bootstrap_intervals_hold_the_value_repeat_with_the_seed_and_narrow_with
     few = tagging_metrics(targets, scores, seed=3)
     assert few.roc_auc_interval[0] < few.roc_auc_macro < few.roc_auc_interval[1]
     assert few.pr_auc_interval[0] < few.pr_auc_macro < few.pr_auc_interval[1]
+    assert few.roc_auc_micro_interval[0] < few.roc_auc_micro < few.roc_auc_micro_interval[1]
+    assert few.pr_auc_micro_interval[0] < few.pr_auc_micro < few.pr_auc_micro_interval[1]
     assert few == tagging_metrics(targets, scores, seed=3)
     assert few.roc_auc_interval != tagging_metrics(targets, scores, seed=4).roc_auc_interval
     many = tagging_metrics(np.tile(targets, (9, 1)), np.tile(scores, (9, 1)), seed=3)
@@ -79,3 +98,13 @@ def test_graded_targets_count_as_positive_from_the_label_sets_value() -> None:
     graded = np.where(targets > 0, 0.7, 0.2).astype(np.float32)
     assert tagging_metrics(graded, scores, positive_at=0.5, bootstrap=0).per_tag[0].positives == targets.sum()
     assert np.isnan(tagging_metrics(graded, scores, positive_at=0.8, bootstrap=0).roc_auc_macro)
+
+
+def test_one_track_or_no_known_target_leaves_every_figure_undefined_and_fails_at_nothing() -> None:
+    for targets in (np.array([[1, 0]], np.float32), np.full((3, 2), np.nan, np.float32)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            metrics = tagging_metrics(targets, np.full(targets.shape, 0.5, np.float32), bootstrap=10)
+        assert metrics.tags_defined == 0
+        figures = (metrics.roc_auc_macro, metrics.pr_auc_macro, *metrics.roc_auc_interval, *metrics.pr_auc_interval)
+        assert np.isnan(figures).all()

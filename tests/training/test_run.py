@@ -31,7 +31,7 @@ def _refused(ended: subprocess.CompletedProcess[str], words: str) -> None:
     assert words in ended.stderr
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "export", "tag"])
+@pytest.mark.parametrize("command", ["train", "study", "evaluate", "compare", "report", "export", "tag"])
 def test_each_command_explains_itself_without_importing_tensorflow(command: str) -> None:
     ended = _run(command, "--help")
     assert ended.returncode == 0
@@ -47,6 +47,8 @@ def test_what_is_missing_or_wrong_is_one_line_and_exit_2(small_dataset: SmallDat
     out = ["--out", str(tmp_path / "run")]
     _refused(_run("train", *needed[2:], *out), "--dataset: expected")
     _refused(_run("train", *needed, *out, "--patch-seconds", "1"), "needs at least 1.23")
+    _refused(_run("train", *needed, *out, "--train-share", "2"), "train_share: expected more than 0 and at most 1")
+    _refused(_run("study", *needed[:4], *out, "--shares", "1/0"), "--shares: expected shares such as 1/16,1/4,1")
     _refused(_run("train", "--dataset", str(tmp_path), *needed[2:], *out), "expected a dataset, found no dataset.json")
     assert not (tmp_path / "run").exists()
 

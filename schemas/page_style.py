@@ -1,4 +1,4 @@
-"""How the page of an overview looks: one style sheet within the page, light or dark as the reader's screen is."""
+"""How a page looks: one style sheet within the page, light or dark as the reader's screen is."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2329; --quiet: #5b6670; --line: #dde2e6; --ground: #fff; --raised: #f5f7f8;

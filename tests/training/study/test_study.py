@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import UserError
+from schemas.storage import write_atomic
+from tests.training.conftest import SmallDataset
+from training.config import TrainConfig
+from training.evaluate import evaluate
+from training.study.plan import StudyPlan, make_plan
+from training.study.study import run_study
+
+ROOT = Path(__file__).parents[3]
+TABLES = ("study.json", "study.csv")
+FIGURES = ("study.png", "study.svg")
+
+
+@pytest.fixture(scope="session")
+def plan(small_config: TrainConfig) -> StudyPlan:
+    """Both front-ends on half and on all of the small dataset."""
+    config = dataclasses.replace(small_config, patch_seconds=1.5, epochs=1, stop_epochs=1)
+    return make_plan(config, "1/2,1", 1, "spectrogram,waveform")
+
+
+@pytest.fixture(scope="session")
+def study(plan: StudyPlan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study; tests only read it."""
+    out = tmp_path_factory.mktemp("study") / "study"
+    run_study(plan, str(out))
+    return out
+
+
+def _rows(out: Path) -> list[dict[str, str]]:
+    with open(out / "study.csv", newline="") as file:
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+
+
+@pytest.mark.slow
+def test_each_row_is_that_of_an_ordinary_run(study: Path, plan: StudyPlan) -> None:
+    rows = _rows(study)
+    assert sorted(os.listdir(study / "runs")) == sorted(run.name for run in plan.runs())
+    for row, run in zip(rows, plan.runs(), strict=True):
+        metrics = evaluate(str(study / "runs" / run.name)).metrics
+        assert (float(row["roc_auc"]), float(row["pr_auc"])) == (metrics.roc_auc_macro, metrics.pr_auc_macro)
+        assert (row["frontend"], float(row["share"])) == (run.config.frontend, run.config.train_share)
+        assert int(row["epochs"]) == run.config.epochs
+    tracks = [int(row["tracks"]) for row in rows]
+    assert tracks[0] == tracks[1] < tracks[2] == tracks[3]
+
+
+@pytest.mark.slow
+def test_the_summary_has_both_baselines_at_every_size_and_the_figures_are_there(study: Path) -> None:
+    written = json.loads((study / "study.json").read_text())
+    found = [(row["share"], row["baseline"]) for row in written["baselines"]]
+    assert found == [(share, kind) for share in (0.5, 1.0) for kind in ("logistic", "trees")]
+    assert [row["tracks"] for row in written["baselines"][::2]] == [size["tracks"] for size in written["sizes"]]
+    assert all(size["gap"]["pr_auc"]["seeds"] == 1 for size in written["sizes"])
+    assert all((study / name).stat().st_size > 1000 for name in FIGURES)
+
+
+@pytest.mark.slow
+def test_what_is_finished_is_not_done_again_and_the_tables_come_out_the_same(study: Path, plan: StudyPlan) -> None:
+    before = {name: (study / name).read_bytes() for name in (*TABLES, *FIGURES)}
+    checkpoints = {path: path.stat().st_mtime_ns for path in study.glob("runs/*/checkpoints/best/state.json")}
+    for name in before:
+        (study / name).unlink()
+    run_study(plan, str(study))
+    assert {name: (study / name).read_bytes() for name in before} == before
+    assert {path: path.stat().st_mtime_ns for path in checkpoints} == checkpoints
+
+
+@pytest.mark.slow
+def test_a_stopped_study_exits_75_and_goes_on_to_the_same_results(study: Path, plan: StudyPlan, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    write_atomic(str(tmp_path / "config.json"), json.dumps(plan.config.to_dict()).encode())
+    command = [sys.executable, "training/run.py", "study", "--config", str(tmp_path / "config.json")]
+    command += ["--shares", "1/2,1", "--seeds", "1", "--out", str(out)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 240
+    first = out / "results" / f"{plan.runs()[0].name}.json"
+    while not first.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == 75, words
+    assert "run the same command again" in words
+    assert not (out / "study.json").exists()
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "of 4 trainings are finished already" in ended.stderr
+    assert "spectrogram - waveform" in ended.stdout
+    assert _rows(out) == _rows(study)
+    for name in FIGURES:
+        assert (out / name).read_bytes() == (study / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_another_configuration_is_refused_and_more_seeds_are_not(study: Path, plan: StudyPlan) -> None:
+    other = dataclasses.replace(plan, config=dataclasses.replace(plan.config, epochs=3, dropout=0.1))
+    with pytest.raises(
+        UserError, match=r"holds a study with another configuration \(epochs: 1 -> 3; dropout: 0.5 -> 0.1\)"
+    ):
+        run_study(other, str(study))
+    smaller = run_study(dataclasses.replace(plan, shares=(1.0,), frontends=("waveform",)), str(study))
+    assert [row.frontend for row in smaller.runs] == ["waveform"]
+    run_study(plan, str(study))
+
+
+def test_what_cannot_be_trained_is_said_before_anything_is_written(
+    small_dataset: SmallDataset, plan: StudyPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "study"
+    for shares, words in (((0.01, 1.0), "train_share: expected a share"), ((0.97, 1.0), "shares of different sizes")):
+        with pytest.raises(UserError, match=words):
+            run_study(dataclasses.replace(plan, shares=shares), str(out))
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    cluster = dataclasses.replace(plan.config, strategy="auto")
+    with pytest.raises(UserError, match="expected one process, received a cluster"):
+        run_study(dataclasses.replace(plan, config=cluster), str(out))
+    monkeypatch.delenv("TF_CONFIG")
+    assert not out.exists()
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"expected a study or an empty folder, found thesis.txt"):
+        run_study(plan, str(tmp_path))

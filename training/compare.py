@@ -1,0 +1,158 @@
+"""Compare two runs on the same tracks: a paired bootstrap of whole groups, per tag and in the mean."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.dataset import Dataset
+from schemas.errors import UserError
+from schemas.label_version import LabelVersion, open_labels
+from schemas.progress import Progress
+from training.bootstrap import BOOTSTRAP_SAMPLES, draw_metrics, mean_of_defined
+from training.comparison import Comparison, Difference, RunTracks, TagComparison, difference_of
+from training.label_mapping import map_labels
+from training.metrics import tagging_metrics
+from training.split_scores import SplitScores, score_split
+from training.staging import Stage, open_stage
+from training.trained import TrainedRun, open_run
+
+
+def compare(
+    root_a: str, root_b: str, split: str = "test", *, label_set: str | None = None, stage: str | None = None
+) -> Comparison:
+    """Compare two runs, the second against the first, on the tracks of a split that both can be judged by.
+
+    Both are held to the same labels, tags matched by name. Scores that an evaluation left on disk are taken where
+    they fit; else the run is scored, and its scores are kept.
+
+    Args:
+        root_a: folder of the run that is in use.
+        root_b: folder of the run that may follow it.
+        split: train, validation or test.
+        label_set: NAME or NAME@HASH of the second run's dataset; None for what the second run was trained on.
+        stage: folder on a local disk that payloads are copied to ahead of use; None to read them where they lie.
+
+    Raises:
+        UserError: no such run, split or label set, or no tag or track that both have.
+        DatasetError: the features on disk do not fit.
+    """
+    with open_stage(stage) as copies:
+        run_a, run_b = open_run(root_a), open_run(root_b)
+        labels = open_labels(run_b.dataset, label_set or run_b.labels.reference)
+        scores_a, tracks_a = _scores(
+            run_a, labels, split, copies, another=run_a.dataset.identity() != run_b.dataset.identity()
+        )
+        scores_b, tracks_b = _scores(run_b, labels, split, copies, another=False)
+    a, b = scores_a.stored, scores_b.stored
+    tags = tuple(tag for tag in b.of.tags if tag in set(a.of.tags))
+    if not tags:
+        raise UserError(f"{root_a}, {root_b}: share no tag of {labels.reference}; name another --label-set")
+    shared = pc.index_in(pa.array(b.track_ids), value_set=pa.array(a.track_ids))
+    rows_b = np.flatnonzero(shared.is_valid().to_numpy(zero_copy_only=False))
+    rows_a = shared.drop_null().to_numpy()
+    if len(rows_b) == 0:
+        raise UserError(
+            f"{root_a}, {root_b}: no {split} track of {labels.reference} is new to both; name another --split or --label-set"
+        )
+    ids = pa.array(b.track_ids).take(pa.array(rows_b))
+    columns_a, columns_b = ([of.tags.index(tag) for tag in tags] for of in (a.of, b.of))
+    targets = b.targets[rows_b][:, columns_b]
+    groups = _groups(run_b.dataset, ids)
+    per_tag, macro = _differences(
+        tags, targets, (a.scores[rows_a][:, columns_a], b.scores[rows_b][:, columns_b]), groups, b.of.positive_at
+    )
+    return Comparison(
+        run_a=tracks_a,
+        run_b=tracks_b,
+        split=split,
+        labels=labels,
+        split_tracks=_count(labels, split),
+        tracks=len(rows_b),
+        groups=int(groups.max()) + 1,
+        tags=tags,
+        per_tag=per_tag,
+        macro=macro,
+        name=scores_b.name,
+    )
+
+
+def _scores(
+    run: TrainedRun, labels: LabelVersion, split: str, stage: Stage | None, *, another: bool
+) -> tuple[SplitScores, RunTracks]:
+    """Scores of a run on labels that may have been laid over another dataset."""
+    here = _within(run.dataset, labels) if another else labels
+    mapping = map_labels(run.labels, here)
+    scored = score_split(run, mapping, split, stage=stage, reuse=True)
+    return scored, RunTracks(
+        folder=run.folder,
+        checkpoint=run.checkpoint,
+        trained_on=run.labels.reference,
+        absent=_count(labels, split) - _count(here, split),
+        removed=scored.removed,
+        seen=scored.seen,
+        unknown=mapping.unknown,
+    )
+
+
+def _within(dataset: Dataset, labels: LabelVersion) -> LabelVersion:
+    """A label version without the tracks of which a dataset has no record."""
+    tracks = dataset.newest_tracks([])
+    held = tracks["track_id"].filter(pc.is_valid(tracks["record"])).combine_chunks()
+    return dataclasses.replace(labels, table=labels.table.filter(pc.is_in(labels.table["track_id"], value_set=held)))
+
+
+def _count(labels: LabelVersion, split: str) -> int:
+    return int(pc.sum(pc.equal(labels.table["split"], split)).as_py() or 0)
+
+
+def _groups(dataset: Dataset, track_ids: pa.Array) -> npt.NDArray[np.int64]:
+    """The number of each track's group, from 0 without gaps."""
+    tracks = dataset.newest_tracks(["group"])
+    place = pc.index_in(track_ids, value_set=tracks["track_id"].combine_chunks())
+    codes = tracks["group"].take(place).combine_chunks().dictionary_encode().indices
+    numbers: npt.NDArray[np.int64] = codes.to_numpy().astype(np.int64)
+    return numbers
+
+
+def _differences(
+    tags: tuple[str, ...],
+    targets: npt.NDArray[np.float32],
+    scores: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
+    groups: npt.NDArray[np.int64],
+    positive_at: float,
+) -> tuple[tuple[TagComparison, ...], dict[str, Difference]]:
+    # Of one group every sample is the same: its interval would have no width, which says nothing.
+    samples = BOOTSTRAP_SAMPLES if groups.max() > 0 else 0
+    points, draws = [], []
+    with Progress("intervals", 2 * samples, "samples") as progress:
+        for number, one in enumerate(scores):
+            points.append(tagging_metrics(targets, one, positive_at=positive_at, bootstrap=0))
+
+            def update(done: int, before: int = number * samples) -> None:
+                progress.update(before + done)
+
+            # The same seed and groups: both runs meet the same samples.
+            draws.append(
+                draw_metrics(targets, one, positive_at=positive_at, samples=samples, groups=groups, on_progress=update)
+            )
+    a, b = points
+    defined = np.array([not np.isnan(tag.roc_auc) for tag in a.per_tag], bool)
+    drawn = {name: getattr(draws[1], name) - getattr(draws[0], name) for name in ("roc_auc", "pr_auc")}
+    per_tag = []
+    for number, (tag, of_a, of_b) in enumerate(zip(tags, a.per_tag, b.per_tag, strict=True)):
+        differences = {
+            name: difference_of(getattr(of_a, name), getattr(of_b, name), drawn[name][number]) for name in drawn
+        }
+        per_tag.append(TagComparison(tag, of_a.positives, of_a.tracks, **differences))
+    macro = {
+        name: difference_of(
+            getattr(a, f"{name}_macro"), getattr(b, f"{name}_macro"), mean_of_defined(drawn[name][defined])
+        )
+        for name in drawn
+    }
+    return tuple(per_tag), macro

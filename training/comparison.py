@@ -1,0 +1,235 @@
+"""What the comparison of two runs found, its JSON, and the rule by which it lets a release pass."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.errors import UserError
+from schemas.label_version import LabelVersion
+from schemas.storage import is_remote, local_path
+from training.bootstrap import BOOTSTRAP_SAMPLES, interval
+from training.evaluation_files import number_or_none
+from training.run_folder import RunFolder
+
+Metric = Literal["pr_auc", "roc_auc"]
+_CHECKPOINT_DIGITS = 12  # of the first run's checkpoint in the file's name: two runs may have one folder name
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """A figure of two runs; NaN where it is not defined.
+
+    Attributes:
+        a: of the first run.
+        b: of the second.
+        value: b - a.
+        interval: lower and upper end of the bootstrap interval of the difference.
+        p: two-sided bootstrap p-value of no difference.
+    """
+
+    a: float
+    b: float
+    value: float
+    interval: tuple[float, float]
+    p: float
+
+
+@dataclasses.dataclass(frozen=True)
+class TagComparison:
+    """One tag; it has `positives` among the `tracks` of which it is known."""
+
+    tag: str
+    positives: int
+    tracks: int
+    roc_auc: Difference
+    pr_auc: Difference
+
+
+@dataclasses.dataclass(frozen=True)
+class RunTracks:
+    """A run, and which tracks and tags of the split it cannot be judged by.
+
+    Attributes:
+        folder: its files.
+        checkpoint: SHA-256 of the variables that scored.
+        trained_on: NAME@HASH.
+        absent: tracks that its dataset does not hold.
+        removed: tracks that were removed from its dataset.
+        seen: tracks that it was trained or chosen by.
+        unknown: tags of the labels that the model does not have.
+    """
+
+    folder: RunFolder
+    checkpoint: str
+    trained_on: str
+    absent: int
+    removed: int
+    seen: int
+    unknown: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What a comparison found.
+
+    Attributes:
+        run_a: the first run.
+        run_b: the second.
+        split: which split.
+        labels: what both were held to.
+        split_tracks: tracks of the split in these labels.
+        tracks: those that both were judged by.
+        groups: their groups, which are drawn as a whole.
+        tags: those that both have, in the order of the vocabulary.
+        per_tag: in that order.
+        macro: `roc_auc` and `pr_auc` in the mean over the defined tags.
+        name: of the second run's evaluation on these labels.
+    """
+
+    run_a: RunTracks
+    run_b: RunTracks
+    split: str
+    labels: LabelVersion
+    split_tracks: int
+    tracks: int
+    groups: int
+    tags: tuple[str, ...]
+    per_tag: tuple[TagComparison, ...]
+    macro: dict[str, Difference]
+    name: str
+
+    @property
+    def undefined(self) -> tuple[str, ...]:
+        """Tags without a positive or without a negative among the tracks."""
+        return tuple(one.tag for one in self.per_tag if math.isnan(one.roc_auc.a))
+
+    @property
+    def samples(self) -> int:
+        """Bootstrap samples; of one group every sample is the same, and its interval would say nothing."""
+        return BOOTSTRAP_SAMPLES if self.groups > 1 else 0
+
+    @property
+    def uri(self) -> str:
+        """Where the comparison is written, in the second run's folder."""
+        root = self.run_a.folder.root
+        name = os.path.basename(root.rstrip("/") if is_remote(root) else os.path.abspath(local_path(root)))
+        return self.run_b.folder.evaluation(
+            f"compare-{name}-{self.run_a.checkpoint[:_CHECKPOINT_DIGITS]}-{self.name}.json"
+        )
+
+    def ranked(self, metric: Metric) -> list[TagComparison]:
+        """The defined tags, the one that gained most first."""
+        defined = [one for one in self.per_tag if not math.isnan(one.roc_auc.a)]
+        return sorted(defined, key=lambda one: (-getattr(one, metric).value, one.tag))
+
+
+@dataclasses.dataclass(frozen=True)
+class Gate:
+    """Whether a release may pass: only if the interval excludes that the second run is worse by more than `limit`.
+
+    Attributes:
+        metric: whose mean over tags decides.
+        limit: the largest regression that is let through.
+        lower: lower end of the interval of the difference.
+        upper: upper end.
+    """
+
+    metric: Metric
+    limit: float
+    lower: float
+    upper: float
+
+    @property
+    def passed(self) -> bool:
+        return self.lower >= -self.limit
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether even the upper end is a regression beyond the limit; else there may be too few tracks to say."""
+        return self.upper < -self.limit
+
+
+def gate_of(comparison: Comparison, metric: Metric, limit: float) -> Gate:
+    """Judge a comparison.
+
+    Raises:
+        UserError: the limit is negative, or the comparison has no interval to judge by.
+    """
+    if not 0 <= limit <= 1:
+        raise UserError(f"--max-regression: expected 0 to 1, received {limit:g}")
+    lower, upper = comparison.macro[metric].interval
+    if math.isnan(lower):
+        raise UserError(
+            f"--max-regression: {comparison.tracks} tracks of {comparison.groups} groups have no interval to judge by; expected "
+            "two groups or more, and a tag with a positive and a negative"
+        )
+    return Gate(metric, limit, lower, upper)
+
+
+def difference_of(a: float, b: float, drawn: npt.NDArray[np.float64]) -> Difference:
+    """The difference of a figure, with what the bootstrap samples, [samples], say of it."""
+    known = drawn[~np.isnan(drawn)]
+    if len(known) == 0 or math.isnan(b - a):
+        return Difference(a, b, b - a, (math.nan, math.nan), math.nan)
+    # The figure itself counts as one more sample, so that p is never 0.
+    tails = [(1 + np.count_nonzero(side)) / (1 + len(known)) for side in (known <= 0, known >= 0)]
+    return Difference(a, b, b - a, interval(known), min(1.0, 2 * min(tails)))
+
+
+def comparison_json(result: Comparison, gate: Gate | None) -> dict[str, Any]:
+    """The fields of the comparison's file; what is not defined is null."""
+    return {
+        "format": 1,
+        "run_a": _run(result.run_a),
+        "run_b": _run(result.run_b),
+        "split": result.split,
+        "label_set": result.labels.reference,
+        "split_tracks": result.split_tracks,
+        "tracks": result.tracks,
+        "groups": result.groups,
+        "tags": len(result.tags),
+        "tags_undefined": list(result.undefined),
+        "bootstrap_samples": result.samples,
+        "macro": {name: _fields(one) for name, one in result.macro.items()},
+        "per_tag": [
+            {
+                "tag": one.tag,
+                "positives": one.positives,
+                "tracks": one.tracks,
+                "roc_auc": _fields(one.roc_auc),
+                "pr_auc": _fields(one.pr_auc),
+            }
+            for one in result.per_tag
+        ],
+        "gate": None
+        if gate is None
+        else {"metric": gate.metric, "max_regression": gate.limit, "passed": gate.passed, "proven": gate.is_proven},
+    }
+
+
+def _run(run: RunTracks) -> dict[str, Any]:
+    return {
+        "run": run.folder.root,
+        "checkpoint": run.checkpoint,
+        "trained_on": run.trained_on,
+        "tracks_not_in_its_dataset": run.absent,
+        "tracks_removed": run.removed,
+        "tracks_seen_in_training": run.seen,
+        "tags_unknown": list(run.unknown),
+    }
+
+
+def _fields(one: Difference) -> dict[str, Any]:
+    return {
+        "a": number_or_none(one.a),
+        "b": number_or_none(one.b),
+        "difference": number_or_none(one.value),
+        "interval": [number_or_none(end) for end in one.interval],
+        "p": number_or_none(one.p),
+    }

@@ -1,0 +1,84 @@
+"""Tracks that show how a tag is heard: surest hits, worst misses, surest false alarms."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.report.run_facts import TagResult
+from training.report.scored_tracks import ScoredTracks
+
+EXAMPLES = 5  # tracks of each kind
+WORST, BEST = 9, 6  # tags that are shown with examples
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A track.
+
+    Attributes:
+        track_id: its id.
+        score: what the model gave it.
+        target: what its label is.
+    """
+
+    track_id: str
+    score: float
+    target: float
+
+
+@dataclasses.dataclass(frozen=True)
+class TagExamples:
+    """Tracks of one tag, the most telling first.
+
+    Attributes:
+        result: the tag and its metrics.
+        false_alarms: without the tag, highest scores.
+        misses: with it, lowest scores.
+        hits: with it, highest scores.
+    """
+
+    result: TagResult
+    false_alarms: tuple[Example, ...]
+    misses: tuple[Example, ...]
+    hits: tuple[Example, ...]
+
+
+def worst_and_best(tags: Sequence[TagResult]) -> tuple[list[TagResult], list[TagResult]]:
+    """The tags with the lowest ROC-AUC, worst first, and those with the highest, best first; no tag is in both."""
+    ranked = sorted(
+        (tag for tag in tags if not math.isnan(tag.number("roc_auc"))),
+        key=lambda tag: (tag.number("roc_auc"), tag.number("pr_auc")),
+    )
+    worst = ranked[: min(WORST, -(-len(ranked) // 2))]
+    return worst, ranked[len(worst) :][::-1][:BEST]
+
+
+def examples_of(tags: Sequence[TagResult], tracks: ScoredTracks) -> list[TagExamples]:
+    """Examples of some tags; a tag that was not scored is left out."""
+    place = {tag: number for number, tag in enumerate(tracks.tags)}
+    return [_examples(tag, place[tag.tag], tracks) for tag in tags if tag.tag in place]
+
+
+def _examples(result: TagResult, tag: int, tracks: ScoredTracks) -> TagExamples:
+    positive, negative = np.flatnonzero(tracks.positive(tag)), np.flatnonzero(tracks.negative(tag))
+    return TagExamples(
+        result,
+        false_alarms=_first(tracks, tag, negative, -tracks.scores[negative, tag]),
+        misses=_first(tracks, tag, positive, tracks.scores[positive, tag]),
+        hits=_first(tracks, tag, positive, -tracks.scores[positive, tag]),
+    )
+
+
+def _first(
+    tracks: ScoredTracks, tag: int, numbers: npt.NDArray[np.int64], key: npt.NDArray[Any]
+) -> tuple[Example, ...]:
+    return tuple(
+        Example(tracks.track_ids[number].as_py(), float(tracks.scores[number, tag]), float(tracks.targets[number, tag]))
+        for number in numbers[np.argsort(key, kind="stable")[:EXAMPLES]].tolist()
+    )

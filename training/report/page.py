@@ -1,0 +1,127 @@
+"""A run as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from schemas.page import table, text, whole_page
+from schemas.storage import join, write_atomic
+from training.report.cells import quiet
+from training.report.commands import evaluate_command, repeat_commands
+from training.report.curves import curves, throughput
+from training.report.headline import headline
+from training.report.label_counts import LabelCounts, count_labels
+from training.report.page_style import STYLE
+from training.report.run_facts import RunFacts, read_facts
+from training.report.scored_tracks import ScoredTracks, read_scores
+from training.report.tag_table import tag_table
+from training.report.track_sections import confusion_section, example_section
+
+REPORT_NAME = "report.html"
+_SECTIONS = (
+    ("curves", "curves"),
+    ("tags", "tags"),
+    ("examples", "worst and best tags"),
+    ("confusion", "tags taken for each other"),
+    ("throughput", "throughput"),
+    ("configuration", "configuration"),
+    ("repeat", "how to repeat it"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """A report that was written.
+
+    Attributes:
+        uri: of the page.
+        bytes: its size.
+        split: whose evaluation it shows; None where the run has not been evaluated.
+        has_tracks: the evaluation held the scores of single tracks, so that examples and confusions are shown.
+    """
+
+    uri: str
+    bytes: int
+    split: str | None
+    has_tracks: bool
+
+
+def write_report(root: str, split: str | None = None) -> Report:
+    """Write RUN/report.html; the same files give the same bytes.
+
+    Args:
+        root: the run's folder, local or a URI.
+        split: whose evaluation to show; None for that of the test split, or of the validation split where there is no other.
+
+    Raises:
+        UserError: no such run, or the split that was asked for has not been evaluated.
+        DatasetError: a file of the run is damaged.
+    """
+    facts = read_facts(root, split)
+    tracks = None if facts.evaluation is None else _scores_of(facts, facts.evaluation)
+    data = page(facts, count_labels(facts.config), tracks).encode()
+    uri = join(root, REPORT_NAME)
+    write_atomic(uri, data)
+    return Report(uri, len(data), None if facts.evaluation is None else facts.split, tracks is not None)
+
+
+def _scores_of(facts: RunFacts, evaluation: Mapping[str, Any]) -> ScoredTracks | None:
+    """The scores of single tracks behind an evaluation's figures; None where those there are of another one."""
+    tracks = read_scores(facts.scores_uri)
+    if tracks is None or len(tracks) != evaluation.get("tracks"):
+        return None
+    return tracks if tracks.checkpoint == evaluation.get("checkpoint", tracks.checkpoint) else None
+
+
+def page(facts: RunFacts, labels: LabelCounts | str, tracks: ScoredTracks | None) -> str:
+    """The page; every text from outside is escaped."""
+    body = [
+        *curves(facts),
+        *tag_table(facts, labels),
+        *_of_tracks(facts, tracks),
+        *throughput(facts),
+        *_configuration(facts),
+        *_repeat(facts),
+    ]
+    whole = "\n".join(body)
+    links = "".join(f'<a href="#{name}">{title}</a>' for name, title in _SECTIONS if f'<h2 id="{name}">' in whole)
+    return whole_page(facts.root, [*headline(facts, labels), f"<nav>{links}</nav>", whole], STYLE)
+
+
+def _of_tracks(facts: RunFacts, tracks: ScoredTracks | None) -> Iterator[str]:
+    if tracks is not None:
+        yield from example_section(facts, tracks)
+        yield from confusion_section(facts, tracks)
+    elif facts.evaluation is not None:
+        yield '<h2 id="examples">Worst and best tags</h2>'
+        yield quiet("Example tracks and tags taken for each other need the scores of single tracks; evaluate again:")
+        yield f"<pre>{text(evaluate_command(facts))}</pre>"
+
+
+def _configuration(facts: RunFacts) -> Iterator[str]:
+    written = {**facts.config.to_dict(), **({"environment": facts.environment} if facts.environment else {})}
+    yield '<h2 id="configuration">Configuration</h2>'
+    rows = [[f"<code>{text(name)}</code>", text(_words(value))] for name, value in _flat(written)]
+    yield table(["field", "value"], rows)
+
+
+def _flat(fields: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in sorted(fields.items()):
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield before + name, value
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _repeat(facts: RunFacts) -> Iterator[str]:
+    yield '<h2 id="repeat">How to repeat it</h2>'
+    commands = "\n".join(repeat_commands(facts))
+    yield f"<pre>{text(commands)}</pre>"
+    yield quiet("The same configuration gives the same weights on the same kind of machine with the same packages.")

@@ -1,0 +1,137 @@
+"""What a run's files say: its configuration, its epochs, and its evaluation on a split."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from typing import Any
+
+from schemas.errors import DatasetError, UserError
+from schemas.storage import exists, read_bytes
+from training.config import TrainConfig
+from training.run_folder import RunFolder
+
+REPORTED_SPLITS = ("test", "validation")  # the first one that was evaluated, unless another is asked for
+_CRITERIA = {"loss": ("validation_loss", -1), "roc_auc": ("validation_roc_auc", 1), "pr_auc": ("validation_pr_auc", 1)}
+
+
+@dataclasses.dataclass(frozen=True)
+class TagResult:
+    """A row of the table per tag.
+
+    Attributes:
+        tag: its name.
+        positives: tracks that have it.
+        tracks: tracks of which it is known.
+        numbers: the further columns by their names; NaN where a cell is empty.
+    """
+
+    tag: str
+    positives: int
+    tracks: int
+    numbers: dict[str, float]
+
+    def number(self, name: str) -> float:
+        """A further column; NaN where it is empty or not there."""
+        return self.numbers.get(name, math.nan)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFacts:
+    """A run as its files tell it.
+
+    Attributes:
+        root: the run's folder, as it was given.
+        config: its configuration.
+        environment: what it was trained by: versions, processor, threads.
+        epochs: lines of metrics.jsonl.
+        split: which split the evaluation is of.
+        evaluation: the fields of its JSON; None where no evaluation is there.
+        tags: rows of its table per tag, in the order of the vocabulary; empty without an evaluation.
+    """
+
+    root: str
+    config: TrainConfig
+    environment: dict[str, Any]
+    epochs: list[dict[str, Any]]
+    split: str
+    evaluation: dict[str, Any] | None
+    tags: list[TagResult]
+
+    @property
+    def best_epoch(self) -> dict[str, Any] | None:
+        """The line of the best epoch by the run's own criterion; None before the first validation."""
+        name, sign = _CRITERIA[self.config.select_by]
+        best = None
+        for line in self.epochs:
+            if is_number(line.get(name)) and (best is None or sign * line[name] > sign * best[name]):
+                best = line
+        return best
+
+    @property
+    def scores_uri(self) -> str:
+        """Where an evaluation leaves the scores of single tracks."""
+        return RunFolder(self.root).evaluation(f"{self.split}_scores.parquet")
+
+
+def read_facts(root: str, split: str | None = None) -> RunFacts:
+    """Read what a run's files say.
+
+    Args:
+        root: the run's folder.
+        split: whose evaluation; None for that of the test split, or of the validation split where there is no other.
+
+    Raises:
+        UserError: no such run, or the split that was asked for has not been evaluated.
+        DatasetError: a file of the run is damaged.
+    """
+    folder = RunFolder(root)
+    config = folder.read_config()
+    evaluated = [one for one in REPORTED_SPLITS if exists(folder.evaluation(f"{one}.json"))]
+    if split is not None and split not in evaluated:
+        raise UserError(
+            f"{root}: its {split} split has not been evaluated; run `training/run.py evaluate --run {root} --split {split}`"
+        )
+    split = split or (evaluated[0] if evaluated else REPORTED_SPLITS[0])
+    evaluation = _json(folder.evaluation(f"{split}.json")) if split in evaluated else None
+    table = folder.evaluation(f"{split}_per_tag.csv")
+    tags = _tags(table) if evaluation is not None and exists(table) else []
+    lines = read_bytes(folder.metrics).decode().splitlines() if exists(folder.metrics) else []
+    try:
+        epochs = [json.loads(line) for line in lines]
+    except ValueError as error:
+        raise DatasetError(f"{folder.metrics}: expected a JSON object a line: {error}") from error
+    environment = _json(folder.environment) if exists(folder.environment) else {}
+    return RunFacts(root, config, environment, epochs, split, evaluation, tags)
+
+
+def is_number(value: object) -> bool:
+    """True for a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _json(uri: str) -> dict[str, Any]:
+    try:
+        fields: dict[str, Any] = json.loads(read_bytes(uri))
+    except ValueError as error:
+        raise DatasetError(f"{uri}: expected a JSON object: {error}") from error
+    return fields
+
+
+def _tags(uri: str) -> list[TagResult]:
+    rows = csv.DictReader(io.StringIO(read_bytes(uri).decode(), newline=""))
+    try:
+        return [
+            TagResult(
+                row.pop("tag"),
+                int(row.pop("positives")),
+                int(row.pop("tracks")),
+                {name: float(cell) if cell else math.nan for name, cell in row.items()},
+            )
+            for row in rows
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"{uri}: not a table per tag ({error}); evaluate the run again") from error

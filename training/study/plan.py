@@ -1,0 +1,128 @@
+"""What a study trains: each front-end on nested shares of the training split, with several seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from fractions import Fraction
+from typing import get_args
+
+from schemas.errors import UserError
+from training.config import TrainConfig
+from training.models.config import Frontend
+
+STOP_EPOCHS = 10  # passes over the whole split without a better validation result, where nothing else is said
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyRun:
+    """One training of a study.
+
+    Attributes:
+        name: of its folder in OUT/runs.
+        config: as `train` takes it.
+    """
+
+    name: str
+    config: TrainConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyPlan:
+    """What a study trains.
+
+    Attributes:
+        config: of a training on the whole split; front-end, share and seed are those of each run.
+        shares: of the training split, ascending.
+        seeds: the first is the configuration's.
+        frontends: in the order in which they were asked for.
+    """
+
+    config: TrainConfig
+    shares: tuple[float, ...]
+    seeds: tuple[int, ...]
+    frontends: tuple[Frontend, ...]
+
+    def runs(self) -> list[StudyRun]:
+        """The trainings in their order: small shares first, the front-ends of a seed beside each other."""
+        return [
+            StudyRun(f"{frontend}-{share:g}-seed{seed}", self._config_of(frontend, share, seed))
+            for share in self.shares
+            for seed in self.seeds
+            for frontend in self.frontends
+        ]
+
+    def _config_of(self, frontend: Frontend, share: float, seed: int) -> TrainConfig:
+        """The configuration of one training.
+
+        An epoch of a share is shorter. What is counted in epochs is multiplied by 1 / share, so that every training
+        may take as many steps, is validated as often, and stops after as many steps without a better result.
+        """
+        family = "logmel" if frontend == "spectrogram" else "waveform"
+        return dataclasses.replace(
+            self.config,
+            frontend=frontend,
+            train_share=share,
+            seed=seed,
+            features=self.config.features if self.config.features.startswith(f"{family}-") else "",
+            epochs=_epochs(self.config.epochs, share),
+            plateau_epochs=_epochs(self.config.plateau_epochs, share),
+            stop_epochs=_epochs(self.config.stop_epochs, share),
+            validate_every=_epochs(self.config.validate_every, share),
+        )
+
+
+def make_plan(config: TrainConfig, shares: str, seeds: int, frontends: str) -> StudyPlan:
+    """A plan from what the command line says.
+
+    Args:
+        config: of a training on the whole split.
+        shares: such as `1/16,1/4,1`.
+        seeds: how many; the first is the configuration's.
+        frontends: such as `spectrogram,waveform`.
+
+    Raises:
+        UserError: one of them is not what is expected, or does not go with the configuration.
+    """
+    if seeds < 1:
+        raise UserError(f"--seeds: expected at least 1, received {seeds}")
+    if config.init_from:
+        raise UserError(f"init_from: a study trains from fresh weights, received {config.init_from}; leave it out")
+    plan = StudyPlan(
+        config, parse_shares(shares), tuple(range(config.seed, config.seed + seeds)), parse_frontends(frontends)
+    )
+    plan.runs()  # a patch that is too short for one of the front-ends is said before the first is trained
+    return plan
+
+
+def parse_shares(text: str) -> tuple[float, ...]:
+    """`1/16,1/4,1` as numbers, ascending; raises UserError."""
+    shares = []
+    for part in text.split(","):
+        try:
+            share = float(Fraction(part.strip()))
+        except (ValueError, ZeroDivisionError) as error:
+            raise UserError(f"--shares: expected shares such as 1/16,1/4,1, received {part.strip()!r}") from error
+        if not 0 < share <= 1:
+            raise UserError(f"--shares: expected more than 0 and at most 1, received {part.strip()!r}")
+        shares.append(share)
+    if len({f"{share:g}" for share in shares}) < len(shares):
+        raise UserError(f"--shares: expected each share once, received {text!r}")
+    return tuple(sorted(shares))
+
+
+def parse_frontends(text: str) -> tuple[Frontend, ...]:
+    """`spectrogram,waveform` as front-ends; raises UserError."""
+    names = [part.strip() for part in text.split(",")]
+    known: tuple[Frontend, ...] = get_args(Frontend)
+    for name in names:
+        if name not in known:
+            raise UserError(f"--frontends: expected {' or '.join(known)}, or both with a comma, received {name!r}")
+    if len(set(names)) < len(names):
+        raise UserError(f"--frontends: expected each one once, received {text!r}")
+    return tuple(one for name in names for one in known if one == name)
+
+
+def _epochs(of_whole: int, share: float) -> int:
+    """Epochs of a share that take as many steps as `of_whole` epochs of the whole split; 0 stays 0."""
+    return math.ceil(of_whole / share)

@@ -1,0 +1,219 @@
+"""What a study found: a row per training and per baseline, the gap between the front-ends, study.json, study.csv."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from scipy import stats
+
+from schemas.storage import exists, join, read_bytes, write_atomic
+
+CONFIDENCE = 0.95
+Measure = Literal["roc_auc", "pr_auc"]
+MEASURES: tuple[Measure, ...] = ("roc_auc", "pr_auc")
+MEASURE_NAMES: dict[Measure, str] = {"roc_auc": "ROC-AUC", "pr_auc": "PR-AUC"}
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRow:
+    """One training, evaluated on the test split.
+
+    Attributes:
+        frontend: spectrogram or waveform.
+        share: of the training split.
+        tracks: that it was trained on.
+        seed: of the training.
+        roc_auc: macro, NaN where no tag is defined.
+        pr_auc: macro, likewise.
+        epochs: passes over its share.
+        best_epoch: the one that was evaluated.
+        steps: batches in all.
+        seconds: of training and validation.
+    """
+
+    frontend: str
+    share: float
+    tracks: int
+    seed: int
+    roc_auc: float
+    pr_auc: float
+    epochs: int
+    best_epoch: int
+    steps: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class BaselineRow:
+    """One baseline, fitted on a share and evaluated on the test split.
+
+    Attributes:
+        baseline: logistic or trees.
+        share: of the training split.
+        tracks: of the share.
+        fitted_tracks: that it was fitted on.
+        roc_auc: macro, NaN where no tag is defined.
+        pr_auc: macro, likewise.
+        seconds: of reading, fitting and scoring.
+    """
+
+    baseline: str
+    share: float
+    tracks: int
+    fitted_tracks: int
+    roc_auc: float
+    pr_auc: float
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Gap:
+    """Spectrogram minus waveform at one size.
+
+    Attributes:
+        mean: over the seeds that both have.
+        interval: 95 % t interval over seeds, paired by seed; None where there is one seed alone.
+        seeds: how many.
+    """
+
+    mean: float
+    interval: tuple[float, float] | None
+    seeds: int
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyResults:
+    """All rows of a study.
+
+    Attributes:
+        label_set: NAME@HASH.
+        test_tracks: evaluated tracks.
+        runs: in the order of the plan.
+        baselines: by share.
+    """
+
+    label_set: str
+    test_tracks: int
+    runs: tuple[RunRow, ...]
+    baselines: tuple[BaselineRow, ...]
+
+    @property
+    def sizes(self) -> dict[float, int]:
+        """Share -> training tracks, ascending."""
+        return dict(sorted({row.share: row.tracks for row in self.runs}.items()))
+
+    @property
+    def frontends(self) -> list[str]:
+        return list(dict.fromkeys(row.frontend for row in self.runs))
+
+    def values(self, frontend: str, share: float, measure: Measure) -> dict[int, float]:
+        """Seed -> value."""
+        rows = (row for row in self.runs if (row.frontend, row.share) == (frontend, share))
+        return {row.seed: getattr(row, measure) for row in rows}
+
+    def gap(self, share: float, measure: Measure) -> Gap | None:
+        """Spectrogram minus waveform; None where the study has not both."""
+        first, second = (self.values(frontend, share, measure) for frontend in ("spectrogram", "waveform"))
+        differences = np.array([first[seed] - second[seed] for seed in sorted(first) if seed in second])
+        if len(differences) == 0:
+            return None
+        mean = float(differences.mean())
+        if len(differences) == 1:
+            return Gap(mean, None, 1)
+        error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
+        reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(differences) - 1)) * error
+        return Gap(mean, (mean - reach, mean + reach), len(differences))
+
+
+def write_row(folder: str, name: str, row: RunRow | BaselineRow) -> None:
+    """Write a row down as soon as it is known: that is what makes a study resumable."""
+    write_atomic(join(folder, f"{name}.json"), _json(dataclasses.asdict(row)))
+
+
+def read_run_row(folder: str, name: str) -> RunRow | None:
+    """The row of a finished training; None where it is not finished."""
+    fields = _read(folder, name)
+    return None if fields is None else RunRow(**fields)
+
+
+def read_baseline_row(folder: str, name: str) -> BaselineRow | None:
+    """The row of a fitted baseline; None where it is not fitted."""
+    fields = _read(folder, name)
+    return None if fields is None else BaselineRow(**fields)
+
+
+def results_json(results: StudyResults) -> bytes:
+    """study.json."""
+    sizes = [
+        {
+            "share": share,
+            "tracks": tracks,
+            **{
+                frontend: {measure: _spread(results.values(frontend, share, measure)) for measure in MEASURES}
+                for frontend in results.frontends
+            },
+            "gap": {measure: _gap(results.gap(share, measure)) for measure in MEASURES},
+        }
+        for share, tracks in results.sizes.items()
+    ]
+    return _json(
+        {
+            "format": 1,
+            "label_set": results.label_set,
+            "split": "test",
+            "test_tracks": results.test_tracks,
+            "runs": [dataclasses.asdict(row) for row in results.runs],
+            "baselines": [dataclasses.asdict(row) for row in results.baselines],
+            "sizes": sizes,
+        }
+    )
+
+
+def results_csv(results: StudyResults) -> bytes:
+    """study.csv: a row per training."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([field.name for field in dataclasses.fields(RunRow)])
+    for row in results.runs:
+        writer.writerow(
+            "" if isinstance(value, float) and math.isnan(value) else value for value in dataclasses.astuple(row)
+        )
+    return text.getvalue().encode()
+
+
+def _spread(values: dict[int, float]) -> dict[str, Any]:
+    numbers: Sequence[float] = list(values.values())
+    deviation = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None
+    return {"mean": float(np.mean(numbers)) if numbers else None, "deviation": deviation, "seeds": len(numbers)}
+
+
+def _gap(gap: Gap | None) -> dict[str, Any] | None:
+    return None if gap is None else dataclasses.asdict(gap)
+
+
+def _read(folder: str, name: str) -> dict[str, Any] | None:
+    uri = join(folder, f"{name}.json")
+    if not exists(uri):
+        return None
+    fields = json.loads(read_bytes(uri))
+    return {key: math.nan if value is None else value for key, value in fields.items()}
+
+
+def _json(fields: dict[str, Any]) -> bytes:
+    return (json.dumps(_without_nan(fields), indent=2, sort_keys=True) + "\n").encode()
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN."""
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

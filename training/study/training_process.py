@@ -1,0 +1,122 @@
+"""Train and evaluate one run of a study in a process of its own.
+
+TensorFlow keeps some memory of every model that it ever compiled: one process grew by 40 to 200 MB per training of
+even a small one. What the operating system takes back with a process is all of it. Importing this module imports no
+TensorFlow, so that the study's own process stays small.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from typing import Any
+
+from schemas.commandline import GRACE_SECONDS, Stopped, stop_on_sigterm
+from schemas.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError
+from schemas.storage import read_bytes
+from training.study.plan import StudyRun
+from training.study.results import RunRow
+from training.tensorflow_import import import_tensorflow
+
+PATIENCE_SECONDS = GRACE_SECONDS * 3 / 4  # for a training that was told to stop, before it is killed
+
+
+def train_apart(run: StudyRun, root: str, stage: str | None) -> RunRow:
+    """Train a run, or go on with it, and evaluate it on the test split, in a new process.
+
+    Args:
+        run: what to train.
+        root: folder of the run.
+        stage: folder on a local disk that payloads are copied to ahead of use; None for none.
+
+    Raises:
+        TagscaleError: what `train` and `evaluate` raise; also where the process was killed.
+        Stopped: the process was told to stop.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=_main, args=(sending, run, root, stage), daemon=True)
+    process.start()
+    sending.close()  # else the end of the process would not end the pipe
+    try:
+        outcome = receiving.recv()
+    except EOFError:
+        outcome = None
+        process.join()
+    finally:
+        _end(process)
+    if isinstance(outcome, RunRow):
+        return outcome
+    if isinstance(outcome, BaseException):
+        raise outcome
+    if process.exitcode == EXIT_STOPPED:
+        raise Stopped
+    raise TagscaleError(f"{root}: its training {_ending(process.exitcode)}; run the same command again to go on")
+
+
+def _end(process: Any) -> None:
+    """Wait for a process that is done; stop one that is not, as where this one was told to stop."""
+    if process.exitcode is None:
+        process.join(1)
+    if process.exitcode is None:
+        process.terminate()
+        process.join(PATIENCE_SECONDS)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+
+
+def _ending(code: int | None) -> str:
+    if code == -signal.SIGKILL:
+        return "was killed, maybe for want of memory: try a smaller --batch-size"
+    return f"ended with exit code {code}"
+
+
+def _main(sending: Any, run: StudyRun, root: str, stage: str | None) -> None:
+    """What the process does: send a row, or the error that a user can read."""
+    stop_on_sigterm()
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    try:
+        sending.send(_trained_row(run, root, stage))
+    except (TagscaleError, OSError) as error:
+        sending.send(error)
+    except Stopped:
+        os._exit(EXIT_STOPPED)
+    except KeyboardInterrupt:
+        os._exit(EXIT_INTERRUPTED)
+    os._exit(EXIT_DONE)  # at once: the interpreter's own way out takes TensorFlow apart
+
+
+def _trained_row(run: StudyRun, root: str, stage: str | None) -> RunRow:
+    import_tensorflow()
+    from training.evaluate import evaluate
+    from training.run_folder import RunFolder
+    from training.train import train
+
+    trained = train(run.config, root, stage=stage)
+    metrics = evaluate(root, "test", stage=stage).metrics
+    lines = read_bytes(RunFolder(root).metrics).splitlines()
+    return RunRow(
+        frontend=run.config.frontend,
+        share=run.config.train_share,
+        tracks=trained.tracks,
+        seed=run.config.seed,
+        roc_auc=metrics.roc_auc_macro,
+        pr_auc=metrics.pr_auc_macro,
+        epochs=trained.state.epoch,
+        best_epoch=trained.state.best_epoch,
+        steps=trained.state.step,
+        seconds=round(sum(float(json.loads(line).get("seconds", 0)) for line in lines), 3),  # of all calls
+    )
+
+
+def _leave_with_parent() -> None:
+    """End when the study's process was killed: the next one would train the same run beside this one."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(EXIT_STOPPED)

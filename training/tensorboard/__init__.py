@@ -1,0 +1,1 @@
+"""RUN/tensorboard: what TensorBoard shows of a run."""

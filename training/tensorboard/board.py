@@ -1,0 +1,104 @@
+"""The folder RUN/tensorboard while a run is trained.
+
+TensorBoard's own writers append to one file named by clock and process, so a run that was killed and resumed would
+show points twice, and a bucket cannot append. Here every checkpoint gets a whole file of its own, named by its step:
+going on from a checkpoint forgets the files after it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tensorboard.compat.proto.event_pb2 import Event
+
+from schemas.storage import exists, join, list_names, read_bytes, remove, write_atomic
+from training.tensorboard.events import curve_point, event_file, place_of, points_of, scalar_point
+from training.tensorboard.pr_curves import curves
+
+LOSS_STEPS = 10  # steps between two points of the loss within an epoch
+_PREFIX = "events.out.tfevents."  # what TensorBoard knows an event file by
+_NAME = re.compile(re.escape(_PREFIX) + r"step-(\d{12})")
+_NOT_SERIES = ("epoch", "step")  # of a line of metrics.jsonl
+
+
+class TensorBoardFolder:
+    """Collects points, and writes them with each checkpoint. Of several workers, the chief has one.
+
+    Args:
+        folder: RUN/tensorboard, local or a URI.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._points: list[Event] = []
+
+    def begin(self, step: int) -> None:
+        """Forget what was written after a step: the run goes on from its checkpoint.
+
+        Args:
+            step: steps taken at the checkpoint; 0 for a new run.
+        """
+        self._points.clear()
+        for name in list_names(self._folder):
+            written = _NAME.fullmatch(name)
+            if written is not None and int(written[1]) > step:
+                remove(join(self._folder, name))
+
+    def add_loss(self, step: int, loss: float) -> None:
+        """Take down the loss of a step, every few steps.
+
+        Args:
+            step: steps taken, this one included.
+            loss: of its global batch.
+        """
+        if step % LOSS_STEPS == 0:
+            self._points.append(scalar_point("step/loss", step, loss))
+
+    def add_epoch(self, fields: Mapping[str, Any]) -> None:
+        """Take down the numbers of an epoch.
+
+        Args:
+            fields: its line of metrics.jsonl; every number in it becomes a point at its epoch.
+        """
+        for name, value in fields.items():
+            if name not in _NOT_SERIES and isinstance(value, int | float) and math.isfinite(value):
+                self._points.append(scalar_point(f"epoch/{name}", fields["epoch"], value))
+
+    def add_curves(
+        self,
+        epoch: int,
+        vocabulary: Sequence[str],
+        targets: npt.NDArray[np.float32],
+        scores: npt.NDArray[np.floating[Any]],
+        positive_at: float,
+    ) -> None:
+        """Take down the precision-recall curves of the validation split.
+
+        Args:
+            epoch: after which it was scored.
+            vocabulary: the tags.
+            targets: float32 [tracks, tags]; NaN is unknown.
+            scores: [tracks, tags] in [0, 1].
+            positive_at: least target that counts as positive.
+        """
+        for tag, counts, words in curves(vocabulary, targets, scores, positive_at):
+            self._points.append(curve_point(f"validation/{tag}", epoch, counts, words))
+
+    def flush(self, step: int) -> None:
+        """Write what was taken down; to be called before the checkpoint of this step is saved.
+
+        Args:
+            step: steps taken. A point that its file holds already is replaced.
+        """
+        if not self._points:
+            return
+        uri = join(self._folder, f"{_PREFIX}step-{step:012d}")
+        new = {place_of(point) for point in self._points}
+        before = points_of(read_bytes(uri), where=uri) if exists(uri) else []
+        write_atomic(uri, event_file([*(point for point in before if place_of(point) not in new), *self._points]))
+        self._points.clear()
