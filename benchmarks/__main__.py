@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from benchmarks import build_cost, estimate_error, excerpt_cost, flat_memory, labelling, planning, worker_scaling
+from benchmarks import (
+    build_cost,
+    estimate_error,
+    excerpt_cost,
+    flat_memory,
+    labelling,
+    planning,
+    training_step,
+    worker_scaling,
+)
+
+BENCHMARKS = (
+    build_cost,
+    worker_scaling,
+    planning,
+    labelling,
+    flat_memory,
+    excerpt_cost,
+    estimate_error,
+    training_step,
+)
 
 if __name__ == "__main__":
-    for benchmark in (build_cost, worker_scaling, planning, labelling, flat_memory, excerpt_cost, estimate_error):
+    for benchmark in BENCHMARKS:
         print(f"\n{benchmark.__name__}")
         benchmark.main()

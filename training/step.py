@@ -49,7 +49,8 @@ class TrainingStep:
                 # Gradients are summed over replicas: the weight decay counts once in all.
                 value = loss.summed(targets, weights, logits) / known
                 if model.losses:
-                    value += tf.add_n(model.losses) / replicas
+                    # Not add_n, which adds in the order in which its terms come ready.
+                    value += tf.reduce_sum(tf.stack(model.losses)) / replicas
                 objective = optimizer.scale_loss(value) if scaled else value
             gradients = tape.gradient(objective, model.trainable_variables)
             optimizer.apply(clipped(gradients) if clip_norm else gradients, model.trainable_variables)

@@ -47,9 +47,9 @@ class Blocks:
         """Maps [batch, features] to [batch, units]."""
         return keras.layers.Dense(units, activation=activation, name=name, **self._kernel(name))(inputs)
 
-    def batch_norm(self, inputs: Any, *, name: str) -> Any:
-        """Normalises each channel of [batch, …, channels] over everything else."""
-        return BatchNorm(name=name, **self._norm())(inputs)
+    def batch_norm(self, inputs: Any, *, name: str, pool: int = 1) -> Any:
+        """Normalises each channel of [batch, …, channels] over everything else, then takes the largest of `pool`."""
+        return BatchNorm(pool=pool, name=name, **self._norm())(inputs)
 
     def scalar_batch_norm(self, inputs: Any, *, name: str) -> Any:
         """Normalises [batch, …, channels] with one mean and one variance for all channels."""

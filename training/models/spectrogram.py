@@ -85,10 +85,6 @@ def spectrogram_frontend(logmel: Any, blocks: Blocks, *, num_filt: int) -> Any:
 def _timbral(windows: Any, blocks: Blocks, width: int, filters: int, *, name: str) -> Any:
     """Maps [batch, frames, windows, height] to the best of all windows, [batch, frames, filters]."""
     channels = blocks.conv2d(windows, filters, (width, 1), padding="same", name=f"{name}_conv")
-    channels = blocks.batch_norm(channels, name=f"{name}_norm")
     frames, positions = channels.shape[1:3]
-    # A pool over all windows is a maximum whose gradient goes to one window; that of a reduction is shared
-    # out between ties, which takes more passes over memory. Ties at the ReLU's zero have no gradient anyway.
-    pool = keras.layers.MaxPooling2D((1, positions), name=f"{name}_max", dtype=blocks.dtype_policy)
-    flatten = keras.layers.Reshape((frames, filters), name=name, dtype=blocks.dtype_policy)
-    return flatten(pool(channels))
+    channels = blocks.batch_norm(channels, name=f"{name}_norm", pool=positions)
+    return keras.layers.Reshape((frames, filters), name=name, dtype=blocks.dtype_policy)(channels)

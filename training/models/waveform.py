@@ -33,8 +33,6 @@ def waveform_frontend(waveform: Any, blocks: Blocks, *, layers: int) -> Any:
     steps = blocks.conv1d(samples, first, WAVEFORM_KERNEL, strides=WAVEFORM_KERNEL, name="wave1_conv")
     steps = blocks.batch_norm(steps, name="wave1_norm")
     for number, filters in enumerate(rest, start=2):
-        name = "frontend" if number == layers else f"wave{number}"
         steps = blocks.conv1d(steps, filters, WAVEFORM_KERNEL, name=f"wave{number}_conv")
-        steps = blocks.batch_norm(steps, name=f"wave{number}_norm")
-        steps = keras.layers.MaxPooling1D(WAVEFORM_KERNEL, name=name, dtype=blocks.dtype_policy)(steps)
+        steps = blocks.batch_norm(steps, name=f"wave{number}_norm", pool=WAVEFORM_KERNEL)
     return steps

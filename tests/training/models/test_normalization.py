@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -41,6 +45,36 @@ def test_the_scalar_kind_is_keras_over_an_axis_of_one() -> None:
     theirs = _step(keras.layers.BatchNormalization(), inputs[..., None], upstream[..., None])
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, np.reshape(other, mine.shape), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("shape", "pool"), [((5, 11, 8), 3), ((3, 4, 6, 8), 6)])
+def test_pooling_within_is_pooling_of_what_keras_yields(shape: tuple[int, ...], pool: int) -> None:
+    inputs, _ = _tensors(*shape)
+    window = (*(1 for _ in shape[1:-2]), pool)
+    upstream = _tensors(*shape[:-2], shape[-2] // pool, 8)[1]
+    pooling = {3: keras.layers.MaxPooling1D, 4: keras.layers.MaxPooling2D}[len(shape)](window)
+    plain = keras.layers.BatchNormalization()
+    plain.build(shape)
+    plain.gamma.assign(tf.linspace(-1.0, 2.0, 8))  # some channels are turned round
+
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        expected = pooling(plain(inputs, training=True))
+    gradients = tape.gradient(expected, [inputs, *plain.trainable_variables], output_gradients=upstream)
+    theirs = [expected, *gradients, *plain.non_trainable_variables, pooling(plain(inputs))]
+    layer = BatchNorm(pool=pool)
+    ours = _step(layer, inputs, upstream)
+    assert layer.compute_output_shape(shape) == tuple(expected.shape)
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5)
+
+
+def test_statistics_of_many_numbers_are_exact_to_float32() -> None:
+    inputs = np.random.default_rng(0).uniform(size=(2, 200_000, 3)).astype("float32") + np.float32(20)
+    layer = BatchNorm(momentum=1e-9)  # keeps nothing of what was before
+    layer(inputs, training=True)
+    np.testing.assert_allclose(layer.moving_mean, inputs.mean(axis=(0, 1), dtype="float64"), rtol=2e-6)
+    np.testing.assert_allclose(layer.moving_variance, inputs.var(axis=(0, 1), dtype="float64"), rtol=1e-5)
 
 
 def test_the_scalar_kind_evens_out_no_differences_between_channels() -> None:
@@ -86,3 +120,48 @@ def test_half_precision_squares_do_not_overflow() -> None:
 def test_another_formula_is_refused() -> None:
     with pytest.raises(ValueError, match=r"Expected axis=-1.*Received: axis=1"):
         BatchNorm(axis=1)
+    with pytest.raises(ValueError, match=r"Expected pool .*Received: 0"):
+        BatchNorm(pool=0)
+
+
+SYNCHRONIZED = """
+import numpy as np, tensorflow as tf, keras
+cpu, = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from training.models.normalization import BatchNorm
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+generator = np.random.default_rng(0)
+inputs, upstream = (generator.normal(2, 1, size=(7, 50, 4)).astype("float32") for _ in range(2))
+
+def step(layer, inputs, upstream):
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = layer(inputs, training=True)
+    return outputs, tape.gradient(outputs, [inputs, *layer.trainable_variables], output_gradients=upstream)
+
+for scalar in (False, True):
+    with strategy.scope():
+        layer = BatchNorm(scalar=scalar, synchronized=True)
+        layer.build((None, 50, 4))
+    def part(values):  # of other sizes
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(np.split(values, [3])[context.replica_id_in_sync_group]))
+    shared = tf.function(lambda a, b: strategy.run(step, args=(layer, a, b)))(part(inputs), part(upstream))
+    local = tf.nest.map_structure(strategy.experimental_local_results, shared)
+    alone = BatchNorm(scalar=scalar)
+    alone.build((None, 50, 4))
+    outputs, (of_inputs, *of_weights) = step(alone, tf.constant(inputs), tf.constant(upstream))
+    np.testing.assert_allclose(np.concatenate(local[0]), outputs, atol=2e-5)
+    np.testing.assert_allclose(np.concatenate(local[1][0]), of_inputs, rtol=1e-4, atol=1e-4)
+    for mine, one in zip(local[1][1:], of_weights):
+        np.testing.assert_allclose(sum(mine), one, rtol=1e-4, atol=1e-2)
+    for mine, one in zip(layer.non_trainable_variables, alone.non_trainable_variables):
+        np.testing.assert_allclose(mine.numpy(), one.numpy(), rtol=1e-5)
+"""
+
+
+@pytest.mark.slow
+def test_synchronised_replicas_of_unlike_size_are_one_batch() -> None:
+    root = Path(__file__).parents[3]
+    ended = subprocess.run([sys.executable, "-c", SYNCHRONIZED], capture_output=True, text=True, cwd=root, timeout=300)
+    assert ended.returncode == 0, ended.stderr[-2000:]

@@ -69,11 +69,15 @@ def test_windows_and_a_convolution_over_time_are_a_two_dimensional_filter() -> N
     np.testing.assert_allclose(by_windows, plain, atol=1e-4)
 
 
-def test_the_pool_is_the_maximum_over_all_of_frequency() -> None:
+def test_a_timbral_branch_is_the_maximum_of_batch_norm_over_all_of_frequency() -> None:
     model = build_tagger(ModelConfig("spectrogram", num_filt=2), tags=5, patch=24)
-    names = ("timbral_3x38_norm", "timbral_3x38")
+    norm = model.get_layer("timbral_3x38_norm")
+    norm.gamma.assign([1.5, -0.5, 0.0, 2.0])
+    norm.beta.assign([0.1, 0.2, 0.3, 0.4])
+    names = ("timbral_3x38_conv", "timbral_3x38")
     each, largest = keras.Model(model.input, [model.get_layer(name).output for name in names])(_noise()[:, :24])
-    assert np.array_equal(np.max(each, axis=2), largest)
+    normed = np.asarray(each) / np.sqrt(1 + norm.epsilon) * norm.gamma.numpy() + norm.beta.numpy()
+    np.testing.assert_allclose(largest, np.max(normed, axis=2), rtol=1e-5, atol=1e-5)
 
 
 def test_an_empty_window_is_refused() -> None:

@@ -72,7 +72,7 @@ def test_the_shapes_of_a_15_s_spectrogram_are_those_of_the_paper() -> None:
 def test_the_shapes_of_a_15_s_waveform_are_those_of_the_paper() -> None:
     model = build_tagger(ModelConfig("waveform"), tags=50, patch=240_000)
     assert model.input_shape == (None, 240_000)
-    assert model.get_layer("frontend").output.shape == (None, 108, 256)
+    assert model.get_layer("wave7_norm").output.shape == (None, 108, 256)
     outputs = {name: output.shape for name, output in model.output.items()}
     assert outputs == {"logits": (None, 50), "embedding": (None, 500)}
 

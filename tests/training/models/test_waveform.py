@@ -13,7 +13,7 @@ from training.models.tagger import ModelConfig, build_tagger, least_patch
 def test_the_least_patch_leaves_one_frame_and_one_sample_less_leaves_none(layers: int) -> None:
     config = ModelConfig("waveform", waveform_layers=layers)
     model = build_tagger(config, tags=5, patch=least_patch(config))
-    assert model.get_layer("frontend").output.shape == (None, 8, 256)
+    assert model.get_layer(f"wave{layers}_norm").output.shape == (None, 8, 256)
     assert model.get_layer("backend3").output.shape == (None, 1, 512)
     samples = least_patch(config) - 1
     for layer in range(layers):
@@ -21,11 +21,12 @@ def test_the_least_patch_leaves_one_frame_and_one_sample_less_leaves_none(layers
     assert samples == 7
 
 
-def test_each_layer_is_convolution_then_relu_then_batch_norm_then_pool() -> None:
+def test_each_layer_is_convolution_then_relu_then_batch_norm_with_its_pool() -> None:
     model = build_tagger(ModelConfig("waveform"), tags=5, patch=20_000)
     names = [layer.name for layer in model.layers]
-    order = [names.index(name) for name in ("wave3_conv", "wave3_norm", "wave3", "wave4_conv")]
-    assert order == list(range(order[0], order[0] + 4))
+    order = [names.index(name) for name in ("wave3_conv", "wave3_norm", "wave4_conv")]
+    assert order == list(range(order[0], order[0] + 3))
+    assert [model.get_layer(f"wave{number}_norm").pool for number in range(1, 8)] == [1, 3, 3, 3, 3, 3, 3]
     assert model.get_layer("wave3_conv").activation is keras.activations.relu
     filters = [model.get_layer(f"wave{number}_conv").filters for number in range(1, 8)]
     assert filters == [64, 64, 64, 128, 128, 128, 256]

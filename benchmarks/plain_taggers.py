@@ -1,0 +1,111 @@
+"""The published taggers written the obvious way, one Keras layer after the other: what training/models is measured against.
+
+A timbral filter is a two-dimensional convolution over [frames, mels, 1] and a maximum over mels, as the paper draws it.
+The back-end convolves over time alone, as most would write it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from training.models.config import WAVEFORM_FILTERS, ModelConfig
+
+BACKEND_FILTERS = 512
+
+
+def plain_tagger(config: ModelConfig, *, tags: int, patch: int, mels: int = 96) -> keras.Model:
+    """The published model in float32, from [batch, patch, mels] or [batch, patch] to logits [batch, tags].
+
+    Args:
+        config: front-end, sizes, dropout, weight decay and momentum; nothing else of it is read.
+        tags: number of outputs.
+        patch: frames or samples.
+        mels: bands of a frame; the waveform front-end has none.
+
+    Returns:
+        A model whose layers with weights bear the names of those of `training.models.tagger.build_tagger`.
+    """
+    if config.frontend == "spectrogram":
+        inputs = keras.Input((patch, mels))
+        steps = _spectrogram(inputs, config, mels)
+    else:
+        inputs = keras.Input((patch,))
+        steps = _waveform(inputs, config)
+    steps = _norm(_conv1d(steps, BACKEND_FILTERS, 7, config, "backend1_conv"), config, "backend1_norm")
+    branch = _conv1d(steps, BACKEND_FILTERS, 7, config, "backend2_conv", padding="same")
+    steps = layers.Add()([steps, _scalar_norm(branch, config, "backend2_norm")])
+    steps = layers.MaxPooling1D(2)(steps)
+    branch = _conv1d(steps, BACKEND_FILTERS, 7, config, "backend3_conv", padding="same")
+    steps = layers.Add()([steps, _scalar_norm(branch, config, "backend3_norm")])
+
+    pooled = layers.Concatenate()([layers.GlobalMaxPooling1D()(steps), layers.GlobalAveragePooling1D()(steps)])
+    hidden = layers.Dropout(config.dropout)(pooled)
+    hidden = layers.Dense(config.dense_units, activation="relu", name="dense", **_kernel(config))(hidden)
+    hidden = layers.Dropout(config.dropout)(_norm(hidden, config, "embedding"))
+    return keras.Model(inputs, layers.Dense(tags, name="logits", **_kernel(config))(hidden))
+
+
+def load_weights_of(plain: keras.Model, model: keras.Model) -> None:
+    """Give a plain model the weights of a model of `build_tagger`, layer by layer, by name."""
+    for layer in plain.layers:
+        if layer.weights:
+            layer.set_weights(
+                [
+                    weight.numpy().reshape(mine.shape)
+                    for mine, weight in zip(layer.weights, model.get_layer(layer.name).weights, strict=True)
+                ]
+            )
+
+
+def _spectrogram(logmel: Any, config: ModelConfig, mels: int) -> Any:
+    image = layers.Reshape((*logmel.shape[1:], 1))(logmel)
+    branches = []
+    for height in (mels * 90 // 100, mels * 40 // 100):
+        for width, multiple in ((7, 1), (3, 2), (1, 4)):
+            # In time padded, in frequency not: Keras pads both or none.
+            padded = layers.ZeroPadding2D((width // 2, 0))(image)
+            name = f"timbral_{width}x{height}"
+            convolve = layers.Conv2D(
+                multiple * config.num_filt, (width, height), activation="relu", name=f"{name}_conv", **_kernel(config)
+            )
+            channels = _norm(convolve(padded), config, f"{name}_norm")
+            channels = layers.MaxPooling2D((1, mels - height + 1))(channels)
+            branches.append(layers.Reshape((logmel.shape[1], multiple * config.num_filt))(channels))
+    energy = keras.ops.mean(logmel, axis=2, keepdims=True)
+    for width, multiple in ((165, 1), (128, 2), (64, 4), (32, 8)):
+        name = f"temporal_{width}"
+        channels = _conv1d(energy, multiple * config.num_filt, width, config, f"{name}_conv", padding="same")
+        branches.append(_norm(channels, config, f"{name}_norm"))
+    return layers.Concatenate()(branches)
+
+
+def _waveform(samples: Any, config: ModelConfig) -> Any:
+    steps = layers.Reshape((samples.shape[1], 1))(samples)
+    first, *rest = WAVEFORM_FILTERS[config.waveform_layers]
+    steps = _norm(_conv1d(steps, first, 3, config, "wave1_conv", strides=3), config, "wave1_norm")
+    for number, filters in enumerate(rest, start=2):
+        steps = _norm(_conv1d(steps, filters, 3, config, f"wave{number}_conv"), config, f"wave{number}_norm")
+        steps = layers.MaxPooling1D(3)(steps)
+    return steps
+
+
+def _conv1d(steps: Any, filters: int, width: int, config: ModelConfig, name: str, **options: Any) -> Any:
+    return layers.Conv1D(filters, width, activation="relu", name=name, **options, **_kernel(config))(steps)
+
+
+def _norm(channels: Any, config: ModelConfig, name: str) -> Any:
+    return layers.BatchNormalization(momentum=config.batch_norm_momentum, name=name)(channels)
+
+
+def _scalar_norm(steps: Any, config: ModelConfig, name: str) -> Any:
+    """One mean and one variance for all channels: batch norm over an axis that is 1 wide."""
+    normed = _norm(layers.Reshape((*steps.shape[1:], 1))(steps), config, name)
+    return layers.Reshape(steps.shape[1:])(normed)
+
+
+def _kernel(config: ModelConfig) -> dict[str, Any]:
+    regularizer = keras.regularizers.L2(config.l2 / 2) if config.l2 else None
+    return {"kernel_initializer": "he_normal", "kernel_regularizer": regularizer}
