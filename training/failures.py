@@ -61,3 +61,18 @@ def require_divisible(batch_size: int, replicas: int, tracks: int, steps: int) -
             f"--batch-size {batch_size}: {tracks} training tracks make {steps} batches of which some have fewer tracks than "
             f"the {replicas} replicas; use fewer replicas, or another --batch-size"
         )
+
+
+def require_fitting_patch(patch_seconds: float, patch: int, longest: int) -> None:
+    """Raise UserError if a patch is longer than every track: all of them would end in silence.
+
+    Args:
+        patch_seconds: as it was asked for.
+        patch: the same in frames or samples.
+        longest: of the tracks, in the same unit; 0 if that is not known.
+    """
+    if 0 < longest < patch:
+        raise UserError(
+            f"--patch-seconds {patch_seconds:g}: expected at most the longest training track, "
+            f"{patch_seconds * longest / patch:.2f} s; choose a shorter patch, or build a longer --excerpt"
+        )

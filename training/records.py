@@ -65,6 +65,12 @@ class TrackRecords:
                 )
         self._payloads, self._stage = payloads, stage
 
+    @property
+    def longest(self) -> int:
+        """Frames or samples of the longest track; 0 if the records are not of this project's own writing."""
+        number = int(np.argmax(self.tracks.length))
+        return self._frame(number)[0] or 0
+
     def payloads(self, order: Iterable[int]) -> list[Payload]:
         """The payloads that hold some tracks, in the order in which these need them."""
         tracks = self.tracks

@@ -3,16 +3,21 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError
+from schemas.label_version import open_labels
 from tests.training.conftest import SmallDataset
 from training.checkpoints import BEST_NAME, LoopState
 from training.config import TrainConfig
+from training.evaluate import evaluate
+from training.labels import labelled_tracks
 from training.plateau import after_plateau
+from training.records import TrackRecords, as_float
 from training.run_folder import RunFolder
 from training.train import train
 
@@ -129,3 +134,78 @@ def test_the_waveform_model_trains_from_the_same_dataset(small_config: TrainConf
     run = str(tmp_path / "run")
     train(dataclasses.replace(small_config, frontend="waveform", patch_seconds=1.5, epochs=1), run)
     assert np.isfinite(_lines(run)[0]["validation_loss"])
+
+
+ALL_OPTIONS: dict[str, Any] = {
+    **{"schedule": "cosine", "warmup_steps": 2, "normalize_input": True, "weight_decay": 0.01, "clip_norm": 1.0},
+    **{"ema": 0.5, "label_smoothing": 0.1, "class_weights": "balanced", "mixup": 0.2},
+}
+OF_A_FRONTEND: dict[str, dict[str, Any]] = {
+    "spectrogram": {"time_masks": 1, "time_mask_seconds": 0.2, "frequency_masks": 1},
+    "waveform": {"gain_db": 6.0, "flip_polarity": True, "patch_seconds": 1.5},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("frontend", ["spectrogram", "waveform"])
+def test_all_options_together_train_repeat_and_are_evaluated_as_they_were_validated(
+    small_config: TrainConfig, tmp_path: Path, frontend: Any
+) -> None:
+    config = dataclasses.replace(
+        small_config, frontend=frontend, select_by="roc_auc", **ALL_OPTIONS, **OF_A_FRONTEND[frontend]
+    )
+    first, again = str(tmp_path / "first"), str(tmp_path / "again")
+    train(config, first)
+    train(RunFolder(first).read_config(), again)
+    assert _without_clock(_lines(first)) == _without_clock(_lines(again))
+    assert all(np.array_equal(value, _weights(again)[name]) for name, value in _weights(first).items())
+    best = max(line["validation_roc_auc"] for line in _lines(first))
+    # The best checkpoint holds the averaged weights that were validated, and the statistics of the input.
+    assert evaluate(first, "validation").metrics.roc_auc_macro == pytest.approx(best, abs=1e-9)
+
+
+def test_the_input_is_normalised_by_statistics_of_the_training_split(
+    small_dataset: SmallDataset, small_config: TrainConfig, tmp_path: Path
+) -> None:
+    run = str(tmp_path / "run")
+    train(dataclasses.replace(small_config, normalize_input=True, epochs=1), run)
+    dataset = Dataset.open(small_dataset.root)
+    tracks = labelled_tracks(dataset, open_labels(dataset, "small"), dataset.spec("logmel"), "train")
+    records = TrackRecords(dataset, tracks)
+    frames = np.concatenate([as_float(records.read(number)) for number in range(len(tracks))])
+    stored = {name.rpartition("/")[2]: value for name, value in _weights(run).items() if "normalized" in name}
+    assert stored["mean"] == pytest.approx(frames.mean(axis=0), abs=1e-3)
+    assert stored["deviation"] == pytest.approx(np.maximum(frames.std(axis=0), 1e-3), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"gain_db": 3.0}, "gain_db: is for a waveform front-end, received a spectrogram one; leave it out"),
+        ({"frontend": "waveform", "time_masks": 1}, "time_masks: is for a spectrogram front-end"),
+        ({"ema": 1.0}, "ema: expected at least 0 and less than 1, received 1"),
+        ({"mixup": -0.1}, "mixup: expected at least 0, received -0.1"),
+        ({"schedule": "cosine", "stop_epochs": 3}, "stop_epochs: a cosine ends with the last epoch"),
+        ({"train_share": 0.0}, "train_share: expected more than 0 and at most 1"),
+        ({"clip_norm": float("nan")}, "clip_norm: expected at least 0, received nan"),
+    ],
+)
+def test_options_that_cannot_be_are_named(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        TrainConfig(**{"dataset": "data", "label_set": "mine", "frontend": "spectrogram", **fields})
+
+
+def test_a_patch_longer_than_all_tracks_is_refused_before_a_run_begins(
+    small_config: TrainConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"--patch-seconds 9: expected at most the longest training track, 4.0\d s"):
+        train(dataclasses.replace(small_config, patch_seconds=9.0), str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_shows_itself_on_tensorboard_and_on_a_page(small_run: str) -> None:
+    board = sorted(path.name for path in Path(small_run, "tensorboard").iterdir())
+    assert "projector_config.pbtxt" in board
+    assert "events.out.tfevents.step-000000000004" in board
+    page = Path(small_run, "report.html").read_text()
+    assert "python training/run.py train --config" in page

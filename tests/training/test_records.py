@@ -108,3 +108,39 @@ def test_a_missing_payload_and_a_foreign_done_mark_are_named(small_dataset: Smal
     mark.write_text(json.dumps({"format": 1, "payload": "x"}))
     with pytest.raises(DatasetError, match="not a valid ShardManifest"):
         _read_all(copy.root)
+
+
+@pytest.mark.parametrize("family", ["logmel", "waveform"])
+def test_of_a_long_record_only_the_patch_is_read_and_its_track_is_checked(
+    small_dataset: SmallDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: Family
+) -> None:
+    from training import records as module
+
+    copy = small_dataset.copy(tmp_path / "copy")
+    dataset, tracks = _tracks(copy.root, family)
+    records = TrackRecords(dataset, tracks)
+    number = int(np.argmax(tracks.length))
+    whole = records.read(number)
+    read: list[int] = []
+    read_range = module.read_range
+
+    def counted(uri: str, offset: int, length: int) -> bytes:
+        read.append(length)
+        return read_range(uri, offset, length)
+
+    monkeypatch.setattr(module, "read_range", counted)
+    monkeypatch.setattr(module, "SAVED_BYTES", 1)
+    for start in (0, 3, len(whole) - 20):
+        read.clear()
+        patch = records.read_patch(number, 20, lambda length, start=start: start)
+        assert np.array_equal(patch, whole[start : start + 20])
+        assert sum(read) < patch.nbytes + 200
+    assert len(records.read_patch(number, 20, lambda length: length - 5)) == 5
+    assert records.longest == len(whole)
+    uri, _ = dataset.payload(dataset.spec(family), 0, int(tracks.shard[number]))
+    data = bytearray(Path(uri).read_bytes())
+    place = data.index(tracks.track_ids[number].encode(), int(tracks.offset[number]))
+    data[place : place + 5] = b"other"
+    Path(uri).write_bytes(data)
+    with pytest.raises(DatasetError, match="the record's bytes have changed"):
+        records.read_patch(number, 20, lambda length: 0)
