@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from schemas.errors import TagscaleError, UserError
@@ -75,4 +77,22 @@ def require_fitting_patch(patch_seconds: float, patch: int, longest: int) -> Non
         raise UserError(
             f"--patch-seconds {patch_seconds:g}: expected at most the longest training track, "
             f"{patch_seconds * longest / patch:.2f} s; choose a shorter patch, or build a longer --excerpt"
+        )
+
+
+def require_defined(select_by: str, targets: npt.NDArray[np.float32], positive_at: float) -> None:
+    """Raise UserError if the best epoch is to be chosen by an area that no tag of the validation split has.
+
+    Args:
+        select_by: roc_auc, pr_auc or loss.
+        targets: float32 [validation tracks, tags]; NaN is unknown.
+        positive_at: least target that counts as positive.
+    """
+    if select_by == "loss":
+        return
+    has_positive, has_negative = (targets >= positive_at).any(axis=0), (targets < positive_at).any(axis=0)
+    if not (has_positive & has_negative).any():
+        raise UserError(
+            f"--select-by {select_by}: is not defined on the {len(targets)} validation tracks, where no tag has both a positive "
+            "and a negative; choose --select-by loss, or make a larger split"
         )

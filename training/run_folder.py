@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import sys
 from typing import Any
@@ -94,7 +95,10 @@ class RunFolder:
             write_atomic(self.metrics, b"".join(line for line in lines if json.loads(line)["epoch"] <= epochs))
 
     def add_metrics(self, fields: dict[str, Any]) -> None:
-        """Append the line of an epoch."""
+        """Append the line of an epoch; what is not defined is null."""
+        fields = {
+            name: None if isinstance(value, float) and math.isnan(value) else value for name, value in fields.items()
+        }
         before = read_bytes(self.metrics) if exists(self.metrics) else b""
         write_atomic(self.metrics, before + json.dumps(fields, sort_keys=True).encode() + b"\n")
 

@@ -22,7 +22,7 @@ from training.build_model import build_model, features_of
 from training.checkpoints import BEST_NAME, LoopState, model_variables, optimizer_variables
 from training.config import TrainConfig
 from training.environment import differences, environment
-from training.failures import require_divisible, require_fitting_patch
+from training.failures import require_defined, require_divisible, require_fitting_patch
 from training.init_from import InitSummary, resolve_init_from, start_from
 from training.input import TrainingInput, epoch_order
 from training.input_statistics import input_statistics
@@ -102,6 +102,8 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
         )
         validation = TrackRecords(dataset, labelled_tracks(dataset, labels, spec, "validation"), copies)
         require_fitting_patch(config.patch_seconds, config.patch, training.longest)
+        positive_at = float(labels.manifest.label_set["positive_at"])
+        require_defined(config.select_by, validation.tracks.targets, positive_at)
         strategy = make_strategy(config.strategy)
         run = RunFolder(out)
         if is_chief(strategy):
