@@ -7,9 +7,11 @@ from benchmarks import (
     estimate_error,
     excerpt_cost,
     flat_memory,
+    input_pipeline,
     labelling,
     planning,
     training_step,
+    training_wait,
     worker_scaling,
 )
 
@@ -21,6 +23,8 @@ BENCHMARKS = (
     flat_memory,
     excerpt_cost,
     estimate_error,
+    input_pipeline,
+    training_wait,
     training_step,
 )
 

@@ -50,6 +50,7 @@ def documents() -> list[Path]:
                 "labels",
                 "beam",
                 "training",
+                "training_speed",
                 "study",
                 "audio",
                 "catalog",
