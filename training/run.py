@@ -10,7 +10,7 @@ from typing import Literal
 # `python training/run.py` puts training/ itself first on the path, where config.py and input.py would shadow other
 # modules: the checkout's root belongs there.
 _HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != _HERE]
+sys.path[:] = [path for path in sys.path if os.path.realpath(path or ".") != os.path.realpath(_HERE)]
 if os.path.dirname(_HERE) not in sys.path:
     sys.path.insert(0, os.path.dirname(_HERE))
 
