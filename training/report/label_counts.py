@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.dataset import Dataset
@@ -13,6 +14,7 @@ from schemas.errors import TagscaleError
 from schemas.label_version import open_labels, without_removed
 from schemas.tables import SPLITS
 from training.config import TrainConfig
+from training.labels import labelled_tracks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +42,10 @@ def count_labels(config: TrainConfig) -> LabelCounts | str:
         dataset = Dataset.open(config.dataset)
         labels = open_labels(dataset, config.label_set)
         table, _ = without_removed(dataset, labels.table)
+        shared = None
+        if config.train_share != 1:
+            spec = dataset.features(config.features)
+            shared = pa.array(labelled_tracks(dataset, labels, spec, "train", share=config.train_share).track_ids)
     except (TagscaleError, OSError) as error:
         return str(error)
     label_set = labels.manifest.label_set
@@ -52,6 +58,8 @@ def count_labels(config: TrainConfig) -> LabelCounts | str:
     tracks, positives = {}, {}
     for split in SPLITS:
         of_split = pc.fill_null(pc.equal(table["split"], split), False).to_numpy()
+        if split == "train" and shared is not None:
+            of_split = of_split & pc.is_in(table["track_id"], value_set=shared).to_numpy()
         tracks[split] = int(np.count_nonzero(of_split))
         positives[split] = np.bincount(codes[taken & of_split[rows]], minlength=len(labels.vocabulary))
     return LabelCounts(labels.vocabulary, str(label_set["values"]), str(label_set["missing"]), tracks, positives)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import DatasetError, UserError
+from schemas.features import features_name
 from tests.training.conftest import TAGS, SmallDataset
 from tests.training.report.conftest import WrittenRun
 from training.config import resolve_config
@@ -243,6 +244,23 @@ def test_positives_of_each_split_are_those_of_the_label_version(
         ]
         cells = [one for one in texts[texts.index(tag) + 1 :] if one.strip()]
         assert cells[:3] == [str(count) for count in expected]
+
+
+def test_a_run_on_a_share_of_the_split_shows_what_it_was_trained_on(
+    written_run: WrittenRun, small_dataset: SmallDataset
+) -> None:
+    from schemas.dataset import Dataset
+    from schemas.label_version import open_labels
+    from training.labels import labelled_tracks
+
+    dataset = Dataset.open(small_dataset.root)
+    spec = dataset.spec("logmel")
+    config = {"dataset": small_dataset.root, "label_set": "small", "features": features_name(spec)}
+    written_run.config(train_share=0.5, **config).epochs([0.5])
+    share = labelled_tracks(dataset, open_labels(dataset, "small"), spec, "train", share=0.5)
+    texts = Reader(_page(written_run)).texts
+    assert str(len(share)) in texts
+    assert texts[texts.index(TAGS[0]) + 1 :][0] == str(int(share.targets[:, 0].sum()))
 
 
 def test_a_dataset_that_is_gone_is_said_and_no_error(written_run: WrittenRun) -> None:
