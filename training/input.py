@@ -116,8 +116,9 @@ class TrainingInput:
                 raise
 
         def element(number: Any) -> Any:
+            # Stateless: the same number gives the same part. Otherwise op determinism would read one after the other.
             patches, scales, shares, targets, weights, known = tf.numpy_function(
-                load, [number], [stored, *[tf.float32] * 5]
+                load, [number], [stored, *[tf.float32] * 5], stateful=False
             )
             patches.set_shape((None, self.patch, *row))
             for values in (targets, weights):

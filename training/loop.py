@@ -257,8 +257,10 @@ class TrainingLoop:
         try:
             self._checkpoints.save(BEST_NAME, self._variables, state)
         except OSError as error:
-            words = error.strerror or error
-            print(f"warning: {self._run.root}: the best checkpoint cannot be written: {words}", file=sys.stderr)
+            words = f"{self._run.root}: the best checkpoint cannot be written: {error.strerror or error}"
+            if len(worker_replicas(self._strategy)) < self._strategy.num_replicas_in_sync:
+                raise TagscaleError(words) from error  # the other workers would take it for written
+            print(f"warning: {words}", file=sys.stderr)
             return False
         return True
 

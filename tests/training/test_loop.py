@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from training.plateau import after_plateau
 from training.records import TrackRecords, as_float
 from training.run_folder import RunFolder
 from training.train import train
+
+ROOT = Path(__file__).parents[2]
 
 
 def _weights(run: str) -> dict[str, np.ndarray]:
@@ -209,3 +213,14 @@ def test_training_shows_itself_on_tensorboard_and_on_a_page(small_run: str) -> N
     assert "events.out.tfevents.step-000000000004" in board
     page = Path(small_run, "report.html").read_text()
     assert "python training/run.py train --config" in page
+
+
+@pytest.mark.slow
+def test_op_determinism_trains_to_the_same_weights(small_run: str, small_config: TrainConfig, tmp_path: Path) -> None:
+    """In a process of its own: it cannot be turned off again."""
+    out = tmp_path / "run"
+    (tmp_path / "config.json").write_text(json.dumps(RunFolder(small_run).read_config().to_dict()))
+    options = ["--config", str(tmp_path / "config.json"), "--deterministic", "--out", str(out)]
+    subprocess.run([sys.executable, "training/run.py", "train", *options], cwd=ROOT, check=True)
+    first, second = _weights(small_run), _weights(str(out))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
