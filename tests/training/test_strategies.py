@@ -68,16 +68,34 @@ def _assert_same_run(one: Path, other: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def single(small_dataset: SmallDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def odd_dataset(small_dataset: SmallDataset, tmp_path_factory: pytest.TempPathFactory) -> SmallDataset:
+    """With a number of validation tracks that two workers cannot share evenly."""
+    from pipeline.removal.remove import remove
+    from schemas.dataset import Dataset
+    from schemas.label_version import open_labels, without_removed
+
+    folder = tmp_path_factory.mktemp("odd")
+    copy = small_dataset.copy(folder / "copy")
+    dataset = Dataset.open(copy.root)
+    labels = open_labels(dataset, "small").table.to_pylist()
+    (folder / "gone.txt").write_text(next(row["track_id"] for row in labels if row["split"] == "validation") + "\n")
+    remove(copy.root, str(folder / "gone.txt"))
+    left, _ = without_removed(dataset, open_labels(dataset, "small").table)
+    assert left["split"].to_pylist().count("validation") % 2 == 1
+    return copy
+
+
+@pytest.fixture(scope="module")
+def single(odd_dataset: SmallDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("single") / "run"
-    subprocess.run(_command(small_dataset, out, "single"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(_command(odd_dataset, out, "single"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return out
 
 
 @pytest.mark.slow
-def test_two_replicas_train_as_one_device_does(small_dataset: SmallDataset, single: Path, tmp_path: Path) -> None:
+def test_two_replicas_train_as_one_device_does(odd_dataset: SmallDataset, single: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    subprocess.run(_command(small_dataset, out, "mirrored"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(_command(odd_dataset, out, "mirrored"), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     _assert_same_run(single, out)
 
 
@@ -125,26 +143,26 @@ def _wait_for(reached: Callable[[], bool]) -> None:
 
 @pytest.mark.slow
 def test_two_worker_processes_train_as_one_device_does_and_one_goes_on_alone(
-    small_dataset: SmallDataset, single: Path, tmp_path: Path
+    odd_dataset: SmallDataset, single: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    with _two_workers(small_dataset, out, tmp_path, A_FEW_STEPS) as workers:
+    with _two_workers(odd_dataset, out, tmp_path, A_FEW_STEPS) as workers:
         codes = [worker.wait(timeout=300) for worker in workers]
     logs = "\n".join((tmp_path / f"worker-{index}.log").read_text()[-2000:] for index in range(2))
     assert codes == [0, 0], logs
     _assert_same_run(single, out)
     longer = ["--epochs", "5", "--batch-size", "14"]
-    subprocess.run(_command(small_dataset, out, "single", longer), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(_command(odd_dataset, out, "single", longer), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     assert [line["epoch"] for line in _lines(out)] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", [0, 1])
 def test_the_others_end_with_clear_words_when_a_worker_is_killed(
-    small_dataset: SmallDataset, tmp_path: Path, killed: int
+    odd_dataset: SmallDataset, tmp_path: Path, killed: int
 ) -> None:
     out = tmp_path / "run"
-    with _two_workers(small_dataset, out, tmp_path, ["--epochs", "9999", "--batch-size", "8"]) as workers:
+    with _two_workers(odd_dataset, out, tmp_path, ["--epochs", "9999", "--batch-size", "8"]) as workers:
         _wait_for((out / "metrics.jsonl").exists)
         workers[killed].kill()
         assert workers[1 - killed].wait(timeout=60) == 1
@@ -154,11 +172,11 @@ def test_the_others_end_with_clear_words_when_a_worker_is_killed(
 
 @pytest.mark.slow
 def test_a_stopped_worker_stops_all_at_the_same_step_with_the_position_saved(
-    small_dataset: SmallDataset, tmp_path: Path
+    odd_dataset: SmallDataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     endless = ["--epochs", "9999", "--batch-size", "4", "--validate-every", "9999", "--checkpoint-minutes", "99"]
-    with _two_workers(small_dataset, out, tmp_path, endless) as workers:
+    with _two_workers(odd_dataset, out, tmp_path, endless) as workers:
         _wait_for((out / "metrics.jsonl").exists)
         workers[1].send_signal(signal.SIGTERM)
         codes = [worker.wait(timeout=60) for worker in workers]
@@ -171,12 +189,12 @@ def test_a_stopped_worker_stops_all_at_the_same_step_with_the_position_saved(
 
 
 @pytest.mark.slow
-def test_workers_that_were_started_differently_say_so(small_dataset: SmallDataset, tmp_path: Path) -> None:
+def test_workers_that_were_started_differently_say_so(odd_dataset: SmallDataset, tmp_path: Path) -> None:
     cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
     workers = []
     for index in range(2):
         config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
-        command = [*_command(small_dataset, tmp_path / "run", "multi-worker"), "--seed", str(index)]
+        command = [*_command(odd_dataset, tmp_path / "run", "multi-worker"), "--seed", str(index)]
         workers.append(
             subprocess.Popen(
                 command, cwd=ROOT, env={**os.environ, "TF_CONFIG": config}, stderr=subprocess.PIPE, text=True
@@ -189,9 +207,9 @@ def test_workers_that_were_started_differently_say_so(small_dataset: SmallDatase
 
 @pytest.mark.slow
 def test_a_batch_that_the_replicas_cannot_share_is_refused_with_sizes_that_fit(
-    small_dataset: SmallDataset, tmp_path: Path
+    odd_dataset: SmallDataset, tmp_path: Path
 ) -> None:
-    command = _command(small_dataset, tmp_path / "run", "mirrored", ["--batch-size", "7"])
+    command = _command(odd_dataset, tmp_path / "run", "mirrored", ["--batch-size", "7"])
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1] == (
@@ -200,10 +218,10 @@ def test_a_batch_that_the_replicas_cannot_share_is_refused_with_sizes_that_fit(
 
 
 @pytest.mark.slow
-def test_a_strategy_that_cannot_be_had_is_one_line_and_exit_2(small_dataset: SmallDataset, tmp_path: Path) -> None:
+def test_a_strategy_that_cannot_be_had_is_one_line_and_exit_2(odd_dataset: SmallDataset, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
     ended = subprocess.run(
-        _command(small_dataset, tmp_path / "run", "multi-worker"),
+        _command(odd_dataset, tmp_path / "run", "multi-worker"),
         cwd=ROOT,
         env=environment,
         capture_output=True,
