@@ -29,9 +29,9 @@ def epoch_order(tracks: LabelledTracks, seed: int, epoch: int) -> npt.NDArray[np
         int64 [tracks], every track once; the same for any number of workers.
     """
     rng = _generator(seed, _ORDER, epoch)
-    shards = np.stack([tracks.generation, tracks.shard], axis=1)
-    names, place = np.unique(shards, axis=0, return_inverse=True)
-    shard_turn = rng.permutation(len(names))[place.reshape(-1)]
+    # One number for generation and shard: rows of two take np.unique ten times as long.
+    names, place = np.unique(tracks.generation * (tracks.shard.max() + 1) + tracks.shard, return_inverse=True)
+    shard_turn = rng.permutation(len(names))[place]
     return np.lexsort((rng.random(len(tracks)), shard_turn // SHARDS_MIXED)).astype(np.int64)
 
 
