@@ -200,7 +200,8 @@ def test_runs_of_other_datasets_and_splits_meet_on_the_tracks_that_are_new_to_bo
     changed = {**config, "dataset": root, "label_set": f"{laid.name}@{laid.version}"}
     (first / "config.json").write_text(json.dumps(changed))
 
-    result = compare(str(first), small_run, "test")
+    second = str(shutil.copytree(small_run, tmp_path / "second"))
+    result = compare(str(first), second, "test")
     own = open_labels(Dataset.open(root), "own").table.to_pylist()
     asked = open_labels(Dataset.open(small_dataset.root), "small").table.to_pylist()
     tests = {row["track_id"] for row in asked if row["split"] == "test"}

@@ -34,7 +34,7 @@ def test_a_run_on_derived_features_is_served_with_their_bands_and_hop(
     train(dataclasses.replace(small_config, dataset=copy.root, features=name, epochs=1), out)
     written = json.loads(Path(out, "config.json").read_text())
     assert (written["features"], written["hop_length"]) == (name, 128)
-    assert evaluate(out, baseline=True).tracks > 0
+    assert evaluate(out, baselines=["logistic"]).tracks > 0
     run = open_run(out)
     assert run.config.patch == 1 + 16_000 // 128
     export(out, str(tmp_path / "model"))
