@@ -33,6 +33,11 @@ class LabelVersion:
     table: pa.Table
 
     @property
+    def positive_at(self) -> float:
+        """Least value that counts as positive."""
+        return float(self.manifest.label_set["positive_at"])
+
+    @property
     def reference(self) -> str:
         """NAME@HASH."""
         return f"{self.manifest.name}@{self.manifest.version}"

@@ -120,11 +120,10 @@ class Checkpoints:
             TornCheckpoint: it is missing or torn.
             DatasetError: it is of another model.
         """
-        folder = join(self._folder, name)
+        folder, fields = join(self._folder, name), self._described(name)
         try:
-            fields = json.loads(read_bytes(join(folder, _STATE_NAME)))
             data = read_bytes(join(folder, fields["variables"]))
-        except (FileNotFoundError, ValueError, KeyError) as error:
+        except FileNotFoundError as error:
             raise TornCheckpoint(f"{folder}: not a whole checkpoint") from error
         if hashlib.sha256(data).hexdigest() != fields["sha256"]:
             raise TornCheckpoint(f"{folder}: {fields['variables']} has changed since it was written")
@@ -137,11 +136,26 @@ class Checkpoints:
                     variable.assign(arrays[key])
         return LoopState(**fields["state"])
 
+    def _described(self, name: str) -> dict[str, Any]:
+        """What a checkpoint's state.json says of it."""
+        folder = join(self._folder, name)
+        try:
+            fields: dict[str, Any] = json.loads(read_bytes(join(folder, _STATE_NAME)))
+            if not {"variables", "sha256", "state"} <= fields.keys():
+                raise ValueError("it lacks a field")
+        except (FileNotFoundError, ValueError, AttributeError) as error:
+            raise TornCheckpoint(f"{folder}: not a whole checkpoint") from error
+        return fields
+
     def _steps(self) -> list[str]:
         return [name for name in list_names(self._folder) if name.startswith("step-")]
 
     def has_best(self) -> bool:
         return exists(join(self._folder, BEST_NAME, _STATE_NAME))
+
+    def best_sha256(self) -> str:
+        """SHA-256 of the best checkpoint's variables, hex; raises TornCheckpoint where it is not whole."""
+        return str(self._described(BEST_NAME)["sha256"])
 
 
 def model_variables(model: keras.Model) -> dict[str, keras.Variable]:

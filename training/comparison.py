@@ -14,8 +14,8 @@ from schemas.errors import UserError
 from schemas.label_version import LabelVersion
 from schemas.storage import is_remote, local_path
 from training.bootstrap import BOOTSTRAP_SAMPLES, interval
-from training.evaluation_files import number_or_none
 from training.run_folder import RunFolder
+from training.undefined_numbers import without_nan
 
 Metric = Literal["pr_auc", "roc_auc"]
 _CHECKPOINT_DIGITS = 12  # of the first run's checkpoint in the file's name: two runs may have one folder name
@@ -184,7 +184,7 @@ def difference_of(a: float, b: float, drawn: npt.NDArray[np.float64]) -> Differe
 
 def comparison_json(result: Comparison, gate: Gate | None) -> dict[str, Any]:
     """The fields of the comparison's file; what is not defined is null."""
-    return {
+    fields = {
         "format": 1,
         "run_a": _run(result.run_a),
         "run_b": _run(result.run_b),
@@ -211,6 +211,8 @@ def comparison_json(result: Comparison, gate: Gate | None) -> dict[str, Any]:
         if gate is None
         else {"metric": gate.metric, "max_regression": gate.limit, "passed": gate.passed, "proven": gate.is_proven},
     }
+    defined: dict[str, Any] = without_nan(fields)
+    return defined
 
 
 def _run(run: RunTracks) -> dict[str, Any]:
@@ -226,10 +228,4 @@ def _run(run: RunTracks) -> dict[str, Any]:
 
 
 def _fields(one: Difference) -> dict[str, Any]:
-    return {
-        "a": number_or_none(one.a),
-        "b": number_or_none(one.b),
-        "difference": number_or_none(one.value),
-        "interval": [number_or_none(end) for end in one.interval],
-        "p": number_or_none(one.p),
-    }
+    return {"a": one.a, "b": one.b, "difference": one.value, "interval": one.interval, "p": one.p}

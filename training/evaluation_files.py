@@ -15,6 +15,7 @@ from training.label_mapping import LabelMapping
 from training.metrics import Metrics
 from training.thresholds import Decisions
 from training.trained import TrainedRun
+from training.undefined_numbers import without_nan
 
 # What the figures of a baseline begin with, in the JSON and in the table.
 BASELINE_PREFIXES: dict[BaselineKind, str] = {"logistic": "baseline_", "trees": "trees_"}
@@ -72,7 +73,7 @@ class Evaluation:
 def evaluation_json(result: Evaluation, run: TrainedRun) -> dict[str, Any]:
     """The fields of evaluation/NAME.json; what is not defined is null."""
     labels = result.mapping.labels
-    return {
+    fields = {
         "format": 1,
         "split": result.split,
         "tracks": result.tracks,
@@ -87,11 +88,11 @@ def evaluation_json(result: Evaluation, run: TrainedRun) -> dict[str, Any]:
         "tracks_seen_in_training": result.seen,
         "epoch": run.state.epoch,
         "checkpoint": run.checkpoint,
-        "positive_at": float(labels.manifest.label_set["positive_at"]),
+        "positive_at": labels.positive_at,
         "bootstrap_samples": BOOTSTRAP_SAMPLES,
         **_figures(result.metrics, result.graded, ""),
-        "f1_macro": number_or_none(result.decisions.f1_macro),
-        "f1_micro": number_or_none(result.decisions.f1_micro),
+        "f1_macro": result.decisions.f1_macro,
+        "f1_micro": result.decisions.f1_micro,
         "thresholds_from": {
             "split": "validation",
             "tracks": result.threshold_tracks,
@@ -103,6 +104,8 @@ def evaluation_json(result: Evaluation, run: TrainedRun) -> dict[str, Any]:
             for name, value in _figures(metrics, result.graded, BASELINE_PREFIXES[kind]).items()
         },
     }
+    defined: dict[str, Any] = without_nan(fields)
+    return defined
 
 
 def evaluation_csv(result: Evaluation) -> bytes:
@@ -125,11 +128,6 @@ def evaluation_csv(result: Evaluation) -> bytes:
     return text.getvalue().encode()
 
 
-def number_or_none(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if math.isnan(value) else value
-
-
 def _figures(metrics: Metrics, graded: bool, prefix: str) -> dict[str, Any]:
     figures = {
         "roc_auc_macro": (metrics.roc_auc_macro, metrics.roc_auc_interval),
@@ -140,8 +138,8 @@ def _figures(metrics: Metrics, graded: bool, prefix: str) -> dict[str, Any]:
     }
     fields: dict[str, Any] = {}
     for name, (value, ends) in figures.items():
-        fields[f"{prefix}{name}"] = number_or_none(value)
-        fields[f"{prefix}{name}_interval"] = [number_or_none(end) for end in ends]
+        fields[f"{prefix}{name}"] = value
+        fields[f"{prefix}{name}_interval"] = ends
     return fields
 
 

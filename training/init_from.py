@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +10,10 @@ import keras
 import numpy as np
 
 from schemas.dataset import Dataset
-from schemas.errors import DatasetError, UserError
+from schemas.errors import UserError
 from schemas.features import FeatureSpec, LogMelSpec
 from schemas.label_version import open_labels
-from schemas.storage import exists, join, read_bytes
+from schemas.storage import exists
 from training.checkpoints import BEST_NAME, model_variables
 from training.config import TrainConfig
 from training.run_folder import RunFolder
@@ -73,15 +72,12 @@ def resolve_init_from(config: TrainConfig, out: str, spec: FeatureSpec, vocabula
 
 def best_sha256(root: str) -> str:
     """SHA-256 of a run's best weights, hex; raises UserError where it has none."""
-    uri = join(root, "checkpoints", BEST_NAME, "state.json")
-    try:
-        return str(json.loads(read_bytes(uri))["sha256"])
-    except FileNotFoundError as error:
+    checkpoints = RunFolder(root).checkpoints()
+    if not checkpoints.has_best():
         raise UserError(
             f"--init-from {root}: has no validated epoch yet; go on with it by its own `training/run.py train` command"
-        ) from error
-    except (ValueError, KeyError) as error:
-        raise DatasetError(f"{uri}: not the state of a checkpoint") from error
+        )
+    return checkpoints.best_sha256()
 
 
 def start_from(model: keras.Model, config: TrainConfig, spec: FeatureSpec, vocabulary: Sequence[str]) -> InitSummary:

@@ -27,7 +27,7 @@ from training.optimizer import learning_rate
 from training.plateau import after_plateau
 from training.run_folder import RunFolder
 from training.step import TrainingStep
-from training.strategies import is_chief, worker_replicas
+from training.strategies import is_chief, worker_count, worker_replicas
 from training.tensorboard.board import TensorBoardFolder
 from training.throughput import Throughput
 from training.validation import Validation
@@ -96,8 +96,7 @@ class TrainingLoop:
             self._run.keep_metrics(self.state.epoch)
         if self._board is not None:
             self._board.begin(self.state.step)
-        total = self._config.epochs * self._input.steps
-        with Progress("train", total, "steps") as progress:
+        with Progress("train", self._total_steps, "steps") as progress:
             progress.start_at(self.state.epoch * self._input.steps + self.state.epoch_step)
             try:
                 while not self.is_over:
@@ -108,8 +107,7 @@ class TrainingLoop:
                 self._stop()
             except tf.errors.OpError as error:
                 # tf.data wraps what a reading thread raised; the reader kept the original.
-                replicas = self._strategy.num_replicas_in_sync
-                workers = replicas // len(worker_replicas(self._strategy))
+                replicas, workers = self._strategy.num_replicas_in_sync, worker_count(self._strategy)
                 raise self._input.failure or explained(error, self._config.batch_size, replicas, workers) from error
         if self._chief and self._saved_step != self.state.step:
             self._save(required=True)
@@ -118,6 +116,10 @@ class TrainingLoop:
     def is_over(self) -> bool:
         """True if no epoch is left, or the last ones were in vain."""
         return self.state.epoch >= self._config.epochs or self._stalled()
+
+    @property
+    def _total_steps(self) -> int:
+        return self._config.epochs * self._input.steps
 
     def _stalled(self) -> bool:
         patience = self._config.stop_epochs
@@ -151,7 +153,7 @@ class TrainingLoop:
                 self._save()
 
     def _set_rate(self, step: int) -> None:
-        rate = learning_rate(self._config, step, self._config.epochs * self._input.steps, self.state.rate_factor)
+        rate = learning_rate(self._config, step, self._total_steps, self.state.rate_factor)
         if rate != self._rate:
             self._optimizer.learning_rate.assign(rate)
             self._rate = rate
@@ -203,12 +205,11 @@ class TrainingLoop:
     def _end_epoch(self) -> None:
         state = self.state
         epoch = self.throughput.since(self._epoch_began)
-        total = self._config.epochs * self._input.steps
         fields: dict[str, Any] = {
             "epoch": state.epoch + 1,
             "step": state.step,
             "loss": state.epoch_loss / state.epoch_step,
-            "learning_rate": learning_rate(self._config, state.step - 1, total, state.rate_factor),
+            "learning_rate": learning_rate(self._config, state.step - 1, self._total_steps, state.rate_factor),
             "examples_per_second": round(epoch.examples_per_second, 3),
             "input_wait": round(epoch.input_wait, 5),
         }
@@ -258,7 +259,7 @@ class TrainingLoop:
             self._checkpoints.save(BEST_NAME, self._variables, state)
         except OSError as error:
             words = f"{self._run.root}: the best checkpoint cannot be written: {error.strerror or error}"
-            if len(worker_replicas(self._strategy)) < self._strategy.num_replicas_in_sync:
+            if worker_count(self._strategy) > 1:
                 raise TagscaleError(words) from error  # the other workers would take it for written
             print(f"warning: {words}", file=sys.stderr)
             return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import os
 import sys
 from typing import Any
@@ -16,6 +15,7 @@ from schemas.features import FINGERPRINT_LENGTH
 from schemas.storage import exists, is_remote, join, local_path, read_bytes, require_empty_or, write_atomic
 from training.checkpoints import Checkpoints
 from training.config import TrainConfig
+from training.undefined_numbers import without_nan
 
 CONFIG_NAME = "config.json"
 FORMAT = 1
@@ -96,9 +96,7 @@ class RunFolder:
 
     def add_metrics(self, fields: dict[str, Any]) -> None:
         """Append the line of an epoch; what is not defined is null."""
-        fields = {
-            name: None if isinstance(value, float) and math.isnan(value) else value for name, value in fields.items()
-        }
+        fields = without_nan(fields)
         before = read_bytes(self.metrics) if exists(self.metrics) else b""
         write_atomic(self.metrics, before + json.dumps(fields, sort_keys=True).encode() + b"\n")
 

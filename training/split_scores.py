@@ -55,7 +55,7 @@ def score_split(
     tracks, seen = split_tracks(run, mapping, split, run.spec)
     name = evaluation_name(run, mapping, split)
     uri = run.folder.evaluation(f"{name}_scores.parquet")
-    positive_at = float(mapping.labels.manifest.label_set["positive_at"])
+    positive_at = mapping.labels.positive_at
     of = ScoresOf(mapping.tags, mapping.labels.reference, split, positive_at, run.checkpoint)
     stored = _stored(uri, of, tracks) if reuse else None
     if stored is None:

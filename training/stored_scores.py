@@ -63,6 +63,14 @@ class StoredScores:
     targets: npt.NDArray[np.float32]
     scores: npt.NDArray[np.float32]
 
+    def positive(self, tag: int) -> npt.NDArray[np.bool_]:
+        """Which tracks have a tag, bool [tracks]."""
+        return self.targets[:, tag] >= np.float32(self.of.positive_at)  # NaN compares false
+
+    def negative(self, tag: int) -> npt.NDArray[np.bool_]:
+        """Which tracks are known not to have it, bool [tracks]."""
+        return self.targets[:, tag] < np.float32(self.of.positive_at)
+
     def write(self, uri: str) -> None:
         """Write the file, whole or not at all; the same scores give the same bytes."""
         metadata = {name: json.dumps(value, ensure_ascii=False) for name, value in dataclasses.asdict(self.of).items()}

@@ -65,6 +65,11 @@ def worker_replicas(strategy: Any) -> range:
     return range(first, first + each)
 
 
+def worker_count(strategy: Any) -> int:
+    """How many processes share the work."""
+    return int(strategy.num_replicas_in_sync // len(worker_replicas(strategy)))
+
+
 def worker_index(strategy: Any) -> int:
     """This process's number among the workers; the chief is 0."""
     resolver = strategy.cluster_resolver
@@ -76,7 +81,7 @@ def worker_index(strategy: Any) -> int:
 
 def require_agreement(strategy: Any, text: str, disagreement: str) -> None:
     """Raise UserError with the words of `disagreement` in every worker unless all of them bring the same text."""
-    if worker_replicas(strategy) == range(strategy.num_replicas_in_sync):
+    if worker_count(strategy) == 1:
         return
     number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
     if int(sum_over_replicas(strategy, np.array(number))) != number * strategy.num_replicas_in_sync:

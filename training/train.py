@@ -102,8 +102,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
         )
         validation = TrackRecords(dataset, labelled_tracks(dataset, labels, spec, "validation"), copies)
         require_fitting_patch(config.patch_seconds, config.patch, training.longest)
-        positive_at = float(labels.manifest.label_set["positive_at"])
-        require_defined(config.select_by, validation.tracks.targets, positive_at)
+        require_defined(config.select_by, validation.tracks.targets, labels.positive_at)
         strategy = make_strategy(config.strategy)
         run = RunFolder(out)
         if is_chief(strategy):
@@ -182,7 +181,7 @@ def _make_loop(
         ),
         vocabulary=labels.vocabulary,
         data=data,
-        validation=Validation(validation, scorer, strategy, kind, float(label_set["positive_at"])),
+        validation=Validation(validation, scorer, strategy, kind, labels.positive_at),
         state=state,
         board=TensorBoardFolder(run.tensorboard) if is_chief(strategy) else None,
         stop_requested=stop_requested,
@@ -204,7 +203,7 @@ def _show(
                 labels.vocabulary,
                 patch=config.patch,
                 batch_size=config.batch_size,
-                positive_at=float(labels.manifest.label_set["positive_at"]),
+                positive_at=labels.positive_at,
                 epoch=best.best_epoch,
                 on_progress=progress.update,
             )

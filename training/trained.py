@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import keras
 
@@ -11,7 +10,6 @@ from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import FeatureSpec
 from schemas.label_version import LabelVersion, open_labels
-from schemas.storage import join, read_bytes
 from training.build_model import build_model, features_of
 from training.checkpoints import BEST_NAME, LoopState, model_variables
 from training.config import TrainConfig
@@ -60,13 +58,6 @@ def open_run(root: str) -> TrainedRun:
     spec = features_of(dataset, config)
     model = build_model(config, len(labels.vocabulary), spec)
     # Read before the variables: while the run is still trained, these may be newer, and are then scored once more.
-    checkpoint = _best_sha256(folder)
+    checkpoint = checkpoints.best_sha256()
     state = checkpoints.load(BEST_NAME, model_variables(model))
     return TrainedRun(folder, config, dataset, labels, spec, model, state, checkpoint)
-
-
-def _best_sha256(folder: RunFolder) -> str:
-    try:
-        return str(json.loads(read_bytes(join(folder.root, "checkpoints", BEST_NAME, "state.json")))["sha256"])
-    except (FileNotFoundError, ValueError, KeyError):
-        return ""  # loading it says what is wrong

@@ -12,7 +12,7 @@ from training.losses import LossKind, mean_loss
 from training.metrics import Metrics, tagging_metrics
 from training.records import TrackRecords
 from training.scoring import TrackScorer
-from training.strategies import sum_over_replicas, worker_index, worker_replicas
+from training.strategies import sum_over_replicas, worker_count, worker_index, worker_replicas
 
 
 class Validation:
@@ -41,7 +41,7 @@ class Validation:
 
     def _scores(self, on_progress: Callable[[int], None] | None) -> npt.NDArray[np.float32]:
         mine = worker_replicas(self._strategy)
-        workers = self._strategy.num_replicas_in_sync // len(mine)
+        workers = worker_count(self._strategy)
         if workers == 1:
             return self._scorer.scores(self.records, on_progress=on_progress)
         own = np.arange(worker_index(self._strategy), len(self.records.tracks), workers)

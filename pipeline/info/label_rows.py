@@ -64,6 +64,6 @@ def label_rows(labels: LabelVersion, stored: pa.Table) -> LabelRows:
         track=lists.value_parent_indices().to_numpy().astype(np.int32),
         tag=lists.flatten().to_numpy().astype(np.int32),
         value=value,
-        positive=value >= np.float32(labels.manifest.label_set["positive_at"]),  # NaN is not
+        positive=value >= np.float32(labels.positive_at),  # NaN is not
         removed=labels.table.num_rows - table.num_rows,
     )

@@ -164,7 +164,7 @@ def _labels(version: LabelVersion, ids: pa.Array) -> _Labels:
         track=row[tags.value_parent_indices().to_numpy()],
         tag=tags.flatten().to_numpy().astype(np.int64),
         value=value,
-        positive=value >= version.manifest.label_set["positive_at"],
+        positive=value >= version.positive_at,
     )
 
 

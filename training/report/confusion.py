@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from training.report.scored_tracks import ScoredTracks
+from training.stored_scores import StoredScores
 
 PAIRS = 15  # shown of each kind
 SAME_RANKING = 0.8  # rank correlation from which two tags are scored alike
@@ -54,7 +54,7 @@ class TagPair:
     first: OneWay
 
 
-def confused_pairs(tracks: ScoredTracks, thresholds: Mapping[str, float]) -> list[TagPair]:
+def confused_pairs(tracks: StoredScores, thresholds: Mapping[str, float]) -> list[TagPair]:
     """The pairs that are taken for each other most, the surest first.
 
     Args:
@@ -64,8 +64,8 @@ def confused_pairs(tracks: ScoredTracks, thresholds: Mapping[str, float]) -> lis
     Returns:
         At most PAIRS pairs that are scored high where only the other is labelled, and as many that are ranked alike.
     """
-    tags = len(tracks.tags)
-    at = np.array([thresholds.get(tag, np.nan) for tag in tracks.tags])
+    tags = len(tracks.of.tags)
+    at = np.array([thresholds.get(tag, np.nan) for tag in tracks.of.tags])
     counts, correlation = _counts(tracks, at), _rank_correlation(tracks.scores)
     first, second = np.triu_indices(tags, 1)
     ranked_alike = correlation[first, second]
@@ -76,7 +76,7 @@ def confused_pairs(tracks: ScoredTracks, thresholds: Mapping[str, float]) -> lis
     places = dict.fromkeys(zip(first[chosen].tolist(), second[chosen].tolist(), strict=True))
     return [
         TagPair(
-            tags=(tracks.tags[one], tracks.tags[other]),
+            tags=(tracks.of.tags[one], tracks.of.tags[other]),
             rank_correlation=float(correlation[one, other]),
             both=int(counts.both[one, other]),
             second=counts.one_way(one, other),
@@ -108,12 +108,12 @@ class _Counts:
         return OneWay(int(self.only[labelled, scored]), high, float(self.elsewhere[labelled, scored]))
 
 
-def _counts(tracks: ScoredTracks, thresholds: _Matrix) -> _Counts:
-    tags = len(tracks.tags)
+def _counts(tracks: StoredScores, thresholds: _Matrix) -> _Counts:
+    tags = len(tracks.of.tags)
     both, only, high = (np.zeros((tags, tags)) for _ in range(3))
     without, without_high = np.zeros(tags), np.zeros(tags)
-    positive_at = np.float32(tracks.positive_at)
-    for start in range(0, len(tracks), _ROWS):
+    positive_at = np.float32(tracks.of.positive_at)
+    for start in range(0, len(tracks.track_ids), _ROWS):
         targets, scores = tracks.targets[start : start + _ROWS], tracks.scores[start : start + _ROWS]
         # Products of zeros and ones in float32 are exact: a block has fewer rows than 2 ** 24.
         positive, negative = (targets >= positive_at).astype(np.float32), targets < positive_at

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.report.run_facts import TagResult
-from training.report.scored_tracks import ScoredTracks
+from training.stored_scores import StoredScores
 
 EXAMPLES = 5  # tracks of each kind
 WORST, BEST = 9, 6  # tags that are shown with examples
@@ -59,13 +59,13 @@ def worst_and_best(tags: Sequence[TagResult]) -> tuple[list[TagResult], list[Tag
     return worst, ranked[len(worst) :][::-1][:BEST]
 
 
-def examples_of(tags: Sequence[TagResult], tracks: ScoredTracks) -> list[TagExamples]:
+def examples_of(tags: Sequence[TagResult], tracks: StoredScores) -> list[TagExamples]:
     """Examples of some tags; a tag that was not scored is left out."""
-    place = {tag: number for number, tag in enumerate(tracks.tags)}
+    place = {tag: number for number, tag in enumerate(tracks.of.tags)}
     return [_examples(tag, place[tag.tag], tracks) for tag in tags if tag.tag in place]
 
 
-def _examples(result: TagResult, tag: int, tracks: ScoredTracks) -> TagExamples:
+def _examples(result: TagResult, tag: int, tracks: StoredScores) -> TagExamples:
     positive, negative = np.flatnonzero(tracks.positive(tag)), np.flatnonzero(tracks.negative(tag))
     return TagExamples(
         result,
@@ -76,9 +76,9 @@ def _examples(result: TagResult, tag: int, tracks: ScoredTracks) -> TagExamples:
 
 
 def _first(
-    tracks: ScoredTracks, tag: int, numbers: npt.NDArray[np.int64], key: npt.NDArray[Any]
+    tracks: StoredScores, tag: int, numbers: npt.NDArray[np.int64], key: npt.NDArray[Any]
 ) -> tuple[Example, ...]:
     return tuple(
-        Example(tracks.track_ids[number].as_py(), float(tracks.scores[number, tag]), float(tracks.targets[number, tag]))
+        Example(tracks.track_ids[number], float(tracks.scores[number, tag]), float(tracks.targets[number, tag]))
         for number in numbers[np.argsort(key, kind="stable")[:EXAMPLES]].tolist()
     )

@@ -51,7 +51,7 @@ def count_labels(config: TrainConfig) -> LabelCounts | str:
     label_set = labels.manifest.label_set
     lists, values = table["tags"].combine_chunks(), table["values"].combine_chunks()
     # Unknown values are null or NaN: neither compares true.
-    positive = pc.fill_null(pc.greater_equal(values.flatten(), float(label_set["positive_at"])), False)
+    positive = pc.fill_null(pc.greater_equal(values.flatten(), labels.positive_at), False)
     rows = lists.value_parent_indices().to_numpy()
     codes = lists.flatten().to_numpy()
     taken = positive.to_numpy(zero_copy_only=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from schemas.page import table, text, whole_page
-from schemas.storage import join, write_atomic
+from schemas.storage import exists, join, write_atomic
 from training.report.cells import quiet
 from training.report.commands import evaluate_command, repeat_commands
 from training.report.curves import curves, throughput
@@ -16,9 +16,9 @@ from training.report.headline import headline
 from training.report.label_counts import LabelCounts, count_labels
 from training.report.page_style import STYLE
 from training.report.run_facts import RunFacts, read_facts
-from training.report.scored_tracks import ScoredTracks, read_scores
 from training.report.tag_table import tag_table
 from training.report.track_sections import confusion_section, example_section
+from training.stored_scores import StoredScores, read_stored_scores
 
 REPORT_NAME = "report.html"
 _SECTIONS = (
@@ -68,15 +68,17 @@ def write_report(root: str, split: str | None = None) -> Report:
     return Report(uri, len(data), None if facts.evaluation is None else facts.split, tracks is not None)
 
 
-def _scores_of(facts: RunFacts, evaluation: Mapping[str, Any]) -> ScoredTracks | None:
+def _scores_of(facts: RunFacts, evaluation: Mapping[str, Any]) -> StoredScores | None:
     """The scores of single tracks behind an evaluation's figures; None where those there are of another one."""
-    tracks = read_scores(facts.scores_uri)
-    if tracks is None or len(tracks) != evaluation.get("tracks"):
+    if not exists(facts.scores_uri):
         return None
-    return tracks if tracks.checkpoint == evaluation.get("checkpoint", tracks.checkpoint) else None
+    tracks = read_stored_scores(facts.scores_uri)
+    if len(tracks.track_ids) != evaluation.get("tracks"):
+        return None
+    return tracks if tracks.of.checkpoint == evaluation.get("checkpoint", tracks.of.checkpoint) else None
 
 
-def page(facts: RunFacts, labels: LabelCounts | str, tracks: ScoredTracks | None) -> str:
+def page(facts: RunFacts, labels: LabelCounts | str, tracks: StoredScores | None) -> str:
     """The page; every text from outside is escaped."""
     body = [
         *curves(facts),
@@ -91,7 +93,7 @@ def page(facts: RunFacts, labels: LabelCounts | str, tracks: ScoredTracks | None
     return whole_page(facts.root, [*headline(facts, labels), f"<nav>{links}</nav>", whole], STYLE)
 
 
-def _of_tracks(facts: RunFacts, tracks: ScoredTracks | None) -> Iterator[str]:
+def _of_tracks(facts: RunFacts, tracks: StoredScores | None) -> Iterator[str]:
     if tracks is not None:
         yield from example_section(facts, tracks)
         yield from confusion_section(facts, tracks)

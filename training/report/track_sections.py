@@ -9,10 +9,10 @@ from training.report.cells import figure, meter, quiet, shown
 from training.report.confusion import LEAST_TRACKS, SAME_RANKING, OneWay, TagPair, confused_pairs
 from training.report.examples import Example, TagExamples, examples_of, worst_and_best
 from training.report.run_facts import RunFacts
-from training.report.scored_tracks import ScoredTracks
+from training.stored_scores import StoredScores
 
 
-def example_section(facts: RunFacts, tracks: ScoredTracks) -> Iterator[str]:
+def example_section(facts: RunFacts, tracks: StoredScores) -> Iterator[str]:
     """The worst and the best tags, each with the tracks to listen to."""
     worst, best = worst_and_best(facts.tags)
     if not worst:
@@ -30,7 +30,7 @@ def example_section(facts: RunFacts, tracks: ScoredTracks) -> Iterator[str]:
             yield f'<h3>{title}</h3><div class="tags">{cards}</div>'
 
 
-def confusion_section(facts: RunFacts, tracks: ScoredTracks) -> Iterator[str]:
+def confusion_section(facts: RunFacts, tracks: StoredScores) -> Iterator[str]:
     """Near-synonyms and other tags that are taken for each other."""
     thresholds = {tag.tag: tag.number("threshold") for tag in facts.tags}
     has_thresholds = any(threshold == threshold for threshold in thresholds.values())

@@ -79,7 +79,7 @@ def _fitted(
     labels: LabelVersion,
     began: float,
 ) -> BaselineRow:
-    positive_at = float(labels.manifest.label_set["positive_at"])
+    positive_at = labels.positive_at
     scores = baseline_scores(kind, known, train.targets, asked, positive_at)
     metrics = tagging_metrics(test.targets, scores, positive_at=positive_at, bootstrap=0)
     return BaselineRow(

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import stats
 
 from schemas.storage import exists, join, read_bytes, write_atomic
+from training.undefined_numbers import without_nan
 
 CONFIDENCE = 0.95
 Measure = Literal["roc_auc", "pr_auc"]
@@ -207,13 +208,4 @@ def _read(folder: str, name: str) -> dict[str, Any] | None:
 
 
 def _json(fields: dict[str, Any]) -> bytes:
-    return (json.dumps(_without_nan(fields), indent=2, sort_keys=True) + "\n").encode()
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN."""
-    if isinstance(value, dict):
-        return {name: _without_nan(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(one) for one in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return (json.dumps(without_nan(fields), indent=2, sort_keys=True) + "\n").encode()

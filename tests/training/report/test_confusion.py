@@ -1,20 +1,20 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from scipy.stats import spearmanr
 
 from training.report import confusion
 from training.report.confusion import OneWay, confused_pairs
-from training.report.scored_tracks import ScoredTracks
+from training.stored_scores import ScoresOf, StoredScores
 
 TAGS = ("voice", "vocal", "drums", "flute")
 
 
-def _tracks(targets: np.ndarray, scores: np.ndarray) -> ScoredTracks:
-    ids = pa.array([str(number) for number in range(len(targets))])
-    return ScoredTracks(ids, TAGS[: targets.shape[1]], targets.astype(np.float32), scores.astype(np.float32), 0.5)
+def _tracks(targets: np.ndarray, scores: np.ndarray) -> StoredScores:
+    ids = tuple(str(number) for number in range(len(targets)))
+    of = ScoresOf(TAGS[: targets.shape[1]], "mine@1", "test", 0.5, "abc")
+    return StoredScores(of, ids, targets.astype(np.float32), scores.astype(np.float32))
 
 
 def test_counts_of_a_pair_are_those_of_a_count_by_hand() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import html.parser
 import json
 import shlex
 from pathlib import Path
@@ -11,44 +10,22 @@ import pytest
 
 from schemas.errors import DatasetError, UserError
 from schemas.features import features_name
+from tests import html_reader
 from tests.training.conftest import TAGS, SmallDataset
 from tests.training.report.conftest import WrittenRun
 from training.config import resolve_config
 from training.report.page import write_report
 from training.run_folder import RunFolder
 
-VOID = {"meta", "br"}
 NASTY = "<script>alert('x')</script> & \"quoted\""
 
 
-class Reader(html.parser.HTMLParser):
-    """Elements, attributes and text of a page; an element that is not closed in order is an error."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.opened: list[str] = []
-        self.elements: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.texts: list[str] = []
-        self.feed(page)
-        self.close()
-        assert self.opened == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append(tag)
-        self.attributes += attrs
-        if tag not in VOID:
-            self.opened.append(tag)
+class Reader(html_reader.Reader):
+    """Reads elements of SVG too, which close themselves."""
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append(tag)
         self.attributes += attrs
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.opened.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
 
 
 def _page(run: WrittenRun, split: str | None = None) -> str:

@@ -1,0 +1,15 @@
+"""What is not defined, as JSON can say it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def without_nan(value: Any) -> Any:
+    """A value for JSON, which has no NaN: null in its place, in all that it holds."""
+    if isinstance(value, dict):
+        return {name: without_nan(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
