@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from training.models.dropout import StepDropout
+from training.models.folded_convolution import FoldedConv1D
 from training.models.normalization import BatchNorm
 
 
@@ -50,6 +51,15 @@ class Blocks:
     def batch_norm(self, inputs: Any, *, name: str, pool: int = 1) -> Any:
         """Normalises each channel of [batch, …, channels] over everything else, then takes the largest of `pool`."""
         return BatchNorm(pool=pool, name=name, **self._norm())(inputs)
+
+    def deferred_batch_norm(self, inputs: Any, *, name: str, pool: int = 1) -> tuple[Any, Any, Any]:
+        """What `batch_norm` would do, left to `conv1d_after_norm`: the numbers, their scale and their shift."""
+        numbers, scale, shift = BatchNorm(pool=pool, deferred=True, name=name, **self._norm())(inputs)
+        return numbers, scale, shift
+
+    def conv1d_after_norm(self, deferred: tuple[Any, Any, Any], filters: int, width: int, *, name: str) -> Any:
+        """Convolves the normalised [batch, steps, channels] without padding to [batch, steps', filters], then ReLU."""
+        return FoldedConv1D(filters, width, name=name, **self._kernel(name))(deferred)
 
     def scalar_batch_norm(self, inputs: Any, *, name: str) -> Any:
         """Normalises [batch, …, channels] with one mean and one variance for all channels."""

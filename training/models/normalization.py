@@ -27,11 +27,13 @@ class BatchNorm(keras.layers.BatchNormalization):
         pool: Yield the largest of so many neighbours on the last axis but one, without overlap; what is left
             over is dropped. Per channel, batch norm keeps the order of numbers or turns it round, so the maximum
             of what it yields is what it yields of the largest or the smallest number, which are fewer.
+        deferred: Yield a tuple of the numbers, pooled, and the scale and the shift, float32 [channels], that they
+            should be multiplied by and moved by, for a `FoldedConv1D` to do so.
         **kwargs: Those of `keras.layers.BatchNormalization`, except for what asks for another formula:
             `axis`, `renorm`, and masks.
     """
 
-    def __init__(self, *, scalar: bool = False, pool: int = 1, **kwargs: Any) -> None:
+    def __init__(self, *, scalar: bool = False, pool: int = 1, deferred: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if self.axis != -1 or self.renorm or not (self.center and self.scale):
             raise ValueError(
@@ -42,13 +44,14 @@ class BatchNorm(keras.layers.BatchNormalization):
             raise ValueError(f"Expected pool to be at least 1. Received: {pool!r}")
         self.scalar = scalar
         self.pool = pool
+        self.deferred = deferred
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         super().build((*input_shape, 1) if self.scalar else input_shape)
         self.input_spec = keras.layers.InputSpec(ndim=len(input_shape))
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Maps [batch, …, channels] to the same shape, or to fewer neighbours; moves the statistics if `training`."""
+        """Maps [batch, …, channels] to the same shape, or fewer neighbours; moves the statistics if `training`."""
         if training and self.trainable:
             mean, variance = ops.unstack(self._statistics(inputs))
             for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
@@ -56,14 +59,22 @@ class BatchNorm(keras.layers.BatchNormalization):
         else:
             mean, variance = ops.convert_to_tensor(self.moving_mean), ops.convert_to_tensor(self.moving_variance)
         scale = self.gamma * ops.rsqrt(variance + self.epsilon)
-        return _scaled(inputs if self.pool == 1 else self._extreme(inputs), scale, self.beta - mean * scale)
+        shift = self.beta - mean * scale
+        numbers = inputs if self.pool == 1 else self._extreme(inputs)
+        return (numbers, scale, shift) if self.deferred else _scaled(numbers, scale, shift)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         *outer, neighbours, channels = input_shape
         return (*outer, neighbours // self.pool if neighbours else neighbours, channels)
 
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
+        numbers = keras.KerasTensor(self.compute_output_shape(inputs.shape), self.compute_dtype)
+        if not self.deferred:
+            return numbers
+        return (numbers, *(keras.KerasTensor(self.gamma.shape, self.variable_dtype) for _ in range(2)))
+
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "scalar": self.scalar, "pool": self.pool}
+        return {**super().get_config(), "scalar": self.scalar, "pool": self.pool, "deferred": self.deferred}
 
     def _extreme(self, inputs: Any) -> Any:
         """The largest of neighbours in channels where gamma is positive, the smallest in others."""

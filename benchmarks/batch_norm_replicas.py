@@ -1,0 +1,95 @@
+"""What statistics per replica cost in quality, and synchronized ones in time: python -m benchmarks.batch_norm_replicas
+
+One global batch is shared by 1, 4 and 8 logical CPU devices, so that 16, 4 and 2 examples are normalised together. Synchronized
+statistics are those of the global batch with any number of replicas (a test holds that to rounding): the row of one replica says
+what they are worth, and the row of four what computing them together costs where no network lies between the devices.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.demo_labels import write_corpus
+from benchmarks.results import cpu_seconds_of_children, mean, write_results
+
+ROOT = Path(__file__).parents[1]
+BATCH_SIZE = 16
+SEEDS = 2
+EPOCHS = 10
+# Replicas of the global batch, and whether their statistics are synchronized.
+ROWS = ((1, False), (4, False), (8, False), (4, True))
+NETWORK = "--patch-seconds 1.5 --num-filt 4 --dense-units 100 --dropout 0.2 --batch-norm-momentum 0.9".split()
+CHOICE = "--select-by pr_auc --validate-every 5".split()
+ON_LOGICAL_CPUS = (
+    "import sys, runpy, tensorflow as tf\n"
+    "cpu = tf.config.list_physical_devices('CPU')[0]\n"
+    "tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[1]))\n"
+    "sys.argv = sys.argv[2:]\n"
+    "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+)
+
+
+def measure(
+    data: list[str], frontend: str, replicas: int, synchronized: bool, seed: int, run: Path
+) -> dict[str, float]:
+    """Test ROC-AUC, PR-AUC and CPU seconds of one training."""
+    command = ["training/run.py", "train", *data, "--frontend", frontend, "--seed", str(seed), "--out", str(run)]
+    command += [*NETWORK, *CHOICE, "--batch-size", str(BATCH_SIZE)]
+    if synchronized:
+        command.append("--synchronized-batch-norm")
+    if replicas > 1:
+        command = ["-c", ON_LOGICAL_CPUS, str(replicas), *command, "--strategy", "mirrored"]
+    before = cpu_seconds_of_children()
+    _run(command)
+    cpu_seconds = cpu_seconds_of_children() - before
+    _run(["training/run.py", "evaluate", "--run", str(run), "--split", "test"])
+    figures = json.loads((run / "evaluation" / "test.json").read_text())
+    return {"roc_auc": figures["roc_auc_macro"], "pr_auc": figures["pr_auc_macro"], "cpu_seconds": cpu_seconds}
+
+
+def _run(arguments: list[str]) -> None:
+    subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def main() -> None:
+    """Measure, print a table, write JSON."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--dataset")
+    arguments.add_argument("--label-set")
+    arguments.add_argument("--seeds", type=int, default=SEEDS)
+    arguments.add_argument("--epochs", type=int, default=EPOCHS)
+    given = arguments.parse_args()
+    measured: dict[str, list[dict[str, float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        dataset, label_set = (given.dataset, given.label_set) if given.dataset else write_corpus(Path(folder))
+        data = ["--dataset", dataset, "--label-set", label_set, "--epochs", str(given.epochs)]
+        print(f"{'front-end':<12} {'examples a replica':<26} {'ROC-AUC':>8} {'PR-AUC':>8} {'CPU':>6}", flush=True)
+        for frontend in ("spectrogram", "waveform"):
+            alone: list[dict[str, float]] = []
+            for replicas, synchronized in ROWS:
+                name = f"{BATCH_SIZE // replicas} x {replicas}{', synchronized' if synchronized else ''}"
+                rows = [
+                    measure(data, frontend, replicas, synchronized, seed, Path(folder, f"{frontend} {name} {seed}"))
+                    for seed in range(given.seeds)
+                ]
+                alone = alone or rows
+                measured[f"{frontend}, {name}"] = rows
+                print(f"{frontend:<12} {name:<26} {_line(rows, alone)}", flush=True)
+    write_results("batch_norm_replicas", measured)
+
+
+def _line(rows: list[dict[str, float]], alone: list[dict[str, float]]) -> str:
+    """Means over seeds; CPU time beside that of one replica."""
+    cpu = mean(rows, "cpu_seconds") / mean(alone, "cpu_seconds")
+    return f"{mean(rows, 'roc_auc'):8.4f} {mean(rows, 'pr_auc'):8.4f} {cpu:6.2f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""A rendered corpus, built, split and labelled, for benchmarks that train to the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TRACKS, SECONDS = 900, 8
+
+
+def write_corpus(folder: Path) -> tuple[str, str]:
+    """The demonstration corpus, built and labelled; returns dataset and label set."""
+    from pipeline.build.build import build
+    from pipeline.build.options import BuildOptions
+    from pipeline.corpus.render import render_corpus
+    from pipeline.labels.overlay import lay_labels
+    from pipeline.labels.splits import DEFAULT_SPLIT, SplitMethod, make_split
+    from schemas.dataset import Dataset
+
+    corpus, root = folder / "corpus", str(folder / "data")
+    render_corpus(str(corpus), tracks=TRACKS, seed=1, seconds=SECONDS)
+    build(str(corpus / "catalog.csv"), root, BuildOptions(excerpt="full"))
+    make_split(Dataset.open(root), DEFAULT_SPLIT, SplitMethod((70, 10, 20)))
+    (folder / "options.yaml").write_text("name: options\nmin_tracks: 20\n")
+    lay_labels(root, [str(corpus / "annotations.csv")], str(folder / "options.yaml"))
+    return root, "options"
