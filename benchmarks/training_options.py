@@ -2,8 +2,8 @@
 
 Every option is turned on alone, and its test metrics stand beside those of the same seeds without it. By how much seeds differ
 without any option, a standard deviation, stands in their line: a smaller difference says nothing. The cost is CPU time, which
-other work on the machine changes less. One soundfont says little about real music: the command is what to take home, with --dataset and
---label-set of one's own.
+other work on the machine changes less. One soundfont says little about real music: the command is what to take home, with
+--dataset and --label-set of one's own.
 """
 
 from __future__ import annotations
