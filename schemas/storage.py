@@ -29,6 +29,11 @@ def is_remote(uri: str) -> bool:
     return "://" in uri and not uri.startswith("file://")
 
 
+def absolute(uri: str) -> str:
+    """A uri that means the same from any folder."""
+    return uri if is_remote(uri) else os.path.abspath(local_path(uri))
+
+
 def local_path(uri: str) -> str:
     """The path of a local URI."""
     return uri.removeprefix("file://")

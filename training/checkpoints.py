@@ -18,7 +18,16 @@ import keras
 import numpy as np
 
 from schemas.errors import DatasetError
-from schemas.storage import exists, join, list_names, read_bytes, remove, remove_empty_folder, write_atomic
+from schemas.storage import (
+    exists,
+    join,
+    list_names,
+    read_bytes,
+    remove,
+    remove_empty_folder,
+    remove_temporaries,
+    write_atomic,
+)
 
 BEST_NAME = "best"
 _WEIGHTS_NAME = "variables.npz"
@@ -79,6 +88,7 @@ class Checkpoints:
         digest = hashlib.sha256(data).hexdigest()
         # The file carries its hash in its name, so that replacing a checkpoint never tears the old one.
         file = f"{digest[:16]}-{_WEIGHTS_NAME}"
+        remove_temporaries(folder)  # what a process that was killed had not finished
         write_atomic(join(folder, file), data)
         fields = {"format": 1, "variables": file, "sha256": digest, "state": dataclasses.asdict(state)}
         write_atomic(join(folder, _STATE_NAME), (json.dumps(fields, indent=2, sort_keys=True) + "\n").encode())
@@ -95,6 +105,7 @@ class Checkpoints:
             folder = join(self._folder, name)
             for file in (_STATE_NAME, *list_names(folder)):  # the mark first: a half-removed checkpoint is none
                 remove(join(folder, file))
+            remove_temporaries(folder)
             remove_empty_folder(folder)
 
     def newest(self, variables: dict[str, keras.Variable]) -> LoopState | None:
@@ -149,6 +160,10 @@ class Checkpoints:
 
     def _steps(self) -> list[str]:
         return [name for name in list_names(self._folder) if name.startswith("step-")]
+
+    def any(self) -> bool:
+        """Whether there is a checkpoint, of a position or the best."""
+        return any(exists(join(self._folder, name, _STATE_NAME)) for name in (BEST_NAME, *self._steps()))
 
     def has_best(self) -> bool:
         return exists(join(self._folder, BEST_NAME, _STATE_NAME))

@@ -9,7 +9,7 @@ import tensorflow as tf
 from schemas.errors import TagscaleError, UserError
 
 SHOWN_IDS = 64  # tracks of a batch that are named
-
+_ELSEWHERE = "a run that has checkpoints keeps them and its settings: give another --out then"
 
 _LOST_WORKER = (
     *(tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError),
@@ -30,6 +30,7 @@ def explained(error: tf.errors.OpError, batch_size: int, replicas: int, workers:
         advice = (
             f"try --batch-size {smaller}" if smaller else "try shorter patches (--patch-seconds) or a smaller model"
         )
+        advice = f"{advice}; {_ELSEWHERE}"
         return UserError(
             f"out of memory with --batch-size {batch_size} on {replicas} replicas; {advice} ({words[:200]})"
         )
@@ -46,7 +47,7 @@ def not_finite(loss: float, epoch: int, step: int, track_ids: list[str]) -> Tags
     more = f" and {len(track_ids) - SHOWN_IDS} more" if len(track_ids) > SHOWN_IDS else ""
     return TagscaleError(
         f"epoch {epoch + 1}, step {step + 1}: the loss is {loss}, with the tracks {', '.join(track_ids[:SHOWN_IDS])}{more}; "
-        "look at these, lower --learning-rate, or use --clip-norm or --precision float32; earlier checkpoints stay"
+        f"look at these, lower --learning-rate, or use --clip-norm or --precision float32; {_ELSEWHERE}"
     )
 
 
@@ -81,13 +82,17 @@ def require_fitting_patch(patch_seconds: float, patch: int, longest: int) -> Non
 
 
 def require_defined(select_by: str, targets: npt.NDArray[np.float32], positive_at: float) -> None:
-    """Raise UserError if the best epoch is to be chosen by an area that no tag of the validation split has.
+    """Raise UserError if the best epoch is to be chosen by a number that the validation split does not define.
 
     Args:
         select_by: roc_auc, pr_auc or loss.
         targets: float32 [validation tracks, tags]; NaN is unknown.
         positive_at: least target that counts as positive.
     """
+    if np.isnan(targets).all():
+        raise UserError(
+            f"the {len(targets)} validation tracks have no known label; lay a label set that knows some, or make a larger split"
+        )
     if select_by == "loss":
         return
     has_positive, has_negative = (targets >= positive_at).any(axis=0), (targets < positive_at).any(axis=0)

@@ -8,11 +8,13 @@ from typing import Any
 
 import keras
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import FeatureSpec, LogMelSpec
-from schemas.label_version import open_labels
+from schemas.label_version import LabelVersion, open_labels
 from schemas.storage import exists
 from training.checkpoints import BEST_NAME, model_variables
 from training.config import TrainConfig
@@ -41,7 +43,7 @@ class InitSummary:
     dropped: tuple[str, ...]
 
 
-def resolve_init_from(config: TrainConfig, out: str, spec: FeatureSpec, vocabulary: Sequence[str]) -> TrainConfig:
+def resolve_init_from(config: TrainConfig, out: str, spec: FeatureSpec, labels: LabelVersion) -> TrainConfig:
     """The configuration with the SHA-256 of the weights that it starts from, checked before anything is written.
 
     A run that has begun takes its own checkpoints and needs the other one no more: if that is gone, what the run wrote
@@ -51,14 +53,15 @@ def resolve_init_from(config: TrainConfig, out: str, spec: FeatureSpec, vocabula
         config: of a run.
         out: its folder, new or begun before.
         spec: the features that it reads.
-        vocabulary: its tags.
+        labels: that it is trained on.
 
     Raises:
-        UserError: `init_from` is no run with a validated epoch, or not one that `start_from` can take.
+        UserError: `init_from` is no run with a validated epoch, not one that `start_from` can take, or one that has seen
+            what this run would be judged by.
     """
     if not config.init_from:
         return config
-    begun = exists(RunFolder(out).config)
+    begun = RunFolder(out).has_begun
     if not config.init_from_sha256:
         before = RunFolder(out).read_config() if begun else None
         if before is not None and not exists(RunFolder(config.init_from).config):
@@ -66,7 +69,8 @@ def resolve_init_from(config: TrainConfig, out: str, spec: FeatureSpec, vocabula
         RunFolder(config.init_from).read_config()
         config = dataclasses.replace(config, init_from_sha256=best_sha256(config.init_from))
     if not begun:
-        _open_source(config, spec, vocabulary)
+        source = _open_source(config, spec, labels.vocabulary)
+        _require_unseen(config.init_from, source.labels, labels)
     return config
 
 
@@ -97,12 +101,13 @@ def start_from(model: keras.Model, config: TrainConfig, spec: FeatureSpec, vocab
         DatasetError: its checkpoint is torn, or its dataset and labels contradict each other.
     """
     source = _open_source(config, spec, vocabulary)
-    place = {tag: number for number, tag in enumerate(source.vocabulary)}
+    theirs = source.labels.vocabulary
+    place = {tag: number for number, tag in enumerate(theirs)}
     taken = [number for number, tag in enumerate(vocabulary) if tag in place]
     rows = [place[vocabulary[number]] for number in taken]
 
     weights = model_variables(model)
-    stored = {name: _like(weight, len(source.vocabulary)) for name, weight in weights.items()}
+    stored = {name: _like(weight, len(theirs)) for name, weight in weights.items()}
     state = source.folder.checkpoints().load(BEST_NAME, stored)
     for name, weight in weights.items():
         values = _numpy(stored[name])
@@ -117,16 +122,16 @@ def start_from(model: keras.Model, config: TrainConfig, spec: FeatureSpec, vocab
         epoch=state.epoch,
         taken=tuple(vocabulary[number] for number in taken),
         new=tuple(tag for tag in vocabulary if tag not in place),
-        dropped=tuple(tag for tag in source.vocabulary if tag not in known),
+        dropped=tuple(tag for tag in theirs if tag not in known),
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
-    """The run that another starts from: its files, and its tags in output order."""
+    """The run that another starts from: its files and its labels."""
 
     folder: RunFolder
-    vocabulary: tuple[str, ...]
+    labels: LabelVersion
 
 
 def _open_source(config: TrainConfig, spec: FeatureSpec, vocabulary: Sequence[str]) -> _Source:
@@ -153,7 +158,23 @@ def _open_source(config: TrainConfig, spec: FeatureSpec, vocabulary: Sequence[st
             f"--init-from {root}: has none of the tags of this run ({', '.join(vocabulary[:5])}…), but "
             f"{', '.join(labels.vocabulary[:5])}…; merge the tags under its names, or start without it"
         )
-    return _Source(folder, labels.vocabulary)
+    return _Source(folder, labels)
+
+
+def _require_unseen(root: str, theirs: LabelVersion, ours: LabelVersion) -> None:
+    """Raise UserError if a run was trained or chosen by tracks that another would be evaluated on."""
+    sides = {"validation": ["train"], "test": ["train", "validation"]}
+    seen = {}
+    for split, earlier in sides.items():
+        known = theirs.table.filter(pc.is_in(theirs.table["split"], value_set=pa.array(earlier)))["track_id"]
+        own = ours.table.filter(pc.equal(ours.table["split"], split))["track_id"]
+        seen[split] = pc.sum(pc.is_in(own, value_set=known.combine_chunks())).as_py() or 0
+    if any(seen.values()):
+        found = " and ".join(f"{count} {split} tracks" for split, count in seen.items() if count)
+        raise UserError(
+            f"--init-from {root}: was trained or chosen by {found} of this run, which would flatter it; lay the label set over "
+            f"its split ({theirs.manifest.split['name']}), or start without it"
+        )
 
 
 def _differences(other: tuple[TrainConfig, FeatureSpec], mine: tuple[TrainConfig, FeatureSpec]) -> list[str]:

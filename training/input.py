@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,15 @@ def epoch_batches(order: npt.NDArray[np.int64], batch_size: int) -> list[npt.NDA
     return np.array_split(order, epoch_steps(len(order), batch_size))
 
 
+@dataclasses.dataclass(frozen=True)
+class _EpochPlan:
+    """What a seed and an epoch decide: global batches of tracks, and where in [0, 1) of each track its patch begins."""
+
+    epoch: int
+    batches: list[npt.NDArray[np.int64]]
+    crops: npt.NDArray[np.float64]
+
+
 @dataclasses.dataclass
 class TrainingInput:
     """Patches of training tracks, batch by batch.
@@ -67,6 +77,8 @@ class TrainingInput:
     seed: int
     augmentation: Augmentation = NO_AUGMENTATION
     failure: Exception | None = None
+    _plan: _EpochPlan | None = dataclasses.field(default=None, init=False, repr=False)
+    _planning: threading.Lock = dataclasses.field(default_factory=threading.Lock, init=False, repr=False)
 
     @property
     def steps(self) -> int:
@@ -80,9 +92,7 @@ class TrainingInput:
 
     def track_ids(self, epoch: int, step: int) -> list[str]:
         """The tracks of one global batch."""
-        tracks = self.records.tracks
-        batch = epoch_batches(epoch_order(tracks, self.seed, epoch), self.batch_size)[step]
-        return [tracks.track_ids[number] for number in batch]
+        return [self.records.tracks.track_ids[number] for number in self._epoch_plan(epoch).batches[step]]
 
     def dataset(self, epoch: int, *, first_step: int = 0, replicas: int = 1, mine: range | None = None) -> Any:
         """The part of an epoch that some replicas see.
@@ -100,25 +110,15 @@ class TrainingInput:
         """
         mine = range(replicas) if mine is None else mine
         tracks, spec = self.records.tracks, self.records.spec
-        batches = epoch_batches(epoch_order(tracks, self.seed, epoch), self.batch_size)
-        crops = _generator(self.seed, _CROPS, epoch).random(len(tracks))
         row = (spec.mels,) if isinstance(spec, LogMelSpec) else ()
         stored = tf.float16 if row else tf.int16
 
-        def load(number: Any) -> Any:
-            step, replica = divmod(int(number), len(mine))
-            batch = batches[first_step + step]
-            part = np.array_split(batch, replicas)[mine[replica]]
-            try:
-                return (*self._part(part, epoch, crops), np.float32(_known(tracks, batch)))
-            except (TagscaleError, OSError) as error:
-                self.failure = self.failure or error
-                raise
-
         def element(number: Any) -> Any:
             # Stateless: the same number gives the same part. Otherwise op determinism would read one after the other.
+            # TensorFlow keeps every function that it is given for good, and whatever that one holds: no epoch's plan.
+            step, replica = first_step + number // len(mine), mine.start + number % len(mine)
             patches, scales, shares, targets, weights, known = tf.numpy_function(
-                load, [number], [stored, *[tf.float32] * 5], stateful=False
+                self._load, [epoch, step, replica, replicas], [stored, *[tf.float32] * 5], stateful=False
             )
             patches.set_shape((None, self.patch, *row))
             for values in (targets, weights):
@@ -136,10 +136,33 @@ class TrainingInput:
             return patches, targets, weights, known
 
         return (
-            tf.data.Dataset.range((len(batches) - first_step) * len(mine))
+            tf.data.Dataset.range((self.steps - first_step) * len(mine))
             .map(element, num_parallel_calls=READERS, deterministic=True)
             .prefetch(AHEAD * len(mine))
         )
+
+    def _load(self, epoch: Any, step: Any, replica: Any, replicas: Any) -> tuple[Any, ...]:
+        """What `_part` yields for one replica, and the number of known targets in the whole global batch, float32."""
+        plan = self._epoch_plan(int(epoch))
+        batch = plan.batches[int(step)]
+        part = np.array_split(batch, int(replicas))[int(replica)]
+        try:
+            return (*self._part(part, plan.epoch, plan.crops), np.float32(_known(self.records.tracks, batch)))
+        except (TagscaleError, OSError) as error:
+            self.failure = self.failure or error
+            raise
+
+    def _epoch_plan(self, epoch: int) -> _EpochPlan:
+        """Order and crops of an epoch; the last one asked for is kept."""
+        with self._planning:
+            if self._plan is None or self._plan.epoch != epoch:
+                tracks = self.records.tracks
+                self._plan = _EpochPlan(
+                    epoch,
+                    epoch_batches(epoch_order(tracks, self.seed, epoch), self.batch_size),
+                    _generator(self.seed, _CROPS, epoch).random(len(tracks)),
+                )
+            return self._plan
 
     def _part(self, part: npt.NDArray[np.int64], epoch: int, crops: npt.NDArray[np.float64]) -> tuple[Any, ...]:
         """Stored patches [b, patch(, mels)], their scales and mixing shares [b], targets and weights [b, tags]."""

@@ -99,6 +99,8 @@ class TrainingLoop:
         with Progress("train", self._total_steps, "steps") as progress:
             progress.start_at(self.state.epoch * self._input.steps + self.state.epoch_step)
             try:
+                if self.is_over and self.state.best is None:
+                    self._choose_newest()
                 while not self.is_over:
                     self._epoch_began = dataclasses.replace(self.throughput)
                     self._train_epoch(progress)
@@ -111,6 +113,12 @@ class TrainingLoop:
                 raise self._input.failure or explained(error, self._config.batch_size, replicas, workers) from error
         if self._chief and self._saved_step != self.state.step:
             self._save(required=True)
+
+    def _choose_newest(self) -> None:
+        """Make the newest weights the best: of a run that is over, nothing else is left to choose from."""
+        self.state, _ = self._validate(self.state)
+        if self._chief:
+            self._save()
 
     @property
     def is_over(self) -> bool:
@@ -216,6 +224,8 @@ class TrainingLoop:
         ended = dataclasses.replace(state, epoch=state.epoch + 1, epoch_step=0, epoch_loss=0.0)
         validated_now = ended.epoch % self._config.validate_every == 0 or ended.epoch == self._config.epochs
         if validated_now:
+            if self._chief and worker_count(self._strategy) > 1:
+                self._save()  # while several workers validate, none of them can stop without the others
             began = time.monotonic()
             ended, validated = self._validate(ended)
             fields.update(validated, validation_seconds=round(time.monotonic() - began, 3))
@@ -242,10 +252,11 @@ class TrainingLoop:
                     self._validation.positive_at,
                 )
             value = {"roc_auc": metrics.roc_auc_macro, "pr_auc": metrics.pr_auc_macro, "loss": -loss}[config.select_by]
-            if state.best is None or value > state.best:
+            if math.isfinite(value) and (state.best is None or value > state.best):
                 better = dataclasses.replace(state, best=value, best_epoch=state.epoch)
                 state = better if self._keep_best(better) else state
-        state = after_plateau(state, loss, config.plateau_epochs, config.validate_every)
+        if config.schedule == "plateau":
+            state = after_plateau(state, loss, config.plateau_epochs, config.validate_every)
         return state, {
             "validation_loss": loss,
             "validation_roc_auc": metrics.roc_auc_macro,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from training.checkpoints import LoopState
 
@@ -14,11 +15,11 @@ def after_plateau(state: LoopState, loss: float, patience: int, epochs: int) -> 
 
     Args:
         state: before this validation.
-        loss: of this validation.
+        loss: of this validation; one that is not a number is no better.
         patience: epochs without a better one after which the learning rate is halved; counting then starts again.
         epochs: since the validation before.
     """
-    if state.plateau_best is None or loss < state.plateau_best:
+    if math.isfinite(loss) and (state.plateau_best is None or loss < state.plateau_best):
         return dataclasses.replace(state, plateau_best=loss, plateau_wait=0)
     wait = state.plateau_wait + epochs
     if wait < patience:

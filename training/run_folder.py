@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import FINGERPRINT_LENGTH
-from schemas.storage import exists, is_remote, join, local_path, read_bytes, require_empty_or, write_atomic
+from schemas.sole_writer import sole_writer
+from schemas.storage import absolute, exists, join, make_folder, read_bytes, require_empty_or, write_atomic
 from training.checkpoints import Checkpoints
 from training.config import TrainConfig
 from training.undefined_numbers import without_nan
@@ -52,6 +54,10 @@ class RunFolder:
         return join(self.root, "environment.json")
 
     @property
+    def report(self) -> str:
+        return join(self.root, "report.html")
+
+    @property
     def tensorboard(self) -> str:
         return join(self.root, "tensorboard")
 
@@ -67,13 +73,35 @@ class RunFolder:
             raise UserError(f"{self.config}: written by a newer tagscale; upgrade it")
         return TrainConfig(**fields)
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Make the folder, and hold it against other commands that would train in it.
+
+        Raises:
+            UserError: it holds something else, cannot be written in, or another command trains in it.
+        """
+        require_empty_or(self.root, CONFIG_NAME, "a run")
+        try:
+            make_folder(self.root)
+        except OSError as error:
+            raise UserError(f"--out {self.root}: cannot be made: {error.strerror or error}; choose another") from error
+        with sole_writer(self.root, "run"):
+            yield
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is anything that the configuration binds: a checkpoint."""
+        return exists(self.config) and self.checkpoints().any()
+
     def begin(self, config: TrainConfig) -> None:
         """Write the resolved configuration, or check that it is the one that the run began with.
+
+        A run that has no checkpoint yet, as where its batches did not fit the replicas, may begin with another one.
 
         Raises:
             UserError: the folder holds something else, or the run has another configuration.
         """
-        if require_empty_or(self.root, CONFIG_NAME, "a run"):
+        if require_empty_or(self.root, CONFIG_NAME, "a run") and self.has_begun:
             before, now = self.read_config().to_dict(), config.to_dict()
             differences = [
                 f"{name}: {before[name]} -> {now[name]}"
@@ -82,9 +110,10 @@ class RunFolder:
                 and (name not in CHANGEABLE or (name == "epochs" and config.schedule == "cosine"))
             ]
             if differences:
+                own = f"go on with its own (--config {self.config})"
                 raise UserError(
-                    f"{self.root}: holds a run with another configuration ({'; '.join(differences)}); go on with its own, "
-                    "or choose another --out"
+                    f"{self.root}: holds a run with another configuration ({'; '.join(differences)}); {own}, or choose "
+                    "another --out"
                 )
         write_atomic(self.config, _json({"format": FORMAT, **config.to_dict()}))
 
@@ -109,7 +138,7 @@ def register_run(dataset: Dataset, root: str, config: TrainConfig) -> None:
 
     A dataset that cannot be written is trained on all the same, and says so.
     """
-    path = root if is_remote(root) else os.path.abspath(local_path(root))
+    path = absolute(root)
     name = f"train-{hashlib.sha256(path.encode()).hexdigest()[:FINGERPRINT_LENGTH]}"
     fields = {"run": path, "label_set": config.label_set, "frontend": config.frontend}
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -16,10 +17,10 @@ from schemas.dataset import Dataset
 from schemas.features import LogMelSpec, features_name
 from schemas.label_version import LabelVersion, open_labels
 from schemas.progress import Progress
-from schemas.storage import exists, read_bytes
+from schemas.storage import absolute, exists, read_bytes
 from training.augmentation import Augmentation
 from training.build_model import build_model, features_of
-from training.checkpoints import BEST_NAME, LoopState, model_variables, optimizer_variables
+from training.checkpoints import BEST_NAME, LoopState, TornCheckpoint, model_variables, optimizer_variables
 from training.config import TrainConfig
 from training.environment import differences, environment
 from training.failures import require_defined, require_divisible, require_fitting_patch
@@ -91,12 +92,14 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
     spec = features_of(dataset, config)
     config = dataclasses.replace(
         config,
+        dataset=absolute(config.dataset),  # for whoever opens the run from another folder
+        init_from=absolute(config.init_from) if config.init_from else "",
         label_set=f"{labels.manifest.name}@{labels.manifest.version}",
         features=features_name(spec),
         hop_length=spec.hop_length if isinstance(spec, LogMelSpec) else config.hop_length,
     )
-    config = resolve_init_from(config, out, spec, labels.vocabulary)
-    with open_stage(stage) as copies:
+    config = resolve_init_from(config, out, spec, labels)
+    with open_stage(stage) as copies, contextlib.ExitStack() as held:
         training = TrackRecords(
             dataset, labelled_tracks(dataset, labels, spec, "train", share=config.train_share), copies
         )
@@ -106,6 +109,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
         strategy = make_strategy(config.strategy)
         run = RunFolder(out)
         if is_chief(strategy):
+            held.enter_context(run.held())
             run.begin(config)
             register_run(dataset, out, config)
             _note_environment(run)
@@ -121,7 +125,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
                 order = epoch_order(training.tracks, config.seed, first.epoch)
                 copies.begin([*training.payloads(order), *validation.payloads(range(len(validation.tracks)))])
             loop.train()
-        if is_chief(strategy) and loop.throughput.steps:
+        if is_chief(strategy) and (loop.throughput.steps or not exists(run.report)):
             _show(config, run, loop, validation, labels)
     return TrainSummary(
         out=out,
@@ -162,13 +166,14 @@ def _make_loop(
             model.get_layer("normalized").set_statistics(*input_statistics(training))
         if state is None:
             state = LoopState(label_version=config.label_set, tracks=_hash_of(training.tracks))
-    state = _same_tracks(run, state, training.tracks)
+    state = _with_whole_best(run, _same_tracks(run, state, training.tracks))
     require_agreement(
         strategy,
-        f"{state.epoch} {state.epoch_step} {state.tracks}",
+        f"{state.epoch} {state.epoch_step} {state.tracks} {state.best}",
         f"the workers found different checkpoints in {run.root}: --out has to be a folder that all of them share",
     )
-    scorer = TrackScorer(model, config.patch, config.batch_size)
+    # A worker validates on one device, which holds no more of a batch than its share while it is trained on.
+    scorer = TrackScorer(model, config.patch, config.batch_size // strategy.num_replicas_in_sync)
     loop = TrainingLoop(
         config,
         run,
@@ -226,6 +231,22 @@ def _same_tracks(run: RunFolder, state: LoopState, tracks: LabelledTracks) -> Lo
         file=sys.stderr,
     )
     return dataclasses.replace(state, tracks=now, epoch_step=0, epoch_loss=0.0)
+
+
+def _with_whole_best(run: RunFolder, state: LoopState) -> LoopState:
+    """The position, without a best epoch if that epoch's checkpoint is torn or gone."""
+    if state.best is None:
+        return state
+    try:
+        run.checkpoints().load(BEST_NAME)
+    except TornCheckpoint as error:
+        print(
+            f"warning: {error}; the weights of epoch {state.best_epoch}, the best one, are lost: the best epoch is chosen among "
+            "what is left of the run, the newest weights at least",
+            file=sys.stderr,
+        )
+        return dataclasses.replace(state, best=None, best_epoch=0)
+    return state
 
 
 def _note_environment(run: RunFolder) -> None:

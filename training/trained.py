@@ -11,7 +11,7 @@ from schemas.errors import UserError
 from schemas.features import FeatureSpec
 from schemas.label_version import LabelVersion, open_labels
 from training.build_model import build_model, features_of
-from training.checkpoints import BEST_NAME, LoopState, model_variables
+from training.checkpoints import BEST_NAME, LoopState, TornCheckpoint, model_variables
 from training.config import TrainConfig
 from training.run_folder import RunFolder
 
@@ -59,5 +59,10 @@ def open_run(root: str) -> TrainedRun:
     model = build_model(config, len(labels.vocabulary), spec)
     # Read before the variables: while the run is still trained, these may be newer, and are then scored once more.
     checkpoint = checkpoints.best_sha256()
-    state = checkpoints.load(BEST_NAME, model_variables(model))
+    try:
+        state = checkpoints.load(BEST_NAME, model_variables(model))
+    except TornCheckpoint as error:
+        raise TornCheckpoint(
+            f"{error}; run the same `training/run.py train` command again, which makes another from the weights that are left"
+        ) from error
     return TrainedRun(folder, config, dataset, labels, spec, model, state, checkpoint)

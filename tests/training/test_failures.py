@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from schemas.errors import TagscaleError, UserError
-from training.failures import explained, not_finite, require_divisible, require_fitting_patch
+from training.failures import explained, not_finite, require_defined, require_divisible, require_fitting_patch
 
 
 def _out_of_memory() -> tf.errors.OpError:
@@ -15,7 +16,7 @@ def _out_of_memory() -> tf.errors.OpError:
 
 @pytest.mark.parametrize(
     ("batch_size", "replicas", "advice"),
-    [(32, 1, "try --batch-size 16 "), (32, 3, "try --batch-size 15 "), (2, 2, "try shorter patches")],
+    [(32, 1, "try --batch-size 16; "), (32, 3, "try --batch-size 15; "), (2, 2, "try shorter patches")],
 )
 def test_out_of_memory_says_which_batch_size_to_try(batch_size: int, replicas: int, advice: str) -> None:
     error = explained(_out_of_memory(), batch_size, replicas, 1)
@@ -51,3 +52,12 @@ def test_a_patch_longer_than_every_track_is_refused_with_what_would_fit() -> Non
     require_fitting_patch(3.0, 188, 0)
     with pytest.raises(UserError, match="--patch-seconds 30: expected at most the longest training track, 15.00 s"):
         require_fitting_patch(30.0, 480_000, 240_000)
+
+
+def test_validation_without_a_known_label_is_refused_whatever_chooses_the_best() -> None:
+    unknown = np.full((3, 2), np.nan, np.float32)
+    for select_by in ("loss", "roc_auc"):
+        with pytest.raises(UserError, match="the 3 validation tracks have no known label"):
+            require_defined(select_by, unknown, 0.5)
+    unknown[0, 0] = 1
+    require_defined("loss", unknown, 0.5)

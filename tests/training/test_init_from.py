@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.labels.overlay import lay_labels
+from pipeline.labels.splits import SplitMethod, make_split
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.label_version import open_labels
@@ -25,7 +26,7 @@ from training.scoring import TrackScorer
 from training.train import train
 from training.trained import open_run
 
-Lay = Callable[[str], str]
+Lay = Callable[..., str]
 
 
 @pytest.fixture
@@ -36,10 +37,10 @@ def week(small_dataset: SmallDataset, small_run: str, tmp_path: Path) -> tuple[S
     config = json.loads((run / "config.json").read_text())
     (run / "config.json").write_text(json.dumps({**config, "dataset": dataset.root}))
 
-    def lay(text: str) -> str:
+    def lay(text: str, split: str | None = None) -> str:
         (dataset.folder / "new.yaml").write_text(text)
         laid = lay_labels(
-            dataset.root, [str(dataset.folder / "annotations.csv")], str(dataset.folder / "new.yaml"), None
+            dataset.root, [str(dataset.folder / "annotations.csv")], str(dataset.folder / "new.yaml"), split
         )
         return f"{laid.name}@{laid.version}"
 
@@ -164,3 +165,15 @@ def test_a_run_without_common_tags_or_without_weights_is_refused(
         train(_config(small_config, dataset, init_from=run), str(tmp_path / "other"))
     assert not Path(out).exists()
     assert not (tmp_path / "other").exists()
+
+
+def test_a_run_that_was_trained_on_this_ones_test_tracks_is_refused(
+    week: tuple[SmallDataset, str, Lay], small_config: TrainConfig, tmp_path: Path
+) -> None:
+    dataset, run, lay = week
+    make_split(Dataset.open(dataset.root), "other", SplitMethod((20, 30, 50)))
+    config = _config(small_config, dataset, label_set=lay("name: new\n", "other"), init_from=run)
+    words = r"last week: was trained or chosen by \d+ validation tracks and \d+ test tracks of this run.*\(default\)"
+    with pytest.raises(UserError, match=words):
+        train(config, str(tmp_path / "next"))
+    assert not (tmp_path / "next").exists()

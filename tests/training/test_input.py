@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -105,3 +107,12 @@ def test_an_error_of_a_reading_thread_keeps_its_words(small_dataset: SmallDatase
         _elements(source)
     assert isinstance(source.failure, DatasetError)
     assert "no TFRecord record starts here" in str(source.failure)
+
+
+def test_an_epoch_that_is_over_is_forgotten(records: TrackRecords) -> None:
+    source = TrainingInput(records, patch_length(1.0, "spectrogram", records.spec.hop_length), 8, seed=3)
+    _elements(source)
+    plan = weakref.ref(source._epoch_plan(0))
+    list(source.dataset(1))
+    gc.collect()
+    assert plan() is None

@@ -22,6 +22,7 @@ from training.plateau import after_plateau
 from training.records import TrackRecords, as_float
 from training.run_folder import RunFolder
 from training.train import train
+from training.trained import open_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,6 +103,27 @@ def test_a_plateau_is_counted_in_epochs_and_starts_again_once_it_is_over() -> No
         factors.append(state.rate_factor)
     assert factors == [1, 1, 1, 0.5, 0.5, 0.25, 0.25]
     assert (state.plateau_best, state.plateau_wait) == (0.8, 0)
+
+
+def test_a_result_that_is_no_number_is_neither_better_nor_the_one_to_beat() -> None:
+    state = after_plateau(LoopState(), float("nan"), patience=4, epochs=2)
+    assert (state.plateau_best, state.plateau_wait) == (None, 2)
+    assert after_plateau(state, 1.0, patience=4, epochs=2).plateau_best == 1.0
+
+
+def test_a_cosine_is_not_halved_on_plateaus(small_config: TrainConfig, tmp_path: Path) -> None:
+    config = dataclasses.replace(small_config, epochs=4, learning_rate=5.0, plateau_epochs=1, schedule="cosine")
+    assert train(config, str(tmp_path / "run")).state.rate_factor == 1
+
+
+def test_a_run_is_found_from_any_folder(
+    small_config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(small_config.dataset).parent)
+    here = dataclasses.replace(small_config, dataset=Path(small_config.dataset).name, epochs=1)
+    train(here, str(tmp_path / "run"))
+    monkeypatch.chdir(tmp_path)
+    assert open_run("run").config.dataset == small_config.dataset
 
 
 def test_training_stops_early_and_halves_the_rate_when_nothing_gets_better(

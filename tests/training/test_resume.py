@@ -17,10 +17,13 @@ import numpy as np
 import pytest
 
 from schemas.dataset import Dataset
-from schemas.errors import TagscaleError, UserError
+from schemas.errors import DatasetError, TagscaleError, UserError
+from schemas.storage import TEMPORARY_PREFIX
 from tests.training.conftest import SmallDataset
 from training.config import TrainConfig
+from training.run_folder import RunFolder
 from training.train import train
+from training.trained import open_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -190,6 +193,79 @@ def test_a_loss_that_is_no_number_stops_at_once_and_names_the_tracks(
 ) -> None:
     wild = dataclasses.replace(config, learning_rate=9.9, warmup_steps=0, ema=0.0, epochs=200, l2=1e30)
     with pytest.raises(
-        TagscaleError, match=r"the loss is (nan|inf), with the tracks track-\d\d, .*earlier checkpoints stay"
+        TagscaleError, match=r"the loss is (nan|inf), with the tracks track-\d\d, .*give another --out then"
     ):
         train(wild, str(tmp_path / "run"))
+
+
+def test_a_run_without_a_checkpoint_may_begin_with_other_settings(config: TrainConfig, tmp_path: Path) -> None:
+    run = str(tmp_path / "run")
+    wild = dataclasses.replace(
+        config, learning_rate=9.9, warmup_steps=0, ema=0.0, epochs=1, l2=1e30, checkpoint_minutes=9
+    )
+    with pytest.raises(TagscaleError, match="the loss is"):
+        train(wild, run)
+    train(dataclasses.replace(config, epochs=1), run)
+    with pytest.raises(UserError, match=r"another configuration \(.*learning_rate: 0.001 -> 9.9"):
+        train(wild, run)
+
+
+def test_two_trainings_of_one_run_are_kept_apart(config: TrainConfig, tmp_path: Path) -> None:
+    run = RunFolder(str(tmp_path / "run"))
+    with run.held(), pytest.raises(UserError, match="another command is changing this run"):
+        train(config, run.root)
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+@pytest.mark.parametrize("epochs", [2, 3])  # the run is over, or goes on
+def test_a_torn_best_checkpoint_is_said_and_another_is_chosen(
+    config: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str], epochs: int
+) -> None:
+    run = tmp_path / "run"
+    train(dataclasses.replace(config, epochs=2), str(run))
+    (torn,) = (run / "checkpoints" / "best").glob("*.npz")
+    torn.write_bytes(torn.read_bytes()[:-100])
+    with pytest.raises(DatasetError, match=r"has changed since it was written; run the same .* again"):
+        open_run(str(run))
+    summary = train(dataclasses.replace(config, epochs=epochs), str(run))
+    assert "the best one, are lost" in capsys.readouterr().err
+    assert (summary.state.epoch, summary.state.best_epoch) == (epochs, epochs)
+    assert open_run(str(run)).state.best == summary.state.best
+
+
+def test_what_a_kill_left_unfinished_is_cleared_away(config: TrainConfig, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(dataclasses.replace(config, epochs=1), str(run))
+    left = run / "checkpoints" / "step-000000002" / f"{TEMPORARY_PREFIX}half"
+    left.write_bytes(b"half a checkpoint")
+    train(dataclasses.replace(config, epochs=2), str(run))
+    assert _steps(run) == [5, 6]
+    assert not left.parent.exists()
+
+
+def test_workers_save_before_they_validate_since_one_alone_cannot_stop_there(
+    config: TrainConfig, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rarely = dataclasses.replace(config, checkpoint_minutes=60.0)
+    with monkeypatch.context() as patched:
+        patched.setattr("training.loop.worker_count", lambda _strategy: 2)
+        patched.setattr("training.validation.Validation.run", _gone)
+        with pytest.raises(TagscaleError, match="another worker is gone"):
+            train(rarely, str(tmp_path / "run"))
+    assert _steps(tmp_path / "run") == [3]
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+    train(rarely, str(tmp_path / "run"))
+    _assert_same(tmp_path / "run", undisturbed)
+
+
+def _gone(*_: object) -> None:
+    raise TagscaleError("another worker is gone")
+
+
+def test_a_run_that_ended_before_it_was_shown_is_shown_by_the_same_command(config: TrainConfig, tmp_path: Path) -> None:
+    once = dataclasses.replace(config, epochs=1)
+    train(once, str(tmp_path / "run"))
+    page = (tmp_path / "run" / "report.html").read_bytes()
+    (tmp_path / "run" / "report.html").unlink()
+    assert train(once, str(tmp_path / "run")).trained_steps == 0
+    assert (tmp_path / "run" / "report.html").read_bytes() == page
