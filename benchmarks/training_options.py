@@ -28,22 +28,21 @@ BASE: dict[str, Any] = {
     **{"patch_seconds": 1.5, "batch_size": 16, "num_filt": 4, "dense_units": 100, "dropout": 0.2, "epochs": 10},
     **{"batch_norm_momentum": 0.9, "select_by": "pr_auc", "validate_every": 5, "precision": "mixed_bfloat16"},
 }
-OF_BOTH: dict[str, dict[str, Any]] = {
-    "mixup 0.2": {"mixup": 0.2},
-    "balanced classes": {"class_weights": "balanced"},
-    "label smoothing 0.1": {"label_smoothing": 0.1},
-    "weight decay 0.01": {"weight_decay": 0.01},
-    "clipping at 1": {"clip_norm": 1.0},
-    "warm-up 50, cosine": {"warmup_steps": 50, "schedule": "cosine"},
-    "averaged weights 0.98": {"ema": 0.98},
-    "normalised input": {"normalize_input": True},
-}
+NORMALISED: dict[str, dict[str, Any]] = {"normalised input": {"normalize_input": True}}
+# What does not depend on the front-end is measured with one.
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "spectrogram": {
         "SpecAugment": {"time_masks": 2, "time_mask_seconds": 0.2, "frequency_masks": 2, "frequency_mask_bands": 8},
-        **OF_BOTH,
+        "mixup 0.2": {"mixup": 0.2},
+        "balanced classes": {"class_weights": "balanced"},
+        "label smoothing 0.1": {"label_smoothing": 0.1},
+        "weight decay 0.01": {"weight_decay": 0.01},
+        "clipping at 1": {"clip_norm": 1.0},
+        "warm-up 50, cosine": {"warmup_steps": 50, "schedule": "cosine"},
+        "averaged weights 0.98": {"ema": 0.98},
+        **NORMALISED,
     },
-    "waveform": {"gain 6 dB, polarity": {"gain_db": 6.0, "flip_polarity": True}, **OF_BOTH},
+    "waveform": {"gain 6 dB, polarity": {"gain_db": 6.0, "flip_polarity": True}, **NORMALISED},
 }
 
 
@@ -52,6 +51,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--dataset")
     arguments.add_argument("--label-set")
+    arguments.add_argument("--frontend", choices=list(OPTIONS))
     arguments.add_argument("--seeds", type=int, default=SEEDS)
     arguments.add_argument("--epochs", type=int, default=BASE["epochs"])
     given = arguments.parse_args()
@@ -63,6 +63,8 @@ def main() -> None:
             flush=True,
         )
         for frontend, options in OPTIONS.items():
+            if given.frontend not in (None, frontend):
+                continue
             base = TrainConfig(dataset, label_set, frontend, **{**BASE, "epochs": given.epochs})  # type: ignore[arg-type]
             plain = _trained(base, max(PLAIN_SEEDS, given.seeds), Path(folder, frontend))
             _print_plain(frontend, plain)
