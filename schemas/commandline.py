@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
@@ -16,6 +17,8 @@ import click
 from schemas.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError
 
 GRACE_SECONDS = 20.0  # from SIGTERM to the exit at the latest; clouds and clusters give 30
+TRACEBACK_VARIABLE = "TAGSCALE_TRACEBACK"
+SHOWN_WORDS = 500  # letters of an unexpected error
 STOPPED_WORDS = "stopped; what is finished is kept: run the same command again to go on"
 
 
@@ -31,7 +34,10 @@ class Stopped(BaseException):
 
 
 def run_command(command: click.Command, name: str) -> NoReturn:
-    """Run a click command and exit with the project's codes; an error the user can mend is one line on stderr."""
+    """Run a click command and exit with the project's codes; any error is one line on stderr.
+
+    With TAGSCALE_TRACEBACK=1 in the environment, an error that nobody foresaw shows its traceback before that line.
+    """
     stop_on_sigterm()
     try:
         command.main(prog_name=name, standalone_mode=False)
@@ -51,7 +57,24 @@ def run_command(command: click.Command, name: str) -> NoReturn:
         _leave(STOPPED_WORDS, EXIT_STOPPED)
     except OSError as error:
         _leave(f"error: {error.filename or 'input/output'}: {error.strerror or error}", EXIT_FAILED)
+    except Exception as error:
+        failed = unexpected(error)
+        _leave(f"error: {failed}", failed.exit_code)
     _leave("", EXIT_DONE)
+
+
+def unexpected(error: Exception) -> TagscaleError:
+    """An error that nobody foresaw, in one line; its traceback goes to stderr if TAGSCALE_TRACEBACK is set."""
+    lines = str(error).strip().splitlines()
+    if any(line.startswith("Traceback (most recent call last)") for line in lines):
+        lines = lines[-1:]  # of an error in another process: its own last line says it
+    words = " ".join(" ".join(lines).split())
+    words = words if len(words) <= SHOWN_WORDS else f"{words[:SHOWN_WORDS]}…"
+    said = f"unexpected {type(error).__name__}{': ' if words else ''}{words}"
+    if os.environ.get(TRACEBACK_VARIABLE, "0") not in ("", "0"):
+        traceback.print_exception(error)
+        return TagscaleError(said)
+    return TagscaleError(f"{said}; set {TRACEBACK_VARIABLE}=1 to see where")
 
 
 def stop_on_sigterm() -> None:

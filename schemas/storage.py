@@ -7,6 +7,7 @@ replaces what another process wrote first, and no answer comes from a cache.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import glob
 import hashlib
@@ -21,6 +22,7 @@ from schemas import object_store
 from schemas.errors import UserError
 
 TEMPORARY_PREFIX = ".tmp-"  # what a killed process may leave behind; readers never look at such names
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
 _BLOCK = 1 << 20  # bytes read at a time when hashing
 
 
@@ -260,10 +262,12 @@ def require_empty_or(folder: str, marker: str, what: str) -> bool:
     """True if `folder` holds `marker`, False if it is empty or absent; anything else is an error.
 
     Raises:
-        UserError: the folder holds other things, so writing there would mix two jobs.
+        UserError: the folder holds other things, so writing there would mix two jobs; or nothing can be written there.
     """
-    if not is_remote(folder) and exists(folder) and not is_folder(folder):
-        raise UserError(f"{folder}: expected a folder, found a file")
+    if not local_path(folder).strip():
+        raise UserError(f"expected a folder for {what}, received an empty path; name the folder, '.' for this one")
+    if not is_remote(folder):
+        _require_writable(folder)
     if exists(join(folder, marker)):
         return True
     names = list_names(folder)
@@ -273,6 +277,21 @@ def require_empty_or(folder: str, marker: str, what: str) -> bool:
             f"{' and more' if len(names) > 3 else ''} and no {marker}; choose another folder"
         )
     return False
+
+
+def _require_writable(folder: str) -> None:
+    """Raise UserError unless files can be made in a local folder, or in what is there of the path to it."""
+    place = os.path.abspath(local_path(folder))
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    if not os.path.isdir(place):
+        found = "a file" if place == os.path.abspath(local_path(folder)) else f"the file {place} on the way to it"
+        raise UserError(f"{folder}: expected a folder, found {found}; choose another folder")
+    try:
+        check_writable(place)
+    except OSError as error:
+        if error.errno in _NOT_WRITABLE:  # a full disk and the like are said where something is lost by them
+            raise UserError(f"{folder}: cannot be written in: {error.strerror}; choose another folder") from error
 
 
 @contextlib.contextmanager

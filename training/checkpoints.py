@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import sys
+import typing
 import zipfile
 from typing import Any
 
@@ -30,6 +31,7 @@ from schemas.storage import (
 )
 
 BEST_NAME = "best"
+FORMAT = 1
 _WEIGHTS_NAME = "variables.npz"
 _STATE_NAME = "state.json"
 
@@ -90,7 +92,7 @@ class Checkpoints:
         file = f"{digest[:16]}-{_WEIGHTS_NAME}"
         remove_temporaries(folder)  # what a process that was killed had not finished
         write_atomic(join(folder, file), data)
-        fields = {"format": 1, "variables": file, "sha256": digest, "state": dataclasses.asdict(state)}
+        fields = {"format": FORMAT, "variables": file, "sha256": digest, "state": dataclasses.asdict(state)}
         write_atomic(join(folder, _STATE_NAME), (json.dumps(fields, indent=2, sort_keys=True) + "\n").encode())
         for other in list_names(folder):
             if other not in (file, _STATE_NAME):
@@ -129,7 +131,7 @@ class Checkpoints:
 
         Raises:
             TornCheckpoint: it is missing or torn.
-            DatasetError: it is of another model.
+            DatasetError: it is of another model, or of another version of tagscale.
         """
         folder, fields = join(self._folder, name), self._described(name)
         try:
@@ -138,6 +140,7 @@ class Checkpoints:
             raise TornCheckpoint(f"{folder}: not a whole checkpoint") from error
         if hashlib.sha256(data).hexdigest() != fields["sha256"]:
             raise TornCheckpoint(f"{folder}: {fields['variables']} has changed since it was written")
+        state = _state(folder, fields["state"])
         if variables is not None:
             with np.load(io.BytesIO(data)) as arrays:
                 for key, variable in variables.items():
@@ -145,7 +148,7 @@ class Checkpoints:
                         raise DatasetError(f"{folder}: holds another model than the run's config describes ({key})")
                 for key, variable in variables.items():
                     variable.assign(arrays[key])
-        return LoopState(**fields["state"])
+        return state
 
     def _described(self, name: str) -> dict[str, Any]:
         """What a checkpoint's state.json says of it."""
@@ -154,8 +157,12 @@ class Checkpoints:
             fields: dict[str, Any] = json.loads(read_bytes(join(folder, _STATE_NAME)))
             if not {"variables", "sha256", "state"} <= fields.keys():
                 raise ValueError("it lacks a field")
+            if not isinstance(fields["variables"], str) or not isinstance(fields["state"], dict):
+                raise ValueError("a field is of another type")
         except (FileNotFoundError, ValueError, AttributeError) as error:
             raise TornCheckpoint(f"{folder}: not a whole checkpoint") from error
+        if fields.get("format") != FORMAT:
+            raise _of_another_version(folder, f"format {fields.get('format')}, where this one reads {FORMAT}")
         return fields
 
     def _steps(self) -> list[str]:
@@ -171,6 +178,25 @@ class Checkpoints:
     def best_sha256(self) -> str:
         """SHA-256 of the best checkpoint's variables, hex; raises TornCheckpoint where it is not whole."""
         return str(self._described(BEST_NAME)["sha256"])
+
+
+def _state(folder: str, fields: dict[str, Any]) -> LoopState:
+    """The loop's state of a checkpoint; a field that is not there is at its default."""
+    unknown = sorted(fields.keys() - {field.name for field in dataclasses.fields(LoopState)})
+    if unknown:
+        raise _of_another_version(folder, f"the state's {', '.join(unknown)}, which this one does not know")
+    for name, hint in typing.get_type_hints(LoopState).items():
+        value = fields.get(name, getattr(LoopState, name))
+        whole_for_float = isinstance(value, int) and isinstance(0.0, hint)
+        if isinstance(value, bool) or not (isinstance(value, hint) or whole_for_float):
+            raise TornCheckpoint(f"{folder}: not a whole checkpoint: its {name} is {value!r}")
+    return LoopState(**fields)
+
+
+def _of_another_version(folder: str, what: str) -> DatasetError:
+    return DatasetError(
+        f"{folder}: written by another version of tagscale: it has {what}; take the version that wrote it, or begin a new run"
+    )
 
 
 def model_variables(model: keras.Model) -> dict[str, keras.Variable]:

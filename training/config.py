@@ -27,12 +27,31 @@ ClassWeights = Literal["none", "balanced"]
 
 AT_LEAST_1 = (
     *("epochs", "batch_size", "plateau_epochs", "validate_every", "hop_length"),
-    *("frequency_mask_bands", "keep_checkpoints"),
+    *("frequency_mask_bands", "keep_checkpoints", "num_filt", "dense_units"),
 )
 AT_LEAST_0 = (
     *("stop_epochs", "seed", "warmup_steps", "weight_decay", "clip_norm", "mixup", "time_masks", "time_mask_seconds"),
-    *("frequency_masks", "gain_db", "checkpoint_minutes"),
+    *("frequency_masks", "gain_db", "checkpoint_minutes", "l2"),
 )
+MOST_BATCH_SIZE = 65_536  # more would be a slip of the keyboard: no device holds so many patches
+MOST_PATCH_SECONDS = 86_400  # a day
+
+
+class FieldError(UserError):
+    """A field of a configuration has a wrong value.
+
+    Args:
+        field: its name.
+        problem: what was expected and what was received.
+        shown: how the field is named where its value came from.
+    """
+
+    def __init__(self, field: str, problem: str, shown: str = "") -> None:
+        super().__init__(f"{shown or field}: {problem}")
+        self.field, self.problem = field, problem
+
+    def __reduce__(self) -> tuple[Any, ...]:  # it may come out of another process
+        return UserError, (str(self),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,8 +127,8 @@ class TrainConfig:
         for field, expected in typing.get_type_hints(TrainConfig).items():
             object.__setattr__(self, field, _checked(field, getattr(self, field), expected))
         if self.features and not self.features.startswith(f"{self.family}-"):
-            raise UserError(
-                f"features: expected {self.family}-… for a {self.frontend} front-end, received {self.features}"
+            raise FieldError(
+                "features", f"expected {self.family}-… for a {self.frontend} front-end, received {self.features}"
             )
         self._check_ranges()
         try:
@@ -121,31 +140,49 @@ class TrainConfig:
             seconds = (
                 least / SAMPLE_RATE if self.frontend == "waveform" else (least - 1) * self.hop_length / SAMPLE_RATE
             )
-            raise UserError(
-                f"patch_seconds: this {self.frontend} model needs at least {seconds:.2f}, received {self.patch_seconds:g}"
+            raise FieldError(
+                "patch_seconds",
+                f"this {self.frontend} model needs at least {seconds:.2f}, received {self.patch_seconds:g}",
             )
 
     def _check_ranges(self) -> None:
         for least, bounded in ((1, AT_LEAST_1), (0, AT_LEAST_0)):
             for name in bounded:
                 if not least <= getattr(self, name) < math.inf:
-                    raise UserError(f"{name}: expected at least {least}, received {getattr(self, name):g}")
-        for name in ("ema", "label_smoothing"):
+                    raise FieldError(name, f"expected at least {least}, received {getattr(self, name)}")
+        for name, value in dataclasses.asdict(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise FieldError(name, f"expected a finite number, received {value:g}")
+        if self.batch_size > MOST_BATCH_SIZE:
+            raise FieldError("batch_size", f"expected at most {MOST_BATCH_SIZE}, received {self.batch_size}")
+        for name in ("ema", "label_smoothing", "dropout"):
             if not 0 <= getattr(self, name) < 1:
-                raise UserError(f"{name}: expected at least 0 and less than 1, received {getattr(self, name):g}")
+                raise FieldError(name, f"expected at least 0 and less than 1, received {getattr(self, name):g}")
+        if not 0 < self.batch_norm_momentum < 1:
+            raise FieldError(
+                "batch_norm_momentum", f"expected more than 0 and less than 1, received {self.batch_norm_momentum:g}"
+            )
         if not 0 < self.train_share <= 1:
-            raise UserError(f"train_share: expected more than 0 and at most 1, received {self.train_share:g}")
+            raise FieldError("train_share", f"expected more than 0 and at most 1, received {self.train_share:g}")
         if not 0 < self.learning_rate < 10:
-            raise UserError(f"learning_rate: expected more than 0 and less than 10, received {self.learning_rate:g}")
+            raise FieldError("learning_rate", f"expected more than 0 and less than 10, received {self.learning_rate:g}")
+        if not 0 < self.patch_seconds <= MOST_PATCH_SECONDS:
+            raise FieldError(
+                "patch_seconds",
+                f"expected more than 0 and at most {MOST_PATCH_SECONDS}, received {self.patch_seconds:g}",
+            )
         only = {"spectrogram": ("time_masks", "frequency_masks"), "waveform": ("gain_db", "flip_polarity")}
         for frontend, names in only.items():
             for name in names:
                 if getattr(self, name) and self.frontend != frontend:
-                    raise UserError(
-                        f"{name}: is for a {frontend} front-end, received a {self.frontend} one; leave it out"
+                    raise FieldError(
+                        name, f"is for a {frontend} front-end, received a {self.frontend} one; leave it out"
                     )
         if self.schedule == "cosine" and self.stop_epochs:
-            raise UserError("stop_epochs: a cosine ends with the last epoch; leave one of the two out")
+            raise FieldError(
+                "stop_epochs",
+                f"a cosine ends with the last epoch, received {self.stop_epochs}; leave one of the two out",
+            )
 
     @property
     def model(self) -> ModelConfig:
@@ -185,35 +222,54 @@ def resolve_config(file: str | None, overrides: dict[str, Any], defaults: dict[s
             fields = json.loads(text) if file.endswith(".json") else yaml.safe_load(text)
         except FileNotFoundError as error:
             raise UserError(f"config {file}: no such file; check the path") from error
+        except OSError as error:
+            raise UserError(
+                f"config {file}: expected a file that can be read: {error.strerror or error}; check the path"
+            ) from error
         except (yaml.YAMLError, ValueError) as error:
             raise UserError(f"config {file}: expected YAML or JSON: {' '.join(str(error).split())}") from error
         if not isinstance(fields, dict):
-            raise UserError(f"config {file}: expected fields with values")
+            received = "nothing" if fields is None else f"{type(fields).__name__} {str(fields)[:100]!r}"
+            raise UserError(
+                f"config {file}: expected fields with values, such as epochs: 10, received {received}; write some, or leave "
+                "--config out"
+            )
         fields.pop("format", None)
-    fields = {**(defaults or {}), **fields, **{name: value for name, value in overrides.items() if value is not None}}
+    given = {name: value for name, value in overrides.items() if value is not None}
+    of_file = fields.keys() - given.keys()
+    fields = {**(defaults or {}), **fields, **given}
     known = [field.name for field in dataclasses.fields(TrainConfig)]
     for name in fields:
         if name not in known:
             raise UserError(f"config {file}: unknown field {name!r}; known are {', '.join(known)}")
     for name in ("dataset", "label_set", "frontend"):
         if name not in fields:
-            raise UserError(f"--{name.replace('_', '-')}: expected, on the command line or in --config")
-    return TrainConfig(**fields)
+            raise UserError(f"{option_of(name)}: expected, on the command line or in --config")
+    try:
+        return TrainConfig(**fields)
+    except FieldError as error:
+        shown = f"config {file}: {error.field}" if error.field in of_file else option_of(error.field)
+        raise FieldError(error.field, error.problem, shown) from error
+
+
+def option_of(field: str) -> str:
+    """The option that gives a field its value."""
+    return f"--{field.replace('_', '-')}"
 
 
 def _checked(name: str, value: Any, expected: Any) -> Any:
     """`value` as the type that a field expects; whole numbers pass as floats, and YAML's 1e-3 is text."""
     if typing.get_origin(expected) is Literal:
         if value not in get_args(expected):
-            raise UserError(f"{name}: expected {' or '.join(map(str, get_args(expected)))}, received {value!r}")
+            raise FieldError(name, f"expected {' or '.join(map(str, get_args(expected)))}, received {value!r}")
         return value
     if isinstance(expected, types.UnionType):
         raise TypeError(f"Expected a plain type for {name}. Received: {expected}")
     if expected is float and isinstance(value, int | str) and not isinstance(value, bool):
         try:
             return float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-        raise UserError(f"{name}: expected {expected.__name__}, received {value!r}")
+        raise FieldError(name, f"expected {expected.__name__}, received {value!r}")
     return value

@@ -22,16 +22,30 @@ def environment() -> dict[str, Any]:
         "keras": keras.__version__,
         "numpy": np.__version__,
         "processor": _processor(),
-        "threads": tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0)),
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
+        "threads": _threads(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").strip().lower() not in ("0", "false"),
         "gpus": details,
     }
 
 
 def differences(before: bytes, now: dict[str, Any]) -> list[str]:
     """What has changed since an environment was written down as JSON, in words."""
-    earlier = json.loads(before)
+    try:
+        earlier = json.loads(before)
+    except ValueError:
+        earlier = None
+    if not isinstance(earlier, dict):
+        return ["what it ran on before is not known, since its environment.json is not whole"]
     return [f"{name}: {earlier.get(name)} -> {value}" for name, value in now.items() if earlier.get(name) != value]
+
+
+def _threads() -> int:
+    """Threads that an operation is cut for, as TensorFlow chooses them: it takes 0 and what is no number for none said."""
+    try:
+        said = int(os.environ.get("TF_NUM_INTRAOP_THREADS", ""))
+    except ValueError:
+        said = 0
+    return tf.config.threading.get_intra_op_parallelism_threads() or said or len(os.sched_getaffinity(0))
 
 
 def _processor() -> str:

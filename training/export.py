@@ -10,9 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from schemas.errors import UserError
 from schemas.features import LogMelSpec
-from schemas.storage import exists, is_remote, join, list_names, local_path, publish, remove, write_atomic
+from schemas.storage import is_remote, join, local_path, publish, remove, require_empty_or, write_atomic
 from training.serving import ServedTagger
 from training.trained import open_run
 
@@ -49,10 +48,7 @@ def export(root: str, out: str) -> ExportSummary:
         UserError: no such run, or `out` holds something else.
     """
     run = open_run(root)
-    if list_names(out) and not exists(join(out, MODEL_NAME)):
-        raise UserError(
-            f"{out}: expected an empty folder or a SavedModel to replace, found {', '.join(list_names(out)[:3])}"
-        )
+    require_empty_or(out, MODEL_NAME, "a SavedModel to replace")
     spec = run.spec
     served = ServedTagger(
         run.model, run.config.patch, spec if isinstance(spec, LogMelSpec) else None, run.labels.vocabulary

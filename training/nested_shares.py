@@ -13,6 +13,21 @@ import pyarrow as pa
 from schemas.errors import UserError
 
 
+class ShareTooSmall(UserError):  # noqa: N818 - what it is, not only that it is an error
+    """A share holds no group.
+
+    Args:
+        problem: what was expected and what was received.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"--train-share: {problem}")
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[Any, ...]:  # it may come out of another process
+        return ShareTooSmall, (self.problem,)
+
+
 def nested_share(groups: pa.Array, share: float, *, where: str) -> npt.NDArray[np.bool_]:
     """Which tracks belong to a share: the same for every seed and front-end, and a smaller share lies in a larger.
 
@@ -28,7 +43,7 @@ def nested_share(groups: pa.Array, share: float, *, where: str) -> npt.NDArray[n
         bool [tracks].
 
     Raises:
-        UserError: no group is so small that the share holds one.
+        ShareTooSmall: no group is so small that the share holds one.
     """
     encoded = groups.dictionary_encode()
     member = encoded.indices.to_numpy().astype(np.int64)
@@ -38,9 +53,10 @@ def nested_share(groups: pa.Array, share: float, *, where: str) -> npt.NDArray[n
     wanted = share * len(member)
     count = int(np.argmin(np.abs(np.concatenate([[0], held]) - wanted)))
     if count == 0:
-        raise UserError(
-            f"train_share: expected a share that holds a group of {where}, received {share:g}: {wanted:.2g} of "
-            f"{len(member):,} training tracks, and the first group has {held[0]:,}; take at least {held[0] / len(member):.2g}"
+        raise ShareTooSmall(
+            f"expected a share that holds a group of {where}, received {share:g}: {wanted:.2g} of "
+            f"{len(member):,} training tracks in {len(sizes):,} groups, and the first group has {held[0]:,}; take at least "
+            f"{held[0] / len(member):.2g}"
         )
     taken = np.zeros(len(sizes), bool)
     taken[order[:count]] = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 # `python training/run.py` puts training/ itself first on the path, where config.py and input.py would shadow other
 # modules: the checkout's root belongs there.
@@ -18,6 +18,7 @@ import click  # noqa: E402
 
 from schemas.commandline import run_command  # noqa: E402
 from schemas.errors import EXIT_REGRESSION, EXIT_USER_INPUT  # noqa: E402
+from training.out_of_memory import explained_out_of_memory  # noqa: E402
 from training.tensorflow_import import import_tensorflow  # noqa: E402
 from training.train_options import train_options  # noqa: E402
 
@@ -26,7 +27,15 @@ STUDYS_OWN = ("frontend", "train_share", "init_from")
 STAGE_HELP = "Folder on a local disk that features are copied to ahead of use [default: read where they lie]."
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands, of which any may run out of memory."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with explained_out_of_memory():
+            return super().invoke(ctx)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """From feature shards and a label set to a trained tagger."""
 
@@ -77,14 +86,12 @@ def study_command(
     """Train both front-ends on growing shares of the data. The same command on a study that was stopped resumes it.
 
     What counts epochs (--epochs, --stop-epochs, --plateau-epochs, --validate-every) counts passes over the whole
-    training split: every share is trained for as many steps. --stop-epochs is 10 unless it is given.
+    training split: every share is trained for as many steps. --stop-epochs is 10 unless it is given or the schedule is a
+    cosine.
     """
-    from training.config import resolve_config
-    from training.study.plan import STOP_EPOCHS, make_plan, parse_frontends
+    from training.study.plan import make_plan, study_config
 
-    first = parse_frontends(frontends)[0]
-    resolved = resolve_config(config, options, {"frontend": first, "stop_epochs": STOP_EPOCHS})
-    plan = make_plan(resolved, shares, seeds, frontends)
+    plan = make_plan(study_config(config, options, frontends), shares, seeds, frontends)
     from training.study.study import run_study
     from training.study.table import table_lines
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas.dataset import Dataset
-from schemas.errors import UserError
+from schemas.errors import DatasetError, UserError
 from schemas.features import FINGERPRINT_LENGTH
 from schemas.sole_writer import sole_writer
 from schemas.storage import absolute, exists, join, make_folder, read_bytes, require_empty_or, write_atomic
 from training.checkpoints import Checkpoints
-from training.config import TrainConfig
+from training.config import FieldError, TrainConfig
 from training.undefined_numbers import without_nan
 
 CONFIG_NAME = "config.json"
@@ -68,10 +68,32 @@ class RunFolder:
         """The run's resolved configuration; raises UserError where there is no run."""
         if not exists(self.config):
             raise UserError(f"{self.root}: expected a run, found no {CONFIG_NAME}; `training/run.py train` makes one")
-        fields = json.loads(read_bytes(self.config))
-        if fields.pop("format", 0) > FORMAT:
+        advice = "restore it from a copy, or train the run anew in another folder"
+        try:
+            fields = json.loads(read_bytes(self.config))
+        except ValueError as error:
+            raise DatasetError(
+                f"{self.config}: expected the configuration of a run as JSON: {error}; {advice}"
+            ) from error
+        number = fields.pop("format", 0) if isinstance(fields, dict) else None
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise DatasetError(
+                f"{self.config}: expected the configuration of a run, a JSON object with a format number; {advice}"
+            )
+        if number > FORMAT:
             raise UserError(f"{self.config}: written by a newer tagscale; upgrade it")
-        return TrainConfig(**fields)
+        known = [field.name for field in dataclasses.fields(TrainConfig)]
+        for name in fields:
+            if name not in known:
+                raise UserError(
+                    f"{self.config}: unknown field {name!r}; take the tagscale that wrote it, or remove the field"
+                )
+        try:
+            return TrainConfig(**fields)
+        except FieldError as error:
+            raise UserError(f"{self.config}: {error}; mend the field") from error
+        except TypeError as error:
+            raise UserError(f"{self.config}: expected every field that has no default: {error}; {advice}") from error
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -118,10 +140,28 @@ class RunFolder:
         write_atomic(self.config, _json({"format": FORMAT, **config.to_dict()}))
 
     def keep_metrics(self, epochs: int) -> None:
-        """Forget the lines of epochs after `epochs`: a resumed run takes them again."""
-        if exists(self.metrics):
-            lines = read_bytes(self.metrics).splitlines(keepends=True)
-            write_atomic(self.metrics, b"".join(line for line in lines if json.loads(line)["epoch"] <= epochs))
+        """Forget the lines of epochs after `epochs`: a resumed run takes them again. So is a last line that was cut.
+
+        Raises:
+            DatasetError: another line is not whole.
+        """
+        if not exists(self.metrics):
+            return
+        lines = read_bytes(self.metrics).splitlines(keepends=True)
+        epoch_of = [_epoch_of(line) for line in lines]
+        if epoch_of and epoch_of[-1] is None:
+            print(f"warning: {self.metrics}: its last line was cut and is left out", file=sys.stderr)
+            del lines[-1], epoch_of[-1]
+        kept = []
+        for number, (line, epoch) in enumerate(zip(lines, epoch_of, strict=True), 1):
+            if epoch is None:
+                raise DatasetError(
+                    f"{self.metrics}: line {number}: expected a JSON object with an epoch, received {line[:60]!r}; "
+                    "remove the line, and the run goes on without its figures"
+                )
+            if epoch <= epochs:
+                kept.append(line)
+        write_atomic(self.metrics, b"".join(kept))
 
     def add_metrics(self, fields: dict[str, Any]) -> None:
         """Append the line of an epoch; what is not defined is null."""
@@ -145,6 +185,15 @@ def register_run(dataset: Dataset, root: str, config: TrainConfig) -> None:
         write_atomic(dataset.layout.run_summary(name), _json(fields))
     except Exception as error:  # each store has errors of its own
         print(f"{dataset.layout.root}: cannot be written, so it will not know of this run: {error}", file=sys.stderr)
+
+
+def _epoch_of(line: bytes) -> float | None:
+    """The epoch that a line of metrics.jsonl is of; None where it was cut."""
+    try:
+        epoch = json.loads(line)["epoch"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return epoch if isinstance(epoch, int | float) and line.endswith(b"\n") else None
 
 
 def _json(fields: dict[str, Any]) -> bytes:

@@ -68,10 +68,14 @@ class TrackScorer:
         counts = np.zeros(len(numbers), np.int64)
         pending: list[npt.NDArray[np.float32]] = []
         owners: list[int] = []
+        rows = 0  # of each batch
 
         def flush() -> None:
-            # Always the same batch shape, so that one graph serves: the rest is zeros whose scores nobody takes.
-            batch = np.zeros((self._batch_size, *pending[0].shape), np.float32)
+            # Always the same batch shape, so that one graph serves: the rest is zeros whose scores nobody takes. It has
+            # no more rows than there are patches, whatever the batch size.
+            nonlocal rows
+            rows = rows or len(pending)
+            batch = np.zeros((rows, *pending[0].shape), np.float32)
             batch[: len(pending)] = pending
             scored = self._score(batch).numpy()[: len(pending)]
             np.add.at(sums, owners, scored)

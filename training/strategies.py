@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from typing import Any
 
 import numpy as np
@@ -11,19 +10,20 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from schemas.errors import UserError
+from training.cluster import EXAMPLE, VARIABLE, cluster_from_environment
 from training.config import StrategyName
 
 
 def make_strategy(name: StrategyName) -> Any:
     """The tf.distribute.Strategy of a name.
 
-    `auto` is multi-worker where TF_CONFIG is set, mirrored where there are several GPUs, and single elsewhere.
+    `auto` is multi-worker where TF_CONFIG names a cluster, mirrored where there are several GPUs, and single elsewhere.
 
     Raises:
-        UserError: the strategy needs something that is not there.
+        UserError: the strategy needs something that is not there, or TF_CONFIG cannot be understood.
     """
     if name == "auto":
-        if os.environ.get("TF_CONFIG"):
+        if cluster_from_environment() is not None:
             name = "multi-worker"
         else:
             name = "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "single"
@@ -33,9 +33,10 @@ def make_strategy(name: StrategyName) -> Any:
         gpus = tf.config.list_logical_devices("GPU")
         return tf.distribute.MirroredStrategy([device.name for device in gpus or tf.config.list_logical_devices("CPU")])
     if name == "multi-worker":
-        if not os.environ.get("TF_CONFIG"):
+        if cluster_from_environment() is None:
             raise UserError(
-                "--strategy multi-worker: expected TF_CONFIG in the environment, naming the cluster and this task"
+                f"--strategy multi-worker: expected {VARIABLE} in the environment, naming the cluster and this task, "
+                f"received none; set it such as {EXAMPLE}"
             )
         return tf.distribute.MultiWorkerMirroredStrategy()
     try:
@@ -43,7 +44,10 @@ def make_strategy(name: StrategyName) -> Any:
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, tf.errors.OpError) as error:
-        raise UserError(f"--strategy tpu: no TPU found: {' '.join(str(error).split())[:200]}") from error
+        raise UserError(
+            f"--strategy tpu: expected a TPU, found none ({' '.join(str(error).split())[:200]}); run it on a TPU VM, or "
+            "take --strategy auto"
+        ) from error
     return tf.distribute.TPUStrategy(resolver)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -12,7 +13,7 @@ from pipeline.audio.causes import TrackRejected
 from pipeline.audio.fetch import local_audio
 from pipeline.audio.tracks import read_waveform
 from schemas.errors import UserError
-from schemas.features import WaveformSpec, spec_from_dict
+from schemas.features import FeatureSpec, WaveformSpec, spec_from_dict
 from schemas.storage import exists, join, read_bytes
 from training.export import MODEL_NAME
 from training.records import as_float
@@ -43,19 +44,13 @@ def tag_files(model_uri: str, files: Sequence[str]) -> list[TaggedFile]:
         files: audio files.
 
     Raises:
-        UserError: no such model.
+        UserError: no such model, one that `export` did not write, or a broken one.
     """
-    if not exists(join(model_uri, MODEL_NAME)):
-        raise UserError(
-            f"{model_uri}: expected a SavedModel, found no {MODEL_NAME}; `training/run.py export` writes one"
-        )
-    spec = spec_from_dict(json.loads(read_bytes(join(model_uri, "assets", "feature_spec.json"))))
+    spec = _spec(model_uri)
     waveform_spec = spec if isinstance(spec, WaveformSpec) else spec.waveform
     # The whole file, whatever excerpt the model was trained on: scores are averaged over all of its patches.
     waveform_spec = dataclasses.replace(waveform_spec, excerpt="full")
-    served = tf.saved_model.load(model_uri)
-    tags = [tag.decode() for tag in served.signatures["tags"]()["tags"].numpy()]
-    score = served.signatures["serving_default"]
+    score, tags = _load(model_uri)
     results = []
     for file in files:
         try:
@@ -68,3 +63,39 @@ def tag_files(model_uri: str, files: Sequence[str]) -> list[TaggedFile]:
         ranked = sorted(zip(tags, values.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
         results.append(TaggedFile(file, len(samples) / waveform_spec.sample_rate, dict(ranked), None))
     return results
+
+
+def _spec(model_uri: str) -> FeatureSpec:
+    """The features that a SavedModel takes from audio."""
+    if not exists(join(model_uri, MODEL_NAME)):
+        raise UserError(
+            f"{model_uri}: expected a SavedModel, found no {MODEL_NAME}; `training/run.py export` writes one"
+        )
+    uri = join(model_uri, "assets", "feature_spec.json")
+    if not exists(uri):
+        raise UserError(
+            f"{model_uri}: expected a SavedModel that `training/run.py export` wrote, found one without "
+            "assets/feature_spec.json; export it again"
+        )
+    try:
+        fields = json.loads(read_bytes(uri))
+        if not isinstance(fields, dict):
+            raise ValueError(f"it is {type(fields).__name__}")
+        return spec_from_dict(fields)
+    except (ValueError, UserError) as error:
+        raise UserError(f"{uri}: expected a feature spec, a JSON object: {error}; export the model again") from error
+
+
+def _load(model_uri: str) -> tuple[Any, list[str]]:
+    """The served function of a SavedModel, and its tags in the order of the scores."""
+    try:
+        served = tf.saved_model.load(model_uri)
+        tags = [tag.decode() for tag in served.signatures["tags"]()["tags"].numpy()]
+        return served.signatures["serving_default"], tags
+    except tf.errors.ResourceExhaustedError:
+        raise
+    except Exception as error:  # what a broken file makes of the loader is of many types
+        raise UserError(
+            f"{model_uri}: expected a SavedModel that `training/run.py export` wrote, but it cannot be loaded "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); export it again"
+        ) from error

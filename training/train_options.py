@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import click
 
-from training.config import TrainConfig
+from training.config import TrainConfig, option_of
 
 FOUND_WHEN_TRAINING_STARTS = ("hop_length", "init_from_sha256")
 
@@ -32,7 +32,7 @@ def train_options(*, without: Collection[str] = ()) -> Callable[..., Any]:
 
 
 def _option(field: dataclasses.Field[Any], annotated: Any) -> Callable[..., Any]:
-    name = f"--{field.name.replace('_', '-')}"
+    name = option_of(field.name)
     hint, words = get_args(annotated)
     if field.default is not dataclasses.MISSING and field.default != "":
         words = f"{words} [default: {str(field.default).lower() if hint is bool else field.default}]"

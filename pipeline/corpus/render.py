@@ -209,6 +209,8 @@ def _checked(parameters: CorpusParameters) -> CorpusParameters:
 
 def _complete_corpus(folder: str, parameters: CorpusParameters) -> CorpusSummary | None:
     """The corpus in a folder if it is complete, None if it is to be rendered; refuses what a corpus would overwrite."""
+    if not folder:
+        raise UserError("--out: expected a folder. Received: an empty path. Name one.")
     if not os.path.exists(folder):
         return None
     if not os.path.isdir(folder):

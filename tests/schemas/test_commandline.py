@@ -29,6 +29,8 @@ def command(what, count):
         open("/nowhere/at all")
     if what == "bug":
         raise ZeroDivisionError("a bug")
+    if what == "far":
+        raise RuntimeError("Traceback (most recent call last):\\n  File x, line 1\\nValueError: x")
     if what == "interrupt":
         raise KeyboardInterrupt
     if what in ("wait", "thread", "clean-up"):
@@ -73,11 +75,25 @@ def test_what_a_user_can_mend_is_one_line_with_its_exit_code(arguments: list[str
     assert ended.stdout == ""
 
 
-def test_success_is_exit_code_zero_and_a_bug_shows_its_traceback() -> None:
+def test_success_is_exit_code_zero() -> None:
     assert run("fine").returncode == 0
-    bug = run("bug")
+
+
+@pytest.mark.parametrize(
+    ("what", "words"), [("bug", "ZeroDivisionError: a bug"), ("far", "RuntimeError: ValueError: x")]
+)
+def test_what_nobody_foresaw_is_one_line_and_shows_its_traceback_if_it_is_asked_to(
+    what: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TAGSCALE_TRACEBACK", raising=False)
+    bug = run(what)
     assert bug.returncode == 1
-    assert "Traceback" in bug.stderr
+    assert bug.stderr == f"error: unexpected {words}; set TAGSCALE_TRACEBACK=1 to see where\n"
+    monkeypatch.setenv("TAGSCALE_TRACEBACK", "1")
+    bug = run(what)
+    assert bug.returncode == 1
+    assert bug.stderr.startswith("Traceback")
+    assert bug.stderr.endswith(f"error: unexpected {words}\n")
 
 
 def test_help_is_no_error() -> None:

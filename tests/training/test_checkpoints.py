@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import DatasetError
-from training.checkpoints import Checkpoints, LoopState
+from training.checkpoints import Checkpoints, LoopState, TornCheckpoint
 
 
 def _variables(value: float) -> dict[str, keras.Variable]:
@@ -44,6 +45,41 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before_loudly(
     assert state.epoch == 1
     assert variables["a"].numpy().tolist() == [1, 1, 1]
     assert "has changed since it was written; the checkpoint before it is taken" in capsys.readouterr().err
+
+
+def _change_state(folder: Path, **fields: object) -> None:
+    file = folder / "state.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+
+
+def test_a_checkpoint_of_another_version_of_tagscale_is_not_passed_over(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(str(tmp_path))
+    for epoch in (1, 2):
+        checkpoints.save_step(_variables(epoch), LoopState(epoch=epoch, step=epoch))
+    _change_state(tmp_path / "step-000000002", state={"epoch": 2, "step": 2, "phase": 1})
+    with pytest.raises(DatasetError, match="written by another version of tagscale: it has the state's phase, which"):
+        checkpoints.newest(_variables(0))
+    _change_state(tmp_path / "step-000000002", state={"epoch": 2, "step": 2}, format=7)
+    with pytest.raises(
+        DatasetError, match="written by another version of tagscale: it has format 7, where this one reads 1"
+    ):
+        checkpoints.newest(_variables(0))
+
+
+def test_a_state_that_lacks_a_field_is_at_its_default(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(str(tmp_path))
+    checkpoints.save("best", _variables(1), LoopState(epoch=2, step=5))
+    _change_state(tmp_path / "best", state={"epoch": 2})
+    assert checkpoints.load("best") == LoopState(epoch=2)
+
+
+@pytest.mark.parametrize("state", [None, [], {"epoch": "two"}, {"step": 1.5}, {"epoch": True}, {"best": "high"}])
+def test_a_state_that_is_none_is_a_torn_checkpoint(tmp_path: Path, state: object) -> None:
+    checkpoints = Checkpoints(str(tmp_path))
+    checkpoints.save("best", _variables(1), LoopState())
+    _change_state(tmp_path / "best", state=state)
+    with pytest.raises(TornCheckpoint, match="not a whole checkpoint"):
+        checkpoints.load("best")
 
 
 def test_the_best_checkpoint_is_replaced_whole(tmp_path: Path) -> None:

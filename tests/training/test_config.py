@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import typing
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,51 @@ def test_a_runs_config_repeats_it(tmp_path: Path) -> None:
 def test_a_wrong_field_is_named_with_what_was_expected(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
         TrainConfig(**{**NEEDED, **fields})
+
+
+@pytest.mark.parametrize("name", [name for name, kind in typing.get_type_hints(TrainConfig).items() if kind is float])
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_no_number_of_a_configuration_may_be_endless_or_none(name: str, value: str) -> None:
+    with pytest.raises(UserError, match=f"^{name}: expected .*, received {value}$"):
+        TrainConfig(**{**NEEDED, name: float(value)})
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"batch_size": 10**20}, "batch_size: expected at most 65536, received 1"),
+        ({"patch_seconds": 1e308}, "patch_seconds: expected more than 0 and at most 86400"),
+        ({"patch_seconds": 10**400}, "patch_seconds: expected float"),
+    ],
+)
+def test_a_size_that_no_machine_has_is_refused(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        TrainConfig(**{**NEEDED, **fields})
+
+
+def test_a_wrong_field_is_named_as_it_was_given(tmp_path: Path) -> None:
+    file = str(tmp_path / "c.yaml")
+    (tmp_path / "c.yaml").write_text("epochs: three\n")
+    with pytest.raises(UserError) as of_file:
+        resolve_config(file, NEEDED)
+    assert str(of_file.value) == f"config {file}: epochs: expected int, received 'three'"
+    with pytest.raises(UserError) as of_option:
+        resolve_config(file, {**NEEDED, "epochs": 3, "batch_size": 0})
+    assert str(of_option.value) == "--batch-size: expected at least 1, received 0"
+
+
+@pytest.mark.parametrize(
+    ("text", "received"), [("", "nothing"), ("- 1\n", r"list '\[1\]'"), ("epochs", "str 'epochs'")]
+)
+def test_a_file_without_fields_says_what_it_holds(tmp_path: Path, text: str, received: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(UserError, match=f"expected fields with values, such as epochs: 10, received {received}"):
+        resolve_config(str(tmp_path / "c.yaml"), {})
+
+
+def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"config {tmp_path}: expected a file that can be read: Is a directory"):
+        resolve_config(str(tmp_path), {})
 
 
 def test_an_unknown_field_a_missing_one_and_a_missing_file_are_named(tmp_path: Path) -> None:

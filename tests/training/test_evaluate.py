@@ -169,6 +169,14 @@ def test_scores_of_a_track_are_the_average_over_its_patches(small_run: str) -> N
         assert np.abs(scores[number] - expected).max() <= 1e-5
 
 
+def test_a_batch_has_no_more_rows_than_there_are_patches(small_run: str) -> None:
+    run = open_run(small_run)
+    records = _records(run, "validation")
+    few = TrackScorer(run.model, run.config.patch, batch_size=5).scores(records)
+    endless = TrackScorer(run.model, run.config.patch, batch_size=10**20).scores(records)
+    assert np.abs(few - endless).max() <= 1e-5
+
+
 def test_a_run_that_is_none_and_a_split_that_is_none_are_refused(small_run: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"expected a run, found no config\.json"):
         evaluate(str(tmp_path))

@@ -59,7 +59,7 @@ def test_few_groups_and_a_very_large_one_still_meet_the_share_as_nearly_as_they_
 
 def test_a_share_without_a_group_is_refused_with_the_least_that_holds_one() -> None:
     with pytest.raises(
-        UserError, match=r"train_share: expected a share that holds a group of mine@1, received 0.01"
+        UserError, match=r"--train-share: expected a share that holds a group of mine@1, received 0.01.* in 4 groups"
     ) as e:
         nested_share(_groups([5, 5, 5, 5]), 0.01, where="mine@1")
     assert str(e.value).endswith("take at least 0.25")

@@ -47,10 +47,24 @@ def test_what_is_missing_or_wrong_is_one_line_and_exit_2(small_dataset: SmallDat
     out = ["--out", str(tmp_path / "run")]
     _refused(_run("train", *needed[2:], *out), "--dataset: expected")
     _refused(_run("train", *needed, *out, "--patch-seconds", "1"), "needs at least 1.23")
-    _refused(_run("train", *needed, *out, "--train-share", "2"), "train_share: expected more than 0 and at most 1")
+    _refused(_run("train", *needed, *out, "--train-share", "2"), "--train-share: expected more than 0 and at most 1")
     _refused(_run("study", *needed[:4], *out, "--shares", "1/0"), "--shares: expected shares such as 1/16,1/4,1")
     _refused(_run("train", "--dataset", str(tmp_path), *needed[2:], *out), "expected a dataset, found no dataset.json")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_file_that_is_no_configuration_and_a_folder_that_cannot_be_are_one_line_and_exit_2(
+    small_dataset: SmallDataset, small_run: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    _refused(_run("train", "--out", "run", "--config", str(tmp_path)), "expected a file that can be read")
+    _refused(_run("export", "--run", small_run, "--out", ""), "expected a folder for a SavedModel")
+    _refused(_run("export", "--run", small_run, "--out", str(tmp_path / "file")), "expected a folder, found a file")
+    needed = ["--dataset", small_dataset.root, "--label-set", "small", "--frontend", "spectrogram"]
+    needed += ["--patch-seconds", "1", "--strategy", "single"]
+    nowhere = _run("train", *needed, "--out", str(tmp_path / "file" / "run"))
+    _refused(nowhere, f"found the file {tmp_path / 'file'} on the way to it; choose another folder")
+    _refused(_run("train", *needed, "--out", ""), "expected a folder for a run, received an empty path")
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from training.config import TrainConfig
 from training.export import export
 from training.records import TrackRecords, as_float
 from training.scoring import TrackScorer
+from training.tag import tag_files
 from training.train import train
 from training.trained import TrainedRun, open_run
 
@@ -149,6 +151,37 @@ def test_the_assets_say_what_the_model_is(spectrogram: Served, small_dataset: Sm
     assert config["label_set"] == f"{labels['name']}@{labels['version']}"
 
 
+@pytest.mark.parametrize(
+    ("file", "data", "words"),
+    [
+        ("assets/feature_spec.json", None, "found one without assets/feature_spec.json; export it again"),
+        (
+            "assets/feature_spec.json",
+            b'{"family"',
+            "feature_spec.json: expected a feature spec, a JSON object: .*export",
+        ),
+        ("assets/feature_spec.json", b"[]", "expected a feature spec, a JSON object: it is list"),
+        (
+            "assets/feature_spec.json",
+            b'{"family": "x"}',
+            "expected a feature spec, a JSON object: .*received 'x'; export",
+        ),
+        ("saved_model.pb", b"no model", r"but it cannot be loaded \(.*; export it again"),
+        ("variables/variables.index", b"", r"but it cannot be loaded \(.*; export it again"),
+    ],
+)
+def test_a_saved_model_that_export_did_not_write_or_that_is_broken_is_refused(
+    spectrogram: Served, tmp_path: Path, file: str, data: bytes | None, words: str
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(spectrogram.model, model)
+    (model / file).unlink() if data is None else (model / file).write_bytes(data)
+    with pytest.raises(UserError, match=words) as raised:
+        tag_files(str(model), ["a.wav"])
+    assert str(raised.value).startswith(str(model))
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.slow
 def test_it_loads_with_tensorflow_alone(spectrogram: Served, tmp_path: Path) -> None:
     program = (
@@ -168,7 +201,7 @@ def test_it_loads_with_tensorflow_alone(spectrogram: Served, tmp_path: Path) -> 
 def test_an_export_replaces_a_savedmodel_and_nothing_else(small_run: str, spectrogram: Served, tmp_path: Path) -> None:
     export(small_run, str(spectrogram.model))
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UserError, match=r"expected an empty folder or a SavedModel to replace, found notes\.txt"):
+    with pytest.raises(UserError, match=r"expected a SavedModel to replace or an empty folder, found notes\.txt"):
         export(small_run, str(tmp_path))
 
 

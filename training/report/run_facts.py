@@ -115,9 +115,11 @@ def is_number(value: object) -> bool:
 
 def _json(uri: str) -> dict[str, Any]:
     try:
-        fields: dict[str, Any] = json.loads(read_bytes(uri))
+        fields = json.loads(read_bytes(uri))
     except ValueError as error:
         raise DatasetError(f"{uri}: expected a JSON object: {error}") from error
+    if not isinstance(fields, dict):
+        raise DatasetError(f"{uri}: expected a JSON object, received {type(fields).__name__}")
     return fields
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from fractions import Fraction
-from typing import get_args
+from typing import Any, get_args
 
 from schemas.errors import UserError
-from training.config import TrainConfig
+from training.config import TrainConfig, resolve_config
 from training.models.config import Frontend
 
 STOP_EPOCHS = 10  # passes over the whole split without a better validation result, where nothing else is said
@@ -70,6 +70,24 @@ class StudyPlan:
             stop_epochs=_epochs(self.config.stop_epochs, share),
             validate_every=_epochs(self.config.validate_every, share),
         )
+
+
+def study_config(file: str | None, overrides: dict[str, Any], frontends: str) -> TrainConfig:
+    """The configuration of a training on the whole split, which stops early unless it is told otherwise or has a cosine.
+
+    Args:
+        file: YAML, or the config.json of a run; None for none.
+        overrides: fields given on the command line; None is not given.
+        frontends: such as `spectrogram,waveform`.
+
+    Raises:
+        UserError: as `resolve_config`.
+    """
+    defaults = {"frontend": parse_frontends(frontends)[0]}
+    config = resolve_config(file, overrides, defaults)
+    if config.schedule == "cosine":  # it has to reach its end
+        return config
+    return resolve_config(file, overrides, {**defaults, "stop_epochs": STOP_EPOCHS})
 
 
 def make_plan(config: TrainConfig, shares: str, seeds: int, frontends: str) -> StudyPlan:

@@ -7,12 +7,14 @@ import dataclasses
 import io
 import json
 import math
+import typing
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from scipy import stats
 
+from schemas.errors import DatasetError
 from schemas.storage import exists, join, read_bytes, write_atomic
 from training.undefined_numbers import without_nan
 
@@ -133,21 +135,22 @@ class StudyResults:
         return Gap(mean, (mean - reach, mean + reach), len(differences))
 
 
+Row = TypeVar("Row", RunRow, BaselineRow)
+
+
 def write_row(folder: str, name: str, row: RunRow | BaselineRow) -> None:
     """Write a row down as soon as it is known: that is what makes a study resumable."""
     write_atomic(join(folder, f"{name}.json"), _json(dataclasses.asdict(row)))
 
 
 def read_run_row(folder: str, name: str) -> RunRow | None:
-    """The row of a finished training; None where it is not finished."""
-    fields = _read(folder, name)
-    return None if fields is None else RunRow(**fields)
+    """The row of a finished training; None where it is not finished. Raises DatasetError if the file was cut."""
+    return _read(RunRow, folder, name, "is trained")
 
 
 def read_baseline_row(folder: str, name: str) -> BaselineRow | None:
-    """The row of a fitted baseline; None where it is not fitted."""
-    fields = _read(folder, name)
-    return None if fields is None else BaselineRow(**fields)
+    """The row of a fitted baseline; None where it is not fitted. Raises DatasetError if the file was cut."""
+    return _read(BaselineRow, folder, name, "is fitted")
 
 
 def results_json(results: StudyResults) -> bytes:
@@ -199,12 +202,24 @@ def _gap(gap: Gap | None) -> dict[str, Any] | None:
     return None if gap is None else dataclasses.asdict(gap)
 
 
-def _read(folder: str, name: str) -> dict[str, Any] | None:
+def _read(kind: type[Row], folder: str, name: str, made: str) -> Row | None:
     uri = join(folder, f"{name}.json")
     if not exists(uri):
         return None
-    fields = json.loads(read_bytes(uri))
-    return {key: math.nan if value is None else value for key, value in fields.items()}
+    try:
+        fields = json.loads(read_bytes(uri))
+        if not isinstance(fields, dict):
+            raise ValueError("it is no JSON object")
+        values: dict[str, Any] = {key: math.nan if value is None else value for key, value in fields.items()}
+        row = kind(**values)
+        for field, hint in typing.get_type_hints(kind).items():
+            if not isinstance(getattr(row, field), int | float if hint is float else hint):
+                raise ValueError(f"its {field} is {getattr(row, field)!r}")
+    except (ValueError, TypeError) as error:
+        raise DatasetError(
+            f"{uri}: expected the row of {name}: {error}; remove the file, and {name} {made} and evaluated again"
+        ) from error
+    return row
 
 
 def _json(fields: dict[str, Any]) -> bytes:

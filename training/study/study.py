@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import sys
 from typing import Any
 
 from schemas.dataset import Dataset
-from schemas.errors import UserError
+from schemas.errors import DatasetError, UserError
 from schemas.label_version import LabelVersion, open_labels
 from schemas.sole_writer import sole_writer
 from schemas.storage import join, make_folder, read_bytes, require_empty_or, write_atomic
+from training.cluster import cluster_from_environment
 from training.config import TrainConfig
 from training.labels import labelled_tracks
+from training.nested_shares import ShareTooSmall
 from training.staging import open_stage
 from training.study.baselines import study_baselines
 from training.study.figure import write_figures
@@ -44,7 +45,8 @@ def run_study(plan: StudyPlan, out: str, *, stage: str | None = None) -> StudyRe
         UserError: dataset, label set, shares or folder do not fit, or several workers are asked for.
         DatasetError: the features or labels on disk contradict each other.
     """
-    if plan.config.strategy == "multi-worker" or (plan.config.strategy == "auto" and os.environ.get("TF_CONFIG")):
+    strategy = plan.config.strategy
+    if strategy == "multi-worker" or (strategy == "auto" and cluster_from_environment() is not None):
         raise UserError("study: expected one process, received a cluster (TF_CONFIG); give --strategy another value")
     dataset = Dataset.open(plan.config.dataset)
     labels = open_labels(dataset, plan.config.label_set)
@@ -72,7 +74,10 @@ def _sizes(dataset: Dataset, labels: LabelVersion, plan: StudyPlan) -> dict[floa
     spec = dataset.spec("logmel")  # the baselines read it
     for split in ("validation", "test"):
         labelled_tracks(dataset, labels, spec, split)
-    sizes = {share: len(labelled_tracks(dataset, labels, spec, "train", share=share)) for share in plan.shares}
+    try:
+        sizes = {share: len(labelled_tracks(dataset, labels, spec, "train", share=share)) for share in plan.shares}
+    except ShareTooSmall as error:
+        raise UserError(f"--shares: {error.problem}, or leave it out") from error
     if len(set(sizes.values())) < len(sizes):
         words = ", ".join(f"{share:g}: {tracks}" for share, tracks in sizes.items())
         raise UserError(
@@ -86,7 +91,7 @@ def _begin(config: TrainConfig, out: str, begun: bool) -> None:
     """Write the configuration down, or check that it is the one that the study began with."""
     now = {name: value for name, value in config.to_dict().items() if name not in _OF_EACH_RUN}
     if begun:
-        before: dict[str, Any] = json.loads(read_bytes(join(out, CONFIG_NAME)))
+        before = _config_of(join(out, CONFIG_NAME))
         differences = [
             f"{name}: {before.get(name)} -> {now[name]}"
             for name in now
@@ -100,6 +105,25 @@ def _begin(config: TrainConfig, out: str, begun: bool) -> None:
     write_atomic(
         join(out, CONFIG_NAME), (json.dumps({"format": FORMAT, **now}, indent=2, sort_keys=True) + "\n").encode()
     )
+
+
+def _config_of(uri: str) -> dict[str, Any]:
+    """What a study wrote down of its configuration."""
+    try:
+        fields = json.loads(read_bytes(uri))
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise DatasetError(
+            f"{uri}: expected the configuration of a study, a JSON object, but the file was cut or replaced; restore it "
+            "from a copy, or choose another --out"
+        )
+    if fields.get("format") != FORMAT:
+        raise UserError(
+            f"{uri}: expected format {FORMAT}, received {fields.get('format')}; take the tagscale that wrote it, or choose "
+            "another --out"
+        )
+    return fields
 
 
 def _train_all(plan: StudyPlan, out: str, sizes: dict[float, int], stage: str | None) -> list[RunRow]:

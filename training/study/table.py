@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from training.baselines.kinds import BASELINES, NAMES
 from training.study.results import MEASURE_NAMES, MEASURES, Gap, Measure, StudyResults
+
+UNDEFINED = "-"  # not trained, or no tag has both a positive and a negative
 
 
 def table_lines(results: StudyResults) -> list[str]:
@@ -30,19 +34,19 @@ def table_lines(results: StudyResults) -> list[str]:
 
 def _seeds(values: dict[int, float]) -> str:
     numbers = list(values.values())
-    if not numbers:
-        return "-"
+    if not numbers or np.isnan(numbers).any():
+        return UNDEFINED
     spread = f" ± {np.std(numbers, ddof=1):.4f}" if len(numbers) > 1 else ""
     return f"{np.mean(numbers):.4f}{spread}"
 
 
 def _baseline(results: StudyResults, kind: str, share: float, measure: Measure) -> str:
     found = [getattr(row, measure) for row in results.baselines if (row.baseline, row.share) == (kind, share)]
-    return f"{found[0]:.4f}" if found else "-"
+    return f"{found[0]:.4f}" if found and not math.isnan(found[0]) else UNDEFINED
 
 
 def _gap(gap: Gap | None) -> str:
-    if gap is None:
-        return "-"
+    if gap is None or math.isnan(gap.mean):
+        return UNDEFINED
     interval = "" if gap.interval is None else f" [{gap.interval[0]:+.4f}, {gap.interval[1]:+.4f}]"
     return f"{gap.mean:+.4f}{interval}"

@@ -15,9 +15,10 @@ import signal
 import threading
 from typing import Any
 
-from schemas.commandline import GRACE_SECONDS, Stopped, stop_on_sigterm
+from schemas.commandline import GRACE_SECONDS, Stopped, stop_on_sigterm, unexpected
 from schemas.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError
 from schemas.storage import read_bytes
+from training.out_of_memory import explained_out_of_memory
 from training.study.plan import StudyRun
 from training.study.results import RunRow
 from training.tensorflow_import import import_tensorflow
@@ -81,9 +82,13 @@ def _main(sending: Any, run: StudyRun, root: str, stage: str | None) -> None:
     stop_on_sigterm()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     try:
-        sending.send(_trained_row(run, root, stage))
+        with explained_out_of_memory():
+            row = _trained_row(run, root, stage)
+        sending.send(row)
     except (TagscaleError, OSError) as error:
         sending.send(error)
+    except Exception as error:
+        sending.send(unexpected(error))
     except Stopped:
         os._exit(EXIT_STOPPED)
     except KeyboardInterrupt:

@@ -37,6 +37,11 @@ def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(corpus: P
     assert contents(tmp_path / "again") == contents(corpus)
 
 
+def test_an_empty_path_is_not_taken_for_a_folder() -> None:
+    with pytest.raises(UserError, match="--out: expected a folder"):
+        render_corpus("", TRACKS, SEED, SECONDS, workers=1)
+
+
 def test_another_seed_gives_other_music(corpus: Path, tmp_path: Path) -> None:
     render_corpus(str(tmp_path / "other"), 4, SEED + 1, SECONDS, workers=1)
     other = contents(tmp_path / "other")

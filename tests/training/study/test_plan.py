@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import UserError
-from training.config import TrainConfig, resolve_config
-from training.study.plan import STOP_EPOCHS, make_plan, parse_shares
+from training.config import TrainConfig
+from training.study.plan import STOP_EPOCHS, make_plan, parse_shares, study_config
 
 
 def _config(**fields: Any) -> TrainConfig:
@@ -42,12 +42,19 @@ def test_features_that_were_named_go_to_their_own_front_end() -> None:
 
 
 def test_a_study_stops_early_unless_the_file_or_the_command_line_says_otherwise(tmp_path: Any) -> None:
-    defaults = {"frontend": "spectrogram", "stop_epochs": STOP_EPOCHS}
     (tmp_path / "c.yaml").write_text("dataset: data\nlabel_set: mine\nstop_epochs: 0\n")
     needed = {"dataset": "data", "label_set": "mine", "stop_epochs": None}
-    assert resolve_config(None, needed, defaults).stop_epochs == STOP_EPOCHS
-    assert resolve_config(str(tmp_path / "c.yaml"), {"stop_epochs": None}, defaults).stop_epochs == 0
-    assert resolve_config(str(tmp_path / "c.yaml"), {"stop_epochs": 4}, defaults).stop_epochs == 4
+    file, frontends = str(tmp_path / "c.yaml"), "spectrogram,waveform"
+    assert study_config(None, needed, frontends).stop_epochs == STOP_EPOCHS
+    assert study_config(file, {"stop_epochs": None}, frontends).stop_epochs == 0
+    assert study_config(file, {"stop_epochs": 4}, frontends).stop_epochs == 4
+
+
+def test_a_study_with_a_cosine_does_not_stop_early_by_itself() -> None:
+    cosine = {"dataset": "data", "label_set": "mine", "schedule": "cosine"}
+    assert study_config(None, {**cosine, "stop_epochs": None}, "waveform").stop_epochs == 0
+    with pytest.raises(UserError, match="--stop-epochs: a cosine ends with the last epoch, received 3"):
+        study_config(None, {**cosine, "stop_epochs": 3}, "waveform")
 
 
 @pytest.mark.parametrize("text", ["", "0", "2", "-1/2", "1/0", "half", "1/4,0.25", "1/4,,1"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
+from schemas.errors import DatasetError
 from training.study.figure import write_figures
 from training.study.results import (
     BaselineRow,
@@ -90,6 +92,22 @@ def test_a_row_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "written", [b"", b'{"frontend": "wave', b"[]", b"{}", b'{"more": 1}', b"\xff"], ids=lambda written: repr(written)
+)
+def test_a_row_that_was_cut_says_which_file_to_remove(tmp_path: Path, written: bytes) -> None:
+    (tmp_path / "one.json").write_bytes(written)
+    for read in (read_run_row, read_baseline_row):
+        with pytest.raises(DatasetError, match=r"one\.json: expected the row of one: .*; remove the file, and one is "):
+            read(str(tmp_path), "one")
+
+
+def test_a_row_whose_number_is_text_says_so(tmp_path: Path) -> None:
+    write_row(str(tmp_path), "one", dataclasses.replace(study_results().runs[0], roc_auc="high"))  # type: ignore[arg-type]
+    with pytest.raises(DatasetError, match="its roc_auc is 'high'"):
+        read_run_row(str(tmp_path), "one")
+
+
+@pytest.mark.parametrize(
     "results",
     [study_results(), study_results(seeds=1, shares={1.0: 960}), study_results(frontends="waveform")],
     ids=["whole", "one training each", "one front-end"],
@@ -102,6 +120,16 @@ def test_the_figures_are_the_same_bytes_each_time(results: StudyResults, tmp_pat
         assert first == second
         assert len(first) > 5000
     assert b"<dc:date>" not in first
+
+
+def test_what_is_not_defined_is_a_dash_in_the_table() -> None:
+    results = study_results()
+    nothing = {"roc_auc": math.nan, "pr_auc": math.nan}
+    rows = tuple(dataclasses.replace(row, **nothing) for row in results.runs)
+    baselines = tuple(dataclasses.replace(row, **nothing) for row in results.baselines)
+    lines = table_lines(dataclasses.replace(results, runs=rows, baselines=baselines))
+    assert lines[2].split() == ["60", "-", "-", "-", "-", "-"]
+    assert not any("nan" in line for line in lines)
 
 
 def test_the_table_has_a_line_per_size_with_the_gap() -> None:

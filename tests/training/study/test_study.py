@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import UserError
+from schemas.errors import DatasetError, UserError
 from schemas.storage import write_atomic
 from tests.training.conftest import SmallDataset
 from training.config import TrainConfig
 from training.evaluate import evaluate
 from training.study.plan import StudyPlan, make_plan
-from training.study.study import run_study
+from training.study.study import CONFIG_NAME, run_study
 
 ROOT = Path(__file__).parents[3]
 TABLES = ("study.json", "study.csv")
@@ -120,10 +120,14 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(
     small_dataset: SmallDataset, plan: StudyPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "study"
-    for shares, words in (((0.01, 1.0), "train_share: expected a share"), ((0.97, 1.0), "shares of different sizes")):
+    for shares, words in (
+        ((0.01, 1.0), "--shares: expected a share that holds a group of small@.*received 0.01: .* groups"),
+        ((0.97, 1.0), "shares of different sizes"),
+    ):
         with pytest.raises(UserError, match=words):
             run_study(dataclasses.replace(plan, shares=shares), str(out))
-    monkeypatch.setenv("TF_CONFIG", "{}")
+    two = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(two))
     cluster = dataclasses.replace(plan.config, strategy="auto")
     with pytest.raises(UserError, match="expected one process, received a cluster"):
         run_study(dataclasses.replace(plan, config=cluster), str(out))
@@ -132,3 +136,11 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UserError, match=r"expected a study or an empty folder, found thesis.txt"):
         run_study(plan, str(tmp_path))
+
+
+@pytest.mark.parametrize("cut", ["", "[]", '{"format": 1'])
+def test_a_study_whose_configuration_was_cut_says_so(plan: StudyPlan, tmp_path: Path, cut: str) -> None:
+    write_atomic(str(tmp_path / CONFIG_NAME), cut.encode())
+    with pytest.raises(DatasetError, match=r"study_config\.json: expected the configuration.*choose another --out"):
+        run_study(plan, str(tmp_path))
+    assert (tmp_path / CONFIG_NAME).read_bytes() == cut.encode()

@@ -54,6 +54,15 @@ def test_an_error_of_the_training_is_raised_as_it_was(small_config: TrainConfig,
 
 
 @pytest.mark.slow
+def test_an_error_that_nobody_foresaw_comes_in_one_line(
+    small_config: TrainConfig, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(TagscaleError, match="^unexpected [A-Za-z]+Error: .*; set TAGSCALE_TRACEBACK=1 to see where$"):
+        train_apart(StudyRun("one", small_config), str(tmp_path / "run"), stage=5)  # type: ignore[arg-type]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.slow
 def test_a_training_that_is_killed_ends_the_study_with_one_line(small_config: TrainConfig, tmp_path: Path) -> None:
     study, training = _start_study(small_config, tmp_path)
     os.kill(training, signal.SIGKILL)
