@@ -65,7 +65,7 @@ def test_common_tags_score_bit_for_bit_as_the_other_run_did_before_the_first_ste
     config = _config(small_config, dataset, label_set=_grown(dataset, lay), init_from=run, seed=5)
     opened = Dataset.open(dataset.root)
     labels, spec = open_labels(opened, config.label_set), features_of(opened, config)
-    config = resolve_init_from(config, "nowhere", spec, labels.vocabulary)
+    config = resolve_init_from(config, "nowhere", spec, labels)
     model = build_model(config, len(labels.vocabulary), spec)
     fresh = {name: np.array(weight) for name, weight in model_variables(model).items()}
     summary = start_from(model, config, spec, labels.vocabulary)

@@ -33,9 +33,12 @@ def song(tmp_path_factory: pytest.TempPathFactory, write_audio: WriteAudio) -> P
 
 
 @pytest.fixture
-def misbehaving(monkeypatch: pytest.MonkeyPatch) -> Iterator[DecodingProcess]:
+def misbehaving(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[DecodingProcess]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
-    with DecodingProcess(SPEC, module="misbehaving_decoder", stall_seconds=1.0) as decoding:
+    # Taking memory until there is none takes longer than a second on a busy machine.
+    callspec = getattr(request.node, "callspec", None)
+    takes_memory = callspec is not None and callspec.params.get("cause") is Cause.DECODER_MEMORY
+    with DecodingProcess(SPEC, module="misbehaving_decoder", stall_seconds=8.0 if takes_memory else 1.0) as decoding:
         yield decoding
 
 
