@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import keras
 
 from schemas.dataset import Dataset
@@ -15,9 +17,18 @@ def features_of(dataset: Dataset, config: TrainConfig) -> FeatureSpec:
     return dataset.features(config.features) if config.features else dataset.spec(config.family)
 
 
-def build_model(config: TrainConfig, tags: int, spec: FeatureSpec) -> keras.Model:
-    """The tagger that a configuration describes, over some features, with its initial weights."""
+def build_model(config: TrainConfig, tags: int, spec: FeatureSpec, *, replicas: int = 1) -> keras.Model:
+    """The tagger that a configuration describes, with its initial weights.
+
+    Args:
+        config: of the run.
+        tags: number of outputs.
+        spec: the features that it reads.
+        replicas: that train it together. One alone has nobody to share statistics with.
+    """
     sizes = {"mels": spec.mels} if isinstance(spec, LogMelSpec) else {}
+    synchronized = config.synchronized_batch_norm and replicas > 1
+    model_config = dataclasses.replace(config.model, synchronized_batch_norm=synchronized)
     return build_tagger(
-        config.model, tags=tags, patch=config.patch, seed=config.seed, dtype_policy=config.precision, **sizes
+        model_config, tags=tags, patch=config.patch, seed=config.seed, dtype_policy=config.precision, **sizes
     )

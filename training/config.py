@@ -100,9 +100,7 @@ class TrainConfig:
     batch_norm_momentum: Annotated[
         float, "Share of the moving statistics that a step keeps; less for a run of few steps."
     ] = ModelConfig.batch_norm_momentum
-    synchronized_batch_norm: Annotated[bool, "Batch statistics over all replicas rather than each one's own."] = (
-        ModelConfig.synchronized_batch_norm
-    )
+    synchronized_batch_norm: Annotated[bool, "Batch statistics over all replicas rather than each one's own."] = True
     normalize_input: Annotated[bool, "Mean 0 and deviation 1 (per band), measured on training tracks."] = (
         ModelConfig.normalize_input
     )

@@ -155,7 +155,7 @@ def _make_loop(
     kind = resolve_loss(config.loss, label_set["values"])
     weights = balanced_weights(targets) if config.class_weights == "balanced" else (None, None)
     with strategy.scope():
-        model = build_model(config, targets.shape[1], training.spec)
+        model = build_model(config, targets.shape[1], training.spec, replicas=strategy.num_replicas_in_sync)
         optimizer = make_optimizer(config, model)
         variables = {**model_variables(model), **optimizer_variables(optimizer)}
         state = run.checkpoints().newest(variables)

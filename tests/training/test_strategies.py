@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -16,7 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from schemas.dataset import Dataset
 from tests.training.conftest import SmallDataset
+from training.build_model import build_model
+from training.config import TrainConfig
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,11 +71,22 @@ def _assert_same_run(one: Path, other: Path) -> None:
     assert apart.max() < 1e-3
 
 
+def test_replicas_share_statistics_by_default_where_there_are_several(
+    small_dataset: SmallDataset, small_config: TrainConfig
+) -> None:
+    spec = Dataset.open(small_dataset.root).spec("logmel")
+
+    def shared(config: TrainConfig, replicas: int) -> bool:
+        return build_model(config, 3, spec, replicas=replicas).get_layer("backend1_norm").synchronized
+
+    apart = dataclasses.replace(small_config, synchronized_batch_norm=False)
+    assert [shared(small_config, 2), shared(small_config, 1), shared(apart, 2)] == [True, False, False]
+
+
 @pytest.fixture(scope="module")
 def odd_dataset(small_dataset: SmallDataset, tmp_path_factory: pytest.TempPathFactory) -> SmallDataset:
     """With a number of validation tracks that two workers cannot share evenly."""
     from pipeline.removal.remove import remove
-    from schemas.dataset import Dataset
     from schemas.label_version import open_labels, without_removed
 
     folder = tmp_path_factory.mktemp("odd")

@@ -42,8 +42,8 @@ class ModelConfig:
             kernels come from the authors' later public training code. Keras's ``L2(c)`` would have no half.
         batch_norm_momentum: Share of the moving statistics that a step keeps, in (0, 1). They are what inference
             normalises by, so a run of few hundred steps wants less than the usual 0.99.
-        synchronized_batch_norm: Take the statistics of batch norm over all replicas. Turn it on where a
-            replica sees few examples; it costs a reduction per layer and step.
+        synchronized_batch_norm: Take the statistics of batch norm over all replicas. A replica that sees few
+            examples learns badly without; it costs three reductions per layer and step.
         normalize_input: Begin with a layer that brings each mel band, or the waveform, to mean 0 and deviation 1
             by statistics that it is given (`training.models.input_normalization`).
     """
