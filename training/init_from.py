@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.dataset import Dataset
@@ -18,6 +17,7 @@ from schemas.label_version import LabelVersion, open_labels
 from schemas.storage import exists
 from training.checkpoints import BEST_NAME, model_variables
 from training.config import TrainConfig
+from training.label_mapping import was_seen
 from training.run_folder import RunFolder
 
 HEAD = "logits/"  # the layer with a column and a bias per tag
@@ -163,12 +163,10 @@ def _open_source(config: TrainConfig, spec: FeatureSpec, vocabulary: Sequence[st
 
 def _require_unseen(root: str, theirs: LabelVersion, ours: LabelVersion) -> None:
     """Raise UserError if a run was trained or chosen by tracks that another would be evaluated on."""
-    sides = {"validation": ["train"], "test": ["train", "validation"]}
     seen = {}
-    for split, earlier in sides.items():
-        known = theirs.table.filter(pc.is_in(theirs.table["split"], value_set=pa.array(earlier)))["track_id"]
+    for split in ("validation", "test"):
         own = ours.table.filter(pc.equal(ours.table["split"], split))["track_id"]
-        seen[split] = pc.sum(pc.is_in(own, value_set=known.combine_chunks())).as_py() or 0
+        seen[split] = pc.sum(was_seen(own, split, theirs)).as_py() or 0
     if any(seen.values()):
         found = " and ".join(f"{count} {split} tracks" for split, count in seen.items() if count)
         raise UserError(

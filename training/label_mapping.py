@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +62,19 @@ def map_labels(trained: LabelVersion, asked: LabelVersion) -> LabelMapping:
     )
 
 
+def was_seen(track_ids: Any, split: str, trained: LabelVersion) -> Any:
+    """Which tracks of a split a model saw on an earlier side of its own split, as a column of booleans.
+
+    Args:
+        track_ids: a pyarrow column.
+        split: that they are of.
+        trained: the version that the model was trained on.
+    """
+    earlier = pa.array(SPLITS[: SPLITS.index(split)], pa.string())
+    seen = trained.table.filter(pc.is_in(trained.table["split"], value_set=earlier))["track_id"]
+    return pc.is_in(track_ids, value_set=seen.combine_chunks())
+
+
 def unseen(tracks: LabelledTracks, trained: LabelVersion, where: str) -> tuple[LabelledTracks, int]:
     """Tracks of a split without those that the model saw on an earlier side of its own split.
 
@@ -78,9 +92,7 @@ def unseen(tracks: LabelledTracks, trained: LabelVersion, where: str) -> tuple[L
     Raises:
         UserError: none is left.
     """
-    earlier = pa.array(SPLITS[: SPLITS.index(tracks.split)], pa.string())
-    seen = trained.table.filter(pc.is_in(trained.table["split"], value_set=earlier))["track_id"]
-    kept = ~pc.is_in(pa.array(tracks.track_ids), value_set=seen.combine_chunks()).to_numpy(zero_copy_only=False)
+    kept = ~was_seen(pa.array(tracks.track_ids), tracks.split, trained).to_numpy(zero_copy_only=False)
     if not kept.any():
         raise UserError(
             f"{where}: the model has seen all of its {len(tracks)} {tracks.split} tracks in training, since its split is "

@@ -116,14 +116,14 @@ class RunFolder:
         return exists(self.config) and self.checkpoints().any()
 
     def begin(self, config: TrainConfig) -> None:
-        """Write the resolved configuration, or check that it is the one that the run began with.
+        """Write the resolved configuration into a folder that is held, or check that it is the one that the run began with.
 
         A run that has no checkpoint yet, as where its batches did not fit the replicas, may begin with another one.
 
         Raises:
-            UserError: the folder holds something else, or the run has another configuration.
+            UserError: the run has another configuration.
         """
-        if require_empty_or(self.root, CONFIG_NAME, "a run") and self.has_begun:
+        if self.has_begun:
             before, now = self.read_config().to_dict(), config.to_dict()
             differences = [
                 f"{name}: {before[name]} -> {now[name]}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from schemas.page import table, text, whole_page
-from schemas.storage import exists, join, write_atomic
+from schemas.storage import exists, write_atomic
 from training.report.cells import quiet
 from training.report.commands import evaluate_command, repeat_commands
 from training.report.curves import curves, throughput
@@ -18,9 +18,9 @@ from training.report.page_style import STYLE
 from training.report.run_facts import RunFacts, read_facts
 from training.report.tag_table import tag_table
 from training.report.track_sections import confusion_section, example_section
+from training.run_folder import RunFolder
 from training.stored_scores import StoredScores, read_stored_scores
 
-REPORT_NAME = "report.html"
 _SECTIONS = (
     ("curves", "curves"),
     ("tags", "tags"),
@@ -63,7 +63,7 @@ def write_report(root: str, split: str | None = None) -> Report:
     facts = read_facts(root, split)
     tracks = None if facts.evaluation is None else _scores_of(facts, facts.evaluation)
     data = page(facts, count_labels(facts.config), tracks).encode()
-    uri = join(root, REPORT_NAME)
+    uri = RunFolder(root).report
     write_atomic(uri, data)
     return Report(uri, len(data), None if facts.evaluation is None else facts.split, tracks is not None)
 
