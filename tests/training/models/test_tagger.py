@@ -233,3 +233,20 @@ def test_the_models_score_the_same_on_the_jax_backend(
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
     command = [sys.executable, "-c", ON_JAX, frontend, str(tmp_path)]
     subprocess.run(command, check=True, timeout=300, env=environment, cwd=ROOT)
+
+
+LEARNS_ON_JAX = """
+import sys
+from benchmarks.training_step_jax import training_step
+step, *_ = training_step(sys.argv[1], 1.3, 2, sys.argv[2])
+first, last = step(1), step(60)
+assert last < 0.6 * first, (first, last)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("frontend", "policy"), [("spectrogram", "float32"), ("waveform", "mixed_bfloat16")])
+def test_the_models_learn_a_batch_by_heart_on_the_jax_backend(frontend: Frontend, policy: str) -> None:
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    command = [sys.executable, "-c", LEARNS_ON_JAX, frontend, policy]
+    subprocess.run(command, check=True, timeout=300, env=environment, cwd=ROOT)
