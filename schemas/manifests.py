@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from schemas.errors import DatasetError, UserError
 from schemas.features import FAMILIES, Family, FeatureSpec, LogMelSpec, WaveformSpec, spec_from_dict
+from schemas.json_object import parse_json_object
 from schemas.storage import read_bytes
 
 FORMAT = 1
@@ -31,13 +32,13 @@ def read_json(uri: str, what: str) -> dict[str, Any]:
         DatasetError: the file is missing, is not JSON, or was written in a newer format.
     """
     try:
-        fields = json.loads(read_bytes(uri))
+        fields = parse_json_object(read_bytes(uri))
+        if not isinstance(fields.get("format"), int):
+            raise ValueError(f"its format number is {fields.get('format')!r}")
     except FileNotFoundError as error:
         raise DatasetError(f"{uri}: {what} is missing") from error
     except ValueError as error:
-        raise DatasetError(f"{uri}: expected {what} as JSON: {error}") from error
-    if not isinstance(fields, dict) or not isinstance(fields.get("format"), int):
-        raise DatasetError(f"{uri}: expected {what}, a JSON object with a format number")
+        raise DatasetError(f"{uri}: expected {what}, a JSON object: {error}") from error
     if fields["format"] > FORMAT:
         raise UserError(
             f"{uri}: written in format {fields['format']} by a newer tagscale; this one reads {FORMAT}: upgrade it"

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 
 from schemas.errors import DatasetError
+from schemas.json_object import parse_json_object
 from schemas.storage import (
     exists,
     join,
@@ -154,12 +155,12 @@ class Checkpoints:
         """What a checkpoint's state.json says of it."""
         folder = join(self._folder, name)
         try:
-            fields: dict[str, Any] = json.loads(read_bytes(join(folder, _STATE_NAME)))
+            fields = parse_json_object(read_bytes(join(folder, _STATE_NAME)))
             if not {"variables", "sha256", "state"} <= fields.keys():
                 raise ValueError("it lacks a field")
             if not isinstance(fields["variables"], str) or not isinstance(fields["state"], dict):
                 raise ValueError("a field is of another type")
-        except (FileNotFoundError, ValueError, AttributeError) as error:
+        except (FileNotFoundError, ValueError) as error:
             raise TornCheckpoint(f"{folder}: not a whole checkpoint") from error
         if fields.get("format") != FORMAT:
             raise _of_another_version(folder, f"format {fields.get('format')}, where this one reads {FORMAT}")

@@ -8,6 +8,7 @@ import os
 from typing import Any, NoReturn
 
 from schemas.errors import UserError
+from schemas.json_object import parse_json_object
 
 VARIABLE = "TF_CONFIG"
 TRAINING_TASKS = ("chief", "worker")  # a chief is a worker too, the first one
@@ -39,10 +40,8 @@ def cluster_from_environment() -> Cluster | None:
     if not text.strip():
         return None
     try:
-        fields = json.loads(text)
+        fields = parse_json_object(text)
     except ValueError:
-        _refuse("a JSON object", text)
-    if not isinstance(fields, dict):
         _refuse("a JSON object", text)
     if not fields:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+
+from schemas.json_object import parse_json_object
 
 
 def environment() -> dict[str, Any]:
@@ -31,10 +32,8 @@ def environment() -> dict[str, Any]:
 def differences(before: bytes, now: dict[str, Any]) -> list[str]:
     """What has changed since an environment was written down as JSON, in words."""
     try:
-        earlier = json.loads(before)
+        earlier = parse_json_object(before)
     except ValueError:
-        earlier = None
-    if not isinstance(earlier, dict):
         return ["what it ran on before is not known, since its environment.json is not whole"]
     return [f"{name}: {earlier.get(name)} -> {value}" for name, value in now.items() if earlier.get(name) != value]
 

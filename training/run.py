@@ -210,17 +210,18 @@ def tag_command(model: str, as_json: bool, files: tuple[str, ...]) -> None:
     import_tensorflow()
     from training.tag import tag_files
 
-    tagged = tag_files(model, files)
-    for one in tagged:
+    rejected = False
+    for one in tag_files(model, files):
         if as_json:
             fields = {"file": one.file, "seconds": one.seconds, "scores": one.scores, "problem": one.problem}
-            print(json.dumps(fields, ensure_ascii=False))
+            print(json.dumps(fields, ensure_ascii=False), flush=True)
         elif one.problem is not None:
-            print(f"{one.file}: not tagged: {one.problem}")
+            print(f"{one.file}: not tagged: {one.problem}", flush=True)
         else:
             top = ", ".join(f"{tag} {score:.2f}" for tag, score in list(one.scores.items())[:SHOWN_TAGS])
-            print(f"{one.file} ({one.seconds:.1f} s): {top}")
-    if any(one.problem is not None for one in tagged):
+            print(f"{one.file} ({one.seconds:.1f} s): {top}", flush=True)
+        rejected = rejected or one.problem is not None
+    if rejected:
         sys.exit(EXIT_USER_INPUT)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError
 from schemas.features import FINGERPRINT_LENGTH
+from schemas.json_object import parse_json_object
 from schemas.sole_writer import sole_writer
 from schemas.storage import absolute, exists, join, make_folder, read_bytes, require_empty_or, write_atomic
 from training.checkpoints import Checkpoints
@@ -70,16 +71,14 @@ class RunFolder:
             raise UserError(f"{self.root}: expected a run, found no {CONFIG_NAME}; `training/run.py train` makes one")
         advice = "restore it from a copy, or train the run anew in another folder"
         try:
-            fields = json.loads(read_bytes(self.config))
+            fields = parse_json_object(read_bytes(self.config))
+            number = fields.pop("format", 0)
+            if isinstance(number, bool) or not isinstance(number, int):
+                raise ValueError(f"its format number is {number!r}")
         except ValueError as error:
             raise DatasetError(
-                f"{self.config}: expected the configuration of a run as JSON: {error}; {advice}"
+                f"{self.config}: expected the configuration of a run, a JSON object: {error}; {advice}"
             ) from error
-        number = fields.pop("format", 0) if isinstance(fields, dict) else None
-        if isinstance(number, bool) or not isinstance(number, int):
-            raise DatasetError(
-                f"{self.config}: expected the configuration of a run, a JSON object with a format number; {advice}"
-            )
         if number > FORMAT:
             raise UserError(f"{self.config}: written by a newer tagscale; upgrade it")
         known = [field.name for field in dataclasses.fields(TrainConfig)]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -14,6 +13,7 @@ from pipeline.audio.fetch import local_audio
 from pipeline.audio.tracks import read_waveform
 from schemas.errors import UserError
 from schemas.features import FeatureSpec, WaveformSpec, spec_from_dict
+from schemas.json_object import parse_json_object
 from schemas.storage import exists, join, read_bytes
 from training.export import MODEL_NAME
 from training.records import as_float
@@ -36,8 +36,8 @@ class TaggedFile:
     problem: str | None
 
 
-def tag_files(model_uri: str, files: Sequence[str]) -> list[TaggedFile]:
-    """Score whole files, one after the other.
+def tag_files(model_uri: str, files: Sequence[str]) -> Iterator[TaggedFile]:
+    """Score whole files, one after the other; each comes as soon as it is scored.
 
     Args:
         model_uri: a SavedModel that `export` wrote.
@@ -51,18 +51,18 @@ def tag_files(model_uri: str, files: Sequence[str]) -> list[TaggedFile]:
     # The whole file, whatever excerpt the model was trained on: scores are averaged over all of its patches.
     waveform_spec = dataclasses.replace(waveform_spec, excerpt="full")
     score, tags = _load(model_uri)
-    results = []
-    for file in files:
+
+    def tagged(file: str) -> TaggedFile:
         try:
             with local_audio(file) as audio:
                 samples = read_waveform(audio.path, waveform_spec).samples
         except TrackRejected as rejected:
-            results.append(TaggedFile(file, 0.0, {}, str(rejected)))
-            continue
+            return TaggedFile(file, 0.0, {}, str(rejected))
         values = score(waveform=tf.constant(as_float(samples)[None]))["scores"].numpy()[0]
         ranked = sorted(zip(tags, values.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
-        results.append(TaggedFile(file, len(samples) / waveform_spec.sample_rate, dict(ranked), None))
-    return results
+        return TaggedFile(file, len(samples) / waveform_spec.sample_rate, dict(ranked), None)
+
+    return map(tagged, files)
 
 
 def _spec(model_uri: str) -> FeatureSpec:
@@ -78,10 +78,7 @@ def _spec(model_uri: str) -> FeatureSpec:
             "assets/feature_spec.json; export it again"
         )
     try:
-        fields = json.loads(read_bytes(uri))
-        if not isinstance(fields, dict):
-            raise ValueError(f"it is {type(fields).__name__}")
-        return spec_from_dict(fields)
+        return spec_from_dict(parse_json_object(read_bytes(uri)))
     except (ValueError, UserError) as error:
         raise UserError(f"{uri}: expected a feature spec, a JSON object: {error}; export the model again") from error
 

@@ -57,12 +57,12 @@ def test_a_manifest_comes_back_from_its_file(manifest: Manifest, tmp_path: Path)
     ("content", "words"),
     [
         (None, "a done mark is missing"),
-        ("", "expected a done mark as JSON"),
-        ('{"format": 1, "rec', "expected a done mark as JSON"),
-        ("\udcff", "expected a done mark as JSON"),
-        ("[]", "a JSON object with a format number"),
-        ("{}", "a JSON object with a format number"),
-        ('{"format": "1"}', "a JSON object with a format number"),
+        ("", "expected a done mark, a JSON object: "),
+        ('{"format": 1, "rec', "expected a done mark, a JSON object: "),
+        ("\udcff", "expected a done mark, a JSON object: "),
+        ("[]", "a JSON object: it is list"),
+        ("{}", "a JSON object: its format number is None"),
+        ('{"format": "1"}', "a JSON object: its format number is .1."),
     ],
 )
 def test_what_is_no_manifest_is_named_with_its_file(content: str | None, words: str, tmp_path: Path) -> None:

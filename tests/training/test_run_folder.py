@@ -17,10 +17,10 @@ CONFIG: dict[str, Any] = {"format": 1, "dataset": "data", "label_set": "mine", "
 @pytest.mark.parametrize(
     ("written", "kind", "words"),
     [
-        (b"", DatasetError, "expected the configuration of a run as JSON: .*; restore it from a copy, or train"),
-        (json.dumps(CONFIG).encode()[:-9], DatasetError, "expected the configuration of a run as JSON"),
-        (b"[]", DatasetError, ".*a JSON object with a format number; restore"),
-        (b'{"format": "one"}', DatasetError, ".*a JSON object with a format number; restore"),
+        (b"", DatasetError, "expected the configuration of a run, a JSON object: .*; restore it from a copy, or train"),
+        (json.dumps(CONFIG).encode()[:-9], DatasetError, "expected the configuration of a run, a JSON object"),
+        (b"[]", DatasetError, ".*a JSON object: it is list; restore"),
+        (b'{"format": "one"}', DatasetError, ".*a JSON object: its format number is .one.; restore"),
         (json.dumps({**CONFIG, "format": 2}).encode(), UserError, "written by a newer tagscale"),
         (
             json.dumps({**CONFIG, "tempo": 2}).encode(),

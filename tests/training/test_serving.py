@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import tensorflow as tf
 
 from schemas.dataset import Dataset
@@ -180,6 +181,18 @@ def test_a_saved_model_that_export_did_not_write_or_that_is_broken_is_refused(
         tag_files(str(model), ["a.wav"])
     assert str(raised.value).startswith(str(model))
     assert "\n" not in str(raised.value)
+
+
+def test_a_file_is_tagged_before_the_next_is_looked_at(spectrogram: Served, tmp_path: Path) -> None:
+    first, second = tmp_path / "1.wav", tmp_path / "2.wav"
+    soundfile.write(first, np.sin(np.arange(32_000) / 8), 16_000)
+    tagged = tag_files(str(spectrogram.model), [str(first), str(second)])
+    one = next(tagged)
+    shutil.copy(first, second)
+    two = next(tagged)
+    assert (one.file, two.file) == (str(first), str(second))
+    assert one.scores == two.scores
+    assert one.scores
 
 
 @pytest.mark.slow

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 import math
 from typing import Any
 
 from schemas.errors import DatasetError, UserError
+from schemas.json_object import parse_json_object
 from schemas.storage import exists, read_bytes
 from training.config import TrainConfig
 from training.run_folder import RunFolder
@@ -101,7 +101,7 @@ def read_facts(root: str, split: str | None = None) -> RunFacts:
     tags = _tags(table) if evaluation is not None and exists(table) else []
     lines = read_bytes(folder.metrics).decode().splitlines() if exists(folder.metrics) else []
     try:
-        epochs = [json.loads(line) for line in lines]
+        epochs = [parse_json_object(line) for line in lines]
     except ValueError as error:
         raise DatasetError(f"{folder.metrics}: expected a JSON object a line: {error}") from error
     environment = _json(folder.environment) if exists(folder.environment) else {}
@@ -115,12 +115,9 @@ def is_number(value: object) -> bool:
 
 def _json(uri: str) -> dict[str, Any]:
     try:
-        fields = json.loads(read_bytes(uri))
+        return parse_json_object(read_bytes(uri))
     except ValueError as error:
         raise DatasetError(f"{uri}: expected a JSON object: {error}") from error
-    if not isinstance(fields, dict):
-        raise DatasetError(f"{uri}: expected a JSON object, received {type(fields).__name__}")
-    return fields
 
 
 def _tags(uri: str) -> list[TagResult]:

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import stats
 
 from schemas.errors import DatasetError
+from schemas.json_object import parse_json_object
 from schemas.storage import exists, join, read_bytes, write_atomic
 from training.undefined_numbers import without_nan
 
@@ -207,9 +208,7 @@ def _read(kind: type[Row], folder: str, name: str, made: str) -> Row | None:
     if not exists(uri):
         return None
     try:
-        fields = json.loads(read_bytes(uri))
-        if not isinstance(fields, dict):
-            raise ValueError("it is no JSON object")
+        fields = parse_json_object(read_bytes(uri))
         values: dict[str, Any] = {key: math.nan if value is None else value for key, value in fields.items()}
         row = kind(**values)
         for field, hint in typing.get_type_hints(kind).items():

@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError
+from schemas.json_object import parse_json_object
 from schemas.label_version import LabelVersion, open_labels
 from schemas.sole_writer import sole_writer
 from schemas.storage import join, make_folder, read_bytes, require_empty_or, write_atomic
@@ -110,14 +111,12 @@ def _begin(config: TrainConfig, out: str, begun: bool) -> None:
 def _config_of(uri: str) -> dict[str, Any]:
     """What a study wrote down of its configuration."""
     try:
-        fields = json.loads(read_bytes(uri))
-    except ValueError:
-        fields = None
-    if not isinstance(fields, dict):
+        fields = parse_json_object(read_bytes(uri))
+    except ValueError as error:
         raise DatasetError(
-            f"{uri}: expected the configuration of a study, a JSON object, but the file was cut or replaced; restore it "
-            "from a copy, or choose another --out"
-        )
+            f"{uri}: expected the configuration of a study, a JSON object: {error}; restore it from a copy, or choose "
+            "another --out"
+        ) from error
     if fields.get("format") != FORMAT:
         raise UserError(
             f"{uri}: expected format {FORMAT}, received {fields.get('format')}; take the tagscale that wrote it, or choose "
