@@ -172,8 +172,8 @@ def _make_loop(
         f"{state.epoch} {state.epoch_step} {state.tracks} {state.best}",
         f"the workers found different checkpoints in {run.root}: --out has to be a folder that all of them share",
     )
-    # A worker validates on one device, which holds no more of a batch than its share while it is trained on.
-    scorer = TrackScorer(model, config.patch, config.batch_size // strategy.num_replicas_in_sync)
+    # While it validates, a device holds no more of a batch than its share while it is trained on.
+    scorer = TrackScorer(model, config.patch, config.batch_size // strategy.num_replicas_in_sync, strategy=strategy)
     loop = TrainingLoop(
         config,
         run,
