@@ -16,8 +16,8 @@ from training.models.normalization import BatchNorm
 
 
 @pytest.fixture(params=["cpu", "gpu"])
-def _sums_as_on(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A GPU adds up per channel in another way, which a CPU can take too."""
+def _as_on(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU sums per channel and pooling are put otherwise, which a CPU can compute too."""
     monkeypatch.setattr(normalization, "_on_cpu", lambda: request.param == "cpu")
 
 
@@ -39,7 +39,7 @@ def _tensors(*shape: int) -> tuple[tf.Tensor, tf.Tensor]:
     )
 
 
-@pytest.mark.usefixtures("_sums_as_on")
+@pytest.mark.usefixtures("_as_on")
 def test_outputs_gradients_and_statistics_are_those_of_keras() -> None:
     inputs, upstream = _tensors(5, 11, 8)
     ours, theirs = _step(BatchNorm(), inputs, upstream), _step(keras.layers.BatchNormalization(), inputs, upstream)
@@ -47,7 +47,7 @@ def test_outputs_gradients_and_statistics_are_those_of_keras() -> None:
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.usefixtures("_sums_as_on")
+@pytest.mark.usefixtures("_as_on")
 def test_the_scalar_kind_is_keras_over_an_axis_of_one() -> None:
     inputs, upstream = _tensors(5, 11, 8)
     ours = _step(BatchNorm(scalar=True), inputs, upstream)
@@ -56,7 +56,7 @@ def test_the_scalar_kind_is_keras_over_an_axis_of_one() -> None:
         np.testing.assert_allclose(mine, np.reshape(other, mine.shape), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.usefixtures("_sums_as_on")
+@pytest.mark.usefixtures("_as_on")
 @pytest.mark.parametrize(("shape", "pool"), [((5, 11, 8), 3), ((3, 4, 6, 8), 6)])
 def test_pooling_within_is_pooling_of_what_keras_yields(shape: tuple[int, ...], pool: int) -> None:
     inputs, _ = _tensors(*shape)
