@@ -101,28 +101,15 @@ def serve(frontend: str, seconds: float, batch: int, variant: str) -> None:
 def training_step(frontend: str, seconds: float, batch: int, variant: str) -> Callable[[], float]:
     """A function that takes one more step on the same random batch and returns its loss."""
     import keras
-    import numpy as np
     import tensorflow as tf
 
-    from benchmarks.plain_taggers import plain_tagger
-    from schemas.features import HOP_LENGTH
     from training.losses import TrainingLoss
-    from training.models.tagger import ModelConfig, build_tagger, set_dropout_step
-    from training.patches import patch_length
+    from training.models.tagger import set_dropout_step
 
-    keras.utils.set_random_seed(0)
     if not variant.endswith("XLA"):  # XLA has no deterministic gradient of a maximum over neighbours
         tf.config.experimental.enable_op_determinism()
-    config = ModelConfig(frontend)  # type: ignore[arg-type]
-    patch = patch_length(seconds, config.frontend, HOP_LENGTH)
-    rng = np.random.default_rng(0)
-    shape = (batch, patch, 96) if frontend == "spectrogram" else (batch, patch)
-    inputs = tf.constant(rng.normal(size=shape).astype(np.float32))
-    targets = tf.constant(rng.integers(0, 2, (batch, TAGS)).astype(np.float32))
-    if variant == PLAIN:
-        model = plain_tagger(config, tags=TAGS, patch=patch)
-    else:
-        model = build_tagger(config, tags=TAGS, patch=patch, dtype_policy=variant.removesuffix(", XLA"))
+    model, *arrays = tagger_and_batch(frontend, seconds, batch, variant)
+    inputs, targets = (tf.constant(array) for array in arrays)
     optimizer = keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
 
@@ -145,6 +132,37 @@ def training_step(frontend: str, seconds: float, batch: int, variant: str) -> Ca
         return loss
 
     return lambda: float(step(inputs, targets, tf.cast(optimizer.iterations, tf.int64)))
+
+
+def tagger_and_batch(frontend: str, seconds: float, batch: int, variant: str) -> tuple[Any, Any, Any]:
+    """A variant's model, always with the same weights, and random float32 inputs and targets [batch, tags].
+
+    What stands after a comma in a variant's name is said of its step; the model is that of the name before it.
+    """
+    import keras
+    import numpy as np
+
+    from benchmarks.plain_taggers import plain_tagger
+    from schemas.features import HOP_LENGTH
+    from training.models.tagger import ModelConfig, build_tagger
+    from training.patches import patch_length
+
+    keras.utils.set_random_seed(0)
+    config = ModelConfig(frontend)  # type: ignore[arg-type]
+    patch = patch_length(seconds, config.frontend, HOP_LENGTH)
+    if variant == PLAIN:
+        model = plain_tagger(config, tags=TAGS, patch=patch)
+    else:
+        model = build_tagger(config, tags=TAGS, patch=patch, dtype_policy=variant.partition(",")[0])
+    rng = np.random.default_rng(0)
+    shape = (batch, patch, 96) if frontend == "spectrogram" else (batch, patch)
+    inputs = rng.normal(size=shape).astype(np.float32)
+    return model, inputs, rng.integers(0, 2, (batch, TAGS)).astype(np.float32)
+
+
+def step_operations(macs: float, batch: int) -> float:
+    """Floating-point operations of a step: those of three forward passes, of so many 1e9 multiplications and additions."""
+    return 3 * 2e9 * macs * batch
 
 
 def matrix_peak() -> float:
@@ -182,7 +200,7 @@ def main() -> None:
         costs = measure(frontend, seconds)
         print(f"{f'{frontend}, {seconds} s':<24} {head}")
         for variant, cost in costs.items():
-            share = 3 * 2e9 * macs * BATCH / cost.cpu / cost.peak_rate
+            share = step_operations(macs, BATCH) / cost.cpu / cost.peak_rate
             print(
                 f"  {variant:<22} {cost.cpu:>7.3f} {costs[PLAIN].cpu / cost.cpu:>8.2f} {cost.wall:>7.3f} "
                 f"{BATCH / cost.wall:>11.1f} {share:>8.0%} {cost.peak_memory / 1e9:>6.2f}GB"

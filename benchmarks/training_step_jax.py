@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results import write_results
-from benchmarks.training_step import PLAIN, TAGS, WORKLOADS, cpu_name
+from benchmarks.training_step import PLAIN, WORKLOADS, cpu_name, step_operations, tagger_and_batch
 
 ROOT = Path(__file__).parents[1]
 BATCH = 32
@@ -108,26 +108,13 @@ def training_step(
     import numpy as np
     from keras import ops
 
-    from benchmarks.plain_taggers import plain_tagger
-    from schemas.features import HOP_LENGTH
-    from training.models.tagger import ModelConfig, build_tagger, set_dropout_step
-    from training.patches import patch_length
+    from training.models.tagger import set_dropout_step
 
-    keras.utils.set_random_seed(0)
-    config = ModelConfig(frontend)  # type: ignore[arg-type]
-    patch = patch_length(seconds, config.frontend, HOP_LENGTH)
-    if variant == PLAIN:
-        model = plain_tagger(config, tags=TAGS, patch=patch)
-    else:
-        policy = "mixed_bfloat16" if variant == "mixed_bfloat16" else "float32"
-        model = build_tagger(config, tags=TAGS, patch=patch, dtype_policy=policy)
+    model, *arrays = tagger_and_batch(frontend, seconds, batch, variant)
+    inputs, targets = (jax.device_put(array) for array in arrays)
     optimizer = keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
     variables = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
-    rng = np.random.default_rng(0)
-    shape = (batch, patch, 96) if frontend == "spectrogram" else (batch, patch)
-    inputs = jax.device_put(rng.normal(size=shape).astype(np.float32))
-    targets = jax.device_put(rng.integers(0, 2, (batch, TAGS)).astype(np.float32))
 
     def loss(trained: Any, moved: Any, number: Any, inputs: Any, targets: Any) -> Any:
         mapping = [*zip(variables[0], trained, strict=True), *zip(variables[1], moved, strict=True)]
@@ -209,7 +196,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"{f'{frontend}, {seconds} s, batch {arguments.batch}':<32} {head}", flush=True)
         for variant in (*VARIANTS, DETERMINISTIC):
             cost = costs[variant] = measure(frontend, seconds, arguments.batch, variant)
-            share = 3 * 2e9 * macs * arguments.batch / cost.wall / cost.peak_rate
+            share = step_operations(macs, arguments.batch) / cost.wall / cost.peak_rate
             moved = cost.traffic / cost.wall / cost.copy_rate
             print(
                 f"  {variant:<30} {1e3 * cost.wall:>8.2f} {costs[PLAIN].wall / cost.wall:>8.2f} "

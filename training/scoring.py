@@ -77,6 +77,7 @@ class TrackScorer:
         pending: list[npt.NDArray[np.float32]] = []
         owners: list[int] = []
         rows = 0  # of each device's batch
+        full = self._batch_size * len(self._replicas)
 
         def flush() -> None:
             # Always the same batch shape, so that one graph serves: the rest is zeros whose scores nobody takes. It has
@@ -95,7 +96,7 @@ class TrackScorer:
             for start in patch_starts(len(values), self._patch):
                 pending.append(as_float(cut(values, int(start), self._patch)))
                 owners.append(place)
-                if len(pending) == self._batch_size * len(self._replicas):
+                if len(pending) == full:
                     flush()
             if on_progress is not None:
                 on_progress(place + 1)
