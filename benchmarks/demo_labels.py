@@ -9,9 +9,9 @@ TRACKS, SECONDS = 900, 8
 
 def write_corpus(folder: Path) -> tuple[str, str]:
     """The demonstration corpus, built and labelled; returns dataset and label set."""
-    from pipeline.build.build import build
-    from pipeline.build.options import BuildOptions
     from pipeline.corpus.render import render_corpus
+    from pipeline.decode.build import build
+    from pipeline.decode.options import BuildOptions
     from pipeline.labels.overlay import lay_labels
     from pipeline.labels.splits import DEFAULT_SPLIT, SplitMethod, make_split
     from schemas.dataset import Dataset

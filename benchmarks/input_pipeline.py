@@ -33,8 +33,8 @@ TAGS = 50
 
 def write_dataset(folder: Path, seconds: int, tracks: int) -> str:
     """Noise, built and labelled by the pipeline; returns the dataset's folder."""
-    from pipeline.build.build import build
-    from pipeline.build.options import BuildOptions
+    from pipeline.decode.build import build
+    from pipeline.decode.options import BuildOptions
     from pipeline.labels.overlay import lay_labels
     from pipeline.labels.splits import DEFAULT_SPLIT, SplitMethod, make_split
     from schemas.dataset import Dataset

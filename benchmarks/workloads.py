@@ -47,8 +47,8 @@ def usual_script(catalog: str) -> None:
 
 def plan(catalog: str) -> None:
     """All that a driver does with a catalog before it starts a job; the plan goes nowhere."""
-    from pipeline.build.generations import wanted_tracks
     from pipeline.catalog import read_catalog
+    from pipeline.decode.generations import wanted_tracks
     from pipeline.plan import plan_bytes, plan_tracks, shard_count
     from schemas.features import Excerpt
 

@@ -46,9 +46,9 @@ cli.add_command(import_group)
 @click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
 def build_command(catalog: str, dataset: str, families: str | None, **options: object) -> None:
     """Decode a catalog into feature shards. The same command again resumes; with a grown catalog it adds to them."""
-    from pipeline.build.build import build
-    from pipeline.build.options import BuildOptions
-    from pipeline.build.summary import print_build_summary
+    from pipeline.decode.build import build
+    from pipeline.decode.options import BuildOptions
+    from pipeline.decode.summary import print_build_summary
 
     chosen = None if families is None else tuple(name.strip() for name in families.split(","))
     print_build_summary(build(catalog, dataset, BuildOptions(families=chosen, **options)))  # type: ignore[arg-type]
@@ -120,7 +120,7 @@ def estimate_command(
     **build: object,
 ) -> None:
     """Foretell core-hours, bytes, time and cost of a build from a sample of the catalog, decoded here."""
-    from pipeline.build.options import BuildOptions
+    from pipeline.decode.options import BuildOptions
     from pipeline.estimate.estimate import estimate
     from pipeline.estimate.options import EstimateOptions, Prices, parse_workers
     from pipeline.estimate.summary import print_estimate, print_json

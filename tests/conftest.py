@@ -150,8 +150,8 @@ def small_corpus(tmp_path_factory: pytest.TempPathFactory, write_audio: WriteAud
 @pytest.fixture(scope="session")
 def built_dataset(small_corpus: SmallCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small corpus, built with one worker in this process into four shards; tests only read it."""
-    from pipeline.build.build import build
-    from pipeline.build.options import BuildOptions
+    from pipeline.decode.build import build
+    from pipeline.decode.options import BuildOptions
 
     root = tmp_path_factory.mktemp("built") / "dataset"
     summary = build(small_corpus.catalog, str(root), BuildOptions(workers=1, shards=4))

@@ -90,7 +90,7 @@ def test_modules_import_each_other_without_cycles() -> None:
             "pipeline.audio.decoding_process",
             {"apache_beam", "tensorflow", "librosa", "numba", "pyarrow", "av", "gcsfs"},
         ),
-        ("pipeline.build.transforms", {"tensorflow", "keras", "librosa", "numba"}),
+        ("pipeline.decode.transforms", {"tensorflow", "keras", "librosa", "numba"}),
         ("training.config", {"tensorflow", "keras", "apache_beam"}),
     ],
 )

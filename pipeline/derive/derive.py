@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.build.generations import payload_bytes
-from pipeline.build.jobs import unfinished_shards
-from pipeline.build.runner import run_shards
+from pipeline.decode.generations import payload_bytes
+from pipeline.decode.jobs import unfinished_shards
+from pipeline.decode.runner import run_shards
 from pipeline.derive.shards import DerivedShardJob
 from pipeline.versions import check_versions, logmel_versions
 from schemas.dataset import Dataset

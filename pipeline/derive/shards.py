@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
 from pipeline.audio.logmel import STORED_DTYPE, logmel_blocks
-from pipeline.build.jobs import feature_folders
-from pipeline.build.payload_file import PayloadFile
+from pipeline.decode.jobs import feature_folders
+from pipeline.decode.payload_file import PayloadFile
 from pipeline.stored_features import StoredFeature, StoredFeatures
 from schemas.dataset import Dataset
 from schemas.features import Family, FeatureSpec, LogMelSpec

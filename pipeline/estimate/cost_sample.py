@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.build.shards import ShardJob, ShardWriter
+from pipeline.decode.shards import ShardJob, ShardWriter
 from pipeline.plan import plan_bytes
 from schemas.storage import remove_tree, write_atomic
 from schemas.tables import PLAN

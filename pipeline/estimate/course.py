@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.build.reject_rate import preflight_size
+from pipeline.decode.reject_rate import preflight_size
 from pipeline.estimate.cost_sample import CostSample, Spent
 from pipeline.estimate.extrapolate import Extrapolation, Interval
 from pipeline.plan import plan_tracks, shard_count

@@ -10,10 +10,10 @@ import time
 import numpy as np
 import pyarrow.compute as pc
 
-from pipeline.build.options import DEFAULT_EXCERPT, BuildOptions
-from pipeline.build.reject_rate import example_rejects, reject_words, rejects_by_cause
-from pipeline.build.shards import ShardJob
 from pipeline.catalog import read_catalog
+from pipeline.decode.options import DEFAULT_EXCERPT, BuildOptions
+from pipeline.decode.reject_rate import example_rejects, reject_words, rejects_by_cause
+from pipeline.decode.shards import ShardJob
 from pipeline.estimate.cost_sample import Spent, measure_sample
 from pipeline.estimate.course import Course
 from pipeline.estimate.extrapolate import Extrapolation, Interval, allowing_for, factors_of, share

@@ -7,7 +7,7 @@ import json
 import shlex
 from collections.abc import Callable
 
-from pipeline.build.options import MAX_REJECT_RATE, BuildOptions
+from pipeline.decode.options import MAX_REJECT_RATE, BuildOptions
 from pipeline.estimate.estimate import Estimate
 from pipeline.estimate.extrapolate import Interval
 from pipeline.estimate.options import EstimateOptions

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.build.jobs import mark_name, unfinished_shards
-from pipeline.build.runner import run_shards
+from pipeline.decode.jobs import mark_name, unfinished_shards
+from pipeline.decode.runner import run_shards
 from pipeline.export_records.plan import EXPORT_PLAN, export_plan, exported_specs
 from pipeline.export_records.shards import PLAN_NAME, ExportJob
 from pipeline.plan import plan_bytes

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.build.jobs import mark_name
-from pipeline.build.record_file import RecordFile
+from pipeline.decode.jobs import mark_name
+from pipeline.decode.record_file import RecordFile
 from pipeline.plan import PlanReader
 from pipeline.stored_features import StoredFeature, StoredFeatures
 from schemas.dataset import Dataset

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.build import build
-from pipeline.build.options import BuildOptions
+from pipeline.decode.build import build
+from pipeline.decode.options import BuildOptions
 from tests.buckets.conftest import Bucket, Shell, ended
 from tests.buckets.proxy import Fault
 from tests.conftest import small_catalog

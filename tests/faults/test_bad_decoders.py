@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import pipeline.build.shards
+import pipeline.decode.shards
 from pipeline.audio.isolation import DecodingProcess
-from pipeline.build.build import build
-from pipeline.build.options import BuildOptions
+from pipeline.decode.build import build
+from pipeline.decode.options import BuildOptions
 from pipeline.verify import verify
 from schemas.dataset import Dataset
 
@@ -27,7 +27,7 @@ def test_each_bad_file_costs_its_own_row_and_nothing_else(
 
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     misbehaving = functools.partial(DecodingProcess, module="misbehaving_decoder", stall_seconds=1.0)
-    monkeypatch.setattr(pipeline.build.shards, "DecodingProcess", misbehaving)
+    monkeypatch.setattr(pipeline.decode.shards, "DecodingProcess", misbehaving)
     good = write_audio(tmp_path / "good.wav", np.random.default_rng(0).normal(scale=0.1, size=16_000), 16_000)
     names = [f"{name} {number}" for name in (*FAULTS, "fine", "fine too") for number in range(2)]
     for name in names:

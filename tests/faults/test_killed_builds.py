@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.build import build
-from pipeline.build.options import BuildOptions
+from pipeline.decode.build import build
+from pipeline.decode.options import BuildOptions
 from pipeline.verify import verify
 from tests.conftest import small_catalog
 

@@ -16,8 +16,8 @@ RATE = 22_050
 
 SCRIPT = """
 import json, os, resource, sys
-from pipeline.build.build import build
-from pipeline.build.options import BuildOptions
+from pipeline.decode.build import build
+from pipeline.decode.options import BuildOptions
 
 summary = build(sys.argv[1], sys.argv[2], BuildOptions(workers=1, excerpt="full"))
 # Not ru_maxrss, which a process takes over from the one that started it, here that of all tests.

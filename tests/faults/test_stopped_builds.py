@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.build.build import build
-from pipeline.build.options import BuildOptions
+from pipeline.decode.build import build
+from pipeline.decode.options import BuildOptions
 from pipeline.verify import verify
 from schemas.dataset import Dataset
 from schemas.errors import UserError

@@ -14,8 +14,8 @@ pytest.importorskip("tensorflow_io", reason="needs the tensorflow-io environment
 
 from pipeline.audio.causes import Cause, TrackRejected  # noqa: E402
 from pipeline.audio.tracks import DecodingPolicy, read_waveform  # noqa: E402
-from pipeline.build.build import build  # noqa: E402
-from pipeline.build.options import BuildOptions  # noqa: E402
+from pipeline.decode.build import build  # noqa: E402
+from pipeline.decode.options import BuildOptions  # noqa: E402
 from pipeline.verify import verify  # noqa: E402
 from schemas.dataset import Dataset  # noqa: E402
 from schemas.features import WaveformSpec  # noqa: E402

@@ -46,8 +46,8 @@ def sound_of(number: int) -> tuple[np.ndarray, list[str]]:
 @pytest.fixture(scope="session")
 def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> SmallDataset:
     """36 tracks of 2 to 4 s in 6 shards, split 60/20/20, label set `small` over three tags."""
-    from pipeline.build.build import build
-    from pipeline.build.options import BuildOptions
+    from pipeline.decode.build import build
+    from pipeline.decode.options import BuildOptions
     from pipeline.labels.overlay import lay_labels
     from pipeline.labels.splits import DEFAULT_SPLIT, SplitMethod, make_split
     from schemas.dataset import Dataset

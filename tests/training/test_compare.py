@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from pipeline.build.build import build
-from pipeline.build.options import BuildOptions
+from pipeline.decode.build import build
+from pipeline.decode.options import BuildOptions
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import DEFAULT_SPLIT, SplitMethod, make_split
 from schemas.dataset import Dataset

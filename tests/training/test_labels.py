@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.build.build import build
-from pipeline.build.options import BuildOptions
+from pipeline.decode.build import build
+from pipeline.decode.options import BuildOptions
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import SplitMethod, make_split
 from schemas.dataset import Dataset

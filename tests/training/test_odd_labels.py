@@ -63,8 +63,8 @@ def test_a_tag_of_every_track_has_no_area_and_is_listed(
 def test_a_split_of_one_track_is_trained_validated_and_evaluated(
     small_dataset: SmallDataset, small_config: TrainConfig, tmp_path: Path
 ) -> None:
-    from pipeline.build.build import build
-    from pipeline.build.options import BuildOptions
+    from pipeline.decode.build import build
+    from pipeline.decode.options import BuildOptions
     from pipeline.labels.overlay import lay_labels
     from pipeline.labels.splits import DEFAULT_SPLIT, SplitMethod, make_split
     from schemas.dataset import Dataset

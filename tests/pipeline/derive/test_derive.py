@@ -12,8 +12,8 @@ import pytest
 
 import pipeline.derive.shards
 from pipeline.audio.logmel import stored_logmel
-from pipeline.build.build import build
-from pipeline.build.options import BuildOptions
+from pipeline.decode.build import build
+from pipeline.decode.options import BuildOptions
 from pipeline.derive.derive import DeriveOptions, derive
 from pipeline.removal.prune import prune
 from pipeline.removal.remove import remove

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.shards import ShardJob
 from pipeline.catalog import read_catalog
+from pipeline.decode.shards import ShardJob
 from pipeline.estimate.cost_sample import CostSample, measure_sample
 from schemas.features import FAMILIES, specs_for
 from tests.conftest import small_catalog

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.build.options import BuildOptions
+from pipeline.decode.options import BuildOptions
 from pipeline.estimate.cost_sample import Spent
 from pipeline.estimate.estimate import Estimate, estimate
 from pipeline.estimate.options import EstimateOptions, Prices

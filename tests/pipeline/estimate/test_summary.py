@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from pipeline.build.options import BuildOptions
+from pipeline.decode.options import BuildOptions
 from pipeline.estimate.cost_sample import Spent
 from pipeline.estimate.estimate import AtWorkers, Estimate
 from pipeline.estimate.extrapolate import Interval

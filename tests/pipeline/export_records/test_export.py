@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.build.build import build
-from pipeline.build.options import BuildOptions
+from pipeline.decode.build import build
+from pipeline.decode.options import BuildOptions
 from pipeline.derive.derive import DeriveOptions, derive
 from pipeline.export_records.export import ExportOptions, ExportSummary, export_records
 from pipeline.labels.overlay import lay_labels

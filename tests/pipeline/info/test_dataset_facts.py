@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.build.build import build
-from pipeline.build.options import BuildOptions
+from pipeline.decode.build import build
+from pipeline.decode.options import BuildOptions
 from pipeline.derive.derive import DeriveOptions, derive
 from pipeline.info.dataset_facts import DatasetFacts
 from pipeline.info.overview import info

@@ -125,8 +125,8 @@ def test_tags_of_one_artist_are_told_apart_from_those_that_are_mostly_so(dataset
 def test_nothing_is_said_of_artists_where_no_two_tracks_share_one(
     tmp_path: Path, write_audio, dataset: Path, small_corpus
 ) -> None:
-    from pipeline.build.build import build
-    from pipeline.build.options import BuildOptions
+    from pipeline.decode.build import build
+    from pipeline.decode.options import BuildOptions
     from pipeline.labels.overlay import lay_labels
     from tests.conftest import small_catalog
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.build.build import build
-from pipeline.build.options import BuildOptions
+from pipeline.decode.build import build
+from pipeline.decode.options import BuildOptions
 from pipeline.labels.annotations import Annotations, read_annotations
 from pipeline.labels.splits import Split, SplitMethod, existing_split, make_split, parse_ratios
 from schemas.dataset import Dataset

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.build.build import build
-from pipeline.build.options import BuildOptions
+from pipeline.decode.build import build
+from pipeline.decode.options import BuildOptions
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import existing_split
 from pipeline.removal import purge

@@ -15,7 +15,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from pipeline.build.jobs import Job, ShardCounted, is_done
+from pipeline.decode.jobs import Job, ShardCounted, is_done
 
 # Set in the environment of worker processes on this machine: Beam prints each error there with its traceback, and tells
 # it to the process that started them, which says it in one line.

@@ -15,8 +15,8 @@ from pipeline.audio.causes import TrackRejected
 from pipeline.audio.engines import Decoder
 from pipeline.audio.fetch import local_audio
 from pipeline.audio.isolation import DecodingProcess
-from pipeline.build.jobs import feature_folders
-from pipeline.build.payload_file import FeatureBytes, HashedFeature, PayloadFile
+from pipeline.decode.jobs import feature_folders
+from pipeline.decode.payload_file import FeatureBytes, HashedFeature, PayloadFile
 from pipeline.plan import PlanReader
 from schemas.features import Family, FeatureSpec, LogMelSpec, logmel_spec_of
 from schemas.layout import Layout

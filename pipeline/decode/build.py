@@ -11,10 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.build.generations import close_generation, not_removed, payload_bytes, wanted_tracks
-from pipeline.build.jobs import unfinished_shards
-from pipeline.build.options import DEFAULT_EXCERPT, BuildOptions
-from pipeline.build.reject_rate import (
+from pipeline.catalog import Catalog, read_catalog
+from pipeline.decode.generations import close_generation, not_removed, payload_bytes, wanted_tracks
+from pipeline.decode.jobs import unfinished_shards
+from pipeline.decode.options import DEFAULT_EXCERPT, BuildOptions
+from pipeline.decode.reject_rate import (
     PREFLIGHT_EXCERPT,
     check_preflight,
     check_reject_rate,
@@ -22,10 +23,9 @@ from pipeline.build.reject_rate import (
     preflight_size,
     rejects_by_cause,
 )
-from pipeline.build.runner import run_shards
-from pipeline.build.shards import ShardJob
-from pipeline.build.sources import changed_tracks, remember_sources
-from pipeline.catalog import Catalog, read_catalog
+from pipeline.decode.runner import run_shards
+from pipeline.decode.shards import ShardJob
+from pipeline.decode.sources import changed_tracks, remember_sources
 from pipeline.plan import PlanReader, plan_bytes, plan_tracks, shard_count
 from pipeline.sample import decode_sample, sample_catalog
 from pipeline.versions import check_versions, feature_versions

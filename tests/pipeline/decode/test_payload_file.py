@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.payload_file import HashedFeature, PayloadFile
+from pipeline.decode.payload_file import HashedFeature, PayloadFile
 from schemas.errors import DatasetError
 from schemas.examples import decode_example
 from schemas.features import WaveformSpec

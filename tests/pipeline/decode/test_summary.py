@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.build.build import BuildSummary
-from pipeline.build.summary import print_build_summary
+from pipeline.decode.build import BuildSummary
+from pipeline.decode.summary import print_build_summary
 
 SUMMARY = BuildSummary(
     dataset="data",

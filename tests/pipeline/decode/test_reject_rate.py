@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.build.build import build
-from pipeline.build.options import BuildOptions
-from pipeline.build.reject_rate import check_preflight, example_rejects, preflight_size
+from pipeline.decode.build import build
+from pipeline.decode.options import BuildOptions
+from pipeline.decode.reject_rate import check_preflight, example_rejects, preflight_size
 from schemas.errors import UserError
 from tests.conftest import small_catalog
 

@@ -12,9 +12,9 @@ import pytest
 import soundfile
 
 from pipeline.audio.fetch import source_checksum as checksum
-from pipeline.build import sources
-from pipeline.build.build import build
-from pipeline.build.options import BuildOptions
+from pipeline.decode import sources
+from pipeline.decode.build import build
+from pipeline.decode.options import BuildOptions
 from pipeline.verify import verify
 from schemas.dataset import Dataset
 from tests.conftest import small_catalog

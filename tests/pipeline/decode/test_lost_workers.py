@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.build.lost_workers import WorkerLostError, ended_by_lost_worker
+from pipeline.decode.lost_workers import WorkerLostError, ended_by_lost_worker
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.generations import close_generation, wanted_tracks
-from pipeline.build.shards import ShardJob
 from pipeline.catalog import read_catalog
+from pipeline.decode.generations import close_generation, wanted_tracks
+from pipeline.decode.shards import ShardJob
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError
 from schemas.manifests import DatasetManifest

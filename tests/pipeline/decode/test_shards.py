@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.shards import ShardJob, ShardWriter
+from pipeline.decode.shards import ShardJob, ShardWriter
 from schemas.errors import DatasetError
 from schemas.features import LogMelSpec, WaveformSpec, specs_for
 from schemas.manifests import DatasetManifest

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from pipeline.audio.engines import Decoder
-from pipeline.build.generations import Retry
+from pipeline.decode.generations import Retry
 from schemas.errors import UserError
 from schemas.features import FAMILIES, Family
 

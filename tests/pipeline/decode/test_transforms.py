@@ -8,8 +8,8 @@ import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from pipeline.build.shards import ShardCounts, ShardJob
-from pipeline.build.transforms import WriteShards
+from pipeline.decode.shards import ShardCounts, ShardJob
+from pipeline.decode.transforms import WriteShards
 from schemas.manifests import DatasetManifest
 from tests.conftest import SmallCorpus
 

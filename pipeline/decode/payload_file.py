@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from pipeline.build.record_file import RecordFile
+from pipeline.decode.record_file import RecordFile
 from schemas.errors import DatasetError
 from schemas.examples import around_values
 from schemas.features import FeatureSpec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.build.build import BuildSummary
+from pipeline.decode.build import BuildSummary
 from schemas.layout import generation_name
 
 

@@ -13,9 +13,9 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from pipeline.build.jobs import Job, unfinished_shards
-from pipeline.build.lost_workers import ended_by_lost_worker
-from pipeline.build.transforms import LOCAL_WORKER, WriteShards
+from pipeline.decode.jobs import Job, unfinished_shards
+from pipeline.decode.lost_workers import ended_by_lost_worker
+from pipeline.decode.transforms import LOCAL_WORKER, WriteShards
 from pipeline.plan import PlanReader
 from schemas.errors import TagscaleError
 from schemas.storage import is_remote

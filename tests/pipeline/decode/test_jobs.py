@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.jobs import is_done, unfinished_shards
-from pipeline.build.shards import ShardJob
+from pipeline.decode.jobs import is_done, unfinished_shards
+from pipeline.decode.shards import ShardJob
 from schemas.manifests import DatasetManifest
 from tests.conftest import SmallCorpus
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.jobs import unfinished_shards
-from pipeline.build.runner import handing_out, run_shards
-from pipeline.build.shards import ShardJob
+from pipeline.decode.jobs import unfinished_shards
+from pipeline.decode.runner import handing_out, run_shards
+from pipeline.decode.shards import ShardJob
 from pipeline.plan import PlanReader
 from schemas.errors import TagscaleError
 from schemas.manifests import DatasetManifest

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.build.jobs import FeatureJob
-from pipeline.build.shards import ShardJob
+from pipeline.decode.jobs import FeatureJob
+from pipeline.decode.shards import ShardJob
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError
 from schemas.features import Family, FeatureSpec
