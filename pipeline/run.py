@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pipeline.audio.limits import MAX_SECONDS
 from pipeline.estimate.options import (
     DEFAULT_SAMPLE,
     DEFAULT_WORKERS,
@@ -34,6 +35,9 @@ cli.add_command(import_group)
 @click.option("--families", help="logmel,waveform or one of them [default: the dataset's own; both for a new one].")
 @click.option("--decoder", type=click.Choice(["auto", "tfio"]), default="auto", show_default=True)
 @click.option("--strict", is_flag=True, help="Reject tracks that are truncated or corrupt [default: keep and flag].")
+@click.option(
+    "--max-seconds", type=float, default=MAX_SECONDS, show_default=True, help="Reject tracks that are longer."
+)
 @click.option(
     "--retry-rejects",
     type=click.Choice(["none", "transient", "all"]),
@@ -79,6 +83,9 @@ def derive_command(dataset: str, **options: object) -> None:
 @click.option("--shards", type=int, help="Shards of the build [default: by size].")
 @click.option("--decoder", type=click.Choice(["auto", "tfio"]), default="auto", show_default=True)
 @click.option("--strict", is_flag=True, help="Reject tracks that are truncated or corrupt.")
+@click.option(
+    "--max-seconds", type=float, default=MAX_SECONDS, show_default=True, help="Reject tracks that are longer."
+)
 @click.option(
     "--workers",
     default=",".join(map(str, DEFAULT_WORKERS)),

@@ -45,7 +45,7 @@ def sample_catalog(table: pa.Table, count: int, seed: int) -> pa.Table:
 
 
 def decode_sample(
-    table: pa.Table, audio_root: str, spec: LogMelSpec, decoder: Decoder, *, strict: bool = False
+    table: pa.Table, audio_root: str, spec: LogMelSpec, decoder: Decoder, *, strict: bool, max_seconds: float
 ) -> Iterator[SampledTrack]:
     """Decode the rows of a table one after the other, and keep nothing of it.
 
@@ -55,8 +55,9 @@ def decode_sample(
         spec: the features to make.
         decoder: the decoder engine.
         strict: reject tracks that are truncated or corrupt.
+        max_seconds: reject tracks that are longer.
     """
-    with DecodingProcess(spec, decoder, strict=strict) as decoding:
+    with DecodingProcess(spec, decoder, strict=strict, max_seconds=max_seconds) as decoding:
         for row in table.select(["track_id", "uri"]).to_pylist():
             cause, message = None, ""
             try:

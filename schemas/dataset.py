@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.errors import DatasetError, UserError
-from schemas.features import Family, FeatureSpec, LogMelSpec, features_name
+from schemas.features import Family, FeatureSpec, LogMelSpec, WaveformSpec, features_name
 from schemas.layout import MANIFEST_NAME, Layout
 from schemas.manifests import DatasetManifest, ShardManifest, read_json
 from schemas.places import computed_places
@@ -23,6 +25,23 @@ from schemas.tables import REMOVED, TRACKS
 _PLACE_COLUMNS = tuple(
     name for name in TRACKS.names if name in ("shard", "seconds") or name.endswith(("_offset", "_length"))
 )
+
+
+def outdated_words(families: dict[Family, FeatureSpec]) -> str | None:
+    """What is wrong with features that an earlier version stored, and what to do; None for those of this one."""
+    for spec in families.values():
+        waveform = spec.waveform if isinstance(spec, LogMelSpec) else spec
+        if waveform.former_fault:
+            return (
+                f"its features are of algorithm {waveform.algorithm}, by which {waveform.former_fault}; this version makes "
+                f"algorithm {WaveformSpec.algorithm}: build the catalog into a new folder, and label and train on that"
+            )
+    return None
+
+
+@functools.cache
+def _warn_once(words: str) -> None:
+    print(words, file=sys.stderr)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +70,8 @@ class Dataset:
         manifest = DatasetManifest.read(layout.manifest)
         if not manifest.generations or not all(entry.complete for entry in manifest.generations):
             raise UserError(f"{root}: its build is unfinished; run the same `pipeline.run build` command again")
+        if words := outdated_words(manifest.families):
+            _warn_once(f"warning: {layout.root}: {words}")
         return cls(layout, manifest)
 
     def spec(self, family: Family) -> FeatureSpec:

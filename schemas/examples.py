@@ -18,11 +18,23 @@ import numpy.typing as npt
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from schemas.errors import DatasetError
-from schemas.features import Family
+from schemas.features import Family, FeatureSpec, WaveformSpec
 
 # The value key and the length key of each family; each record has `track_id` beside them.
 EXAMPLE_KEYS: dict[Family, tuple[str, str]] = {"logmel": ("logmel", "frames"), "waveform": ("waveform", "samples")}
 EXAMPLE_DTYPES: dict[Family, np.dtype[Any]] = {"logmel": np.dtype("<f2"), "waveform": np.dtype("<i2")}
+
+MOST_EXAMPLE_BYTES = (1 << 31) - 1  # a protobuf message's
+# 1 MiB is left to the id and what else is around the values.
+MOST_VALUE_BYTES = MOST_EXAMPLE_BYTES - (1 << 20)
+
+
+def most_samples(spec: FeatureSpec) -> int:
+    """Samples of the longest waveform whose feature fits into a record."""
+    if isinstance(spec, WaveformSpec):
+        return MOST_VALUE_BYTES // EXAMPLE_DTYPES["waveform"].itemsize
+    frames = MOST_VALUE_BYTES // (spec.mels * EXAMPLE_DTYPES["logmel"].itemsize)
+    return (frames - 1) * spec.hop_length
 
 
 @functools.cache

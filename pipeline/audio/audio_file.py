@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import stat
 from collections.abc import Callable
 from typing import Any
 
+from pipeline.audio.causes import Cause, TrackRejected
+
 _PIECE_BYTES = 256 << 10  # least that is asked for at a time (256 KiB)
 _MOST_PIECES = 32  # asked for at a time by a decoder that reads straight on (8 MiB)
+_BUFFER_BYTES = 64 << 10  # read at a time for a decoder that asks for a few bytes (64 KiB)
 
 
 class Pieces:
@@ -45,37 +49,72 @@ class Pieces:
 
 @dataclasses.dataclass(frozen=True)
 class AudioFile:
-    """An audio file to decode.
+    """An audio file to decode, or a part of one that decoders take for a whole file.
 
     Attributes:
         path: on the local disk.
         pieces: None where the whole file is there.
+        first: byte of the file at which the part begins.
+        end: one past its last byte; None for the file's end.
     """
 
     path: str
     pieces: Pieces | None = None
-
-    @property
-    def is_local(self) -> bool:
-        return self.pieces is None
+    first: int = 0
+    end: int | None = None
 
     @property
     def size(self) -> int:
-        """Bytes."""
-        return os.path.getsize(self.path) if self.pieces is None else self.pieces.size
+        """Bytes of the part."""
+        end = self.end
+        if end is None:
+            end = os.path.getsize(self.path) if self.pieces is None else self.pieces.size
+        return max(end - self.first, 0)
 
-    def open(self) -> Any:
-        """An unbuffered binary file at its start."""
-        file = open(self.path, "rb", buffering=0)  # noqa: SIM115 (the engine closes it)
-        return file if self.pieces is None else _FetchingFile(file, self.pieces)
+    def part(self, first: int, end: int | None = None) -> AudioFile:
+        """The bytes from `first` up to `end`, counted from where this part begins."""
+        return dataclasses.replace(self, first=self.first + first, end=self.end if end is None else self.first + end)
+
+    def open(self, reader: type[PartReader] | None = None) -> io.BufferedReader:
+        """A binary file at its start; raises TrackRejected where there is none that can be read.
+
+        Args:
+            reader: the kind of reader behind its buffer; None for the plain one.
+        """
+        descriptor = open_regular(self.path)
+        raw = (reader or PartReader)(descriptor, self.first, self.first + self.size, self.pieces)
+        return io.BufferedReader(raw, _BUFFER_BYTES)
 
 
-class _FetchingFile(io.RawIOBase):
-    """Reads a sparse copy, whose pieces come as they are asked for."""
+def open_regular(path: str) -> int:
+    """A descriptor of a regular file; raises TrackRejected for any other, which might never end or never begin."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would wait for its writer
+    except FileNotFoundError as error:
+        raise TrackRejected(Cause.NOT_FOUND, "no such file") from error
+    except OSError as error:
+        raise TrackRejected(Cause.IO_ERROR, error.strerror or str(error)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise TrackRejected(Cause.NOT_A_FILE, "expected a regular file")
+    return descriptor
 
-    def __init__(self, file: io.FileIO, pieces: Pieces) -> None:
-        self._file = file
+
+class PartReader(io.RawIOBase):
+    """Reads a part of a file as if it were the whole; pieces of a sparse copy come as they are asked for.
+
+    Args:
+        descriptor: of the file; closed with the reader.
+        first, end: the part, bytes.
+        pieces: None where the whole file is there.
+    """
+
+    def __init__(self, descriptor: int, first: int, end: int, pieces: Pieces | None) -> None:
+        self._descriptor = descriptor
+        self._first = first
         self._pieces = pieces
+        self._position = 0
+        self.size = end - first
 
     def readable(self) -> bool:
         return True
@@ -84,15 +123,25 @@ class _FetchingFile(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self._pieces.require(self._file.tell(), len(buffer))
-        return self._file.readinto(buffer)
+        view = memoryview(buffer).cast("B")[: max(self.size - self._position, 0)]
+        start = self._first + self._position
+        if self._pieces is not None and view:
+            self._pieces.require(start, len(view))
+        count = os.preadv(self._descriptor, [view], start) if view else 0
+        self._position += count
+        return count
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
+        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        if begin + offset < 0:
+            raise ValueError(f"expected a place in the file, received {begin + offset}")
+        self._position = begin + offset
+        return self._position
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self._position
 
     def close(self) -> None:
-        self._file.close()
+        if not self.closed:
+            os.close(self._descriptor)
         super().close()

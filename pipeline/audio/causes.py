@@ -10,11 +10,14 @@ class Cause(enum.StrEnum):
     """Cause of a reject; a transient one may succeed another time."""
 
     NOT_FOUND = "not_found"  # no file at the uri
+    NOT_A_FILE = "not_a_file"  # a folder, a pipe, a device or a socket
     IO_ERROR = "io_error"  # the file is there and could not be read
     UNSUPPORTED_FORMAT = "unsupported_format"  # no decoder knows the file
     NO_AUDIO = "no_audio"  # a container without an audio stream
     DECODE_ERROR = "decode_error"  # a decoder gave up before the first sample
     EMPTY = "empty"  # decoded to no samples at all
+    TOO_LONG = "too_long"  # longer than --max-seconds, or than a record can be
+    TOO_MANY_CHANNELS = "too_many_channels"  # more than 64
     TRUNCATED = "truncated"  # shorter than its header claims; kept and flagged without --strict
     CORRUPT = "corrupt"  # has parts that no decoder could decode; kept and flagged without --strict
     DECODER_CRASH = "decoder_crash"  # the decoder's process died

@@ -1,38 +1,49 @@
-"""Tell a file that breaks its format's own rules, on which decoders disagree, by its first header."""
+"""Tell a file with which libsndfile cannot be trusted, most of them broken, by its first header."""
 
 from __future__ import annotations
 
 from typing import BinaryIO
 
-_ID3_HEADER_BYTES = 10
+from pipeline.audio.mpeg_audio import frame_at
+
 _LEAST_FLAC_BLOCK = 16  # samples; RFC 9639, section 8.2
 _FLAC_FRAME_BITS = {1: 8, 2: 12, 4: 16, 5: 20, 6: 24, 7: 32}  # sample size codes; RFC 9639, section 9.1.4
 _LAST_BLOCK = 0x80
+_OGG_HEAD_BYTES = 64  # a page's header and the first packet of an Opus stream
+_LOW_OPUS_RATES = (8_000, 12_000, 16_000, 24_000)  # at which libopus can decode, and libsndfile lets it
 
 
 def broken_rule(file: BinaryIO) -> str | None:
-    """What a FLAC or MPEG audio file does against its format's rules; None if nothing, or for any other format.
+    """Why libsndfile cannot be trusted with a file; None if it can.
 
-    libsndfile decodes such files to something, at a wrong level or not as far as they go, and says nothing; FFmpeg
-    refuses most of them. A track is not worth that doubt, so FFmpeg alone decides.
+    Of a FLAC or MPEG audio file that breaks its format's rules it makes something, at a wrong level or not as far as
+    the file goes, and says nothing; FFmpeg refuses most of them. A track is not worth that doubt, so FFmpeg alone decides.
+    Opus it decodes at the rate that the header names, which says nothing of the sound (RFC 7845, section 5.1), and of
+    Creative Voice files it takes the headers of blocks for samples.
 
     Args:
-        file: an open file; read from its start.
+        file: an open file that begins with its audio; read from its start.
     """
     file.seek(0)
-    head = file.read(_ID3_HEADER_BYTES)
-    if head[:3] == b"ID3" and len(head) == _ID3_HEADER_BYTES:
-        size = 0
-        for byte in head[6:10]:  # seven bits of each
-            size = size << 7 | byte & 0x7F
-        file.seek(_ID3_HEADER_BYTES + size)
-        head = file.read(4)
-    if head[:4] == b"fLaC":
-        file.seek(-len(head) + 4, 1)
+    head = file.read(4)
+    if head == b"fLaC":
         return _broken_flac_rule(file)
-    if len(head) >= 3 and head[0] == 0xFF and head[1] >= 0xE0 and head[2] >> 4 == 0:
+    if head == b"OggS":
+        return _low_opus_rate(file)
+    if head == b"Crea" and file.read(15) == b"tive Voice File":
+        return "a Creative Voice file of several blocks"
+    frame = frame_at(head)
+    if frame is not None and frame.length == 0:
         return "MPEG audio of a free bit rate"
     return None
+
+
+def _low_opus_rate(file: BinaryIO) -> str | None:
+    file.seek(0)
+    page = file.read(_OGG_HEAD_BYTES)
+    start = page.find(b"OpusHead")
+    rate = int.from_bytes(page[start + 12 : start + 16], "little")
+    return f"Opus that names a rate of {rate} Hz" if start >= 0 and rate in _LOW_OPUS_RATES else None
 
 
 def _broken_flac_rule(file: BinaryIO) -> str | None:

@@ -41,6 +41,8 @@ def main() -> None:
     parser.add_argument("--memory", type=int, required=True, help="address space in bytes")
     parser.add_argument("--decoder", required=True)
     parser.add_argument("--strict", action="store_true", help="reject what is truncated or corrupt")
+    parser.add_argument("--max-seconds", type=float, required=True, help="reject a source that is longer")
+    parser.add_argument("--max-samples", type=int, help="reject a track that would be stored with more")
     parser.add_argument("--spec", required=True, help="JSON of the log-mel spec, its waveform spec included")
     options = parser.parse_args()
     spec = spec_from_dict(json.loads(options.spec))
@@ -53,7 +55,7 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (options.memory, options.memory))
     _end_with_parent(options.lifeline)
     answer(answers, {"progress": True})  # ready: from here on the parent's patience is that of decoding
-    policy = DecodingPolicy(options.decoder, options.strict)
+    policy = DecodingPolicy(options.decoder, options.strict, options.max_seconds, options.max_samples)
     printed = _Printed()
     while line := sys.stdin.readline():
         answered = _decode(json.loads(line), spec, policy, options.results, answers, printed)

@@ -5,31 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from pipeline.audio.audio_file import AudioFile
+from pipeline.audio.causes import TrackRejected
+from pipeline.audio.recognition import Recognized
 from pipeline.audio.soundfile_engine import SoundfileSource
 from pipeline.audio.sources import AudioSource
 
 Decoder = Literal["auto", "tfio"]
 DECODERS: tuple[Decoder, ...] = get_args(Decoder)
 
-OpenSource = Callable[[AudioFile], AudioSource]
+OpenSource = Callable[[Recognized], AudioSource]
 
 
-def open_libsndfile(file: AudioFile) -> AudioSource:
+def open_libsndfile(found: Recognized) -> AudioSource:
     """libsndfile, whatever the file's ending says; raises TrackRejected."""
-    return SoundfileSource(file)
+    return SoundfileSource(found)
 
 
-def open_ffmpeg(file: AudioFile) -> AudioSource:
+def open_ffmpeg(found: Recognized) -> AudioSource:
     """FFmpeg's libraries, which cost 60 MB and 0.1 s to load: most collections never need them."""
     from pipeline.audio.pyav_engine import PyavSource
 
-    return PyavSource(file)
+    return PyavSource(found)
 
 
-def open_tfio(file: AudioFile) -> AudioSource:
+def open_joined(found: Recognized) -> AudioSource:
+    """A file that several files were put together to, each decoded by itself."""
+    from pipeline.audio.joined_source import JoinedSource
+
+    return JoinedSource(found, open_either)
+
+
+def open_either(found: Recognized) -> AudioSource:
+    """libsndfile where it reads a file, else FFmpeg."""
+    if found.doubt is None:
+        try:
+            return open_libsndfile(found)
+        except TrackRejected:
+            pass
+    return open_ffmpeg(found)
+
+
+def open_tfio(found: Recognized) -> AudioSource:
     """tensorflow-io, which imports TensorFlow."""
     from pipeline.audio.tfio_engine import TfioSource
 
-    source: AudioSource = TfioSource(file)
+    source: AudioSource = TfioSource(found.file)
     return source

@@ -7,6 +7,7 @@ import math
 
 from schemas.features import Excerpt
 
+_ENDLESS_SECONDS = 1 << 32
 _WARM_UP_SECONDS = 0.25  # on either side, in which the resampler's filter forgets that the signal began or ended there
 
 
@@ -31,16 +32,18 @@ class Window:
 
 
 def window_of(excerpt: Excerpt, frames: int | None, source_rate: int, target_rate: int) -> Window | None:
-    """The window of an excerpt in a source of `frames` frames; None where it needs the whole, or the length is unknown.
+    """The window of an excerpt in a source of `frames` frames; None where it needs the whole.
 
     Args:
         excerpt: which part.
-        frames: length of the source.
+        frames: length of the source; None where it is unknown.
         source_rate: Hz.
         target_rate: of the stored waveform, Hz.
     """
-    if excerpt.where == "full" or frames is None:
+    if excerpt.where == "full" or (excerpt.where == "center" and frames is None):
         return None
+    if frames is None:  # where a track starts does not depend on where it ends
+        frames = _ENDLESS_SECONDS * source_rate
     total = resampled_length(frames, source_rate, target_rate)
     begin, end = excerpt.bounds(total, target_rate)
     if (begin, end) == (0, total):

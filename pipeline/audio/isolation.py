@@ -22,6 +22,7 @@ import numpy.typing as npt
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.engines import Decoder
 from pipeline.audio.fetch import RemotePieces
+from pipeline.audio.limits import MAX_SECONDS
 from pipeline.audio.turns import Turns
 from schemas.examples import EXAMPLE_DTYPES
 from schemas.features import LogMelSpec, canonical_json
@@ -90,6 +91,8 @@ class DecodingProcess:
         spec: the features to make.
         decoder: the decoder engine.
         strict: reject what is truncated or corrupt.
+        max_seconds: reject a source that is longer.
+        max_samples: reject a track that would be stored with more; None for any number.
         memory_bytes: address space that the process may use.
         stall_seconds: how long it may work without progress.
         module: the module that is run; tests put one there that misbehaves.
@@ -104,6 +107,8 @@ class DecodingProcess:
         decoder: Decoder = "auto",
         *,
         strict: bool = False,
+        max_seconds: float = MAX_SECONDS,
+        max_samples: int | None = None,
         memory_bytes: int | None = None,
         stall_seconds: float | None = None,
         module: str = "pipeline.audio.decoding_process",
@@ -111,6 +116,8 @@ class DecodingProcess:
         self._spec = spec
         self._decoder = decoder
         self._strict = strict
+        self._max_seconds = max_seconds
+        self._max_samples = max_samples
         self._turns = Turns()
         self._memory = memory_bytes or (_ADDRESS_SPACE_OF_TENSORFLOW if decoder == "tfio" else MEMORY_BYTES)
         self._stall_seconds = stall_seconds or (_STALL_SECONDS_OF_TENSORFLOW if decoder == "tfio" else STALL_SECONDS)
@@ -190,6 +197,8 @@ class DecodingProcess:
         command = [sys.executable, "-m", self._module]
         command += [f"--results={self._results.fileno()}", f"--lifeline={child_end}", f"--memory={self._memory}"]
         command += ["--strict"] * self._strict
+        command += [f"--max-seconds={self._max_seconds!r}"]
+        command += [] if self._max_samples is None else [f"--max-samples={self._max_samples}"]
         command += [f"--decoder={self._decoder}", f"--spec={canonical_json(self._spec.to_dict()).decode()}"]
         self._process = subprocess.Popen(
             command,

@@ -9,55 +9,61 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.causes import Cause, TrackRejected, decoder_words
+from pipeline.audio.ffmpeg_formats import CLAIMS_OF_ONE_STREAM, CLAIMS_OF_STREAMS, READ
+from pipeline.audio.recognition import Recognized
+from pipeline.audio.sources import MOST_CHANNELS
 
 _MICROSECONDS = 1_000_000  # FFmpeg's unit for a container's duration
+# Formats by name, so that none is opened that reads other files or listens to a network; and no protocol at all, since
+# the one file that is read is open already.
+_OPTIONS = {"format_whitelist": ",".join(READ), "protocol_whitelist": "none"}
 
 
 class PyavSource:
-    """The first audio stream of a file opened with FFmpeg's libraries; see `AudioSource`.
+    """The audio stream of a file opened with FFmpeg's libraries; see `AudioSource`.
 
-    A packet that the decoder refuses is passed over, as the ffmpeg program does, and marks the source as corrupt. A
-    stream that changes its rate or its channels half-way is brought to the shape that it began with.
+    Of several streams that can be decoded it is the one that the file calls its default, or else the first. A packet
+    that the decoder refuses is passed over, as the ffmpeg program does, and marks the source as corrupt. A stream that
+    changes its rate or its channels half-way is brought to the shape that it began with.
 
     Args:
-        file: the file.
+        found: the file.
 
     Raises:
-        TrackRejected: not a format that FFmpeg reads, or one without an audio stream.
+        TrackRejected: not a format that FFmpeg reads, one without an audio stream that it decodes, or with too many
+            channels.
     """
 
-    def __init__(self, file: AudioFile) -> None:
-        self._path = file.path
-        self._raw = None if file.is_local else file.open()
-        try:
-            self._container = av.open(self._raw or file.path, mode="r", metadata_errors="ignore")
-        except (av.FFmpegError, OSError, ValueError) as error:
-            self._close_raw()
-            raise TrackRejected(Cause.UNSUPPORTED_FORMAT, _words(error, file.path)) from error
-        if not self._container.streams.audio:
-            self.close()
-            raise TrackRejected(Cause.NO_AUDIO, "the file has no audio stream")
-        self._stream = self._container.streams.audio[0]
-        context = self._stream.codec_context
-        self.sample_rate = int(context.sample_rate or 0)
-        self.channels = int(context.channels or 0)
-        self.codec = str(context.name)
-        if self.sample_rate <= 0 or self.channels <= 0:
-            self.close()
-            raise TrackRejected(
-                Cause.DECODE_ERROR, f"the audio stream names {self.channels} channels at {self.sample_rate} Hz"
-            )
-        self.claimed_frames = self._claimed_frames()
-        self.corrupt: str | None = None
+    length: int | None = None  # FFmpeg decodes to the end of the file, whatever a header claims
 
-    def _claimed_frames(self) -> int | None:
-        if self._stream.duration is not None and self._stream.time_base is not None:
-            return int(round(self._stream.duration * self._stream.time_base * self.sample_rate))
-        if self._container.duration is not None:
-            return int(round(self._container.duration * self.sample_rate / _MICROSECONDS))
-        return None
+    def __init__(self, found: Recognized) -> None:
+        self._path = found.file.path
+        self._raw = found.file.open()
+        try:
+            self._container = av.open(self._raw, mode="r", metadata_errors="ignore", options=_OPTIONS)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            self._raw.close()
+            raise TrackRejected(Cause.UNSUPPORTED_FORMAT, _words(error, self._path)) from error
+        try:
+            self._stream, self.choice = _chosen(self._container)
+            context = self._stream.codec_context
+            self.sample_rate = int(context.sample_rate or 0)
+            self.channels = int(context.channels or 0)
+            self.codec = str(context.name)
+            if self.sample_rate <= 0 or self.channels <= 0:
+                raise TrackRejected(
+                    Cause.DECODE_ERROR, f"the audio stream names {self.channels} channels at {self.sample_rate} Hz"
+                )
+            if self.channels > MOST_CHANNELS:
+                raise TrackRejected(
+                    Cause.TOO_MANY_CHANNELS, f"expected at most {MOST_CHANNELS} channels, received {self.channels}"
+                )
+        except TrackRejected:
+            self.close()
+            raise
+        self.claimed_seconds = _claimed_seconds(self._container, self._stream)
+        self.corrupt: str | None = None
 
     def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
         av.logging.set_level(av.logging.ERROR)
@@ -81,17 +87,18 @@ class PyavSource:
             for frame in frames:
                 if not decoded_any:  # the decoder knows better than the header
                     self.sample_rate, self.channels = frame.sample_rate, frame.layout.nb_channels
-                    layout, decoded_any = frame.layout.name, True
+                    layout, decoded_any = frame.layout, True
                 found = (frame.sample_rate, frame.layout.name, frame.format.name)
                 if found != shape:
                     if resampler is not None:
-                        yield from _arrays(resampler.resample(None))
-                    # Only the sample format changes here, unless the stream changes its shape half-way.
-                    resampler = av.AudioResampler(format="fltp", layout=layout, rate=self.sample_rate)
+                        yield from self._arrays(resampler.resample(None))
+                    # Only the sample format changes here, unless the stream changes its shape half-way. Packed: PyAV
+                    # crashes on planes of eight channels and more.
+                    resampler = av.AudioResampler(format="flt", layout=layout, rate=self.sample_rate)
                     shape = found
-                yield from _arrays(resampler.resample(frame))
+                yield from self._arrays(resampler.resample(frame))
         if resampler is not None:
-            yield from _arrays(resampler.resample(None))
+            yield from self._arrays(resampler.resample(None))
         if not decoded_any and last_error is not None:
             raise TrackRejected(Cause.DECODE_ERROR, _words(last_error, self._path)) from last_error
 
@@ -107,6 +114,10 @@ class PyavSource:
                 return
             yield packet
 
+    def _arrays(self, frames: list[av.AudioFrame]) -> Iterator[npt.NDArray[np.float32]]:
+        for frame in frames:
+            yield frame.to_ndarray().reshape(-1, self.channels)
+
     def seek_exactly(self, frame: int) -> bool:
         return False  # FFmpeg seeks to a packet, by time stamps that a container may round
 
@@ -115,16 +126,34 @@ class PyavSource:
 
     def close(self) -> None:
         self._container.close()
-        self._close_raw()
-
-    def _close_raw(self) -> None:
-        if self._raw is not None:
-            self._raw.close()
+        self._raw.close()
 
 
-def _arrays(frames: list[av.AudioFrame]) -> Iterator[npt.NDArray[np.float32]]:
-    for frame in frames:
-        yield np.ascontiguousarray(frame.to_ndarray().T)
+def _chosen(container: Any) -> tuple[Any, str | None]:
+    """The audio stream to decode, and which of several it is; raises TrackRejected where there is none."""
+    streams = list(container.streams.audio)
+    if not streams:
+        raise TrackRejected(Cause.NO_AUDIO, "the file has no audio stream")
+    decodable = [stream for stream in streams if stream.codec_context is not None]
+    if not decodable:
+        raise TrackRejected(Cause.UNSUPPORTED_FORMAT, "FFmpeg has no decoder for the file's audio stream")
+    default = [stream for stream in decodable if av.stream.Disposition.default in stream.disposition]
+    stream = (default or decodable)[0]
+    if len(streams) == 1:
+        return stream, None
+    why = "the default one" if default else "the first that can be decoded"
+    return stream, f"audio stream {1 + streams.index(stream)} of {len(streams)} was decoded, {why}"
+
+
+def _claimed_seconds(container: Any, stream: Any) -> float | None:
+    """What the header claims of this stream: not what FFmpeg guesses by a bit rate, nor the length of a video beside it."""
+    name = container.format.name
+    if name in CLAIMS_OF_STREAMS and stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    if name in CLAIMS_OF_ONE_STREAM and len(container.streams) == 1 and container.duration is not None:
+        late = float((stream.start_time or 0) * (stream.time_base or 0))
+        return float(container.duration / _MICROSECONDS) - max(late, 0.0)
+    return None
 
 
 def _words(error: BaseException, path: str) -> str:

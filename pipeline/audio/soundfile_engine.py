@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from pipeline.audio.audio_file import AudioFile
+from pipeline.audio.audio_file import PartReader
 from pipeline.audio.causes import Cause, TrackRejected, decoder_words
-from pipeline.audio.sources import BLOCK_FRAMES
+from pipeline.audio.flac_tail import goes_on_behind
+from pipeline.audio.joined_files import is_chained
+from pipeline.audio.mpeg_audio import holds_audio
+from pipeline.audio.recognition import Recognized
+from pipeline.audio.sources import BLOCK_FRAMES, MOST_CHANNELS
 
 _UNKNOWN_LENGTH = 1 << 62  # libsndfile's answer for a stream without an end is near 2**63
 # Encodings whose samples are found by counting; in mp3, ogg and opus a sample depends on what was decoded before it.
@@ -19,98 +25,148 @@ _EXACT_SEEK = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 # Read of a file's end to see that it is there: libFLAC looks for the very last frames from the start of the file on.
 _TAIL_FRAMES = 16_384
 _SMALL_FRAMES = 4096  # read at a time where a fault is near
-_READ_AHEAD_BYTES = 32 << 10  # decoders read so far past what they decoded, and small tags follow the audio (32 KiB)
 
 
 class SoundfileSource:
     """An audio file opened with libsndfile; see `AudioSource`.
 
     Args:
-        file: the file.
+        found: the file.
 
     Raises:
-        TrackRejected: libsndfile does not read it.
+        TrackRejected: libsndfile does not read it, or it has too many channels.
     """
 
-    def __init__(self, file: AudioFile) -> None:
-        self._raw = file.open()
+    claimed_seconds: float | None = None  # libsndfile cuts every claim down to what the file has
+    choice: str | None = None
+
+    def __init__(self, found: Recognized) -> None:
+        self._found = found
+        self._raw = found.file.open(None if found.tells_length else _LengthUntold)
         try:
-            self._file = self._open(file)
+            self._file = _Streamed(self._raw, closefd=False)
         except soundfile.LibsndfileError as error:
             self._raw.close()
-            # Not its whole text, which names the descriptor's number.
-            words = f"Error opening the file: {error.error_string}"
+            words = f"Error opening the file: {error.error_string}"  # not its whole text, which names our reader
             raise TrackRejected(Cause.UNSUPPORTED_FORMAT, words) from error
-        self._source = file
         self.sample_rate = int(self._file.samplerate)
         self.channels = int(self._file.channels)
         self.codec = f"{self._file.format}/{self._file.subtype}".lower()
-        self.claimed_frames = self._file.frames if 0 < self._file.frames < _UNKNOWN_LENGTH else None
+        is_known = found.tells_length and 0 < self._file.frames < _UNKNOWN_LENGTH
+        self.length = int(self._file.frames) if is_known else None
         self.corrupt: str | None = None
-        self._goes_on = False  # the file, where the claimed length was reached
-
-    def _open(self, file: AudioFile) -> soundfile.SoundFile:
-        # By number, so that its place in the file is known; one that is fetched piece by piece has none.
-        return soundfile.SoundFile(self._raw.fileno() if file.is_local else self._raw, closefd=False)
+        if self.channels > MOST_CHANNELS:
+            self.close()
+            raise TrackRejected(
+                Cause.TOO_MANY_CHANNELS, f"expected at most {MOST_CHANNELS} channels, received {self.channels}"
+            )
 
     def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
-        position = self._file.tell()
+        position = 0  # counted from where reading begins
         try:
-            for part in self._read(BLOCK_FRAMES):
+            for part in self._read(BLOCK_FRAMES, self._begin):
                 position += len(part)
                 yield part
         except soundfile.LibsndfileError as error:
-            found = position
-            for part in self._up_to_fault(position):
-                found += len(part)
+            decoded = self._begin + position
+            for part in self._up_to_fault(decoded):
+                decoded += len(part)
                 yield part
-            if found == 0:
-                raise TrackRejected(Cause.DECODE_ERROR, _words(error, self._source)) from error
-            self.corrupt = _words(error, self._source)  # what came before is kept
+            if decoded == 0:
+                raise TrackRejected(Cause.DECODE_ERROR, self._words(error)) from error
+            self.corrupt = self._words(error)  # what came before is kept
 
-    def _read(self, frames: int) -> Iterator[npt.NDArray[np.float32]]:
+    _begin = 0  # frame at which `blocks` begins
+
+    def _read(self, frames: int, begin: int) -> Iterator[npt.NDArray[np.float32]]:
         block = np.empty((frames, self.channels), np.float32)
-        left = (self.claimed_frames or 0) - self._file.tell()
-        # Never across the claimed end: asked for more, libsndfile runs through the rest of the file for nothing.
+        left = (self.length or 0) - begin
+        # Never across the end: asked for more, libsndfile runs through the rest of the file for nothing.
         while len(part := self._file.read(out=block[:left] if 0 < left < frames else block)):
             left -= len(part)
-            if left == 0:
-                self._goes_on = self._is_far_from_end()
             yield part
+            if left == 0:
+                return
 
     def _up_to_fault(self, position: int) -> Iterator[npt.NDArray[np.float32]]:
         """What comes between a frame and the fault after it: read again in small steps, of which the fault costs one."""
         self._file.close()
         self._raw.seek(0)
-        self._file = self._open(self._source)
+        self._file = _Streamed(self._raw, closefd=False)
         begin = 0  # of the next part
         with contextlib.suppress(soundfile.LibsndfileError):
-            for part in self._read(_SMALL_FRAMES):
-                yield part[max(0, position - begin) :]
+            for part in self._read(_SMALL_FRAMES, 0):
+                behind = part[max(0, position - begin) :]
                 begin += len(part)
+                if len(behind):
+                    yield behind
 
     def seek_exactly(self, frame: int) -> bool:
-        if not self._file.subtype.startswith(_EXACT_SEEK) or self.claimed_frames is None:
+        if not self._file.subtype.startswith(_EXACT_SEEK) or self.length is None:
             return False
         try:
-            tail = min(_TAIL_FRAMES, self.claimed_frames)
-            self._file.seek(self.claimed_frames - tail)
+            tail = min(_TAIL_FRAMES, self.length)
+            self._file.seek(self.length - tail)
             whole = len(self._file.read(tail + 1)) == tail and not self.has_unread_data()
-            self._file.seek(frame if whole else 0)
+            self._begin = frame if whole else 0
+            self._file.seek(self._begin)
         except soundfile.LibsndfileError:
             return False
         return whole
 
     def has_unread_data(self) -> bool:
-        return self._goes_on or self._is_far_from_end()
-
-    def _is_far_from_end(self) -> bool:
-        return int(self._source.size - self._raw.tell()) > _READ_AHEAD_BYTES
+        found = self._found
+        place = self._raw.tell()
+        try:
+            if found.kind == "mpeg":
+                return place < found.file.size and holds_audio(self._raw, place)
+            if found.kind == "ogg":
+                return is_chained(self._raw)
+            if found.kind == "flac":
+                return self.length is not None and goes_on_behind(self._raw, found.file.size, place, self.length)
+            return found.joined_at is not None
+        finally:
+            self._raw.seek(place)
 
     def close(self) -> None:
         self._file.close()
         self._raw.close()
 
+    def _words(self, error: BaseException) -> str:
+        return decoder_words(error, self._found.file.path)
 
-def _words(error: BaseException, file: AudioFile) -> str:
-    return decoder_words(error, file.path)
+
+class _Streamed(soundfile.SoundFile):
+    """A file that is read from one end to the other.
+
+    soundfile seeks to where it already is after every read of a file that can be sought in. In mp3 that empties the bit
+    reservoir, from which the next frames take a part of their bits: they come out wrong or not at all. `seek` works all
+    the same.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class _LengthUntold(PartReader):
+    """An MPEG file of a length that no one can guess.
+
+    Where no header tells how many frames there are, libsndfile guesses by the size of the first one, and never decodes
+    past its guess. Told of a file far longer, it goes on to the real end.
+    """
+
+    _LONGER = 1 << 30  # 1 GiB, which at 320 kbit/s is 7 hours; the guess goes by the first frame's bit rate
+    _ID3V1_BYTES = 128  # looked at behind the end, where libmpg123 expects to find as much
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_END:
+            return super().seek(self.size + self._LONGER + offset)
+        return super().seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int:
+        if self._position >= self.size + self._LONGER - self._ID3V1_BYTES:
+            view = memoryview(buffer).cast("B")
+            view[:] = bytes(len(view))
+            self._position += len(view)
+            return len(view)
+        return super().readinto(buffer)

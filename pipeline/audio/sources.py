@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 BLOCK_FRAMES = 131_072  # frames decoded at a time; one block is reused, so a long track costs no more than a short one
+MOST_CHANNELS = 64
 
 
 class AudioSource(Protocol):
@@ -18,15 +19,19 @@ class AudioSource(Protocol):
         sample_rate: Hz.
         channels: of the source.
         codec: name, lower case.
-        claimed_frames: length that the file's header claims, in frames; None if it claims none.
+        length: frames that the engine expects to give, by a header or a guess; None where it has no idea.
+        claimed_seconds: length that the file's header claims of this audio; None if it claims none, or for a guess.
         corrupt: the decoder's words on data that it could not decode, set while reading; None if there was none.
+        choice: which of several audio streams this is, in words; None where there is one.
     """
 
     sample_rate: int
     channels: int
     codec: str
-    claimed_frames: int | None
+    length: int | None
+    claimed_seconds: float | None
     corrupt: str | None
+    choice: str | None
 
     def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
         """Blocks of float32 [frames, channels] in order, full scale at 1.0; a block is overwritten by the next."""
@@ -36,12 +41,12 @@ class AudioSource(Protocol):
         """Let `blocks` begin at this frame with the samples that reading from the start would give there.
 
         Returns:
-            False, and nothing has moved, where the format does not allow that or the claimed length is not the true one.
+            False, and nothing has moved, where the format does not allow that or the length is not the true one.
         """
         ...
 
     def has_unread_data(self) -> bool:
-        """True if the file goes on where `blocks` ended, as one does whose header claims too little."""
+        """True if there is more audio in the file behind what `blocks` gave."""
         ...
 
     def close(self) -> None: ...

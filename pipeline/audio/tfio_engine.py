@@ -83,8 +83,10 @@ class TfioSource:
             raise TrackRejected(Cause.UNSUPPORTED_FORMAT, _words(error, path)) from error
         self.channels = channels
         self.codec = f"tfio/{os.path.splitext(path)[1].lstrip('.').lower() or 'unknown'}"
-        self.claimed_frames: int | None = frames
+        self.length: int | None = frames
+        self.claimed_seconds: float | None = None
         self.corrupt: str | None = None
+        self.choice: str | None = None
 
     def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
         try:

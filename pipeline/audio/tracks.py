@@ -10,12 +10,16 @@ import numpy.typing as npt
 
 from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.causes import Cause, TrackRejected
-from pipeline.audio.conformance import broken_rule
-from pipeline.audio.engines import Decoder, open_ffmpeg, open_libsndfile, open_tfio
+from pipeline.audio.engines import Decoder, OpenSource, open_ffmpeg, open_joined, open_libsndfile, open_tfio
+from pipeline.audio.joined_files import joined_parts
+from pipeline.audio.limits import MAX_SECONDS, Limits
+from pipeline.audio.recognition import Recognized, recognize
 from pipeline.audio.sample_store import MemoryStore, SampleStore
 from pipeline.audio.waveform import DecodedTrack, decode
 from schemas.features import WaveformSpec
 
+TRUNCATED_SECONDS = 0.5  # missing against the header's claim that makes a track count as truncated
+_FINAL = (Cause.TOO_LONG, Cause.TOO_MANY_CHANNELS)  # causes that no other engine can mend
 _FAULTS = {"truncated": Cause.TRUNCATED, "corrupt": Cause.CORRUPT}  # flags that --strict rejects
 
 
@@ -27,10 +31,14 @@ class DecodingPolicy:
         decoder: `auto` asks libsndfile first, whatever a file's ending says, and FFmpeg where libsndfile does not read
             the file or not well; `tfio` asks tensorflow-io alone.
         strict: reject a track that is truncated or corrupt; otherwise what could be decoded is kept and flagged.
+        max_seconds: reject a source that is longer.
+        max_samples: reject a track whose stored waveform has more; None for any number.
     """
 
     decoder: Decoder = "auto"
     strict: bool = False
+    max_seconds: float = MAX_SECONDS
+    max_samples: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,15 +73,17 @@ def read_track(
     Raises:
         TrackRejected: no engine reads the file, it holds no samples, or it is broken and the policy strict.
     """
+    found = recognize(file)
+    limits = Limits(policy.max_seconds, policy.max_samples)
     if policy.decoder == "tfio":
-        track = decode(open_tfio, file, spec, store, hooks.on_progress)
+        track = decode(open_tfio, found, spec, store, limits, hooks.on_progress)
     else:
-        track = _by_both(file, spec, store, hooks)
+        track = _by_engines(found, spec, store, limits, hooks)
+    if _missing_seconds(found, track) > TRUNCATED_SECONDS:
+        track = dataclasses.replace(track, flags=tuple(sorted({*track.flags, "truncated"})))
     for flag, cause in _FAULTS.items():
         if policy.strict and flag in track.flags:
-            raise TrackRejected(
-                cause, track.message or f"decodes to {track.source_seconds:.3f} s, its header claims more"
-            )
+            raise TrackRejected(cause, track.message or _words_of_truncation(found, track))
     return track
 
 
@@ -99,22 +109,35 @@ def read_waveform(
     return Waveform(store.read(track.first, track.end), track)
 
 
-def _by_both(file: AudioFile, spec: WaveformSpec, store: SampleStore, hooks: DecodingHooks) -> DecodedTrack:
+def _words_of_truncation(found: Recognized, track: DecodedTrack) -> str:
+    if found.unclaimed_seconds > TRUNCATED_SECONDS:
+        return f"the file goes on behind the {track.source_seconds:.3f} s that its header claims"
+    return f"decodes to {track.source_seconds:.3f} s, its header claims more"
+
+
+def _by_engines(
+    found: Recognized, spec: WaveformSpec, store: SampleStore, limits: Limits, hooks: DecodingHooks
+) -> DecodedTrack:
+    def decoded_by(open_source: OpenSource) -> DecodedTrack:
+        return decode(open_source, found, spec, store, limits, hooks.on_progress)
+
     by_sndfile: DecodedTrack | None = None
-    with file.open() as raw:
-        doubt = broken_rule(raw)
-    cause = Cause.UNSUPPORTED_FORMAT
+    cause, doubt = Cause.UNSUPPORTED_FORMAT, found.doubt
     if doubt is None:
         try:
             hooks.printed()
-            unheard = decode(open_libsndfile, file, spec, store, hooks.on_progress)
+            unheard = decoded_by(open_libsndfile)
             by_sndfile = _with_words(unheard, hooks.printed())
         except TrackRejected as rejected:
+            if rejected.cause in _FINAL:
+                raise
             cause, doubt = rejected.cause, f"libsndfile: {rejected.message}"
-        if by_sndfile is not None and not by_sndfile.unread and not set(by_sndfile.flags) & set(_FAULTS):
+        if by_sndfile is not None and by_sndfile.unread and len(joined_parts(found.file, found.kind)) > 1:
+            return decoded_by(open_joined)
+        if by_sndfile is not None and not by_sndfile.unread and not _lacks(found, by_sndfile):
             return by_sndfile
     try:
-        by_ffmpeg = decode(open_ffmpeg, file, spec, store, hooks.on_progress)
+        by_ffmpeg = decoded_by(open_ffmpeg)
     except TrackRejected as rejected:
         if by_sndfile is not None:
             return by_sndfile
@@ -125,7 +148,22 @@ def _by_both(file: AudioFile, spec: WaveformSpec, store: SampleStore, hooks: Dec
         return by_ffmpeg
     # What libmpg123 only prints counts where FFmpeg finds a fault too: it complains of every mp3 that was cut out of a
     # longer one, whose first frame leans on one before it.
-    return by_sndfile if set(by_ffmpeg.flags) & set(_FAULTS) else unheard
+    return by_sndfile if "corrupt" in by_ffmpeg.flags else unheard
+
+
+def _lacks(found: Recognized, track: DecodedTrack) -> bool:
+    """True if another engine may find more of a file: not where its bytes are not there."""
+    claimed_more = (
+        found.claimed_seconds is not None and track.at_end and _missing_seconds(found, track) > TRUNCATED_SECONDS
+    )
+    return "corrupt" in track.flags or claimed_more
+
+
+def _missing_seconds(found: Recognized, track: DecodedTrack) -> float:
+    """What a track lacks of what its header claims, and what there is behind it that no one could decode."""
+    claimed = found.claimed_seconds if found.claimed_seconds is not None else track.claimed_seconds
+    short = claimed - track.source_seconds if claimed is not None and track.at_end else 0.0
+    return max(found.missing_seconds, found.unclaimed_seconds, short)
 
 
 def _with_words(track: DecodedTrack, printed: str) -> DecodedTrack:

@@ -10,17 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from pipeline.audio.audio_file import AudioFile
+from pipeline.audio.bitstreams import bitstream_in
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.engines import OpenSource
 from pipeline.audio.excerpts import Window, window_of
+from pipeline.audio.limits import LengthCheck, Limits
+from pipeline.audio.recognition import Recognized
 from pipeline.audio.sample_store import SampleStore
 from pipeline.audio.sources import AudioSource
 from schemas.features import INT16_SCALE, Excerpt, WaveformSpec
 
 CLIPPED_SHARE = 1e-4  # of samples beyond full scale that makes a track count as clipped
 SILENT_PEAK = 1  # int16 steps: all that rounding leaves of silence, or of two channels in antiphase
-TRUNCATED_SECONDS = 0.5  # missing against the header's claim that makes a track count as truncated
 _READ_SAMPLES = 1 << 16  # read back at a time: the first of them tell most tracks from silence
 
 
@@ -34,9 +35,11 @@ class DecodedTrack:
         sample_rate: of the source, Hz.
         channels: of the source.
         codec: of the source.
-        flags: sorted; among clipped, corrupt, non_finite, silent, truncated.
-        message: the decoder's words where it met data that it could not decode.
-        unread: the file goes on where the engine ended.
+        flags: sorted; among clipped, corrupt, non_finite, several_streams, silent and, added later, truncated.
+        message: the decoder's words where it met data that it could not decode, or which of several streams this is.
+        claimed_seconds: length that a header claims, read by the engine; None where it claims none.
+        at_end: the source was decoded to its end.
+        unread: there is more audio in the file where the engine ended.
     """
 
     first: int
@@ -47,6 +50,8 @@ class DecodedTrack:
     codec: str
     flags: tuple[str, ...]
     message: str | None
+    claimed_seconds: float | None
+    at_end: bool
     unread: bool
 
     def facts(self) -> dict[str, Any]:
@@ -55,45 +60,61 @@ class DecodedTrack:
         return {name: getattr(self, name) for name in names}
 
 
-class _ClaimedLengthWrongError(Exception):
+class _LengthWrongError(Exception):
     """The excerpt was looked for at a place that a wrong header named."""
 
 
 def decode(
-    open_source: OpenSource, file: AudioFile, spec: WaveformSpec, store: SampleStore, on_progress: Callable[[], None]
+    open_source: OpenSource,
+    found: Recognized,
+    spec: WaveformSpec,
+    store: SampleStore,
+    limits: Limits,
+    on_progress: Callable[[], None],
 ) -> DecodedTrack:
     """Decode a file with one engine into a store.
 
     Args:
         open_source: the engine.
-        file: of any rate and channel count.
+        found: a file of any rate and channel count.
         spec: rate and excerpt.
         store: gets the samples, perhaps more than the excerpt's.
+        limits: see there.
         on_progress: called after each decoded block.
 
     Raises:
-        TrackRejected: the engine does not read the file, or it holds no samples.
+        TrackRejected: the engine does not read the file, it holds no samples, what it holds are no samples, or it is
+            longer than the limits.
     """
     try:
-        return _decode(open_source, file, spec, store, on_progress, trusting=True)
-    except _ClaimedLengthWrongError:
-        return _decode(open_source, file, spec, store, on_progress, trusting=False)
+        return _decode(open_source, found, spec, store, limits, on_progress, trusting=True)
+    except _LengthWrongError:
+        return _decode(open_source, found, spec, store, limits, on_progress, trusting=False)
 
 
 def _decode(
     open_source: OpenSource,
-    file: AudioFile,
+    found: Recognized,
     spec: WaveformSpec,
     store: SampleStore,
+    limits: Limits,
     on_progress: Callable[[], None],
     *,
     trusting: bool,
 ) -> DecodedTrack:
-    source = open_source(file)
+    source = open_source(found)
     try:
         excerpt = Excerpt.parse(spec.excerpt)
-        claimed = source.claimed_frames if trusting else None
-        mono = _MonoBlocks(source, window_of(excerpt, claimed, source.sample_rate, spec.sample_rate), on_progress)
+        length = source.length if trusting else None
+        window = window_of(excerpt, length, source.sample_rate, spec.sample_rate)
+        check_length = LengthCheck(limits, excerpt, spec.sample_rate)
+        if (
+            length is not None
+            and check_length.is_beyond(length / source.sample_rate)
+            and source.seek_exactly(length - 1)
+        ):
+            check_length(length / source.sample_rate)  # it is as long as its header says, so not one block is decoded
+        mono = _MonoBlocks(source, window, check_length, on_progress)
         begin = store.length
         for block in _resampled(mono, spec.sample_rate):
             store.append(_to_int16(block))
@@ -112,7 +133,9 @@ def _decode(
             channels=source.channels,
             codec=source.codec,
             flags=_flags(mono, store, begin + first, begin + end),
-            message=source.corrupt,
+            message=source.corrupt or source.choice,
+            claimed_seconds=source.claimed_seconds,
+            at_end=mono.at_end,
             unread=mono.at_end and source.has_unread_data(),
         )
     finally:
@@ -127,16 +150,24 @@ class _MonoBlocks:
         at_end: the source was read to its end.
     """
 
-    def __init__(self, source: AudioSource, window: Window | None, on_progress: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        source: AudioSource,
+        window: Window | None,
+        check_length: Callable[[float], None],
+        on_progress: Callable[[], None],
+    ) -> None:
         self.source = source
         self.window = window
+        self._check_length = check_length
         self._on_progress = on_progress
+        self._heard = False
         self.source_frames = 0
         self.at_end = False
         self.mixed_frames = 0
         self.beyond_full_scale = 0
         self.non_finite = False
-        self._weights = self._mono = np.empty(0, np.float32)
+        self._mono = np.empty(0, np.float32)
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
         source, window = self.source, self.window
@@ -150,28 +181,27 @@ class _MonoBlocks:
                 yield self._mixed(block)
             else:
                 if source.sample_rate != rate:  # the header's rate was not that of the first decoded frame
-                    raise _ClaimedLengthWrongError
+                    raise _LengthWrongError
                 part = block[max(0, window.first - position) : max(0, window.end - position)]
                 if len(part):
                     yield self._mixed(part)
             position += len(block)
+            self._check_length(position / source.sample_rate)
             self._on_progress()
             if may_stop and window is not None and position >= window.end:
-                self.source_frames = source.claimed_frames or position
+                self.source_frames = source.length or round((source.claimed_seconds or 0) * rate) or position
                 return
-        if window is not None and position != source.claimed_frames:
-            raise _ClaimedLengthWrongError
+        if window is not None and position != source.length and window.first + window.skip > 0:
+            raise _LengthWrongError
         self.source_frames = position
         self.at_end = True
 
     def _mixed(self, block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        channels = block.shape[1]
-        # The mean of the channels as a product: 20 times faster than mean(axis=1). Into one array that is used again.
-        if channels > 1 and (len(self._weights) != channels or len(self._mono) < len(block)):
-            self._weights = np.full(channels, 1 / channels, np.float32)
-            self._mono = np.empty(len(block), np.float32)
-        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is counted below
-            mono = block[:, 0] if channels == 1 else np.matmul(block, self._weights, out=self._mono[: len(block)])
+        if not self._heard and block.any():
+            self._heard = True
+            if bitstream := bitstream_in(block):
+                raise TrackRejected(Cause.UNSUPPORTED_FORMAT, f"what is called samples is {bitstream}")
+        mono = self._mean(block)
         self.mixed_frames += len(mono)
         # Two quick looks show that all is well with most blocks; a comparison with NaN is false.
         if not (mono.max(initial=0) <= 1 and mono.min(initial=0) >= -1):
@@ -180,6 +210,24 @@ class _MonoBlocks:
                 self.non_finite = True
                 mono = np.where(finite, mono, np.float32(0))
             self.beyond_full_scale += int(np.count_nonzero(np.abs(mono) > 1))
+        return mono
+
+    def _mean(self, block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The mean of the channels, added one by one: a sum whose bits do not depend on where a block begins.
+
+        Into one array that is used again; 20 times faster than mean(axis=1).
+        """
+        channels = block.shape[1]
+        if channels == 1:
+            return block[:, 0]
+        if len(self._mono) < len(block):
+            self._mono = np.empty(len(block), np.float32)
+        mono = self._mono[: len(block)]
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is counted by the caller
+            np.add(block[:, 0], block[:, 1], out=mono)
+            for channel in range(2, channels):
+                mono += block[:, channel]
+            mono *= np.float32(1 / channels)
         return mono
 
 
@@ -208,16 +256,14 @@ def _to_int16(block: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
 
 
 def _flags(mono: _MonoBlocks, store: SampleStore, first: int, end: int) -> tuple[str, ...]:
-    source = mono.source
-    missing = 0 if source.claimed_frames is None else source.claimed_frames - mono.source_frames
     found = {
         "clipped": mono.beyond_full_scale > CLIPPED_SHARE * mono.mixed_frames,
-        "corrupt": source.corrupt is not None,
+        "corrupt": mono.source.corrupt is not None,
         "non_finite": mono.non_finite,
+        "several_streams": mono.source.choice is not None,
         "silent": all(
             np.abs(store.read(start, min(start + _READ_SAMPLES, end)).astype(np.int32)).max() <= SILENT_PEAK
             for start in range(first, end, _READ_SAMPLES)
         ),
-        "truncated": missing > TRUNCATED_SECONDS * source.sample_rate,
     }
     return tuple(name for name, is_set in found.items() if is_set)

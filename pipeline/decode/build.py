@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.audio.limits import MAX_SECONDS
 from pipeline.catalog import Catalog, read_catalog
 from pipeline.decode.generations import close_generation, not_removed, payload_bytes, wanted_tracks
 from pipeline.decode.jobs import unfinished_shards
@@ -30,7 +31,7 @@ from pipeline.plan import PlanReader, plan_bytes, plan_tracks, shard_count
 from pipeline.sample import decode_sample, sample_catalog
 from pipeline.versions import check_versions, feature_versions
 from pipeline.writable_folder import writable_folder
-from schemas.dataset import Dataset, same_audio
+from schemas.dataset import Dataset, outdated_words, same_audio
 from schemas.errors import UserError
 from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpec, logmel_spec_of, specs_for
 from schemas.layout import MANIFEST_NAME, Layout, generation_name
@@ -137,6 +138,8 @@ def _open_or_begin(layout: Layout, options: BuildOptions) -> DatasetManifest:
         families = specs_for(options.families or FAMILIES, options.excerpt or DEFAULT_EXCERPT)
         return DatasetManifest(families=families, generations=(), versions={})
     manifest = DatasetManifest.read(layout.manifest)
+    if words := outdated_words(manifest.families):
+        raise UserError(f"{layout.root}: {words}")
     held = tuple(manifest.families)
     asked = specs_for(options.families or held, options.excerpt or _excerpt_of(manifest.families))
     for family, spec in asked.items():
@@ -163,7 +166,9 @@ def _preflight(wanted: pa.Table, manifest: DatasetManifest, catalog: Catalog, op
     spec = logmel_spec_of(manifest.families)
     if not options.strict:  # whether a file can be decoded shows at its start; whether all of it can, only at its end
         spec = dataclasses.replace(spec, waveform=dataclasses.replace(spec.waveform, excerpt=PREFLIGHT_EXCERPT))
-    tried = decode_sample(sample, catalog.root, spec, options.decoder, strict=options.strict)
+    tried = decode_sample(
+        sample, catalog.root, spec, options.decoder, strict=options.strict, max_seconds=options.max_seconds
+    )
     check_preflight(
         catalog.uri, ((track.track_id, track.cause, track.message) for track in tried), options.max_reject_rate
     )
@@ -176,7 +181,12 @@ def _plan(layout: Layout, manifest: DatasetManifest, wanted: pa.Table, options: 
     plan = plan_tracks(wanted, shards)
     versions = feature_versions(options.decoder)
     count = plan["shard"][-1].as_py() + 1
-    metadata = {"generation": generation, "versions": versions, "strict": options.strict}
+    metadata = {
+        "generation": generation,
+        "versions": versions,
+        "strict": options.strict,
+        "max_seconds": options.max_seconds,
+    }
     if generation == 0:  # first of all, so that a build that is killed now has begun a dataset
         write_atomic(layout.manifest, manifest.to_bytes())
     _write_plan(layout.plan(generation), plan_bytes(plan, metadata))
@@ -210,11 +220,25 @@ def _job(layout: Layout, manifest: DatasetManifest, catalog: Catalog, options: B
     if begun_strict != options.strict:
         how = "with" if begun_strict else "without"
         raise UserError(f"{layout.root}: {generation_name(entry.generation)} was begun {how} --strict; go on {how} it")
+    begun_seconds = metadata.get("max_seconds", MAX_SECONDS)
+    if begun_seconds != options.max_seconds:
+        raise UserError(
+            f"{layout.root}: {generation_name(entry.generation)} was begun with --max-seconds {begun_seconds:g}, received "
+            f"{options.max_seconds:g}; go on with the first"
+        )
     what = f"{layout.root}: {generation_name(entry.generation)}"
     check_versions(
         what, metadata["versions"], feature_versions(options.decoder), allow_others=options.allow_other_versions
     )
-    return ShardJob(layout.root, entry.generation, manifest.families, catalog.root, options.decoder, options.strict)
+    return ShardJob(
+        dataset=layout.root,
+        generation=entry.generation,
+        families=manifest.families,
+        audio_root=catalog.root,
+        decoder=options.decoder,
+        strict=options.strict,
+        max_seconds=options.max_seconds,
+    )
 
 
 def _finish(

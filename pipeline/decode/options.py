@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from pipeline.audio.engines import Decoder
+from pipeline.audio.limits import MAX_SECONDS
 from pipeline.decode.generations import Retry
 from schemas.errors import UserError
 from schemas.features import FAMILIES, Family
@@ -26,6 +27,7 @@ class BuildOptions:
         families: None for the dataset's own, or both for a new dataset.
         decoder: the decoder engine.
         strict: reject tracks that are truncated or corrupt; otherwise what could be decoded is kept and flagged.
+        max_seconds: reject tracks that are longer, whatever excerpt of them is stored.
         retry_rejects: which rejects of earlier generations are tried again.
         max_reject_rate: largest share of the dataset's tracks that may be without a record.
         allow_other_versions: resume a generation that was planned with other library versions.
@@ -39,6 +41,7 @@ class BuildOptions:
     families: tuple[Family, ...] | None = None
     decoder: Decoder = "auto"
     strict: bool = False
+    max_seconds: float = MAX_SECONDS
     retry_rejects: Retry = "none"
     max_reject_rate: float = MAX_REJECT_RATE
     allow_other_versions: bool = False
@@ -49,6 +52,8 @@ class BuildOptions:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UserError(f"--{name}: expected at least {least}, received {value}")
+        if not self.max_seconds > 0:
+            raise UserError(f"--max-seconds: expected more than 0, received {self.max_seconds:g}")
         if not 0 <= self.max_reject_rate <= 1:
             raise UserError(f"--max-reject-rate: expected a share from 0 to 1, received {self.max_reject_rate}")
         if self.families is not None and (not self.families or set(self.families) - set(FAMILIES)):

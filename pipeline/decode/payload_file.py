@@ -76,7 +76,7 @@ class PayloadFile(RecordFile):
         before, after = around_values(self._place[0].family, track_id, values.shape[0], values.nbytes)
         offset = self.bytes
         whole = itertools.chain((before,), values.blocks(), (after,))
-        self.append_parts(len(before) + values.nbytes + len(after), whole)
+        self.append_parts(track_id, len(before) + values.nbytes + len(after), whole)
         return offset, self.bytes - offset
 
     def publish(self) -> None:

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any, BinaryIO, Self
 
+from schemas.errors import DatasetError
+from schemas.examples import MOST_EXAMPLE_BYTES
 from schemas.storage import publish, spool
 from schemas.tfrecord import framed
 
@@ -36,8 +38,17 @@ class RecordFile:
         self._file.close()
         self._spool.__exit__(*exception)
 
-    def append_parts(self, length: int, parts: Iterable[bytes]) -> None:
-        """Append a record of `length` bytes that comes piece by piece."""
+    def append_parts(self, track_id: str, length: int, parts: Iterable[bytes]) -> None:
+        """Append a track's record of `length` bytes that comes piece by piece.
+
+        Raises:
+            DatasetError: it would be longer than any reader of protobuf messages can read.
+        """
+        if length > MOST_EXAMPLE_BYTES:
+            raise DatasetError(
+                f"track {track_id!r}: expected a record of at most {MOST_EXAMPLE_BYTES:,} bytes, received {length:,}; "
+                "remove the track, or store an excerpt or a coarser spectrogram"
+            )
         for part in framed(length, parts):
             self._digest.update(part)
             self._file.write(part)

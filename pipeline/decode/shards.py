@@ -15,9 +15,11 @@ from pipeline.audio.causes import TrackRejected
 from pipeline.audio.engines import Decoder
 from pipeline.audio.fetch import local_audio
 from pipeline.audio.isolation import DecodingProcess
+from pipeline.audio.limits import MAX_SECONDS
 from pipeline.decode.jobs import feature_folders
 from pipeline.decode.payload_file import FeatureBytes, HashedFeature, PayloadFile
 from pipeline.plan import PlanReader
+from schemas.examples import most_samples
 from schemas.features import Family, FeatureSpec, LogMelSpec, logmel_spec_of
 from schemas.layout import Layout
 from schemas.storage import join, write_atomic
@@ -35,6 +37,7 @@ class ShardJob:
         audio_root: the folder that relative uris start from.
         decoder: the decoder engine.
         strict: reject tracks that are truncated or corrupt.
+        max_seconds: reject tracks that are longer.
     """
 
     dataset: str
@@ -43,6 +46,7 @@ class ShardJob:
     audio_root: str
     decoder: Decoder = "auto"
     strict: bool = False
+    max_seconds: float = MAX_SECONDS
 
     @property
     def layout(self) -> Layout:
@@ -92,7 +96,13 @@ class ShardWriter:
     def __init__(self, job: ShardJob) -> None:
         self._job = job
         self._plan = PlanReader(job.layout.plan(job.generation))
-        self._decoding = DecodingProcess(job.logmel_spec, job.decoder, strict=job.strict)
+        self._decoding = DecodingProcess(
+            job.logmel_spec,
+            job.decoder,
+            strict=job.strict,
+            max_seconds=job.max_seconds,
+            max_samples=min(map(most_samples, job.families.values())),
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow.compute as pc
 
 from pipeline.decode.generations import payload_bytes
 from pipeline.decode.jobs import unfinished_shards
@@ -15,6 +16,7 @@ from pipeline.derive.shards import DerivedShardJob
 from pipeline.versions import check_versions, logmel_versions
 from schemas.dataset import Dataset
 from schemas.errors import UserError
+from schemas.examples import most_samples
 from schemas.features import LogMelSpec, WaveformSpec, features_name
 from schemas.filterbank import mel_filterbank
 from schemas.layout import generation_name
@@ -88,7 +90,8 @@ def derive(root: str, options: DeriveOptions) -> DeriveSummary:
         options: see `DeriveOptions`.
 
     Raises:
-        UserError: there is no dataset, it holds no waveforms, or it was built with these very settings.
+        UserError: there is no dataset, it holds no waveforms, it was built with these very settings, or a track is too long
+            for them.
         DatasetError: a waveform payload is damaged.
         TagscaleError: the Beam job failed; what is finished stays.
     """
@@ -97,6 +100,7 @@ def derive(root: str, options: DeriveOptions) -> DeriveSummary:
     spec = _spec(dataset, options)
     with sole_writer(dataset.layout.root):
         dataset = Dataset.open(root)
+        _check_lengths(dataset, spec)
         entry = next((entry for entry in dataset.manifest.derived if entry.spec == spec), None)
         # Named before anything is written: a purge finds what a derivation that was cut short left.
         entry = _begin(dataset, entry or DerivedEntry(spec, 0, logmel_versions()), options)
@@ -156,6 +160,19 @@ def _begin(dataset: Dataset, entry: DerivedEntry, options: DeriveOptions) -> Der
         entry = dataclasses.replace(entry, versions=here)
     write_atomic(dataset.layout.manifest, dataset.manifest.with_derived(entry).to_bytes())
     return entry
+
+
+def _check_lengths(dataset: Dataset, spec: LogMelSpec) -> None:
+    """Raise UserError where a track's spectrogram would not fit into a record."""
+    tracks = dataset.newest_tracks(["seconds"])
+    longest = pc.max(tracks["seconds"]).as_py() or 0.0
+    if longest * spec.sample_rate > most_samples(spec):
+        track = tracks.filter(pc.equal(tracks["seconds"], longest))["track_id"][0].as_py()
+        raise UserError(
+            f"{dataset.layout.root}: {spec.mels} mel bands every {spec.hop_length} samples make more than the 2 GiB of a record "
+            f"of track {track!r}, which lasts {longest:.0f} s; expected tracks of at most "
+            f"{most_samples(spec) / spec.sample_rate:.0f} s: give fewer --n-mels or a longer --hop-length, or remove the track"
+        )
 
 
 def _derive_generation(dataset: Dataset, spec: LogMelSpec, generation: int, options: DeriveOptions) -> None:

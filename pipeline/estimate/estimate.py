@@ -113,7 +113,7 @@ def estimate(catalog_uri: str, build: BuildOptions | None = None, options: Estim
         sample_folder, startup_folder = (os.path.join(folder, name) for name in ("sample", "startup"))
         os.mkdir(sample_folder)
         os.mkdir(startup_folder)
-        job = ShardJob(sample_folder, 0, families, catalog.root, build.decoder, build.strict)
+        job = ShardJob(sample_folder, 0, families, catalog.root, build.decoder, build.strict, build.max_seconds)
         measured = measure_sample(sample, job, progress.update)
         rejects, examples = rejects_by_cause(measured.tracks), example_rejects(measured.tracks)
         if sum(rejects.values()) == sample.num_rows:

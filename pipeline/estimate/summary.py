@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Callable
 
+from pipeline.audio.limits import MAX_SECONDS
 from pipeline.decode.options import MAX_REJECT_RATE, BuildOptions
 from pipeline.estimate.estimate import Estimate
 from pipeline.estimate.extrapolate import Interval
@@ -62,6 +63,7 @@ def next_command(estimate: Estimate, build: BuildOptions) -> str:
     words += ["--shards", str(build.shards)] if build.shards else []
     words += ["--decoder", build.decoder] if build.decoder != "auto" else []
     words += ["--strict"] * build.strict
+    words += ["--max-seconds", f"{build.max_seconds:g}"] if build.max_seconds != MAX_SECONDS else []
     return shlex.join(words)
 
 

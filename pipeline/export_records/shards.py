@@ -96,7 +96,7 @@ class RecordsWriter:
                 split = row["split"]
                 if split not in files:
                     files[split] = stack.enter_context(RecordFile(self._uri(split, shard)))
-                files[split].append_parts(*example_parts(self._fields(row, features)))
+                files[split].append_parts(row["track_id"], *example_parts(self._fields(row, features)))
             for split, file in files.items():
                 file.publish_as(self._uri(split, shard))
         mark = to_json(

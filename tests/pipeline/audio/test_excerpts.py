@@ -11,6 +11,7 @@ import soundfile
 
 from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.excerpts import resampled_length, window_of
+from pipeline.audio.recognition import recognize
 from pipeline.audio.soundfile_engine import SoundfileSource
 from pipeline.audio.sources import BLOCK_FRAMES
 from pipeline.audio.tracks import read_waveform
@@ -81,12 +82,12 @@ def test_a_header_that_claims_too_much_does_not_move_the_excerpt(tmp_path: Path)
 def test_a_source_is_sought_only_where_the_claimed_length_is_true(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.flac", np.random.default_rng(0).normal(scale=0.1, size=500_000), 44_100)
     data = bytearray((tmp_path / "a.flac").read_bytes())
-    source = SoundfileSource(AudioFile(str(tmp_path / "a.flac")))
+    source = SoundfileSource(recognize(AudioFile(str(tmp_path / "a.flac"))))
     assert source.seek_exactly(300_000)
     assert len(next(source.blocks())) == BLOCK_FRAMES
     source.close()
     data[21:26] = data[21] & 0xF0, 0, 0, 0x30, 0x00  # STREAMINFO: 12,288 samples, where there are 500,000
     (tmp_path / "b.flac").write_bytes(data)
-    source = SoundfileSource(AudioFile(str(tmp_path / "b.flac")))
+    source = SoundfileSource(recognize(AudioFile(str(tmp_path / "b.flac"))))
     assert not source.seek_exactly(10_000)
     source.close()

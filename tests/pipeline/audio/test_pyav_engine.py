@@ -11,13 +11,14 @@ import pytest
 from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.pyav_engine import PyavSource
+from pipeline.audio.recognition import recognize
 
 WriteAudio = Callable[[Path, np.ndarray, int], Path]
 NOISE = np.random.default_rng(0).normal(scale=0.1, size=(3 * 44_100, 2))
 
 
 def decoded(path: Path) -> tuple[PyavSource, np.ndarray]:
-    source = PyavSource(AudioFile(str(path)))
+    source = PyavSource(recognize(AudioFile(str(path))))
     samples = np.concatenate([block.copy() for block in source.blocks()])
     source.close()
     return source, samples
@@ -51,7 +52,7 @@ def test_an_index_that_was_cut_off_is_rejected_in_ffmpegs_words(tmp_path: Path, 
     path = write_audio(tmp_path / "a.m4a", NOISE, 44_100)
     path.write_bytes(path.read_bytes()[:10_000])
     with pytest.raises(TrackRejected) as rejected:
-        PyavSource(AudioFile(str(path)))
+        PyavSource(recognize(AudioFile(str(path))))
     assert rejected.value.cause is Cause.UNSUPPORTED_FORMAT
     assert rejected.value.message
     assert str(tmp_path) not in rejected.value.message

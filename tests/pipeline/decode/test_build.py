@@ -19,6 +19,7 @@ from pipeline.verify import verify
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.examples import decode_example
+from schemas.features import spec_from_dict
 from schemas.manifests import DatasetManifest
 from schemas.sole_writer import sole_writer
 from schemas.storage import read_range
@@ -328,3 +329,22 @@ def test_the_plan_of_a_build_that_was_killed_before_its_manifest_is_replaced(tmp
     (root / "plan" / "gen-001.parquet").write_bytes(before)
     summary = build(small_catalog(tmp_path, 5), str(root), BuildOptions(workers=1))
     assert (summary.built, summary.records) == ((1,), 5)
+
+
+def test_a_dataset_of_an_earlier_algorithm_is_read_with_a_warning_and_not_added_to(
+    dataset: Path, small_corpus: SmallCorpus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = json.loads((dataset / "dataset.json").read_text())
+    for family in manifest["families"].values():
+        spec = family["spec"]
+        (spec if spec["family"] == "waveform" else spec["waveform"])["algorithm"] = 1
+        family["fingerprint"] = spec_from_dict(spec).fingerprint
+    (dataset / "dataset.json").write_text(json.dumps(manifest))
+    said = "its features are of algorithm 1, by which about one mp3 in ten has wrong samples"
+    for _ in range(2):
+        assert Dataset.open(str(dataset)).newest_tracks().num_rows == TRACKS
+    warned = capsys.readouterr().err
+    assert warned.count(said) == 1
+    assert "build the catalog into a new folder" in warned
+    with pytest.raises(UserError, match=said):
+        build(small_corpus.catalog, str(dataset), BuildOptions(workers=1))

@@ -1,0 +1,233 @@
+"""What the headers of WAV, RF64, W64, AIFF, CAF and AU say of where their samples lie and how long they are.
+
+Decoders cut a claim down to what the file has, and say nothing. This reads what was claimed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+# What programs write that do not know the length when they begin: 0, all ones, and round numbers below 2 GiB and 4 GiB.
+_LEAST_UNKNOWN = 2_000_000_000 - 128
+_MOST_CHUNKS = 10_000  # that are followed in a file
+_W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+_W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # of the GUIDs of its chunks, behind their four letters
+_AU_SAMPLE_BITS = {1: 8, 2: 8, 3: 16, 4: 24, 5: 32, 6: 32, 7: 64, 23: 4, 24: 4, 25: 3, 26: 5, 27: 8}
+_IMA4_FRAMES = 64  # of a packet; AIFC counts packets
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleData:
+    """Where the samples of a file lie by its header.
+
+    Attributes:
+        first: their first byte.
+        claimed: bytes that the header claims; None where it claims nothing that can be meant.
+        present: bytes from `first` to the file's end.
+        seconds_per_byte: None where the header does not tell.
+        followed: what comes after them is chunks, or padding, or nothing.
+        joined_at: byte at which another file of the kind begins behind this one; None where none does.
+        says_zero: the header claims no samples at all.
+    """
+
+    first: int
+    claimed: int | None
+    present: int
+    seconds_per_byte: float | None
+    followed: bool = True
+    joined_at: int | None = None
+    says_zero: bool = False
+
+    @property
+    def missing_seconds(self) -> float:
+        """What the file lacks of what its header claims; infinite where it lacks something and no one knows how much."""
+        missing = 0 if self.claimed is None else self.claimed - self.present
+        if missing <= 0:
+            return 0.0
+        return math.inf if self.seconds_per_byte is None else missing * self.seconds_per_byte
+
+    @property
+    def unclaimed_seconds(self) -> float:
+        """What the file holds behind its samples that no header explains."""
+        if self.claimed is None or self.followed or self.joined_at is not None:
+            return 0.0
+        beyond = max(self.present - self.claimed, 0)
+        return math.inf if beyond and self.seconds_per_byte is None else beyond * (self.seconds_per_byte or 0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Chunk:
+    name: bytes
+    first: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        return self.first + self.size
+
+
+def sample_data(raw: BinaryIO, size: int) -> SampleData | None:
+    """Where the samples of a file of `size` bytes lie; None where it is of none of these formats, or too broken."""
+    raw.seek(0)
+    head = raw.read(40)
+    try:
+        if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+            return _wave(raw, size, ">" if head[:4] == b"RIFX" else "<")
+        if head[:16] == _W64_RIFF:
+            return _wave64(raw, size)
+        if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+            return _aiff(raw, size)
+        if head[:4] == b"caff":
+            return _caf(raw, size)
+        if head[:4] in (b".snd", b"dns."):
+            return _au(head, size, ">" if head[:4] == b".snd" else "<")
+    except struct.error:  # a header that ends too soon: decoders say what they think of it
+        return None
+    return None
+
+
+def _chunks(raw: BinaryIO, offset: int, size: int, order: str, alignment: int = 2) -> Iterator[_Chunk]:
+    """Chunks of four letters and a size of four bytes, from an offset on."""
+    for _ in range(_MOST_CHUNKS):
+        raw.seek(offset)
+        head = raw.read(8)
+        if len(head) < 8:
+            return
+        chunk = _Chunk(head[:4], offset + 8, struct.unpack(f"{order}I", head[4:])[0])
+        yield chunk
+        offset = chunk.end + chunk.end % alignment
+        if offset >= size:
+            return
+
+
+def _read(raw: BinaryIO, chunk: _Chunk, most: int) -> bytes:
+    raw.seek(chunk.first)
+    return raw.read(min(chunk.size, most))
+
+
+def _claim(size: int) -> int | None:
+    return size if 0 < size < _LEAST_UNKNOWN else None
+
+
+def _wave(raw: BinaryIO, size: int, order: str) -> SampleData | None:
+    per_byte: float | None = None
+    long_size: int | None = None
+    for chunk in _chunks(raw, 12, size, order):
+        if chunk.name == b"ds64":
+            long_size = struct.unpack("<Q", _read(raw, chunk, 16)[8:])[0]
+        elif chunk.name == b"fmt ":
+            per_byte = _wave_seconds_per_byte(_read(raw, chunk, 16), order)
+        elif chunk.name == b"data":
+            is_long = long_size is not None and chunk.size == 0xFFFFFFFF
+            claimed = long_size if is_long else _claim(chunk.size)
+            return _followed(raw, size, chunk.first, claimed, per_byte, order, says_zero=chunk.size == 0)
+    return None
+
+
+def _wave_seconds_per_byte(header: bytes, order: str) -> float | None:
+    tag, _, rate, byte_rate, block, _ = struct.unpack(f"{order}HHIIHH", header)
+    if tag in (1, 3) and rate and block:
+        byte_rate = rate * block
+    return 1 / byte_rate if byte_rate else None
+
+
+def _followed(
+    raw: BinaryIO, size: int, first: int, claimed: int | None, per_byte: float | None, order: str, *, says_zero: bool
+) -> SampleData:
+    """The samples of a file, with a look at what comes behind them."""
+    end = first + (claimed or 0)
+    end += end % 2
+    data = SampleData(first, claimed, max(size - first, 0), per_byte, says_zero=says_zero)
+    if end >= size or (claimed is None and not says_zero):
+        return data
+    is_chain, joined_at = _chain(raw, end, size, order, to_the_byte=says_zero)
+    return dataclasses.replace(data, followed=is_chain, joined_at=joined_at)
+
+
+def _chain(raw: BinaryIO, offset: int, size: int, order: str, *, to_the_byte: bool) -> tuple[bool, int | None]:
+    """Whether chunks, or zeros, fill a file from an offset to its end; and where another file begins behind them.
+
+    Samples can look like the head of a chunk; hardly ever like one that ends where the file does. So where there may be
+    samples, the last chunk has to end `to_the_byte`; elsewhere it may be cut.
+    """
+    for chunk in _chunks(raw, offset, size, order):
+        begin = chunk.first - 8
+        if chunk.name in (b"RIFF", b"RIFX", b"RF64", b"FORM"):
+            return True, begin
+        if chunk.name == bytes(4) and not to_the_byte:
+            raw.seek(begin)
+            return not any(iter(lambda: raw.read(1 << 16).strip(b"\0"), b"")), None
+        if not all(0x20 <= letter <= 0x7E for letter in chunk.name):
+            return False, None
+        if chunk.end >= size:
+            return not to_the_byte or chunk.end in (size, size + 1), None
+    return not to_the_byte, None
+
+
+def _wave64(raw: BinaryIO, size: int) -> SampleData | None:
+    per_byte: float | None = None
+    offset = 40
+    for _ in range(_MOST_CHUNKS):
+        raw.seek(offset)
+        head = raw.read(24)
+        if len(head) < 24:
+            return None
+        length = struct.unpack("<Q", head[16:])[0]  # with its own 24 bytes
+        if head[:4] == b"fmt ":
+            per_byte = _wave_seconds_per_byte(raw.read(16), "<")
+        elif head[:4] == b"data":
+            # Nothing claimed where it never was filled in; else RIFF's own bound does not hold here.
+            claimed = length - 24 if 24 < length < 1 << 62 else None
+            return SampleData(offset + 24, claimed, max(size - offset - 24, 0), per_byte)
+        offset += max(length + 7 & ~7, 24)
+    return None
+
+
+def _aiff(raw: BinaryIO, size: int) -> SampleData | None:
+    seconds: float | None = None
+    for chunk in _chunks(raw, 12, size, ">"):
+        if chunk.name == b"COMM":
+            common = _read(raw, chunk, 22)
+            _, frames, _, exponent, mantissa = struct.unpack(">hIhHQ", common[:18])
+            rate = math.ldexp(mantissa, (exponent & 0x7FFF) - 16_383 - 63)
+            seconds = frames * (_IMA4_FRAMES if common[18:22] == b"ima4" else 1) / rate if rate else None
+        elif chunk.name == b"SSND":
+            offset = struct.unpack(">I", _read(raw, chunk, 4))[0]
+            claimed = _claim(chunk.size - 8 - offset) if chunk.size >= 8 else None
+            per_byte = seconds / claimed if seconds and claimed else None
+            return _followed(
+                raw, size, chunk.first + 8 + offset, claimed, per_byte, ">", says_zero=chunk.size == 8 + offset
+            )
+    return None
+
+
+def _caf(raw: BinaryIO, size: int) -> SampleData | None:
+    per_byte: float | None = None
+    offset = 8
+    for _ in range(_MOST_CHUNKS):
+        raw.seek(offset)
+        head = raw.read(12)
+        if len(head) < 12:
+            return None
+        name, length = struct.unpack(">4sq", head)
+        if name == b"desc":
+            rate, _, _, packet_bytes, packet_frames, _, _ = struct.unpack(">d4sIIIII", raw.read(32))
+            per_byte = packet_frames / rate / packet_bytes if rate and packet_bytes else None
+        elif name == b"data":
+            first = offset + 12 + 4  # behind a count of edits
+            return SampleData(first, length - 4 if length > 4 else None, max(size - first, 0), per_byte)
+        offset += 12 + max(length, 0)
+    return None
+
+
+def _au(head: bytes, size: int, order: str) -> SampleData:
+    first, claimed, encoding, rate, channels = struct.unpack(f"{order}IIIII", head[4:24])
+    bits = _AU_SAMPLE_BITS.get(encoding, 0) * channels * rate
+    per_byte = 8 / bits if bits else None
+    present = max(size - first, 0)
+    known = _claim(claimed)
+    return SampleData(first, known, present, per_byte, followed=known is None or known >= present)

@@ -1,0 +1,132 @@
+"""Files that are several files one behind the other: chained Ogg, and whatever was put together with `cat`.
+
+A decoder ends with the first of them, or decodes the next by what the first one said of itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from pipeline.audio.audio_file import AudioFile
+from pipeline.audio.chunked_audio import sample_data
+from pipeline.audio.mpeg_audio import frame_at, tells_length
+from pipeline.audio.tags import id3_length
+
+_OGG_HEADER_BYTES = 27
+_OGG_FIRST_PAGE = 2  # flag of the page that a logical stream begins with
+FLAC_START = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")  # its mark and the header of STREAMINFO
+_MPEG_START = re.compile(rb"ID3[\x02-\x04]|Xing|Info|VBRI")
+_MARK_OFFSETS = (13, 21, 36)  # of Xing, Info and VBRI headers from the start of their frame
+_READ_BYTES = 1 << 20  # searched at a time (1 MiB)
+_OVERLAP_BYTES = 64  # of a mark and what tells that it is one
+
+
+def is_chained(raw: BinaryIO) -> bool:
+    """True if another Ogg link begins behind the first."""
+    links = _ogg_links(raw)
+    return next(links, None) is not None and next(links, None) is not None
+
+
+def joined_parts(file: AudioFile, kind: str) -> list[AudioFile]:
+    """The files that a file is put together of; itself where it is one.
+
+    Args:
+        file: of one of the kinds below.
+        kind: `ogg`, `flac`, `mpeg` or `chunks`; any other has one part.
+    """
+    with file.open() as raw:
+        if kind == "ogg":
+            starts = list(_ogg_links(raw))
+        elif kind == "flac":
+            starts = [place for place, _ in _matches(raw, FLAC_START)]
+        elif kind == "mpeg":
+            starts = list(_mpeg_starts(raw))
+        elif kind == "chunks":
+            starts = list(_chunked_starts(file))
+        else:
+            starts = []
+    starts = [0, *(start for start in starts if start > 0)]
+    return [file.part(start, end) for start, end in zip(starts, [*starts[1:], file.size], strict=True)]
+
+
+def _ogg_links(raw: BinaryIO) -> Iterator[int]:
+    """Where the links of a chained file begin: the first page of a stream behind a page that is not one."""
+    offset = 0
+    among_first = False
+    while True:
+        raw.seek(offset)
+        header = raw.read(_OGG_HEADER_BYTES)
+        if len(header) < _OGG_HEADER_BYTES:
+            return
+        if header[:4] != b"OggS":
+            found = _find(raw, b"OggS", offset)
+            if found is None:
+                return
+            offset = found
+            continue
+        begins = bool(header[5] & _OGG_FIRST_PAGE)
+        if begins and not among_first:
+            yield offset
+        among_first = begins
+        offset += _OGG_HEADER_BYTES + header[26] + sum(raw.read(header[26]))
+
+
+def _mpeg_starts(raw: BinaryIO) -> Iterator[int]:
+    """Where a file begins behind another one's frames: at a tag in front of a frame, or a header that tells a length."""
+    behind_tag = 0
+    for place, mark in _matches(raw, _MPEG_START):
+        if mark.startswith(b"ID3"):
+            raw.seek(place)
+            length = id3_length(raw.read(10))
+            raw.seek(place + length)
+            if length and frame_at(raw.read(4)) is not None:
+                behind_tag = place + length
+                yield place
+            continue
+        for offset in _MARK_OFFSETS:
+            raw.seek(max(place - offset, 0))
+            if place >= offset and tells_length(raw.read(_OVERLAP_BYTES), 0):
+                if place - offset != behind_tag:
+                    yield place - offset
+                break
+
+
+def _chunked_starts(file: AudioFile) -> Iterator[int]:
+    start: int | None = 0
+    while start is not None:
+        part = file.part(start)
+        with part.open() as raw:
+            data = sample_data(raw, part.size)
+        behind = None if data is None else data.joined_at
+        start = None if behind is None else start + behind
+        if start is not None:
+            yield start
+
+
+def _matches(raw: BinaryIO, pattern: re.Pattern[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Places of a pattern's matches, with their text."""
+    offset = 0
+    while True:
+        raw.seek(offset)
+        data = raw.read(_READ_BYTES + _OVERLAP_BYTES)
+        for match in pattern.finditer(data):
+            if match.start() < _READ_BYTES:
+                yield offset + match.start(), match.group()
+        if len(data) <= _READ_BYTES:
+            return
+        offset += _READ_BYTES
+
+
+def _find(raw: BinaryIO, mark: bytes, offset: int) -> int | None:
+    raw.seek(offset)
+    overlap = len(mark) - 1
+    data = raw.read(_READ_BYTES)
+    while (found := data.find(mark)) < 0:
+        offset += max(len(data) - overlap, 0)
+        more = raw.read(_READ_BYTES)
+        if not more:
+            return None
+        data = data[-overlap:] + more
+    return offset + found

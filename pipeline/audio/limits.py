@@ -1,0 +1,55 @@
+"""How long a track may be."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+from pipeline.audio.causes import Cause, TrackRejected
+
+if TYPE_CHECKING:  # the command line reads the default below, and numpy would come with the rest
+    from schemas.features import Excerpt
+
+MAX_SECONDS = 86_400.0  # of a source: a day
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a track may be at most.
+
+    Attributes:
+        seconds: of the whole source.
+        samples: of the stored waveform; None for any number.
+    """
+
+    seconds: float = MAX_SECONDS
+    samples: int | None = None
+
+
+class LengthCheck:
+    """Rejects a source as soon as it is longer than it may be.
+
+    Args:
+        limits: see there.
+        excerpt: which part is stored; the length of any but `full` is bounded by what was asked for.
+        sample_rate: of the stored waveform, Hz.
+    """
+
+    def __init__(self, limits: Limits, excerpt: Excerpt, sample_rate: int) -> None:
+        self._limits = limits
+        is_bounded = limits.samples is None or excerpt.where != "full"
+        self._record_seconds = math.inf if is_bounded else (limits.samples or 0) / sample_rate
+
+    def is_beyond(self, seconds: float) -> bool:
+        return seconds > min(self._limits.seconds, self._record_seconds)
+
+    def __call__(self, seconds: float) -> None:
+        """Raise TrackRejected if a source of this length is too long."""
+        if not self.is_beyond(seconds):
+            return
+        if seconds > self._limits.seconds:
+            words = f"longer than the {self._limits.seconds:g} s that --max-seconds allows"
+        else:
+            words = f"longer than {self._record_seconds:.0f} s, what a record of 2 GiB has room for; store an excerpt"
+        raise TrackRejected(Cause.TOO_LONG, words)

@@ -1,0 +1,133 @@
+"""What a file is, before any decoder sees it: which part of it is audio, and how long its header says that it is."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import BinaryIO, Literal
+
+from pipeline.audio import mpeg_audio
+from pipeline.audio.audio_file import AudioFile
+from pipeline.audio.causes import Cause, TrackRejected
+from pipeline.audio.chunked_audio import SampleData, sample_data
+from pipeline.audio.conformance import broken_rule
+from pipeline.audio.tags import audio_bounds
+
+Kind = Literal["mpeg", "flac", "ogg", "chunks", "other"]
+
+_HEAD_BYTES = 4096  # the first MPEG frame is in it
+_LEAST_NAMES_READ = 16  # of a printable start that is shown
+# Text files that name other files; FFmpeg would open those.
+_PLAYLISTS = (
+    b"#EXTM3U",
+    b"ffconcat version",
+    b"[playlist]",
+    b"<?wpl",
+    b"<asx",
+    b"<ASX",
+    b"<MPD",
+    b"<smil",
+    b"RTSPtext",
+)
+_SDP_START = b"v=0"
+# Files that some encoders put behind a WAV header, as the samples that it announces.
+_BEHIND_WAVE_HEADER = {
+    b"wvpk": "WavPack",
+    b"OFR ": "OptimFROG",
+    b"MAC ": "Monkey's Audio",
+    b"TTA1": "True Audio",
+    b"fLaC": "FLAC",
+    b"OggS": "Ogg",
+    b"tBaK": "TAK",
+    b"ajkg": "Shorten",
+    b"LA02": "Lossless Audio",
+    b"LA03": "Lossless Audio",
+    b"LA04": "Lossless Audio",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Recognized:
+    """What is known of a file by its headers.
+
+    Attributes:
+        kind: of its headers.
+        file: the part that is audio, without tags.
+        claimed_seconds: length that a header claims; None where none does, or where only a decoder can read it.
+        missing_seconds: what is not there of what a header claims, by the file's size.
+        unclaimed_seconds: what is there behind the samples, and no header explains.
+        joined_at: byte at which another file of chunks begins behind this one; None where none does.
+        tells_length: an MPEG file says how long it is; libsndfile guesses it otherwise.
+        doubt: why libsndfile's word does not count; None if it does.
+    """
+
+    kind: Kind
+    file: AudioFile
+    claimed_seconds: float | None = None
+    missing_seconds: float = 0.0
+    unclaimed_seconds: float = 0.0
+    joined_at: int | None = None
+    tells_length: bool = True
+    doubt: str | None = None
+
+
+def recognize(file: AudioFile) -> Recognized:
+    """Look at a file's headers.
+
+    Raises:
+        TrackRejected: it cannot be opened, is nothing but tags, has no samples by its header, or is a playlist.
+    """
+    with file.open() as raw:
+        first, end = audio_bounds(raw, file.size)
+    if first == end and file.size:
+        raise TrackRejected(Cause.NO_AUDIO, f"the file is nothing but tags of {file.size} bytes")
+    audio = file.part(first, end)
+    with audio.open() as raw:
+        head = raw.read(_HEAD_BYTES)
+        _refuse_playlist(head)
+        if head[:4] == b"fLaC":
+            return Recognized("flac", audio, claimed_seconds=_flac_seconds(head), doubt=broken_rule(raw))
+        if head[:4] == b"OggS":
+            return Recognized("ogg", audio, doubt=broken_rule(raw))
+        if mpeg_audio.frame_at(head) is not None:
+            claimed = mpeg_audio.claimed_seconds(head)
+            return Recognized(
+                "mpeg", audio, claimed, tells_length=mpeg_audio.tells_length(head, 0), doubt=broken_rule(raw)
+            )
+        data = sample_data(raw, audio.size)
+        if data is None:
+            return Recognized("other", audio, doubt=broken_rule(raw))
+        return _of_samples(raw, audio, data)
+
+
+def _refuse_playlist(head: bytes) -> None:
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    is_sdp = start.startswith(_SDP_START) and b"\nm=" in head.replace(b"\r", b"\n")
+    if start.startswith(_PLAYLISTS) or is_sdp:
+        words = start[:_LEAST_NAMES_READ].split(b"\n")[0].decode("ascii", "replace").strip()
+        raise TrackRejected(Cause.UNSUPPORTED_FORMAT, f"the file is a playlist ({words}), which names other files")
+
+
+def _flac_seconds(head: bytes) -> float | None:
+    stream = head[8:42]
+    if len(stream) < 34:
+        return None
+    rate = int.from_bytes(stream[10:13]) >> 4
+    samples = int.from_bytes(stream[13:18]) & (1 << 36) - 1
+    return samples / rate if samples and rate else None
+
+
+def _of_samples(raw: BinaryIO, audio: AudioFile, data: SampleData) -> Recognized:
+    raw.seek(data.first)
+    start = raw.read(4)
+    if start in _BEHIND_WAVE_HEADER:
+        hidden = audio.part(data.first)
+        return Recognized("other", hidden, doubt=f"{_BEHIND_WAVE_HEADER[start]} behind a header that announces samples")
+    if data.says_zero and data.followed and data.present:
+        raise TrackRejected(Cause.EMPTY, "the file's header announces no samples, and chunks of other data follow it")
+    return Recognized(
+        "chunks",
+        audio,
+        missing_seconds=data.missing_seconds,
+        unclaimed_seconds=data.unclaimed_seconds,
+        joined_at=data.joined_at,
+    )

@@ -1,0 +1,78 @@
+"""Where the audio of a file lies between the tags in front of it and behind it."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+_ID3_HEADER_BYTES = 10
+_APE_HEADER_BYTES = 32
+_ID3V1_BYTES = 128
+_LYRICS_END = b"LYRICS200"
+_LYRICS_DIGITS = 6  # of the size in front of its end mark
+_MOST_PADDING = 64 << 10  # zeros passed over behind a leading tag, whose size may leave out its padding (64 KiB)
+
+
+def audio_bounds(raw: BinaryIO, size: int) -> tuple[int, int]:
+    """First byte of the audio, and one past its last, in a file of `size` bytes.
+
+    Passed over are ID3v2 and APE tags in front, and APE, ID3v1, Lyrics3 and ID3v2 tags behind. A tag in front hides
+    what a file is from decoders; one behind is taken for damaged audio by some, and for a longer file by others.
+
+    Returns:
+        Equal numbers where the file is nothing but tags.
+    """
+    first = 0
+    while first < size and (length := _leading_tag(raw, first)):
+        first = _past_padding(raw, first + length)
+    end = size
+    while end > first and (length := _trailing_tag(raw, first, end)):
+        end -= length
+    return min(first, end), end
+
+
+def _read(raw: BinaryIO, offset: int, length: int) -> bytes:
+    raw.seek(offset)
+    return raw.read(length)
+
+
+def id3_length(header: bytes) -> int:
+    """Bytes of the ID3v2 tag that begins with these ten; 0 if none does."""
+    sizes = header[6:_ID3_HEADER_BYTES]
+    if header[:3] != b"ID3" or len(sizes) < 4 or 0xFF in header[3:5] or max(sizes) > 0x7F:
+        return 0
+    length = 0
+    for byte in sizes:  # seven bits of each
+        length = length << 7 | byte
+    has_footer = header[5] & 0x10
+    return length + _ID3_HEADER_BYTES * (2 if has_footer else 1)
+
+
+def _leading_tag(raw: BinaryIO, offset: int) -> int:
+    header = _read(raw, offset, _APE_HEADER_BYTES)
+    if header[:8] == b"APETAGEX" and len(header) == _APE_HEADER_BYTES:
+        return _APE_HEADER_BYTES + int.from_bytes(header[12:16], "little")
+    return id3_length(header)
+
+
+def _past_padding(raw: BinaryIO, offset: int) -> int:
+    padding = _read(raw, offset, _MOST_PADDING)
+    used = padding.lstrip(b"\0")
+    return offset if not used else offset + len(padding) - len(used)
+
+
+def _trailing_tag(raw: BinaryIO, first: int, end: int) -> int:
+    """Bytes of the tag that ends at `end`; 0 if none does."""
+    tail = _read(raw, max(end - _ID3V1_BYTES, first), min(_ID3V1_BYTES, end - first))
+    length = 0
+    footer = tail[-_APE_HEADER_BYTES:]
+    if footer[:8] == b"APETAGEX" and len(footer) == _APE_HEADER_BYTES:
+        has_header = int.from_bytes(footer[20:24], "little") & 1 << 31
+        length = int.from_bytes(footer[12:16], "little") + (_APE_HEADER_BYTES if has_header else 0)
+    elif len(tail) == _ID3V1_BYTES and tail[:3] == b"TAG":
+        length = _ID3V1_BYTES
+    elif tail.endswith(_LYRICS_END):
+        digits = tail[-len(_LYRICS_END) - _LYRICS_DIGITS : -len(_LYRICS_END)]
+        length = int(digits) + _LYRICS_DIGITS + len(_LYRICS_END) if digits.isdigit() else 0
+    elif tail[-_ID3_HEADER_BYTES:-7] == b"3DI":  # an ID3v2.4 tag at the end has a footer, whose size is the header's
+        length = id3_length(b"ID3" + tail[-7:])
+    return length if length <= end - first else 0
