@@ -18,6 +18,7 @@ _LOG_START_HZ = 1000.0
 _LOG_START_MEL = _LOG_START_HZ / _LINEAR_HZ_PER_MEL
 _LOG_STEP = np.log(6.4) / 27.0  # natural logarithm of the ratio between two mels above 1 kHz
 _FILTERBANK_PARTS = 4  # more are less arithmetic and more calls
+PART_SIZE = 9_216  # entries of a part at most: a product of 13 rows and a part is too small for BLAS to use threads
 
 
 def hz_to_mel(hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -64,7 +65,16 @@ def mel_filterbank_parts(
         are the product of the whole.
     """
     bank = mel_filterbank(sample_rate, n_fft, mels)
-    edges = np.linspace(0, len(bank), _FILTERBANK_PARTS + 1).astype(int)
+    count = _FILTERBANK_PARTS
+    parts = _cut(bank, count)
+    while any(part.size > PART_SIZE for _, _, part in parts):
+        count *= 2
+        parts = _cut(bank, count)
+    return parts
+
+
+def _cut(bank: npt.NDArray[np.float32], count: int) -> tuple[tuple[slice, slice, npt.NDArray[np.float32]], ...]:
+    edges = np.linspace(0, len(bank), count + 1).astype(int)
     parts = []
     for low, high in itertools.pairwise(edges):
         (reached,) = np.nonzero(bank[low:high].any(axis=0))

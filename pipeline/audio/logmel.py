@@ -13,6 +13,11 @@ from schemas.filterbank import hann_window, mel_filterbank_parts
 
 BLOCK_FRAMES = 256  # frames transformed at a time: the block stays in the cache
 STORED_DTYPE = np.dtype("<f2")
+# Multiply-adds of one product. OpenBLAS spreads larger ones over threads: from 125,000 on some CPUs, 262,144 on others.
+_PRODUCT_SIZE = 120_000
+# Rows that a product is cut at are a multiple of this: OpenBLAS's AVX2 kernel takes so many at a time, so that no row
+# goes another way through it than in a product of all rows.
+_KERNEL_ROWS = 12
 
 
 ReadSamples = Callable[[int, int], npt.NDArray[np.int16]]
@@ -20,6 +25,8 @@ ReadSamples = Callable[[int, int], npt.NDArray[np.int16]]
 
 def logmel_blocks(read: ReadSamples, samples: int, spec: LogMelSpec) -> Iterator[npt.NDArray[np.float32]]:
     """The log-mel spectrogram before it is rounded to float16, block by block, so that a long track takes no more memory.
+
+    The bits do not depend on how many threads BLAS may use.
 
     Args:
         read: gives the stored waveform from one sample up to another, int16.
@@ -49,10 +56,26 @@ def logmel_blocks(read: ReadSamples, samples: int, spec: LogMelSpec) -> Iterator
         power[:number] += np.square(spectrum.imag, out=squared[:number])
         block = np.zeros((number, spec.mels), np.float32)
         for bins, bands, bank in parts:
-            block[:, bands] += power[:number, bins] @ bank
+            block[:, bands] += _product(power[:number, bins], bank)
         block *= np.float32(spec.gain)
         block += np.float32(1)
         yield np.log10(block, out=block)
+
+
+def _product(rows: npt.NDArray[np.float32], bank: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """rows @ bank in pieces too small for threads, whose number would decide where a product is cut and how it is rounded.
+
+    A limit set on BLAS would be one of the whole process, which other threads may set too.
+    """
+    step = (_PRODUCT_SIZE // bank.size - 1) // _KERNEL_ROWS * _KERNEL_ROWS
+    # No row is left alone: of one row, BLAS makes a product of another kind.
+    stacked = max(0, len(rows) - 2) // step * step
+    product = np.empty((len(rows), bank.shape[1]), np.float32)
+    np.matmul(
+        rows[:stacked].reshape(-1, step, bank.shape[0]), bank, out=product[:stacked].reshape(-1, step, bank.shape[1])
+    )
+    np.matmul(rows[stacked:], bank, out=product[stacked:])
+    return product
 
 
 def logmel_of(samples: npt.NDArray[np.int16], spec: LogMelSpec) -> npt.NDArray[np.float32]:

@@ -6,12 +6,10 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from threadpoolctl import threadpool_limits
 
 from pipeline.audio.logmel import STORED_DTYPE, logmel_blocks
 from pipeline.decode.jobs import feature_folders
@@ -85,17 +83,9 @@ class DerivedShardWriter:
         columns = ["track_id", "shard", "record", "seconds", "waveform_offset"]
         self._tracks = self._dataset.tracks_of(job.generation, columns)
         self._shards = self._tracks["shard"].to_numpy()
-        # Beam imported numpy before anything could be said in the environment; a worker is one of many.
-        self._one_thread = threadpool_limits(1, "blas")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
-        self._one_thread.restore_original_limits()
+        """Nothing to give up."""
 
     def write(self, shard: int) -> DerivedCounts:
         """Write one shard; raises DatasetError where its waveforms are not whole."""

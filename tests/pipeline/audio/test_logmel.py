@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
+
 import librosa
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from pipeline.audio.logmel import BLOCK_FRAMES, logmel_of, stored_logmel
 from schemas.features import INT16_SCALE, LogMelSpec
+from tests.conftest import ROOT
 
 SPEC = LogMelSpec()
+# Small ones, and such as BLAS would spread over threads if it were given a block at once.
+SPECS = (SPEC, LogMelSpec(mels=128, n_fft=1024), LogMelSpec(mels=256, n_fft=4096))
 TOLERANCE = 1e-4  # before the float16 rounding
 
 
@@ -89,3 +98,33 @@ def test_silence_is_exactly_zero() -> None:
 def test_the_same_waveform_gives_the_same_bytes() -> None:
     first = stored_logmel(SIGNALS["music"], SPEC).tobytes()
     assert stored_logmel(SIGNALS["music"].copy(), SPEC).tobytes() == first
+
+
+def digests() -> list[str]:
+    """Of the log-mel spectrograms of every spec, whose last block has one frame, a few, some or all."""
+    found = []
+    for spec in SPECS:
+        digest = hashlib.sha256()
+        for frames in (1, 2, 13, 25, 26, 100, 173, BLOCK_FRAMES, BLOCK_FRAMES + 1):
+            samples = SIGNALS["music"][: (frames - 1) * spec.hop_length + 1]
+            assert spec.frames(len(samples)) == frames
+            digest.update(logmel_of(samples, spec).tobytes())
+        found.append(digest.hexdigest())
+    return found
+
+
+def in_a_process_of(threads: dict[str, str]) -> list[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    script = "from tests.pipeline.audio.test_logmel import digests; print(*digests())"
+    command = [sys.executable, "-c", script]
+    return subprocess.check_output(command, cwd=ROOT, env={**environment, **threads}, text=True).split()
+
+
+def test_the_bytes_do_not_depend_on_the_number_of_threads() -> None:
+    with threadpool_limits(1):
+        expected = digests()
+    for threads in (2, 3, 16):  # also more than there are cores
+        with threadpool_limits(threads):
+            assert digests() == expected, threads
+    for environment in ({}, {"OPENBLAS_NUM_THREADS": "1"}, {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}):
+        assert in_a_process_of(environment) == expected, environment

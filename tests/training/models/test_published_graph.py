@@ -1,0 +1,55 @@
+"""The models against the authors' own graph: their scores for weights and inputs that follow from a formula.
+
+golden/scores.json holds what the models.py of github.com/jordipons/music-audio-tagging-at-scale-models answered; see
+golden/generate.py for how.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from tests.training.models.golden.formula import CASES, DENSE_UNITS, MELS, TAGS, Case, inputs, weight
+from training.models.tagger import ModelConfig, build_tagger
+
+TOLERANCE = 1e-5  # of a score: both compute in float32, in sums of another order
+SCORES = json.loads((Path(__file__).parent / "golden" / "scores.json").read_text(encoding="utf-8"))
+
+FRONTENDS = {
+    "spectrogram": [
+        *(f"timbral_{width}x{height}" for height in (86, 38) for width in (7, 3, 1)),
+        *(f"temporal_{width}" for width in (165, 128, 64, 32)),
+    ],
+    "waveform": [f"wave{number}" for number in range(1, 8)],
+}
+BACKEND = ["backend1", "backend2", "backend3"]
+
+
+def give_formula_weights(model: keras.Model, case: Case) -> None:
+    """Lay the formula's weights into our layers in the order in which the authors' graph makes its own."""
+    convolutions = FRONTENDS[case.frontend] + BACKEND
+    names = [f"{name}_{part}" for name in convolutions for part in ("conv", "norm")] + ["dense", "embedding", "logits"]
+    assert sorted(names) == sorted(layer.name for layer in model.layers if layer.weights)
+    number = 0
+    for name in names:
+        for variable in model.get_layer(name).weights:
+            # A kernel of theirs may have another axis of length 1; in row-major order it is the same.
+            values = weight(number, variable.name, tuple(variable.shape))
+            if (name, variable.name) == ("dense", "kernel"):
+                # Theirs reads the maximum and the mean of a channel side by side, ours all maxima before all means.
+                values = values.reshape(-1, 2, DENSE_UNITS).swapaxes(0, 1).reshape(-1, DENSE_UNITS)
+            variable.assign(values)
+            number += 1
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_scores_are_those_of_the_authors_graph(case: Case) -> None:
+    config = ModelConfig(case.frontend, num_filt=case.num_filt, dense_units=DENSE_UNITS)
+    model = build_tagger(config, tags=TAGS, patch=case.length, mels=MELS)
+    give_formula_weights(model, case)
+    scores = keras.ops.sigmoid(model(inputs(case))["logits"])
+    np.testing.assert_allclose(scores, SCORES[case.name], rtol=0, atol=TOLERANCE)
