@@ -82,7 +82,7 @@ class AudioFile:
             reader: the kind of reader behind its buffer; None for the plain one.
         """
         descriptor = open_regular(self.path)
-        raw = (reader or PartReader)(descriptor, self.first, self.first + self.size, self.pieces)
+        raw = (reader or PartReader)(self.path, descriptor, self.first, self.first + self.size, self.pieces)
         return io.BufferedReader(raw, _BUFFER_BYTES)
 
 
@@ -104,12 +104,14 @@ class PartReader(io.RawIOBase):
     """Reads a part of a file as if it were the whole; pieces of a sparse copy come as they are asked for.
 
     Args:
+        path: of the file.
         descriptor: of the file; closed with the reader.
         first, end: the part, bytes.
         pieces: None where the whole file is there.
     """
 
-    def __init__(self, descriptor: int, first: int, end: int, pieces: Pieces | None) -> None:
+    def __init__(self, path: str, descriptor: int, first: int, end: int, pieces: Pieces | None) -> None:
+        self.path = path
         self._descriptor = descriptor
         self._first = first
         self._pieces = pieces

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from pipeline.audio.flac_frames import changes_shape
 from pipeline.audio.mpeg_audio import frame_at
 
 _LEAST_FLAC_BLOCK = 16  # samples; RFC 9639, section 8.2
@@ -67,4 +68,7 @@ def _broken_flac_rule(file: BinaryIO) -> str | None:
         frame_bits = _FLAC_FRAME_BITS.get(frame[3] >> 1 & 7, bits)
         if frame_bits != bits:
             return f"the FLAC file's STREAMINFO says {bits} bits a sample, its first frame {frame_bits}"
+    counts_none = int.from_bytes(stream[13:18]) & (1 << 36) - 1 == 0  # as in a stream whose shape may change
+    if counts_none and changes_shape(file):
+        return "the FLAC file changes its rate or its channels half-way"
     return None

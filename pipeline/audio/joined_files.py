@@ -40,7 +40,7 @@ def joined_parts(file: AudioFile, kind: str) -> list[AudioFile]:
         if kind == "ogg":
             starts = list(_ogg_links(raw))
         elif kind == "flac":
-            starts = [place for place, _ in _matches(raw, FLAC_START)]
+            starts = [place for place, _ in matches(raw, FLAC_START)]
         elif kind == "mpeg":
             starts = list(_mpeg_starts(raw))
         elif kind == "chunks":
@@ -76,7 +76,7 @@ def _ogg_links(raw: BinaryIO) -> Iterator[int]:
 def _mpeg_starts(raw: BinaryIO) -> Iterator[int]:
     """Where a file begins behind another one's frames: at a tag in front of a frame, or a header that tells a length."""
     behind_tag = 0
-    for place, mark in _matches(raw, _MPEG_START):
+    for place, mark in matches(raw, _MPEG_START):
         if mark.startswith(b"ID3"):
             raw.seek(place)
             length = id3_length(raw.read(10))
@@ -105,7 +105,7 @@ def _chunked_starts(file: AudioFile) -> Iterator[int]:
             yield start
 
 
-def _matches(raw: BinaryIO, pattern: re.Pattern[bytes]) -> Iterator[tuple[int, bytes]]:
+def matches(raw: BinaryIO, pattern: re.Pattern[bytes]) -> Iterator[tuple[int, bytes]]:
     """Places of a pattern's matches, with their text."""
     offset = 0
     while True:

@@ -9,6 +9,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.audio.audio_file import PartReader
 from pipeline.audio.causes import Cause, TrackRejected, decoder_words
 from pipeline.audio.ffmpeg_formats import CLAIMS_OF_ONE_STREAM, CLAIMS_OF_STREAMS, READ
 from pipeline.audio.recognition import Recognized
@@ -39,7 +40,7 @@ class PyavSource:
 
     def __init__(self, found: Recognized) -> None:
         self._path = found.file.path
-        self._raw = found.file.open()
+        self._raw = found.file.open(_NamedReader)
         try:
             self._container = av.open(self._raw, mode="r", metadata_errors="ignore", options=_OPTIONS)
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -127,6 +128,14 @@ class PyavSource:
     def close(self) -> None:
         self._container.close()
         self._raw.close()
+
+
+class _NamedReader(PartReader):
+    """A file with its name, whose ending FFmpeg looks at where a file's start does not tell what it is."""
+
+    @property
+    def name(self) -> str:
+        return self.path
 
 
 def _chosen(container: Any) -> tuple[Any, str | None]:

@@ -13,7 +13,7 @@ import soundfile
 
 from pipeline.audio.audio_file import PartReader
 from pipeline.audio.causes import Cause, TrackRejected, decoder_words
-from pipeline.audio.flac_tail import goes_on_behind
+from pipeline.audio.flac_frames import goes_on_behind
 from pipeline.audio.joined_files import is_chained
 from pipeline.audio.mpeg_audio import holds_audio
 from pipeline.audio.recognition import Recognized
@@ -55,6 +55,7 @@ class SoundfileSource:
         is_known = found.tells_length and 0 < self._file.frames < _UNKNOWN_LENGTH
         self.length = int(self._file.frames) if is_known else None
         self.corrupt: str | None = None
+        self._begin = self._decoded = 0  # frames at which `blocks` begins, and up to which it has come
         if self.channels > MOST_CHANNELS:
             self.close()
             raise TrackRejected(
@@ -62,21 +63,18 @@ class SoundfileSource:
             )
 
     def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
-        position = 0  # counted from where reading begins
+        self._decoded = self._begin
         try:
             for part in self._read(BLOCK_FRAMES, self._begin):
-                position += len(part)
+                self._decoded += len(part)
                 yield part
         except soundfile.LibsndfileError as error:
-            decoded = self._begin + position
-            for part in self._up_to_fault(decoded):
-                decoded += len(part)
+            for part in self._up_to_fault(self._decoded):
+                self._decoded += len(part)
                 yield part
-            if decoded == 0:
+            if self._decoded == 0:
                 raise TrackRejected(Cause.DECODE_ERROR, self._words(error)) from error
             self.corrupt = self._words(error)  # what came before is kept
-
-    _begin = 0  # frame at which `blocks` begins
 
     def _read(self, frames: int, begin: int) -> Iterator[npt.NDArray[np.float32]]:
         block = np.empty((frames, self.channels), np.float32)
@@ -107,7 +105,9 @@ class SoundfileSource:
         try:
             tail = min(_TAIL_FRAMES, self.length)
             self._file.seek(self.length - tail)
-            whole = len(self._file.read(tail + 1)) == tail and not self.has_unread_data()
+            whole = len(self._file.read(tail + 1)) == tail
+            self._decoded = self.length
+            whole = whole and not self.has_unread_data()
             self._begin = frame if whole else 0
             self._file.seek(self._begin)
         except soundfile.LibsndfileError:
@@ -123,7 +123,7 @@ class SoundfileSource:
             if found.kind == "ogg":
                 return is_chained(self._raw)
             if found.kind == "flac":
-                return self.length is not None and goes_on_behind(self._raw, found.file.size, place, self.length)
+                return goes_on_behind(self._raw, found.file.size, place, self._decoded)
             return found.joined_at is not None
         finally:
             self._raw.seek(place)
