@@ -84,7 +84,7 @@ def sample_data(raw: BinaryIO, size: int) -> SampleData | None:
         if head[:4] == b"caff":
             return _caf(raw, size)
         if head[:4] in (b".snd", b"dns."):
-            return _au(head, size, ">" if head[:4] == b".snd" else "<")
+            return _au(raw, head, size, ">" if head[:4] == b".snd" else "<")
     except struct.error:  # a header that ends too soon: decoders say what they think of it
         return None
     return None
@@ -224,10 +224,14 @@ def _caf(raw: BinaryIO, size: int) -> SampleData | None:
     return None
 
 
-def _au(head: bytes, size: int, order: str) -> SampleData:
+def _au(raw: BinaryIO, head: bytes, size: int, order: str) -> SampleData:
     first, claimed, encoding, rate, channels = struct.unpack(f"{order}IIIII", head[4:24])
     bits = _AU_SAMPLE_BITS.get(encoding, 0) * channels * rate
     per_byte = 8 / bits if bits else None
     present = max(size - first, 0)
     known = _claim(claimed)
-    return SampleData(first, known, present, per_byte, followed=known is None or known >= present)
+    if known is None or known >= present:
+        return SampleData(first, known, present, per_byte)
+    raw.seek(first + known)
+    joined_at = first + known if raw.read(4) == head[:4] else None
+    return SampleData(first, known, present, per_byte, followed=False, joined_at=joined_at)

@@ -124,7 +124,7 @@ class SoundfileSource:
                 return is_chained(self._raw)
             if found.kind == "flac":
                 return goes_on_behind(self._raw, found.file.size, place, self._decoded)
-            return found.joined_at is not None
+            return False
         finally:
             self._raw.seek(place)
 

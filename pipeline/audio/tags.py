@@ -9,6 +9,7 @@ _APE_HEADER_BYTES = 32
 _ID3V1_BYTES = 128
 _LYRICS_END = b"LYRICS200"
 _LYRICS_DIGITS = 6  # of the size in front of its end mark
+_LEAST_PADDING = 8
 _MOST_PADDING = 64 << 10  # zeros passed over behind a leading tag, whose size may leave out its padding (64 KiB)
 
 
@@ -55,9 +56,11 @@ def _leading_tag(raw: BinaryIO, offset: int) -> int:
 
 
 def _past_padding(raw: BinaryIO, offset: int) -> int:
-    padding = _read(raw, offset, _MOST_PADDING)
-    used = padding.lstrip(b"\0")
-    return offset if not used else offset + len(padding) - len(used)
+    data = _read(raw, offset, _MOST_PADDING)
+    zeros = len(data) - len(data.lstrip(b"\0"))
+    if zeros < _LEAST_PADDING or zeros == len(data):
+        return offset  # an MP4 file begins with zeros of its own
+    return offset + zeros - (3 if data[zeros + 1 : zeros + 5] == b"ftyp" else 0)
 
 
 def _trailing_tag(raw: BinaryIO, first: int, end: int) -> int:

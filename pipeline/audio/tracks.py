@@ -121,6 +121,8 @@ def _by_engines(
     def decoded_by(open_source: OpenSource) -> DecodedTrack:
         return decode(open_source, found, spec, store, limits, hooks.on_progress)
 
+    if found.joined_at is not None:
+        return decoded_by(open_joined)
     by_sndfile: DecodedTrack | None = None
     cause, doubt = Cause.UNSUPPORTED_FORMAT, found.doubt
     if doubt is None:
