@@ -17,17 +17,8 @@ Kind = Literal["mpeg", "flac", "ogg", "chunks", "other"]
 _HEAD_BYTES = 4096  # the first MPEG frame is in it
 _LEAST_NAMES_READ = 16  # of a printable start that is shown
 # Text files that name other files; FFmpeg would open those.
-_PLAYLISTS = (
-    b"#EXTM3U",
-    b"ffconcat version",
-    b"[playlist]",
-    b"<?wpl",
-    b"<asx",
-    b"<ASX",
-    b"<MPD",
-    b"<smil",
-    b"RTSPtext",
-)
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat version", b"[playlist]", b"<?wpl", b"<asx", b"<ASX", b"RTSPtext")
+_XML_PLAYLISTS = (b"<MPD", b"<smil", b"<playlist", b"<SmoothStreamingMedia")
 _SDP_START = b"v=0"
 # Files that some encoders put behind a WAV header, as the samples that it announces.
 _BEHIND_WAVE_HEADER = {
@@ -102,7 +93,8 @@ def recognize(file: AudioFile) -> Recognized:
 def _refuse_playlist(head: bytes) -> None:
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     is_sdp = start.startswith(_SDP_START) and b"\nm=" in head.replace(b"\r", b"\n")
-    if start.startswith(_PLAYLISTS) or is_sdp:
+    is_xml = start.startswith(b"<") and any(mark in start for mark in _XML_PLAYLISTS)
+    if start.startswith(_PLAYLISTS) or is_sdp or is_xml:
         words = start[:_LEAST_NAMES_READ].split(b"\n")[0].decode("ascii", "replace").strip()
         raise TrackRejected(Cause.UNSUPPORTED_FORMAT, f"the file is a playlist ({words}), which names other files")
 
