@@ -11,6 +11,7 @@ _LEAST_FLAC_BLOCK = 16  # samples; RFC 9639, section 8.2
 _FLAC_FRAME_BITS = {1: 8, 2: 12, 4: 16, 5: 20, 6: 24, 7: 32}  # sample size codes; RFC 9639, section 9.1.4
 _LAST_BLOCK = 0x80
 _OGG_HEAD_BYTES = 64  # a page's header and the first packet of an Opus stream
+_GSM_TAG = b"\x31\x00"
 _LOW_OPUS_RATES = (8_000, 12_000, 16_000, 24_000)  # at which libopus can decode, and libsndfile lets it
 
 
@@ -33,6 +34,10 @@ def broken_rule(file: BinaryIO) -> str | None:
         return _low_opus_rate(file)
     if head == b"Crea" and file.read(15) == b"tive Voice File":
         return "a Creative Voice file of several blocks"
+    if head == b"RIFF":
+        format_chunk = file.read(18)[8:]
+        is_gsm = format_chunk[:4] == b"fmt " and format_chunk[8:] == _GSM_TAG
+        return "GSM 6.10 in WAV, of which libsndfile may decode a block too many" if is_gsm else None
     frame = frame_at(head)
     if frame is not None and frame.length == 0:
         return "MPEG audio of a free bit rate"

@@ -121,5 +121,6 @@ def _of_samples(raw: BinaryIO, audio: AudioFile, data: SampleData) -> Recognized
         audio,
         missing_seconds=data.missing_seconds,
         unclaimed_seconds=data.unclaimed_seconds,
+        doubt=broken_rule(raw),
         joined_at=data.joined_at,
     )

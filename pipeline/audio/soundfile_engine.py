@@ -24,7 +24,6 @@ _UNKNOWN_LENGTH = 1 << 62  # libsndfile's answer for a stream without an end is 
 _EXACT_SEEK = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 # Read of a file's end to see that it is there: libFLAC looks for the very last frames from the start of the file on.
 _TAIL_FRAMES = 16_384
-_SMALL_FRAMES = 4096  # read at a time where a fault is near
 
 
 class SoundfileSource:
@@ -65,7 +64,7 @@ class SoundfileSource:
     def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
         self._decoded = self._begin
         try:
-            for part in self._read(BLOCK_FRAMES, self._begin):
+            for part in self._read():
                 self._decoded += len(part)
                 yield part
         except soundfile.LibsndfileError as error:
@@ -76,28 +75,37 @@ class SoundfileSource:
                 raise TrackRejected(Cause.DECODE_ERROR, self._words(error)) from error
             self.corrupt = self._words(error)  # what came before is kept
 
-    def _read(self, frames: int, begin: int) -> Iterator[npt.NDArray[np.float32]]:
-        block = np.empty((frames, self.channels), np.float32)
-        left = (self.length or 0) - begin
+    def _read(self) -> Iterator[npt.NDArray[np.float32]]:
+        block = np.empty((BLOCK_FRAMES, self.channels), np.float32)
+        left = (self.length or 0) - self._begin
         # Never across the end: asked for more, libsndfile runs through the rest of the file for nothing.
-        while len(part := self._file.read(out=block[:left] if 0 < left < frames else block)):
+        while len(part := self._file.read(out=block[:left] if 0 < left < len(block) else block)):
             left -= len(part)
             yield part
             if left == 0:
                 return
 
     def _up_to_fault(self, position: int) -> Iterator[npt.NDArray[np.float32]]:
-        """What comes between a frame and the fault after it: read again in small steps, of which the fault costs one."""
+        """What comes between a frame and the fault behind it.
+
+        A read that meets a fault gives nothing of what it decoded before. So the file is read again, from that frame on
+        one frame at a time: what is kept does not depend on where a block began.
+        """
         self._file.close()
         self._raw.seek(0)
         self._file = _Streamed(self._raw, closefd=False)
-        begin = 0  # of the next part
         with contextlib.suppress(soundfile.LibsndfileError):
-            for part in self._read(_SMALL_FRAMES, 0):
-                behind = part[max(0, position - begin) :]
-                begin += len(part)
-                if len(behind):
-                    yield behind
+            left = position
+            while left > 0:
+                left -= len(self._file.read(min(left, BLOCK_FRAMES), dtype="float32", always_2d=True))
+            block = np.empty((BLOCK_FRAMES, self.channels), np.float32)
+            count = 0
+            try:
+                while count < len(block) and len(self._file.read(out=block[count : count + 1])):
+                    count += 1
+            finally:
+                if count:
+                    yield block[:count]
 
     def seek_exactly(self, frame: int) -> bool:
         if not self._file.subtype.startswith(_EXACT_SEEK) or self.length is None:
