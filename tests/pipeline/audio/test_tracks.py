@@ -60,7 +60,7 @@ def test_a_tone_keeps_its_length_frequency_and_level(
     sound = np.repeat(tone(2.0, rate)[:, None], channels, axis=1)
     found = read_waveform(str(write_audio(tmp_path / f"a tone, ö.{ending}", sound, rate)), FULL)
     assert (found.samples.dtype, found.track.channels) == (np.int16, channels)
-    assert found.track.sample_rate == rate
+    assert found.track.sample_rate == (48_000 if ending == "opus" else rate)  # of Opus a header's rate means nothing
     # Lossy coders work in frames of up to 1152 samples, and may pad by some of them at either end.
     lossy = within > 1e-3
     padding = 3 * 1152 / min(rate, 48_000) if lossy else 1e-3
