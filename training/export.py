@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import tempfile
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.protobuf import fingerprint_pb2
 
 from schemas.features import LogMelSpec
 from schemas.storage import is_remote, join, local_path, publish, remove, require_empty_or, write_atomic
@@ -60,11 +62,28 @@ def export(root: str, out: str) -> ExportSummary:
         "config.json": _json({"format": 1, **run.config.to_dict()}),
     }
     with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(served, folder, signatures=served.signatures())
+        tf.saved_model.save(served.saved_object(), folder, signatures=served.signatures())
+        _derive_uuid(os.path.join(folder, "fingerprint.pb"))
         for name, data in assets.items():
             write_atomic(os.path.join(folder, "assets", name), data)
         size = _move(folder, out)
     return ExportSummary(out, len(run.labels.vocabulary), run.config.patch_seconds, run.state.epoch, size)
+
+
+def _derive_uuid(path: str) -> None:
+    """Put a hash in place of the random uuid of a fingerprint.pb, the one thing that differs between two processes.
+
+    The file is kept, since `tf.saved_model.experimental.read_fingerprint` needs it. The uuid still tells models apart,
+    because it follows from the checksums of the graph and of the weights, which stand beside it.
+    """
+    with open(path, "rb") as file:
+        fingerprint = fingerprint_pb2.FingerprintDef.FromString(file.read())
+    if not hasattr(fingerprint, "uuid"):  # TensorFlow 2.18 writes none
+        return
+    fingerprint.ClearField("uuid")
+    digest = hashlib.sha256(fingerprint.SerializeToString(deterministic=True)).digest()
+    fingerprint.uuid = str(int.from_bytes(digest[:16], "big"))  # 128 bits in decimal, the form of TensorFlow's own
+    write_atomic(path, fingerprint.SerializeToString(deterministic=True))
 
 
 def _move(folder: str, out: str) -> int:

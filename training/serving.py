@@ -16,7 +16,7 @@ from schemas.features import LogMelSpec
 from training.logmel import graph_logmel
 
 
-class ServedTagger(tf.Module):
+class ServedTagger:
     """The served functions of a tagger, each a graph of its own.
 
     Args:
@@ -27,11 +27,20 @@ class ServedTagger(tf.Module):
     """
 
     def __init__(self, model: keras.Model, patch: int, spec: LogMelSpec | None, vocabulary: tuple[str, ...]) -> None:
-        super().__init__()
-        self.model = model
+        self._model = model
         self._patch = patch
         self._spec = spec
         self._vocabulary = list(vocabulary)
+
+    def saved_object(self) -> Any:
+        """What `tf.saved_model.save` saves beside the signatures: the weights that they read, a tf.Module.
+
+        It holds the TensorFlow variables and not the Keras model. Of a Keras variable, Keras saves a copy of the one
+        that the signatures read; a graph loader (TensorFlow Serving, `saved_model_cli run`) then restores the copy alone.
+        """
+        module = tf.Module()
+        module.weights = [weight.value for weight in self._model.weights]
+        return module
 
     def signatures(self) -> dict[str, Any]:
         """Name -> concrete function, as DESIGN names them."""
@@ -88,13 +97,13 @@ class ServedTagger(tf.Module):
         beyond = tf.maximum(lengths - patch, 0)
         counts = 1 + (beyond + patch - 1) // patch  # whole hops, and one more for a tail
         batch = tf.shape(signal)[0]
-        scores = tf.zeros([batch, self.model.output["logits"].shape[-1]])
-        embeddings = tf.zeros([batch, self.model.output["embedding"].shape[-1]])
+        scores = tf.zeros([batch, self._model.output["logits"].shape[-1]])
+        embeddings = tf.zeros([batch, self._model.output["embedding"].shape[-1]])
 
         def add(number: Any, scores: Any, embeddings: Any) -> tuple[Any, Any, Any]:
             starts = tf.minimum(number * patch, beyond)
             places = starts[:, tf.newaxis] + tf.range(patch)[tf.newaxis, :]
-            outputs = self.model(tf.gather(signal, places, batch_dims=1), training=False)
+            outputs = self._model(tf.gather(signal, places, batch_dims=1), training=False)
             counted = tf.cast(number < counts, tf.float32)[:, tf.newaxis]
             return (
                 number + 1,

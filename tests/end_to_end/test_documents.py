@@ -37,7 +37,7 @@ def documented_commands(path: Path) -> list[str]:
     """The indented lines of a document that are commands, continued lines joined."""
     text = re.sub(r"\\\n\s*", "", path.read_text(encoding="utf-8"))
     lines = (line.strip() for line in text.splitlines() if line.startswith("    "))
-    return [line.split("  #")[0].strip() for line in lines if line.startswith(("python ", "make "))]
+    return [line.split("  #")[0].strip() for line in lines if line.startswith(("python ", "make ", "saved_model_cli "))]
 
 
 def documents() -> list[Path]:
@@ -67,7 +67,7 @@ def documents() -> list[Path]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as the README describes it: catalog.csv, annotations.csv, tags.yaml, song.mp3, and the checkout's code.
 
-    And, for docs/importing.md, small files in the formats of the published ones.
+    And song.npy for docs/layout.md, and for docs/importing.md small files in the formats of the published ones.
     """
     folder = tmp_path_factory.mktemp("home")
     for package in ("schemas", "pipeline", "training"):
@@ -92,6 +92,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_publications(folder)
     (folder / "gone.txt").write_text("3\n17\n")
     soundfile.write(folder / "song.mp3", rng.normal(scale=0.1, size=44_100).astype(np.float32), 44_100)
+    np.save(folder / "song.npy", rng.normal(scale=0.1, size=(1, 32_000)).astype(np.float32))
     return folder
 
 
@@ -108,7 +109,8 @@ def _run(command: str, home: Path) -> None:
     if "@HASH" in command:
         command = command.replace("HASH", json.loads(log.read_text().splitlines()[0])["version"])
     words = shlex.split(command)
-    words[0] = sys.executable
+    beside = Path(sys.executable).with_name(words[0])
+    words[0] = str(beside) if words[0] == "saved_model_cli" else sys.executable
     if "train" in words or "study" in words:
         words += SHORTER
     environment = {**os.environ, "PYTHONPATH": str(home)}

@@ -1,4 +1,4 @@
-"""A small real dataset for the training tests: tones and noises, built by the pipeline, labelled, split."""
+"""A small real dataset for the training tests, tones and noises, built by the pipeline, labelled, split; and its models."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import csv
 import dataclasses
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import soundfile
+
+if TYPE_CHECKING:
+    from training.records import TrackRecords
+    from training.trained import TrainedRun
 
 SAMPLE_RATE = 22_050
 SECONDS = (2.0, 3.1, 4.0)  # longer than a patch, a bit longer, twice as long
@@ -99,3 +104,52 @@ def small_run(small_config, tmp_path_factory: pytest.TempPathFactory) -> str:
     out = str(tmp_path_factory.mktemp("run") / "run")
     train(small_config, out)
     return out
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """A run, the SavedModel that `export` made of it, and its signatures as `tf.saved_model.load` gives them."""
+
+    run: TrainedRun
+    model: Path
+    signatures: dict[str, object]
+
+    def records(self, family: str) -> TrackRecords:
+        from training.labels import labelled_tracks
+        from training.records import TrackRecords
+
+        spec = self.run.dataset.spec(family)
+        return TrackRecords(self.run.dataset, labelled_tracks(self.run.dataset, self.run.labels, spec, "train"))
+
+    def call(self, name: str, **inputs: object) -> np.ndarray:
+        import tensorflow as tf
+
+        (output,) = self.signatures[name](**{key: tf.constant(value) for key, value in inputs.items()}).values()
+        return output.numpy()
+
+
+def _served(run: str, folder: Path) -> Served:
+    import tensorflow as tf
+
+    from training.export import export
+    from training.trained import open_run
+
+    export(run, str(folder))
+    return Served(open_run(run), folder, tf.saved_model.load(str(folder)).signatures)
+
+
+@pytest.fixture(scope="session")
+def spectrogram(small_run: str, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """The SavedModel of `small_run`; tests only read it."""
+    return _served(small_run, tmp_path_factory.mktemp("spectrogram") / "model")
+
+
+@pytest.fixture(scope="session")
+def waveform(small_config, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """The SavedModel of a waveform run; tests only read it."""
+    from training.train import train
+
+    folder = tmp_path_factory.mktemp("waveform")
+    config = dataclasses.replace(small_config, frontend="waveform", patch_seconds=1.5, epochs=1)
+    train(config, str(folder / "run"))
+    return _served(str(folder / "run"), folder / "model")

@@ -2,63 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-import tensorflow as tf
 
-from schemas.dataset import Dataset
 from schemas.errors import UserError
-from tests.training.conftest import TAGS, SmallDataset
-from training.config import TrainConfig
-from training.export import export
-from training.records import TrackRecords, as_float
+from tests.training.conftest import TAGS, Served
+from training.records import as_float
 from training.scoring import TrackScorer
 from training.tag import tag_files
-from training.train import train
-from training.trained import TrainedRun, open_run
-
-
-@dataclasses.dataclass(frozen=True)
-class Served:
-    run: TrainedRun
-    model: Path
-    signatures: dict[str, object]
-
-    def records(self, family: str) -> TrackRecords:
-        from training.labels import labelled_tracks
-
-        spec = self.run.dataset.spec(family)
-        return TrackRecords(self.run.dataset, labelled_tracks(self.run.dataset, self.run.labels, spec, "train"))
-
-    def call(self, name: str, **inputs: object) -> np.ndarray:
-        (output,) = self.signatures[name](**{key: tf.constant(value) for key, value in inputs.items()}).values()
-        return output.numpy()
-
-
-def _served(run: str, folder: Path) -> Served:
-    export(run, str(folder))
-    return Served(open_run(run), folder, tf.saved_model.load(str(folder)).signatures)
-
-
-@pytest.fixture(scope="module")
-def spectrogram(small_run: str, tmp_path_factory: pytest.TempPathFactory) -> Served:
-    return _served(small_run, tmp_path_factory.mktemp("spectrogram") / "model")
-
-
-@pytest.fixture(scope="module")
-def waveform(small_config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Served:
-    folder = tmp_path_factory.mktemp("waveform")
-    config = dataclasses.replace(small_config, frontend="waveform", patch_seconds=1.5, epochs=1)
-    train(config, str(folder / "run"))
-    return _served(str(folder / "run"), folder / "model")
 
 
 def _stored_waveforms(served: Served, count: int = 6) -> list[np.ndarray]:
@@ -142,16 +97,6 @@ def test_inputs_and_outputs_carry_the_documented_names(spectrogram: Served) -> N
     }
 
 
-def test_the_assets_say_what_the_model_is(spectrogram: Served, small_dataset: SmallDataset) -> None:
-    assets = spectrogram.model / "assets"
-    assert (assets / "vocabulary.txt").read_text().splitlines() == list(TAGS)
-    spec = json.loads((assets / "feature_spec.json").read_text())
-    assert spec == Dataset.open(small_dataset.root).spec("logmel").to_dict()
-    labels = json.loads((assets / "labels.json").read_text())
-    config = json.loads((assets / "config.json").read_text())
-    assert config["label_set"] == f"{labels['name']}@{labels['version']}"
-
-
 @pytest.mark.parametrize(
     ("file", "data", "words"),
     [
@@ -193,31 +138,3 @@ def test_a_file_is_tagged_before_the_next_is_looked_at(spectrogram: Served, tmp_
     assert (one.file, two.file) == (str(first), str(second))
     assert one.scores == two.scores
     assert one.scores
-
-
-@pytest.mark.slow
-def test_it_loads_with_tensorflow_alone(spectrogram: Served, tmp_path: Path) -> None:
-    program = (
-        "import sys, tensorflow as tf\n"
-        "model = tf.saved_model.load(sys.argv[1])\n"
-        "print(model.signatures['serving_default'](waveform=tf.zeros([1, 20000]))['scores'].shape)\n"
-        "ours = {name.split('.')[0] for name in sys.modules} & {'training', 'schemas', 'pipeline'}\n"
-        "assert not ours, ours\n"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-I", "-c", program, str(spectrogram.model)], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.strip() == f"(1, {len(TAGS)})"
-
-
-def test_an_export_replaces_a_savedmodel_and_nothing_else(small_run: str, spectrogram: Served, tmp_path: Path) -> None:
-    export(small_run, str(spectrogram.model))
-    (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UserError, match=r"expected a SavedModel to replace or an empty folder, found notes\.txt"):
-        export(small_run, str(tmp_path))
-
-
-def test_a_run_that_never_validated_is_not_exported(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="expected a run"):
-        export(str(tmp_path), str(tmp_path / "model"))
