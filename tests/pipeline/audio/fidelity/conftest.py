@@ -61,6 +61,16 @@ def encoded(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> EncodedSou
     return encoded
 
 
+@pytest.fixture(scope="session")
+def quiet_vbr(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 s of quiet tones with bursts of noise: an mp3 whose frames lean far back into what came before them."""
+    path = tmp_path_factory.mktemp("quiet") / "quiet.mp3"
+    sound = bursts(20.0, 44_100, 2, tone=0.02, noise=0.2)
+    options = {"bitrate_mode": "VARIABLE", "compression_level": 0.9}
+    soundfile.write(path, sound, 44_100, format="MP3", subtype="MPEG_LAYER_III", **options)
+    return path
+
+
 @pytest.fixture
 def set_block_frames(monkeypatch: pytest.MonkeyPatch) -> SetBlockFrames:
     """Sets how many frames the engines decode at a time, wherever that constant was imported."""
