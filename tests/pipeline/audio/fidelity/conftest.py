@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from tests.pipeline.audio.fidelity import ffmpeg_program
+from tests.pipeline.audio import ffmpeg_program
 from tests.pipeline.audio.fidelity.encodings import ENCODINGS, SECONDS, Encoding
-from tests.pipeline.audio.fidelity.signals import bursts
+from tests.pipeline.audio.signals import bursts
 
 SetBlockFrames = Callable[[int], None]
 

@@ -10,17 +10,16 @@ import numpy.typing as npt
 import pytest
 import scipy.signal
 import soundfile
-import soxr
 
 from pipeline.audio.tracks import read_waveform
 from schemas.features import INT16_SCALE
-from tests.pipeline.audio.fidelity import ffmpeg_program
+from tests.pipeline.audio import ffmpeg_program
 from tests.pipeline.audio.fidelity.conftest import EncodedSounds
 from tests.pipeline.audio.fidelity.encodings import ENCODINGS, Departure, Encoding
 from tests.pipeline.audio.fidelity.engine_reading import FULL, chosen_engine, decode_with
-from tests.pipeline.audio.fidelity.signals import bursts
+from tests.pipeline.audio.signals import bursts
+from tests.pipeline.audio.stored_reference import STORED_RATE, stored
 
-STORED_RATE = 16_000
 RESAMPLER_EDGE = 400  # samples at 16 kHz on which a resampler's filter feels that a signal ends there
 
 # Lag of the product's first sample, and frames after FFmpeg's last one.
@@ -39,13 +38,6 @@ by_encoding = pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding
 def shifted(reference: npt.NDArray[np.float32], departure: Departure) -> npt.NDArray[np.float32]:
     """The reference from the product's first sample on."""
     return np.pad(reference[max(0, -departure.lag) :], ((max(0, departure.lag), 0), (0, 0)))
-
-
-def stored(reference: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float64]:
-    """The waveform that the product should store, before it is rounded: resampled in one call, in int16 steps."""
-    mono = reference.mean(axis=1, dtype=np.float64).astype(np.float32)
-    resampled = mono if rate == STORED_RATE else soxr.resample(mono, rate, STORED_RATE, quality="HQ")
-    return np.clip(resampled.astype(np.float64) * INT16_SCALE, -INT16_SCALE, INT16_SCALE - 1)
 
 
 @by_encoding

@@ -12,7 +12,7 @@ import pytest
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.engines import OpenSource, open_ffmpeg, open_libsndfile
 from pipeline.audio.tracks import read_waveform
-from tests.pipeline.audio.fidelity import ffmpeg_program
+from tests.pipeline.audio import ffmpeg_program
 from tests.pipeline.audio.fidelity.conftest import EncodedSounds, SetBlockFrames
 from tests.pipeline.audio.fidelity.encodings import ENCODINGS, Encoding
 from tests.pipeline.audio.fidelity.engine_reading import FULL, chosen_engine, decode_with

@@ -13,7 +13,7 @@ from schemas.features import WaveformSpec
 from tests.pipeline.audio.fidelity.conftest import EncodedSounds
 from tests.pipeline.audio.fidelity.encodings import ENCODINGS, Encoding
 from tests.pipeline.audio.fidelity.engine_reading import FULL
-from tests.pipeline.audio.fidelity.signals import bursts
+from tests.pipeline.audio.signals import bursts
 
 STORED_RATE = 16_000
 # Of samples, by one step: a resampler's last bit depends on where it began. One in a thousand as a rule; more where a
