@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,34 @@ def test_opus_of_a_lower_rate_starts_with_the_same_sample(rate: int, tmp_path: P
     likeness = scipy.signal.correlate(found, expected, method="fft")
     assert int(likeness.argmax()) == len(expected) - 1  # at no lag
     assert likeness.max() > 0.99 * np.sqrt(np.square(found).sum() * np.square(expected).sum())
+
+
+def ogg_checksum(page: bytes) -> int:
+    """CRC-32 of a page whose own checksum is zero; RFC 3533, section 6."""
+    checksum = 0
+    for byte in page:
+        checksum ^= byte << 24
+        for _ in range(8):
+            checksum = (checksum << 1) ^ (0x104C11DB7 if checksum & 0x80000000 else 0)
+    return checksum
+
+
+@pytest.mark.parametrize("decibels", [-6, -12])
+def test_the_gain_in_an_opus_header_is_applied(
+    decibels: int, encoded: EncodedSounds, tmp_path: Path, ffmpeg: str
+) -> None:
+    plain = next(encoding for encoding in ENCODINGS if encoding.name == "opus-128")
+    data = bytearray(encoded.path(plain).read_bytes())
+    end = data.find(b"OggS", 4)  # of the first page, which is OpusHead
+    struct.pack_into("<h", data, data.find(b"OpusHead") + 16, decibels * 256)
+    data[22:26] = bytes(4)
+    struct.pack_into("<I", data, 22, ogg_checksum(data[:end]))
+    (tmp_path / "a.opus").write_bytes(data)
+    expected = ffmpeg_program.decode(ffmpeg, tmp_path / "a.opus", 2, *plain.decoder)
+    loudest = np.abs(encoded.references[plain.name]).max()
+    assert np.abs(expected).max() == pytest.approx(loudest * 10 ** (decibels / 20), rel=1e-3)
+    found = decode_with(chosen_engine(tmp_path / "a.opus"), tmp_path / "a.opus").samples
+    np.testing.assert_allclose(found, expected, rtol=0, atol=plain.departure.within)
 
 
 @pytest.mark.slow

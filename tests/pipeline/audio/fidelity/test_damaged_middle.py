@@ -52,15 +52,19 @@ class DamagedFile:
 
 
 @pytest.fixture(
-    params=[(name, size) for name in FRAMES for size in DAMAGED_BYTES], ids=lambda case: f"{case[0]}-{case[1]}"
+    params=[(name, size) for name in FRAMES for size in DAMAGED_BYTES],
+    ids=lambda case: f"{case[0]}-{case[1]}",
+    scope="module",
 )
-def damaged(request: pytest.FixtureRequest, encoded: EncodedSounds, ffmpeg: str, tmp_path: Path) -> DamagedFile:
+def damaged(
+    request: pytest.FixtureRequest, encoded: EncodedSounds, ffmpeg: str, tmp_path_factory: pytest.TempPathFactory
+) -> DamagedFile:
     name, size = request.param
     encoding: Encoding = next(encoding for encoding in ENCODINGS if encoding.name == name)
     data = bytearray(encoded.path(encoding).read_bytes())
     middle = len(data) // 2
     data[middle : middle + size] = np.random.default_rng(0).bytes(size)
-    path = tmp_path / f"damaged.{encoding.ending}"
+    path = tmp_path_factory.mktemp("damaged") / f"damaged.{encoding.ending}"
     path.write_bytes(data)
     whole = encoded.references[encoding.name]
     left = ffmpeg_program.decode(ffmpeg, path, encoding.channels, *encoding.decoder)
