@@ -61,6 +61,14 @@ def material() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def ffmpeg() -> str:
+    """Path of the ffmpeg program out of a wheel: it encodes what libsndfile does not, and is the decoders' reference."""
+    import imageio_ffmpeg
+
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
 @dataclasses.dataclass(frozen=True)
 class SmallCorpus:
     """A catalog of 24 short tracks in many formats, with annotations and a label set.

@@ -1,0 +1,46 @@
+"""Read a file through the engine that the product chooses for it, before anything is mixed or resampled."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.audio.audio_file import AudioFile
+from pipeline.audio.engines import OpenSource, open_ffmpeg, open_libsndfile
+from pipeline.audio.tracks import read_waveform
+from schemas.features import WaveformSpec
+
+FULL = WaveformSpec("full")
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineDecode:
+    """What an engine made of a file.
+
+    Attributes:
+        samples: float32 [frames, channels].
+        rate: Hz.
+        corrupt: the engine's words on a fault, or None.
+    """
+
+    samples: npt.NDArray[np.float32]
+    rate: int
+    corrupt: str | None
+
+
+def chosen_engine(path: Path) -> OpenSource:
+    """The engine whose word the product takes; libsndfile's codec names carry the container: `wav/pcm_16`."""
+    return open_libsndfile if "/" in read_waveform(str(path), FULL).track.codec else open_ffmpeg
+
+
+def decode_with(engine: OpenSource, path: Path) -> EngineDecode:
+    """All blocks of an engine's source, put together."""
+    source = engine(AudioFile(str(path)))
+    try:
+        blocks = [block.copy() for block in source.blocks()]  # an engine may use a block's memory again
+        return EngineDecode(np.concatenate(blocks), source.sample_rate, source.corrupt)
+    finally:
+        source.close()
