@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.engines import OpenSource, open_ffmpeg, open_libsndfile
+from pipeline.audio.recognition import recognize
 from pipeline.audio.tracks import read_waveform
 from schemas.features import WaveformSpec
 
@@ -38,7 +39,7 @@ def chosen_engine(path: Path) -> OpenSource:
 
 def decode_with(engine: OpenSource, path: Path) -> EngineDecode:
     """All blocks of an engine's source, put together."""
-    source = engine(AudioFile(str(path)))
+    source = engine(recognize(AudioFile(str(path))))
     try:
         blocks = [block.copy() for block in source.blocks()]  # an engine may use a block's memory again
         return EngineDecode(np.concatenate(blocks), source.sample_rate, source.corrupt)
