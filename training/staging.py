@@ -20,6 +20,7 @@ from typing import Self
 from schemas.errors import DatasetError, UserError
 from schemas.manifests import ShardManifest
 from schemas.storage import TEMPORARY_PREFIX, download, is_remote, local_path, sha256_of
+from schemas.terminal import say
 
 COPIES = 4  # made side by side
 
@@ -82,7 +83,7 @@ class Stage:
             )
         to_copy = [payload for payload in new if not self._has(payload[1])]
         if to_copy:
-            print(f"{self._folder}: {len(to_copy)} of {len(new)} payloads are copied there meanwhile", file=sys.stderr)
+            say(f"{self._folder}: {len(to_copy)} of {len(new)} payloads are copied there meanwhile", file=sys.stderr)
         for payload in to_copy:
             self._queue.put((payload, False))
         while len(self._threads) < min(COPIES, len(to_copy)):
