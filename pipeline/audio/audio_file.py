@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from pipeline.audio.regular_file import open_regular_file
+
 _PIECE_BYTES = 256 << 10  # least that is asked for at a time (256 KiB)
 _MOST_PIECES = 32  # asked for at a time by a decoder that reads straight on (8 MiB)
 
@@ -65,8 +67,8 @@ class AudioFile:
         return os.path.getsize(self.path) if self.pieces is None else self.pieces.size
 
     def open(self) -> Any:
-        """An unbuffered binary file at its start."""
-        file = open(self.path, "rb", buffering=0)  # noqa: SIM115 (the engine closes it)
+        """An unbuffered binary file at its start, which the engine closes; raises OSError."""
+        file = open_regular_file(self.path)
         return file if self.pieces is None else _FetchingFile(file, self.pieces)
 
 
