@@ -20,6 +20,7 @@ import click
 from schemas.commandline import run_command
 from schemas.errors import TagscaleError
 from schemas.storage import write_atomic
+from schemas.terminal import say
 
 TRACKS = 360
 SECONDS = 30  # of each track
@@ -84,7 +85,7 @@ def demo(out: str, tracks: int, seconds: float, epochs: int) -> None:
 
 def _run(name: str, arguments: list[str]) -> float:
     """Run a step as a user would; returns its wall time in seconds."""
-    print(f"\n== {name}\n$ python {shlex.join(arguments)}", flush=True)
+    say("", f"== {name}", f"$ python {shlex.join(arguments)}")
     started = time.monotonic()
     ended = subprocess.run([sys.executable, *arguments], check=False)
     if ended.returncode != 0:
@@ -135,26 +136,26 @@ def _summary(out: str, dataset: str, run: str, seconds_of: dict[str, float]) -> 
 
 def _print_summary(out: str, summary: dict[str, Any], played: dict[str, list[str]]) -> None:
     minutes = sum(summary["seconds"].values()) / 60
-    print(f"\n== summary ({minutes:.1f} minutes)")
-    print(
+    say("", f"== summary ({minutes:.1f} minutes)")
+    say(
         f"Built: {summary['tracks']} tracks decoded once, {summary['rejects']} rejected; {summary['tags']} tags laid over them."
     )
-    print(
-        f"On the {summary['test_tracks']} test tracks, whose artists the model never heard (95 % bootstrap intervals):\n"
+    say(
+        f"On the {summary['test_tracks']} test tracks, whose artists the model never heard (95 % bootstrap intervals):",
+        "",
     )
-    print(f"  {'':<38} {'macro ROC-AUC':<26} macro PR-AUC")
+    say(f"  {'':<38} {'macro ROC-AUC':<26} macro PR-AUC")
     for name, prefix in (("spectrogram model", ""), ("logistic regression on band statistics", "baseline_")):
         cells = []
         for metric in ("roc_auc_macro", "pr_auc_macro"):
             value, (low, high) = summary[f"{prefix}{metric}"], summary[f"{prefix}{metric}_interval"]
             # With a few tracks no tag may have both a positive and a negative in the test split.
             cells.append("not defined" if value is None else f"{value:.3f} [{low:.3f}, {high:.3f}]")
-        print(f"  {name:<38} {cells[0]:<26} {cells[1]}")
-    print("\nTags of the files above; what is really played in them:")
+        say(f"  {name:<38} {cells[0]:<26} {cells[1]}")
+    say("", "Tags of the files above; what is really played in them:")
     for file, tags in played.items():
-        print(f"  {file}: {', '.join(tags)}")
-    print(
-        f"""
+        say(f"  {file}: {', '.join(tags)}")
+    words = f"""
 {out}/corpus             audio, catalog.csv, annotations.csv
 {out}/dataset            feature shards, split, labels: docs/layout.md explains each file
 {out}/run                config, checkpoints, metrics, evaluation/test.json and test_per_tag.csv
@@ -165,7 +166,7 @@ With your own catalog (a CSV with track_id and uri; annotations with track_id an
   python -m pipeline.run build --catalog catalog.csv --dataset data
   python -m pipeline.run label --dataset data --annotations annotations.csv --label-set mine.yaml
   python training/run.py train --dataset data --label-set mine --frontend spectrogram --out run"""
-    )
+    say(*words.split("\n"))
 
 
 def main() -> None:

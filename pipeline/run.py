@@ -15,6 +15,7 @@ from pipeline.estimate.options import (
 )
 from pipeline.labels.importers.commands import import_group
 from schemas.commandline import run_command
+from schemas.terminal import say
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -162,9 +163,9 @@ def split_command(
     shares = None if from_catalog else parse_ratios(ratios) if ratios else DEFAULT_RATIOS
     method = SplitMethod(shares, salt, () if annotations is None else annotations.sha256)
     split = make_split(Dataset.open(dataset), name, method, annotations)
-    print(f"split {name}@{split.version}: " + ", ".join(f"{count:,} {side}" for side, count in split.counts.items()))
+    say(f"split {name}@{split.version}: " + ", ".join(f"{count:,} {side}" for side, count in split.counts.items()))
     print_straddling(split)
-    print(
+    say(
         f"next: python -m pipeline.run label --dataset {dataset} --split {name} --annotations FILE --label-set FILE.yaml"
     )
 
@@ -230,17 +231,17 @@ def verify_command(dataset: str, deep: bool) -> None:
 
     with Progress("verify", 0, "payloads") as progress:
         report = verify(dataset, deep=deep, on_progress=progress.update_of)
-    print(
+    say(
         f"{dataset}: {report.tracks:,} tracks = {report.records:,} records + {report.rejects:,} rejects"
         f"{f', {report.removed:,} of them removed' if report.removed else ''}; "
         f"{report.payloads:,} payloads, {report.bytes / 1e6:,.1f} MB{', every record parsed' * report.deep}; "
         f"{report.label_versions} label versions"
     )
     for problem in report.problems:
-        print(f"  problem: {problem}")
+        say(f"  problem: {problem}")
     if report.problems:
         raise DatasetError(f"{dataset}: {len(report.problems)} problems; restore the files named above from a copy")
-    print("everything reconciles")
+    say("everything reconciles")
 
 
 @cli.command("info")
@@ -300,13 +301,13 @@ def prune_command(
     kinds = [kind for kind, is_chosen in chosen.items() if is_chosen or every]
     found = prune(dataset, kinds, keep_versions=keep, derived=features, delete=yes)
     for path in found.paths:
-        print(f"  {'removed' if yes else 'would remove'} {path.uri} ({path.bytes / 1e6:,.1f} MB): {path.why}")
+        say(f"  {'removed' if yes else 'would remove'} {path.uri} ({path.bytes / 1e6:,.1f} MB): {path.why}")
     for version, run in found.kept_for_runs:
-        print(f"  kept labels {version}: the run {run} was trained on it")
+        say(f"  kept labels {version}: the run {run} was trained on it")
     size = sum(path.bytes for path in found.paths) / 1e6
-    print(f"{dataset}: {len(found.paths):,} {'removed' if yes else 'to remove'}, {size:,.1f} MB")
+    say(f"{dataset}: {len(found.paths):,} {'removed' if yes else 'to remove'}, {size:,.1f} MB")
     if found.paths and not yes:
-        print("next: the same command with --yes removes them")
+        say("next: the same command with --yes removes them")
 
 
 @cli.command("corpus")
@@ -322,14 +323,14 @@ def corpus_command(out: str, tracks: int, seed: int, seconds: float) -> None:
     with Progress("render", tracks, "tracks") as progress:
         summary = render_corpus(out, tracks, seed, seconds, progress=progress.update_of)
     formats = ", ".join(f"{count} {name}" for name, count in summary.formats.items())
-    print(
+    say(
         f"{out}: {'complete already' if summary.existed else 'rendered'}: {tracks:,} tracks of {seconds:g} s ({formats})"
     )
-    print(
+    say(
         f"  {summary.artists} artists, {len(summary.tags)} tags: "
         + ", ".join(f"{k} {v}" for k, v in summary.tags.items())
     )
-    print(f"next: python -m pipeline.run build --catalog {out}/catalog.csv --dataset DATASET")
+    say(f"next: python -m pipeline.run build --catalog {out}/catalog.csv --dataset DATASET")
 
 
 def main() -> None:

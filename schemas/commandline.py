@@ -10,17 +10,21 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from schemas.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError
+from schemas.terminal import guard_terminal, say
 
 GRACE_SECONDS = 20.0  # from SIGTERM to the exit at the latest; clouds and clusters give 30
 TRACEBACK_VARIABLE = "TAGSCALE_TRACEBACK"
 SHOWN_WORDS = 500  # letters of an unexpected error
 STOPPED_WORDS = "stopped; what is finished is kept: run the same command again to go on"
 
+
+# What click makes of a group that was called without a command: its help; click 8.1 prints that itself.
+_HELP: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 _stopping = threading.Lock()
 _leaving = threading.Lock()
@@ -38,17 +42,19 @@ def run_command(command: click.Command, name: str) -> NoReturn:
 
     With TAGSCALE_TRACEBACK=1 in the environment, an error that nobody foresaw shows its traceback before that line.
     """
+    guard_terminal()
     stop_on_sigterm()
     try:
         command.main(prog_name=name, standalone_mode=False)
     except SystemExit as wanted:
         _leave("", wanted.code if isinstance(wanted.code, int) else EXIT_DONE)
     except click.ClickException as error:  # unknown options and the like: click's own words
-        words = error.format_message()
-        if "\n" not in words:  # else the help of a group that was called without a command
-            context = getattr(error, "ctx", None)
-            words = f"error: {words} (see {context.command_path if context else name} --help)"
-        _leave(words, error.exit_code)
+        if isinstance(error, _HELP):
+            say(*error.format_message().split("\n"), file=sys.stderr)
+            _leave("", error.exit_code)
+        context = getattr(error, "ctx", None)
+        words = " ".join(error.format_message().split())  # click lists choices on lines of their own
+        _leave(f"error: {words} (see {context.command_path if context else name} --help)", error.exit_code)
     except click.Abort:
         _leave("interrupted", EXIT_INTERRUPTED)
     except TagscaleError as error:
@@ -72,7 +78,7 @@ def unexpected(error: Exception) -> TagscaleError:
     words = words if len(words) <= SHOWN_WORDS else f"{words[:SHOWN_WORDS]}…"
     said = f"unexpected {type(error).__name__}{': ' if words else ''}{words}"
     if os.environ.get(TRACEBACK_VARIABLE, "0") not in ("", "0"):
-        traceback.print_exception(error)
+        say(*"".join(traceback.format_exception(error)).rstrip("\n").split("\n"), file=sys.stderr)
         return TagscaleError(said)
     return TagscaleError(f"{said}; set {TRACEBACK_VARIABLE}=1 to see where")
 
@@ -126,7 +132,7 @@ def _leave(words: str, code: int) -> NoReturn:
     """
     _leaving.acquire()  # whoever comes second, the timer or the command itself, has nothing to say any more
     if words:
-        print(words, file=sys.stderr)
+        say(words, file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

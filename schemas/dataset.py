@@ -20,6 +20,7 @@ from schemas.manifests import DatasetManifest, ShardManifest, read_json
 from schemas.places import computed_places
 from schemas.storage import exists, open_read, sha256_of, size
 from schemas.tables import REMOVED, TRACKS
+from schemas.terminal import say
 
 # What the places of records are taken or computed from.
 _PLACE_COLUMNS = tuple(
@@ -41,7 +42,7 @@ def outdated_words(families: dict[Family, FeatureSpec]) -> str | None:
 
 @functools.cache
 def _warn_once(words: str) -> None:
-    print(words, file=sys.stderr)
+    say(words, file=sys.stderr)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 
 from schemas.page_style import STYLE
+from schemas.terminal import visible
 
 Cell = str | int  # HTML, or a count
 
@@ -28,8 +29,8 @@ def whole_page(title: str, parts: Iterable[str], style: str = "") -> str:
 
 
 def text(plain: str) -> str:
-    """Text from outside, as HTML."""
-    return html.escape(plain)
+    """Text from outside, as HTML; control characters in it, and marks that turn the order of letters, are spelled out."""
+    return html.escape(visible(plain, keep="\n"))
 
 
 def tiles(boxes: Iterable[tuple[str, str]]) -> str:

@@ -9,6 +9,8 @@ from typing import Self
 
 from tqdm import tqdm
 
+from schemas.terminal import say, unguarded, visible
+
 LOG_SECONDS = 15.0  # between two lines in a log
 
 
@@ -27,7 +29,11 @@ class Progress:
         self._note = ""
         self._started = time.monotonic()
         self._logged = self._started
-        self._bar = tqdm(total=total, desc=what, unit=f" {unit}", leave=False) if sys.stderr.isatty() else None
+        self._bar = (
+            tqdm(total=total, desc=what, unit=f" {unit}", leave=False, file=unguarded(sys.stderr))
+            if sys.stderr.isatty()
+            else None
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -45,14 +51,14 @@ class Progress:
 
     def update(self, done: int, note: str = "") -> None:
         """Say how much is done, with a note such as the loss."""
-        self._note = note
+        self._note = visible(note)
         if self._bar is not None:
-            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.set_postfix_str(self._note, refresh=False)
             self._bar.update(done - self._done)
         self._done = done
         if self._bar is None and time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
-            print(self._line(), file=sys.stderr, flush=True)
+            say(self._line(), file=sys.stderr)
 
     def update_of(self, done: int, total: int) -> None:
         """Say how much is done of a total that was not known before."""

@@ -13,8 +13,10 @@ import glob
 import hashlib
 import os
 import posixpath
+import re
 import shutil
 import tempfile
+import urllib.parse
 from collections.abc import Iterator
 from typing import IO, BinaryIO
 
@@ -24,11 +26,16 @@ from schemas.errors import UserError
 TEMPORARY_PREFIX = ".tmp-"  # what a killed process may leave behind; readers never look at such names
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
 _BLOCK = 1 << 20  # bytes read at a time when hashing
+_FILE_URI = re.compile(r"file:(?://([^/]*))?(/.*)?", re.IGNORECASE | re.DOTALL)  # RFC 8089: its host and its path
 
 
 def is_remote(uri: str) -> bool:
     """True for `scheme://…` other than file://."""
-    return "://" in uri and not uri.startswith("file://")
+    return "://" in uri and not _is_file_uri(uri)
+
+
+def _is_file_uri(uri: str) -> bool:
+    return uri[:6].lower() == "file:/"
 
 
 def absolute(uri: str) -> str:
@@ -37,17 +44,33 @@ def absolute(uri: str) -> str:
 
 
 def local_path(uri: str) -> str:
-    """The path of a local URI."""
-    return uri.removeprefix("file://")
+    """The path of a local URI; a path stays as it is, with each % in it.
+
+    In a file:// URI a letter may be written by its bytes, as in `file:///so%20ng.wav` (RFC 8089).
+
+    Raises:
+        UserError: a file:// URI of another machine.
+    """
+    parts = _FILE_URI.fullmatch(uri) if _is_file_uri(uri) else None
+    if parts is None:
+        return uri
+    host, path = parts[1] or "", parts[2] or ""
+    if host and (host.lower() != "localhost" or not path):
+        raise UserError(
+            f"{uri}: expected a file of this machine, as file:///folder/name, received one of the host {host!r}; "
+            "give a path where it is mounted, or the URI of a store"
+        )
+    return os.fsdecode(urllib.parse.unquote_to_bytes(os.fsencode(path)))
 
 
 def join(base: str, *parts: str) -> str:
     """`base` and `parts` as one path or URI; an absolute last part wins, as with os.path.join."""
     for part in parts:
-        if "://" in part or part.startswith("/"):
+        if "://" in part or part.startswith("/") or _is_file_uri(part):
             base = part
         elif part:
-            base = posixpath.join(base, part)
+            # Not behind a file:// URI, in which a % of the part would mean another letter.
+            base = posixpath.join(base if is_remote(base) else local_path(base), part)
     return base
 
 

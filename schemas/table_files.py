@@ -15,7 +15,7 @@ import pyarrow.json
 import pyarrow.parquet
 
 from schemas.errors import UserError
-from schemas.storage import exists, is_folder, join, list_names, matching, open_read, sha256_of
+from schemas.storage import exists, is_folder, is_remote, join, list_names, local_path, matching, open_read, sha256_of
 from schemas.store_client import StoreError
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -62,7 +62,7 @@ def read_table(uri: str, *, what: str, required: Sequence[str], schema: pa.Schem
 def row_hint(row: int, uri: str) -> str:
     """Where row `row` (from 0) of a table stands, as a person counts: the line of a CSV, else the row."""
     delimiter = _DELIMITERS.get(os.path.splitext(uri)[1].lower())
-    if delimiter is None:
+    if delimiter is None or _is_read_once(uri):
         return f"row {row + 1}"
     # Blank lines are no rows, and a quoted cell may hold line breaks: only reading tells.
     with io.TextIOWrapper(open_read(uri), encoding="utf-8-sig", newline="") as text:
@@ -78,11 +78,22 @@ def row_hint(row: int, uri: str) -> str:
 
 
 def table_sha256(uri: str) -> str:
-    """SHA-256 of a table's file, hex; of a folder or glob that of its files' own, in order."""
+    """SHA-256 of a table's file, hex; of a folder or glob that of its files' own, in order.
+
+    Raises:
+        UserError: a pipe, which was read already and would be waited for in vain.
+    """
+    if _is_read_once(uri):
+        raise UserError(f"{uri}: expected a file, found a pipe, which can be read but once; save it as a file first")
     files = _files(uri, "table")
     if files == [uri]:
         return sha256_of(uri)
     return hashlib.sha256("".join(sha256_of(file) for file in files).encode()).hexdigest()
+
+
+def _is_read_once(uri: str) -> bool:
+    """True for a pipe, a terminal and the like: opened again, it gives nothing, or waits for ever."""
+    return not is_remote(uri) and exists(uri) and not (os.path.isfile(local_path(uri)) or is_folder(uri))
 
 
 def _files(uri: str, what: str) -> list[str]:

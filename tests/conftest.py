@@ -7,10 +7,12 @@ import dataclasses
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import av
 import numpy as np
@@ -18,6 +20,7 @@ import pytest
 import soundfile
 
 ROOT = Path(__file__).parents[1]
+PATIENCE_SECONDS = 60  # after which a test that hangs fails
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 SUBTYPES = {".opus": ("OGG", "OPUS"), ".ogg": ("OGG", "VORBIS"), ".mp3": ("MP3", "MPEG_LAYER_III")}
 
@@ -50,6 +53,20 @@ def _encode_aac(path: Path, samples: np.ndarray, rate: int) -> None:
         frame.sample_rate = rate
         for packet in (*stream.encode(frame), *stream.encode(None)):
             container.mux(packet)
+
+
+@pytest.fixture
+def hanging_fails() -> Iterator[None]:
+    """A test that waits for what never comes, as the other end of a pipe, fails instead."""
+
+    def give_up(_signal: int, _frame: FrameType | None) -> None:
+        pytest.fail("it was waited for")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(PATIENCE_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")

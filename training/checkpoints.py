@@ -30,6 +30,7 @@ from schemas.storage import (
     remove_temporaries,
     write_atomic,
 )
+from schemas.terminal import say
 
 BEST_NAME = "best"
 FORMAT = 1
@@ -122,9 +123,9 @@ class Checkpoints:
             try:
                 return self.load(name, variables)
             except TornCheckpoint as error:
-                print(f"warning: {error}; the checkpoint before it is taken", file=sys.stderr)
+                say(f"warning: {error}; the checkpoint before it is taken", file=sys.stderr)
         if names:
-            print(f"warning: {self._folder}: no whole checkpoint is left; the run begins anew", file=sys.stderr)
+            say(f"warning: {self._folder}: no whole checkpoint is left; the run begins anew", file=sys.stderr)
         return None
 
     def load(self, name: str, variables: dict[str, keras.Variable] | None = None) -> LoopState:

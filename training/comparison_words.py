@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from schemas.terminal import visible
 from training.comparison import Comparison, Difference, Gate, Metric, RunTracks, TagComparison
 
 SHOWN_TAGS = 5  # from each end of the ranking
@@ -32,7 +33,7 @@ def comparison_words(result: Comparison, metric: Metric, gate: Gate | None) -> s
     lines.append(f"  written to {result.uri}")
     if gate is not None:
         lines.append(_verdict(gate, b))
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def _tags(title: str, tags: list[TagComparison], metric: Metric) -> list[str]:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.spreadsheet import text_cell
 from training.baselines.kinds import BaselineKind
 from training.bootstrap import BOOTSTRAP_SAMPLES
 from training.label_mapping import LabelMapping
@@ -109,7 +110,7 @@ def evaluation_json(result: Evaluation, run: TrainedRun) -> dict[str, Any]:
 
 
 def evaluation_csv(result: Evaluation) -> bytes:
-    """A row per tag; a cell is empty where nothing is defined."""
+    """A row per tag; a cell is empty where nothing is defined. A spreadsheet may open it: see `text_cell`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     beside = [f"{BASELINE_PREFIXES[kind]}{area}" for kind in result.baselines for area in ("roc_auc", "pr_auc")]
@@ -117,7 +118,7 @@ def evaluation_csv(result: Evaluation) -> bytes:
     writer.writerow(["tag", "positives", "tracks", "roc_auc", "pr_auc", *decided, *beside])
     per_tag = zip(result.vocabulary, result.metrics.per_tag, result.decisions.per_tag, strict=True)
     for number, (tag, one, decisions) in enumerate(per_tag):
-        row: list[Any] = [tag, one.positives, one.tracks, _cell(one.roc_auc), _cell(one.pr_auc)]
+        row: list[Any] = [text_cell(tag), one.positives, one.tracks, _cell(one.roc_auc), _cell(one.pr_auc)]
         # Nine digits give the float32 back to the bit: the tracks at the threshold are still on its side.
         row.append("" if math.isnan(decisions.threshold) else f"{decisions.threshold:.9g}")
         row += [_cell(decisions.precision), _cell(decisions.recall), _cell(decisions.f1)]

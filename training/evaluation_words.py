@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from schemas.terminal import visible
 from training.baselines.kinds import NAMES
 from training.evaluation_files import Evaluation
 from training.metrics import Metrics
@@ -42,7 +43,7 @@ def evaluation_words(result: Evaluation) -> str:
     )
     lines.append(f"  written to {result.run}/evaluation/{result.name}.json, {files}")
     lines.append(f"next: python training/run.py export --run {result.run} --out {result.run}/saved_model")
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def _figures(name: str, metrics: Metrics, graded: bool) -> list[str]:

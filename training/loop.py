@@ -19,6 +19,7 @@ import tensorflow as tf
 from schemas.commandline import Stopped
 from schemas.errors import TagscaleError
 from schemas.progress import Progress
+from schemas.terminal import say
 from training.checkpoints import BEST_NAME, LoopState
 from training.config import TrainConfig
 from training.failures import explained, not_finite
@@ -205,7 +206,7 @@ class TrainingLoop:
             words = f"{self._run.root}: the checkpoint of step {self.state.step} cannot be written: {error.strerror or error}"
             if required:
                 raise TagscaleError(f"{words}; the one of step {self._saved_step} stays") from error
-            print(f"warning: {words}; training goes on, and that of step {self._saved_step} stays", file=sys.stderr)
+            say(f"warning: {words}; training goes on, and that of step {self._saved_step} stays", file=sys.stderr)
         else:
             self._saved_step = self.state.step
         self._saved_at = time.monotonic()
@@ -272,7 +273,7 @@ class TrainingLoop:
             words = f"{self._run.root}: the best checkpoint cannot be written: {error.strerror or error}"
             if worker_count(self._strategy) > 1:
                 raise TagscaleError(words) from error  # the other workers would take it for written
-            print(f"warning: {words}", file=sys.stderr)
+            say(f"warning: {words}", file=sys.stderr)
             return False
         return True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import Any, Literal
@@ -18,6 +17,7 @@ import click  # noqa: E402
 
 from schemas.commandline import run_command  # noqa: E402
 from schemas.errors import EXIT_REGRESSION, EXIT_USER_INPUT  # noqa: E402
+from schemas.terminal import say, say_json  # noqa: E402
 from training.out_of_memory import explained_out_of_memory  # noqa: E402
 from training.tensorflow_import import import_tensorflow  # noqa: E402
 from training.train_options import train_options  # noqa: E402
@@ -61,15 +61,15 @@ def train_command(out: str, config: str | None, stage: str | None, **options: ob
         if summary.trained_steps
         else "nothing left to do"
     )
-    print(f"{out}: {took}")
-    print(f"  {state.epoch} epochs over {summary.tracks:,} tracks in all, best at epoch {state.best_epoch}")
+    say(f"{out}: {took}")
+    say(f"  {state.epoch} epochs over {summary.tracks:,} tracks in all, best at epoch {state.best_epoch}")
     if summary.removed:
-        print(f"  {summary.removed:,} labelled tracks were left out: they were removed from the dataset")
+        say(f"  {summary.removed:,} labelled tracks were left out: they were removed from the dataset")
     if summary.started_from is not None:
         from training.init_from import words_of
 
-        print(f"  {words_of(summary.started_from)}")
-    print(f"next: python training/run.py evaluate --run {out}")
+        say(f"  {words_of(summary.started_from)}")
+    say(f"next: python training/run.py evaluate --run {out}")
 
 
 @cli.command("study")
@@ -96,8 +96,8 @@ def study_command(
     from training.study.table import table_lines
 
     results = run_study(plan, out, stage=stage)
-    print("\n".join(table_lines(results)))
-    print(f"  written to {out}/study.json, study.csv, study.png and study.svg")
+    say(*table_lines(results))
+    say(f"  written to {out}/study.json, study.csv, study.png and study.svg")
 
 
 @cli.command("evaluate")
@@ -122,7 +122,8 @@ def evaluate_command(
     from training.evaluation_words import evaluation_words
 
     kinds = [kind for kind in BASELINES if baseline in (kind, ALL_BASELINES)]
-    print(evaluation_words(evaluate(run_folder, split, label_set=label_set, baselines=kinds, stage=stage)))
+    result = evaluate(run_folder, split, label_set=label_set, baselines=kinds, stage=stage)
+    say(*evaluation_words(result).split("\n"))
 
 
 @cli.command("compare")
@@ -162,7 +163,10 @@ def compare_command(
     gate = None if max_regression is None else gate_of(result, metric, max_regression)
     fields = comparison_json(result, gate)
     result.run_b.folder.write_json(result.uri, fields)
-    print(json.dumps(fields, ensure_ascii=False) if as_json else comparison_words(result, metric, gate))
+    if as_json:
+        say_json(fields)
+    else:
+        say(*comparison_words(result, metric, gate).split("\n"))
     if gate is not None and not gate.passed:
         sys.exit(EXIT_REGRESSION)
 
@@ -179,10 +183,10 @@ def report_command(run_folder: str, split: str | None) -> None:
 
     report = write_report(run_folder, split)
     shown = f"with its evaluation on the {report.split} split" if report.split else "not evaluated yet"
-    print(f"{report.uri}: {report.bytes / 1e3:,.0f} kB, {shown}")
+    say(f"{report.uri}: {report.bytes / 1e3:,.0f} kB, {shown}")
     if not report.has_tracks:
-        print("  without examples and confusions, which need the scores of single tracks")
-        print(f"next: python training/run.py evaluate --run {run_folder} --split {report.split or 'test'}")
+        say("  without examples and confusions, which need the scores of single tracks")
+        say(f"next: python training/run.py evaluate --run {run_folder} --split {report.split or 'test'}")
 
 
 @cli.command("export")
@@ -194,11 +198,11 @@ def export_command(run_folder: str, out: str) -> None:
     from training.export import export
 
     summary = export(run_folder, out)
-    print(
+    say(
         f"{out}: {summary.tags} tags, patches of {summary.patch_seconds:g} s, epoch {summary.epoch}, "
         f"{summary.bytes / 1e6:.1f} MB"
     )
-    print(f"next: python training/run.py tag --model {out} FILE…")
+    say(f"next: python training/run.py tag --model {out} FILE…")
 
 
 @cli.command("tag")
@@ -214,12 +218,12 @@ def tag_command(model: str, as_json: bool, files: tuple[str, ...]) -> None:
     for one in tag_files(model, files):
         if as_json:
             fields = {"file": one.file, "seconds": one.seconds, "scores": one.scores, "problem": one.problem}
-            print(json.dumps(fields, ensure_ascii=False), flush=True)
+            say_json(fields)
         elif one.problem is not None:
-            print(f"{one.file}: not tagged: {one.problem}", flush=True)
+            say(f"{one.file}: not tagged: {one.problem}")
         else:
             top = ", ".join(f"{tag} {score:.2f}" for tag, score in list(one.scores.items())[:SHOWN_TAGS])
-            print(f"{one.file} ({one.seconds:.1f} s): {top}", flush=True)
+            say(f"{one.file} ({one.seconds:.1f} s): {top}")
         rejected = rejected or one.problem is not None
     if rejected:
         sys.exit(EXIT_USER_INPUT)

@@ -16,6 +16,7 @@ from schemas.features import FINGERPRINT_LENGTH
 from schemas.json_object import parse_json_object
 from schemas.sole_writer import sole_writer
 from schemas.storage import absolute, exists, join, make_folder, read_bytes, require_empty_or, write_atomic
+from schemas.terminal import say
 from training.checkpoints import Checkpoints
 from training.config import FieldError, TrainConfig
 from training.undefined_numbers import without_nan
@@ -149,7 +150,7 @@ class RunFolder:
         lines = read_bytes(self.metrics).splitlines(keepends=True)
         epoch_of = [_epoch_of(line) for line in lines]
         if epoch_of and epoch_of[-1] is None:
-            print(f"warning: {self.metrics}: its last line was cut and is left out", file=sys.stderr)
+            say(f"warning: {self.metrics}: its last line was cut and is left out", file=sys.stderr)
             del lines[-1], epoch_of[-1]
         kept = []
         for number, (line, epoch) in enumerate(zip(lines, epoch_of, strict=True), 1):
@@ -183,7 +184,7 @@ def register_run(dataset: Dataset, root: str, config: TrainConfig) -> None:
     try:
         write_atomic(dataset.layout.run_summary(name), _json(fields))
     except Exception as error:  # each store has errors of its own
-        print(f"{dataset.layout.root}: cannot be written, so it will not know of this run: {error}", file=sys.stderr)
+        say(f"{dataset.layout.root}: cannot be written, so it will not know of this run: {error}", file=sys.stderr)
 
 
 def _epoch_of(line: bytes) -> float | None:

@@ -20,6 +20,7 @@ from typing import Self
 from schemas.errors import DatasetError, UserError
 from schemas.manifests import ShardManifest
 from schemas.storage import TEMPORARY_PREFIX, download, is_remote, local_path, sha256_of
+from schemas.terminal import say
 
 COPIES = 4  # made side by side
 
@@ -82,7 +83,7 @@ class Stage:
             )
         to_copy = [payload for payload in new if not self._has(payload[1])]
         if to_copy:
-            print(f"{self._folder}: {len(to_copy)} of {len(new)} payloads are copied there meanwhile", file=sys.stderr)
+            say(f"{self._folder}: {len(to_copy)} of {len(new)} payloads are copied there meanwhile", file=sys.stderr)
         for payload in to_copy:
             self._queue.put((payload, False))
         while len(self._threads) < min(COPIES, len(to_copy)):
@@ -128,7 +129,8 @@ class Stage:
         temporary = os.path.join(self._folder, f"{TEMPORARY_PREFIX}{mark.sha256}")
         while not self._has(mark):
             # Who copies holds its file; the kernel lets go of it when that process is killed, and the next begins anew.
-            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            # Another user of a shared folder may have made it: no link is followed to a file that would be written over.
+            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if patiently else fcntl.LOCK_NB))
                 if self._has(mark):
@@ -150,6 +152,6 @@ class Stage:
 def _is_same(descriptor: int, path: str) -> bool:
     """True if a path still names the open file."""
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:
         return False

@@ -14,7 +14,7 @@ from pipeline.audio.tracks import read_waveform
 from schemas.errors import UserError
 from schemas.features import FeatureSpec, WaveformSpec, spec_from_dict
 from schemas.json_object import parse_json_object
-from schemas.storage import exists, join, read_bytes
+from schemas.storage import absolute, exists, join, read_bytes
 from training.export import MODEL_NAME
 from training.records import as_float
 
@@ -86,7 +86,7 @@ def _spec(model_uri: str) -> FeatureSpec:
 def _load(model_uri: str) -> tuple[Any, list[str]]:
     """The served function of a SavedModel, and its tags in the order of the scores."""
     try:
-        served = tf.saved_model.load(model_uri)
+        served = tf.saved_model.load(absolute(model_uri))  # TensorFlow reads a file:// URI letter by letter
         tags = [tag.decode() for tag in served.signatures["tags"]()["tags"].numpy()]
         return served.signatures["serving_default"], tags
     except tf.errors.ResourceExhaustedError:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 from schemas.errors import UserError
+from schemas.terminal import say
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 _KEPT_BYTES = 1 << 30  # 1 GiB
@@ -44,7 +45,7 @@ def import_tensorflow() -> None:
         except BaseException:
             os.dup2(kept, 2)
             words.seek(0)
-            sys.stderr.write(words.read().decode(errors="replace"))
+            say(*words.read().decode(errors="replace").splitlines(), file=sys.stderr)
             raise
         finally:
             os.dup2(kept, 2)

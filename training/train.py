@@ -18,6 +18,7 @@ from schemas.features import LogMelSpec, features_name
 from schemas.label_version import LabelVersion, open_labels
 from schemas.progress import Progress
 from schemas.storage import absolute, exists, read_bytes
+from schemas.terminal import say
 from training.augmentation import Augmentation
 from training.build_model import build_model, features_of
 from training.checkpoints import BEST_NAME, LoopState, TornCheckpoint, model_variables, optimizer_variables
@@ -225,7 +226,7 @@ def _same_tracks(run: RunFolder, state: LoopState, tracks: LabelledTracks) -> Lo
     now = _hash_of(tracks)
     if state.tracks == now:
         return state
-    print(
+    say(
         f"warning: {run.root}: training tracks were removed from the dataset since; the run goes on with the others, from the "
         f"beginning of epoch {state.epoch + 1}",
         file=sys.stderr,
@@ -240,7 +241,7 @@ def _with_whole_best(run: RunFolder, state: LoopState) -> LoopState:
     try:
         run.checkpoints().load(BEST_NAME)
     except TornCheckpoint as error:
-        print(
+        say(
             f"warning: {error}; the weights of epoch {state.best_epoch}, the best one, are lost: the best epoch is chosen among "
             "what is left of the run, the newest weights at least",
             file=sys.stderr,
@@ -254,7 +255,7 @@ def _note_environment(run: RunFolder) -> None:
     if exists(run.environment):
         changed = differences(read_bytes(run.environment), now)
         if changed:
-            print(
+            say(
                 f"warning: {run.root}: goes on elsewhere ({'; '.join(changed)}), so its last bits may differ",
                 file=sys.stderr,
             )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
-import stat
 from collections.abc import Callable
 from typing import Any
 
 from pipeline.audio.causes import Cause, TrackRejected
+from pipeline.audio.regular_file import NotAFileError, open_regular_file
 
 _PIECE_BYTES = 256 << 10  # least that is asked for at a time (256 KiB)
 _MOST_PIECES = 32  # asked for at a time by a decoder that reads straight on (8 MiB)
@@ -81,38 +81,31 @@ class AudioFile:
         Args:
             reader: the kind of reader behind its buffer; None for the plain one.
         """
-        descriptor = open_regular(self.path)
-        raw = (reader or PartReader)(self.path, descriptor, self.first, self.first + self.size, self.pieces)
+        try:
+            file = open_regular_file(self.path)
+        except FileNotFoundError as error:
+            raise TrackRejected(Cause.NOT_FOUND, "no such file") from error
+        except NotAFileError as error:
+            raise TrackRejected(Cause.NOT_A_FILE, str(error)) from error
+        except OSError as error:
+            raise TrackRejected(Cause.IO_ERROR, error.strerror or str(error)) from error
+        raw = (reader or PartReader)(file, self.path, self.first, self.first + self.size, self.pieces)
         return io.BufferedReader(raw, _BUFFER_BYTES)
-
-
-def open_regular(path: str) -> int:
-    """A descriptor of a regular file; raises TrackRejected for any other, which might never end or never begin."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would wait for its writer
-    except FileNotFoundError as error:
-        raise TrackRejected(Cause.NOT_FOUND, "no such file") from error
-    except OSError as error:
-        raise TrackRejected(Cause.IO_ERROR, error.strerror or str(error)) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise TrackRejected(Cause.NOT_A_FILE, "expected a regular file")
-    return descriptor
 
 
 class PartReader(io.RawIOBase):
     """Reads a part of a file as if it were the whole; pieces of a sparse copy come as they are asked for.
 
     Args:
+        file: on the local disk; closed with the reader.
         path: of the file.
-        descriptor: of the file; closed with the reader.
         first, end: the part, bytes.
         pieces: None where the whole file is there.
     """
 
-    def __init__(self, path: str, descriptor: int, first: int, end: int, pieces: Pieces | None) -> None:
+    def __init__(self, file: io.FileIO, path: str, first: int, end: int, pieces: Pieces | None) -> None:
         self.path = path
-        self._descriptor = descriptor
+        self._file = file
         self._first = first
         self._pieces = pieces
         self._position = 0
@@ -129,7 +122,7 @@ class PartReader(io.RawIOBase):
         start = self._first + self._position
         if self._pieces is not None and view:
             self._pieces.require(start, len(view))
-        count = os.preadv(self._descriptor, [view], start) if view else 0
+        count = os.preadv(self._file.fileno(), [view], start) if view else 0
         self._position += count
         return count
 
@@ -144,6 +137,5 @@ class PartReader(io.RawIOBase):
         return self._position
 
     def close(self) -> None:
-        if not self.closed:
-            os.close(self._descriptor)
+        self._file.close()
         super().close()

@@ -10,7 +10,7 @@ class Cause(enum.StrEnum):
     """Cause of a reject; a transient one may succeed another time."""
 
     NOT_FOUND = "not_found"  # no file at the uri
-    NOT_A_FILE = "not_a_file"  # a folder, a pipe, a device or a socket
+    NOT_A_FILE = "not_a_file"  # a folder, pipe, socket or device at the uri, which is not opened
     IO_ERROR = "io_error"  # the file is there and could not be read
     UNSUPPORTED_FORMAT = "unsupported_format"  # no decoder knows the file
     NO_AUDIO = "no_audio"  # a container without an audio stream

@@ -6,7 +6,6 @@ import base64
 import concurrent.futures
 import contextlib
 import dataclasses
-import errno
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 import google_crc32c
 
 from pipeline.audio.causes import Cause, TrackRejected, decoder_words
+from pipeline.audio.regular_file import NotAFileError, open_regular_file
 from schemas import object_store
 from schemas.features import Excerpt
 from schemas.storage import TEMPORARY_PREFIX, is_remote, local_path, read_range
@@ -80,7 +80,7 @@ def local_audio(uri: str, excerpt: str = "full") -> Iterator[LocalAudio]:
         excerpt: which part will be decoded.
 
     Raises:
-        TrackRejected: not_found or io_error.
+        TrackRejected: not_found, not_a_file or io_error.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -93,6 +93,8 @@ def local_audio(uri: str, excerpt: str = "full") -> Iterator[LocalAudio]:
                 audio = LocalAudio(path, source_checksum(path))
         except FileNotFoundError as error:
             raise TrackRejected(Cause.NOT_FOUND, "no such file") from error
+        except NotAFileError as error:
+            raise TrackRejected(Cause.NOT_A_FILE, str(error)) from error
         except Exception as error:  # see RemotePieces.bring
             raise TrackRejected(Cause.IO_ERROR, _words(error, uri)) from error
         yield audio
@@ -102,7 +104,7 @@ def _copy_of(uri: str, copy: Any, excerpt: str) -> LocalAudio:
     info = object_store.info(uri)
     checksum = _store_checksum(info)
     if info["type"] == "directory":
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), uri)
+        raise NotAFileError("expected a file, found a folder")
     where = Excerpt.parse(excerpt).where
     in_part = where == "start" or (where == "center" and uri.lower().endswith(_SEEKABLE_ENDINGS))
     if in_part and checksum is not None and info.get("size"):
@@ -124,13 +126,13 @@ def _store_checksum(info: dict[str, Any]) -> str | None:
 
 
 def source_checksum(path: str) -> str:
-    """What `tracks` holds as the checksum of a local file; raises OSError.
+    """What `tracks` holds as the checksum of a local file; raises OSError, also where it is not a regular file.
 
     Its CRC32C, written as Google Cloud Storage writes it: audio that moves there is not taken for changed, and the sum
     costs next to nothing beside decoding.
     """
     checksum = google_crc32c.Checksum()
-    with open(path, "rb", buffering=0) as file:
+    with open_regular_file(path) as file:
         while block := file.read(_BLOCK):
             checksum.update(block)
     return f"crc32c:{base64.b64encode(checksum.digest()).decode()}"

@@ -263,7 +263,7 @@ def _summary(out: str, parameters: CorpusParameters, rendered: Sequence[_Track])
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """A CSV file."""
+    """A CSV file. Commands take it as their input, so its cells are exact: not those of `schemas.spreadsheet`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -19,11 +19,15 @@ import pyarrow.parquet as pq
 
 from pipeline.audio.fetch import source_checksum, store_checksums
 from schemas.dataset import Dataset
+from schemas.errors import UserError
 from schemas.storage import exists, is_remote, join, local_path, open_read, parent, write_atomic
 
 _READERS = 8  # files that are looked at side by side
 _HANDED_OUT = 4096  # numbers given to the readers at a time
 _SETTLED_NS = 2_000_000_000  # a file that changed so lately may change again without another time stamp (2 s)
+
+# What reading a local source raises: also where its uri is no path (a NUL in it), or that of another machine.
+_UNREADABLE = (OSError, ValueError, UserError)
 
 _Found = TypeVar("_Found")
 
@@ -66,7 +70,7 @@ def changed_tracks(
                 return seen["checksum"][number], before
             found = source_checksum(local_path(path))
             return found, before if before == _status(path) else (0, 0)
-        except OSError:
+        except _UNREADABLE:
             return None, (0, 0)
 
     checksums: list[str | None] = []
@@ -97,7 +101,7 @@ def remember_sources(dataset: Dataset, catalog: pa.Table, audio_root: str, began
     def look(number: int) -> tuple[int, int]:
         try:
             return _status(rows.path(number))
-        except OSError:
+        except _UNREADABLE:
             return 0, 0
 
     status = np.fromiter(_side_by_side(look, len(rows)), np.dtype((np.int64, 2)), len(rows))

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from pipeline.decode.build import BuildSummary
 from schemas.layout import generation_name
+from schemas.terminal import say
 
 
 def print_build_summary(summary: BuildSummary) -> None:
     """Print counts, rejects by cause, where the output lies and what to type next."""
     if summary.built:
         names = ", ".join(generation_name(generation) for generation in summary.built)
-        print(f"built {names} of {summary.dataset} in {summary.seconds:.1f} s")
+        say(f"built {names} of {summary.dataset} in {summary.seconds:.1f} s")
     else:
-        print(f"{summary.dataset}: up to date, nothing to decode")
-    print(f"  tracks    {summary.tracks:,} of the catalog, {summary.records:,} stored ({summary.hours:.2f} h of audio)")
-    print(f"  rejects   {sum(summary.rejects.values()):,}")
+        say(f"{summary.dataset}: up to date, nothing to decode")
+    say(f"  tracks    {summary.tracks:,} of the catalog, {summary.records:,} stored ({summary.hours:.2f} h of audio)")
+    say(f"  rejects   {sum(summary.rejects.values()):,}")
     for cause, count in summary.rejects.items():
         track, message = summary.examples[cause]
-        print(f"            {count:,} {cause}, such as {track}: {message}")
+        say(f"            {count:,} {cause}, such as {track}: {message}")
     if summary.removed:
-        print(f"  removed   {summary.removed:,} rows of the catalog are of tracks that were taken out, and stay out")
+        say(f"  removed   {summary.removed:,} rows of the catalog are of tracks that were taken out, and stay out")
     if summary.same_audio[0]:
         count, pair = summary.same_audio
-        print(
+        say(
             f"  same      {count:,} tracks have the audio of another, such as {' and '.join(pair)}; splits keep them together"
         )
     for family, size in summary.bytes.items():
-        print(f"  {family:<9} {size / 1e6:,.1f} MB")
-    print(f"next: python -m pipeline.run label --dataset {summary.dataset} --annotations FILE --label-set FILE.yaml")
+        say(f"  {family:<9} {size / 1e6:,.1f} MB")
+    say(f"next: python -m pipeline.run label --dataset {summary.dataset} --annotations FILE --label-set FILE.yaml")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.derive.derive import DeriveSummary
 from schemas.layout import generation_name
+from schemas.terminal import say
 
 
 def print_derive_summary(summary: DeriveSummary) -> None:
@@ -11,17 +12,17 @@ def print_derive_summary(summary: DeriveSummary) -> None:
     spec = summary.spec
     if summary.built:
         names = ", ".join(generation_name(generation) for generation in summary.built)
-        print(f"derived {names} of {summary.dataset} in {summary.seconds:.1f} s, no audio decoded")
-        print(f"  tracks    {summary.records:,}, {summary.bytes / 1e6:,.1f} MB")
+        say(f"derived {names} of {summary.dataset} in {summary.seconds:.1f} s, no audio decoded")
+        say(f"  tracks    {summary.records:,}, {summary.bytes / 1e6:,.1f} MB")
     else:
-        print(f"{summary.dataset}: up to date, nothing to derive")
-    print(f"  features  {summary.name}: n_mels {spec.mels}, n_fft {spec.n_fft}, hop_length {spec.hop_length}")
+        say(f"{summary.dataset}: up to date, nothing to derive")
+    say(f"  features  {summary.name}: n_mels {spec.mels}, n_fft {spec.n_fft}, hop_length {spec.hop_length}")
     if summary.empty_bands:
-        print(
+        say(
             f"  warning: {summary.empty_bands} of {spec.mels} mel bands lie between two bins of the transform and are always "
             "zero; a larger --n-fft has finer bins"
         )
-    print(
+    say(
         f"next: python training/run.py train --dataset {summary.dataset} --features {summary.name} --label-set NAME "
         "--frontend spectrogram --out RUN"
     )

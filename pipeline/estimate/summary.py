@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Callable
 
@@ -12,47 +11,46 @@ from pipeline.decode.options import MAX_REJECT_RATE, BuildOptions
 from pipeline.estimate.estimate import Estimate
 from pipeline.estimate.extrapolate import Interval
 from pipeline.estimate.options import EstimateOptions
+from schemas.terminal import say, say_json
 
 
 def print_estimate(estimate: Estimate, build: BuildOptions, options: EstimateOptions) -> None:
     """Print totals with their intervals, time and cost by workers, rejects of the sample, and what to type next."""
     whole = estimate.sampled == estimate.tracks
     how = "all of them" if whole else f"{estimate.sampled:,} of them (seed {estimate.seed})"
-    print(f"{estimate.catalog}: {estimate.tracks:,} tracks, estimated from {how} in {estimate.seconds:.1f} s")
-    print(f"  core-hours  {_spread(estimate.core_hours, _number)}")
+    say(f"{estimate.catalog}: {estimate.tracks:,} tracks, estimated from {how} in {estimate.seconds:.1f} s")
+    say(f"  core-hours  {_spread(estimate.core_hours, _number)}")
     for family, size in estimate.bytes.items():
-        print(f"  {family:<11} {_spread(size, _size)}")
+        say(f"  {family:<11} {_spread(size, _size)}")
     share = _spread(estimate.reject_share, lambda value: f"{100 * value:.1f} %")
-    print(f"  rejects     {sum(estimate.rejects.values()):,} of {estimate.sampled:,}: {share} of all")
+    say(f"  rejects     {sum(estimate.rejects.values()):,} of {estimate.sampled:,}: {share} of all")
     for cause, count in estimate.rejects.items():
         track, message = estimate.examples[cause]
-        print(f"              {count:,} {cause}, such as {track}: {message}")
+        say(f"              {count:,} {cause}, such as {track}: {message}")
     if estimate.reject_share.value > MAX_REJECT_RATE:
-        print(f"  warning: a build fails above --max-reject-rate {MAX_REJECT_RATE:g} unless a higher one is given")
-    print(f"  starting    {estimate.job.cpu:.1f} s of CPU for the job, {estimate.worker.cpu:.1f} s for each worker")
-    print(f"  shards      {estimate.shards:,}; one is the unit of work, so further workers would have nothing to do")
+        say(f"  warning: a build fails above --max-reject-rate {MAX_REJECT_RATE:g} unless a higher one is given")
+    say(f"  starting    {estimate.job.cpu:.1f} s of CPU for the job, {estimate.worker.cpu:.1f} s for each worker")
+    say(f"  shards      {estimate.shards:,}; one is the unit of work, so further workers would have nothing to do")
     for at in estimate.at:
         idle = "" if at.busy == at.workers else f", no more than {at.busy:,} of them have work"
         label = "worker " if at.workers == 1 else "workers"
-        print(
-            f"  {at.workers:>5,} {label}  {_spread(at.wall_seconds, _duration)}, {_spread(at.dollars, _dollars)}{idle}"
-        )
-    print(f"  storage     {_spread(estimate.storage_dollars_month, _dollars)} a month")
+        say(f"  {at.workers:>5,} {label}  {_spread(at.wall_seconds, _duration)}, {_spread(at.dollars, _dollars)}{idle}")
+    say(f"  storage     {_spread(estimate.storage_dollars_month, _dollars)} a month")
     prices = options.prices
-    print(
+    say(
         f"  prices      ${prices.vcpu_hour:g} a vCPU hour, ${prices.memory_gb_hour:g} a GB-hour of {options.memory_gb:g} GB "
         f"a worker, ${prices.storage_gb_month:g} a GB-month"
     )
     if not whole:
         by = "the catalog's durations" if estimate.by_duration else "the mean per track: not every row has a duration"
-        print(f"  in brackets 95 % intervals, of the sampling alone, by {by}")
-    print(f"next: {next_command(estimate, build)}")
+        say(f"  in brackets 95 % intervals, of the sampling alone, by {by}")
+    say(f"next: {next_command(estimate, build)}")
 
 
 def print_json(estimate: Estimate, build: BuildOptions, options: EstimateOptions) -> None:
     """Print the same as one JSON object."""
     fields = {**dataclasses.asdict(estimate), "options": dataclasses.asdict(options)}
-    print(json.dumps({**fields, "next": next_command(estimate, build)}, indent=2, sort_keys=True, ensure_ascii=False))
+    say_json({**fields, "next": next_command(estimate, build)}, indent=2, sort_keys=True)
 
 
 def next_command(estimate: Estimate, build: BuildOptions) -> str:

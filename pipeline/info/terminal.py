@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from pipeline.info.findings import findings, merge_words
 from pipeline.info.label_health import BINS, LabelHealth
 from pipeline.info.overview import Overview
 from schemas.tables import SPLITS
+from schemas.terminal import say, say_json
 
 _SHOWN = 30  # tags and pairs listed; the rest are in the page and in the JSON
 _BAR = 40  # characters of the longest bar
@@ -20,21 +20,21 @@ _HEIGHTS = " ▁▂▃▄▅▆▇█"
 
 def print_overview(overview: Overview) -> None:
     """Print what the dataset holds, then each label version: what to look at, tags, near-synonyms, histograms."""
-    print("\n".join(_dataset_lines(overview.dataset)))
+    say(*_dataset_lines(overview.dataset))
     for problem in overview.problems:
-        print(f"  problem: {problem}")
+        say(f"  problem: {problem}")
     for health in overview.labels:
-        print("\n" + "\n".join(_health_lines(health)))
+        say("", *_health_lines(health))
     if not overview.dataset.label_sets:
         root = overview.dataset.root
-        print(f"next: python -m pipeline.run label --dataset {root} --annotations FILE --label-set FILE.yaml")
+        say(f"next: python -m pipeline.run label --dataset {root} --annotations FILE --label-set FILE.yaml")
 
 
 def print_json(overview: Overview) -> None:
     """Print all of it as one JSON object; what deserves a look as sentences in `findings`."""
     labels = [{**dataclasses.asdict(health), "findings": findings(health)} for health in overview.labels]
     fields: dict[str, Any] = {**dataclasses.asdict(overview), "labels": labels}
-    print(json.dumps(fields, indent=2, sort_keys=True, ensure_ascii=False))
+    say_json(fields, indent=2, sort_keys=True)
 
 
 def _dataset_lines(facts: DatasetFacts) -> Iterator[str]:

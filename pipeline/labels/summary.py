@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from pipeline.labels.diff import LabelDiff
 from pipeline.labels.overlay import LabelSummary
 from pipeline.labels.splits import Split
 from schemas.tables import SPLITS
+from schemas.terminal import say, say_json
 
 SHOWN = 30  # tags listed; the rest are in vocabulary.txt, or in the comparison's JSON
 _NAMED = 10  # tags named on one line
@@ -17,38 +16,38 @@ def print_straddling(split: Split | LabelSummary) -> None:
     """Print a warning of what lies on several sides of a split."""
     count, pair = split.straddling
     if count:
-        print(f"  warning: {count:,} recordings lie on several sides under several ids, such as {' and '.join(pair)}")
+        say(f"  warning: {count:,} recordings lie on several sides under several ids, such as {' and '.join(pair)}")
     count, first = split.groups_apart
     if count:
-        print(f"  warning: {count:,} groups (artists) lie on several sides, such as {first[0]}")
+        say(f"  warning: {count:,} groups (artists) lie on several sides, such as {first[0]}")
 
 
 def print_label_summary(summary: LabelSummary, dataset: str) -> None:
     """Print the version, tags with their positives, what was left out, what changed, and what to type next."""
     state = "new version" if summary.is_new else "was there before"
-    print(f"{summary.name}@{summary.version} over {dataset} ({state}), split {summary.split[0]}@{summary.split[1]}")
+    say(f"{summary.name}@{summary.version} over {dataset} ({state}), split {summary.split[0]}@{summary.split[1]}")
     counts = ", ".join(f"{summary.tracks[side]:,} {side}" for side in SPLITS)
-    print(f"  tracks    {counts}; {summary.unlabelled:,} without any of the {len(summary.vocabulary):,} tags")
+    say(f"  tracks    {counts}; {summary.unlabelled:,} without any of the {len(summary.vocabulary):,} tags")
     width = max(len(tag) for tag in summary.vocabulary[:SHOWN])
-    print(f"  {'tag':<{width}}  {'train':>8} {'validation':>10} {'test':>8}")
+    say(f"  {'tag':<{width}}  {'train':>8} {'validation':>10} {'test':>8}")
     for number, tag in enumerate(summary.vocabulary[:SHOWN]):
         row = [summary.positives[side][number] for side in SPLITS]
-        print(f"  {tag:<{width}}  {row[0]:>8,} {row[1]:>10,} {row[2]:>8,}")
+        say(f"  {tag:<{width}}  {row[0]:>8,} {row[1]:>10,} {row[2]:>8,}")
     if len(summary.vocabulary) > SHOWN:
-        print(f"  … and {len(summary.vocabulary) - SHOWN:,} more in vocabulary.txt")
+        say(f"  … and {len(summary.vocabulary) - SHOWN:,} more in vocabulary.txt")
     for side in SPLITS:
         empty = [tag for tag, count in zip(summary.vocabulary, summary.positives[side], strict=True) if count == 0]
         if not summary.tracks[side]:
-            print(f"  warning: the split has no {side} track")
+            say(f"  warning: the split has no {side} track")
         elif empty:
-            print(f"  warning: no positive {side} track for {len(empty):,} of the tags: {', '.join(empty)}")
+            say(f"  warning: no positive {side} track for {len(empty):,} of the tags: {', '.join(empty)}")
     print_straddling(summary)
     _print_annotations(summary)
     if summary.not_compared:
-        print(f"  not compared with the version before: {summary.not_compared}")
+        say(f"  not compared with the version before: {summary.not_compared}")
     if summary.diff is not None and summary.diff.before != summary.diff.after:
         print_diff(summary.diff)
-    print(
+    say(
         f"next: python training/run.py train --dataset {dataset} --label-set {summary.name} --frontend spectrogram "
         "--out RUN"
     )
@@ -57,44 +56,44 @@ def print_label_summary(summary: LabelSummary, dataset: str) -> None:
 def _print_annotations(summary: LabelSummary) -> None:
     if summary.foreign_tracks[0]:
         count, names = summary.foreign_tracks
-        print(f"  {count:,} annotated tracks are not in the dataset, such as {', '.join(names)}")
+        say(f"  {count:,} annotated tracks are not in the dataset, such as {', '.join(names)}")
     if summary.overruled:
-        print(f"  {summary.overruled:,} annotations were overruled by an earlier file")
+        say(f"  {summary.overruled:,} annotations were overruled by an earlier file")
     if summary.repeated:
-        print(f"  {summary.repeated:,} annotations were there twice and count once")
+        say(f"  {summary.repeated:,} annotations were there twice and count once")
     if summary.raised:
-        print(f"  {summary.raised:,} annotations of a tag were overruled by a positive child of it")
+        say(f"  {summary.raised:,} annotations of a tag were overruled by a positive child of it")
     if summary.made:
-        print(f"  made by merge or hierarchy, in no annotation: {_some(summary.made)}")
+        say(f"  made by merge or hierarchy, in no annotation: {_some(summary.made)}")
     if summary.variants:
         pairs = [" = ".join(map(repr, group)) for group in summary.variants]
-        print(f"  warning: {len(pairs):,} tags are spelt in several ways, which `merge` can join: {_some(pairs)}")
+        say(f"  warning: {len(pairs):,} tags are spelt in several ways, which `merge` can join: {_some(pairs)}")
 
 
 def print_diff(diff: LabelDiff) -> None:
     """Print what changed as a table."""
-    print(f"{diff.before} -> {diff.after}")
+    say(f"{diff.before} -> {diff.after}")
     for setting, (old, new) in diff.settings.items():
-        print(f"  {setting}: {old} -> {new}")
+        say(f"  {setting}: {old} -> {new}")
     if "missing" in diff.settings:
-        print("  what a track is not annotated with means another thing now, for all tracks")
+        say("  what a track is not annotated with means another thing now, for all tracks")
     for what, tags in (("added", diff.tags_added), ("removed", diff.tags_removed)):
         if tags:
-            print(f"  {what}: {', '.join(tags)}")
+            say(f"  {what}: {', '.join(tags)}")
     for what, names in (("renamed", diff.tags_renamed), ("merged", diff.tags_merged)):
         if names:
-            print(f"  {what}: {', '.join(f'{old} -> {new}' for old, new in names.items())}")
+            say(f"  {what}: {', '.join(f'{old} -> {new}' for old, new in names.items())}")
     if diff.reordered:
-        print("  the tags stand in another order")
+        say("  the tags stand in another order")
     changed = sorted((tag for tag in diff.tags if tag.gained or tag.lost), key=lambda tag: -tag.gained - tag.lost)
     if changed:
         width = max(len(tag.tag) for tag in changed[:SHOWN])
-        print(f"  {'tag':<{width}}  {'before':>9} {'after':>9} {'gained':>9} {'lost':>9}")
+        say(f"  {'tag':<{width}}  {'before':>9} {'after':>9} {'gained':>9} {'lost':>9}")
         for tag in changed[:SHOWN]:
-            print(f"  {tag.tag:<{width}}  {tag.before:>9,} {tag.after:>9,} {tag.gained:>+9,} {-tag.lost:>+9,}")
+            say(f"  {tag.tag:<{width}}  {tag.before:>9,} {tag.after:>9,} {tag.gained:>+9,} {-tag.lost:>+9,}")
         if len(changed) > SHOWN:
-            print(f"  … and {len(changed) - SHOWN:,} more, which --json lists")
-    print(
+            say(f"  … and {len(changed) - SHOWN:,} more, which --json lists")
+    say(
         f"  tracks: {diff.tracks_changed:,} of {diff.tracks:,} have other labels, {diff.tracks_moved:,} another side of "
         f"the split; {diff.tracks_added:,} came, {diff.tracks_removed:,} went"
     )
@@ -102,7 +101,7 @@ def print_diff(diff: LabelDiff) -> None:
 
 def print_diff_json(diff: LabelDiff) -> None:
     """Print what changed as JSON."""
-    print(json.dumps(diff.to_dict(), indent=2, ensure_ascii=False))
+    say_json(diff.to_dict(), indent=2)
 
 
 def _some(words: tuple[str, ...] | list[str]) -> str:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from pipeline.removal.remove import RemovalSummary
+from schemas.terminal import say
 
 
 def print_removal_summary(summary: RemovalSummary, dataset: str) -> None:
     """Print what was taken out, who held it, and what to do next."""
-    print(f"{dataset}: {summary.removed:,} tracks removed, {summary.before:,} were removed before")
+    say(f"{dataset}: {summary.removed:,} tracks removed, {summary.before:,} were removed before")
     if summary.unknown[0]:
-        print(
-            f"  {summary.unknown[0]:,} of {summary.asked:,} ids are not in it, such as {', '.join(summary.unknown[1])}"
-        )
+        say(f"  {summary.unknown[0]:,} of {summary.asked:,} ids are not in it, such as {', '.join(summary.unknown[1])}")
     if summary.purged_payloads is not None:
-        print(f"  purged    {summary.purged_payloads:,} payloads rewritten; the others hold nothing of these tracks")
+        say(f"  purged    {summary.purged_payloads:,} payloads rewritten; the others hold nothing of these tracks")
     for version, counts in summary.labels.items():
-        print(f"  held by   label set {version}: " + ", ".join(f"{count:,} {side}" for side, count in counts.items()))
+        say(f"  held by   label set {version}: " + ", ".join(f"{count:,} {side}" for side, count in counts.items()))
     for run in summary.runs:
-        print(f"  held by   run {run}, trained on one of these versions")
+        say(f"  held by   run {run}, trained on one of these versions")
     if summary.purged_payloads is None:
-        print("next: the same command with --purge erases their features from the disk")
+        say("next: the same command with --purge erases their features from the disk")
     elif summary.labels:
-        print("next: lay the label sets again and train anew where the request asks for that")
+        say("next: lay the label sets again and train anew where the request asks for that")

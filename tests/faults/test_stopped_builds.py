@@ -23,6 +23,7 @@ from schemas.errors import UserError
 ROOT = Path(__file__).parents[2]
 TRACKS = 12
 SHARDS = 4
+HANGING_CODE = Path(__file__).parent / "hanging"
 HANGING = 5  # this track's file does not answer: the build is half done and stays so, however fast the machine is
 
 pytestmark = pytest.mark.slow
@@ -57,12 +58,17 @@ def half_built(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         soundfile.write(tmp_path / f"{number}.wav", sound, 16_000)
     rows = [f"{number},{number}.wav" for number in range(TRACKS)]
     (tmp_path / "catalog.csv").write_text("\n".join(["track_id,uri", *rows]) + "\n")
-    (tmp_path / f"{HANGING}.wav").rename(tmp_path / "file of the hanging track")
-    os.mkfifo(tmp_path / f"{HANGING}.wav")
     command = [sys.executable, "-m", "pipeline.run", "build", "--catalog", str(tmp_path / "catalog.csv")]
     command += ["--dataset", str(tmp_path / "data"), "--workers", "2", "--shards", str(SHARDS)]
+    hanging = {"PYTHONPATH": str(HANGING_CODE), "TAGSCALE_TEST_HANGS": str(tmp_path / f"{HANGING}.wav")}
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, **hanging},
     )
     wait_until(lambda: len(list((tmp_path / "data").rglob("part-*.json"))) == 2 * (SHARDS - 1))
     commands = processes_of(process.pid).values()
@@ -77,8 +83,6 @@ def check_resumes(folder: Path, contents: Callable[..., dict[str, str]]) -> None
     """The build resumes to the bytes of one that was never stopped."""
     with pytest.raises(UserError, match="its build is unfinished"):
         Dataset.open(str(folder / "data"))
-    (folder / f"{HANGING}.wav").unlink()
-    (folder / "file of the hanging track").rename(folder / f"{HANGING}.wav")
     done = {mark: mark.stat().st_mtime_ns for mark in (folder / "data").rglob("part-*.json")}
     assert len(done) == 2 * (SHARDS - 1)
     options = BuildOptions(workers=1, shards=SHARDS)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import SmallCorpus, write_csv
+
 COMMANDS = (
     "build",
     "split",
@@ -104,6 +106,35 @@ def test_a_missing_file_is_a_reject_and_only_missing_files_are_an_error(
     )
     label = ["label", "--annotations", small_corpus.annotations, "--label-set", small_corpus.label_set]
     _refused(run_pipeline(*label, "--dataset", empty), "its build is unfinished")
+
+
+def test_ids_tags_and_names_from_outside_are_shown_and_not_obeyed(
+    run_pipeline, small_corpus: SmallCorpus, tmp_path: Path
+) -> None:
+    nasty = "\x1b]0;x\x07\x9b2J\u202e\u2028\x7f"
+    tracks = [(f"{track}{nasty}\nforged", uri, group + nasty) for track, uri, group in small_corpus.rows[:8]]
+    catalog = small_corpus.catalog_of(tmp_path, (*tracks, (f"gone{nasty}\nforged", f"gone{nasty}.wav", nasty)))
+    write_csv(
+        tmp_path / "tags.csv",
+        ("track_id", "tag"),
+        [(track, f"tag\x1b[31m\u202e音楽{len(track) % 2}") for track, _, _ in tracks],
+    )
+    (tmp_path / "mine.yaml").write_text("name: mine\n")
+    data = tmp_path / "data"
+    build = ["build", "--catalog", catalog, "--dataset", data, "--workers", "1", "--max-reject-rate"]
+    label = ["label", "--annotations", tmp_path / "tags.csv", "--label-set", tmp_path / "mine.yaml", "--dataset", data]
+    for command, words in (
+        ([*build, "0.01"], r"such as gone\x1b]0;x\x07\x9b2J\u202e\u2028\x7f\nforged: no such file"),
+        ([*build, "1"], r"such as gone\x1b]0;x\x07\x9b2J\u202e\u2028\x7f\nforged: no such file"),
+        (label, r"tag\x1b[31m\u202e音楽"),
+        (["info", "--dataset", data], r"tag\x1b[31m\u202e音楽"),
+        (["info", "--dataset", data, "--json"], r"\u009b2J\u202e\u2028\u007f"),
+    ):
+        ended = run_pipeline(*command)
+        said = ended.stdout + ended.stderr
+        assert words in said
+        assert not set(nasty) & set(said) - set("]0;x2J")
+        assert not [line for line in said.splitlines() if line.startswith("forged")]
 
 
 def test_a_label_set_of_unknown_tags_is_refused(run_pipeline, dataset: Path, small_corpus, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
-import signal, sys, threading, time, click
+import signal, sys, threading, time, warnings, click
 import schemas.commandline
 from schemas.commandline import run_command
 from schemas.errors import DatasetError, UserError
@@ -25,6 +25,13 @@ def command(what, count):
         raise UserError("catalog x.csv: expected a, received b; do c")
     if what == "dataset":
         raise DatasetError("part-00000: was cut")
+    if what == "hostile":
+        warnings.warn("about \\x1b[31m")
+        raise UserError("track \\x1b]0;x\\x07\\u202e\\nerror: forged: expected a")
+    if what == "hostile bug":
+        raise ValueError("track \\x1b]0;x\\x07")
+    if what == "choices":
+        raise click.UsageError("Missing option '--kind'. Choose from:\\n\\ta,\\n\\tb")
     if what == "io":
         open("/nowhere/at all")
     if what == "bug":
@@ -73,6 +80,32 @@ def test_what_a_user_can_mend_is_one_line_with_its_exit_code(arguments: list[str
     assert words in ended.stderr
     assert ended.stderr.strip().count("\n") == 0
     assert ended.stdout == ""
+
+
+def test_what_stands_in_an_error_is_shown_and_not_obeyed() -> None:
+    shown = "error: track \\x1b]0;x\\x07\\u202e\\nerror: forged: expected a"
+    lines = run("hostile").stderr.splitlines()
+    assert lines[0].endswith("UserWarning: about \\x1b[31m")
+    assert lines[-1] == shown
+    assert "\x1b" not in "".join(lines)
+    option = run("fine", "--\x1b[31m\nforged")
+    assert option.stderr.startswith("error: No such option")
+    assert option.stderr.count("\n") == 1
+    assert "\x1b" not in option.stderr
+
+
+def test_the_traceback_of_a_bug_shows_what_stands_in_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAGSCALE_TRACEBACK", "1")
+    words = run("hostile bug").stderr
+    assert words.splitlines()[-2:] == [
+        "ValueError: track \\x1b]0;x\\x07",
+        "error: unexpected ValueError: track \\x1b]0;x\\x07",
+    ]
+    assert "\x1b" not in words
+
+
+def test_choices_that_click_lists_one_below_the_other_are_one_line() -> None:
+    assert run("choices").stderr == "error: Missing option '--kind'. Choose from: a, b (see program --help)\n"
 
 
 def test_success_is_exit_code_zero() -> None:

@@ -14,11 +14,15 @@ import pytest
 from schemas.errors import UserError
 from schemas.storage import (
     TEMPORARY_PREFIX,
+    absolute,
     download,
     exists,
+    files_below,
     is_folder,
+    is_remote,
     join,
     list_names,
+    local_path,
     matching,
     open_read,
     parent,
@@ -205,6 +209,51 @@ def test_a_file_where_a_folder_is_wanted_is_refused(tmp_path: Path) -> None:
         require_empty_or(str(tmp_path / "file"), "dataset.json", "a dataset")
     with pytest.raises(UserError, match=r"below: expected a folder, found the file .*file on the way to it"):
         require_empty_or(str(tmp_path / "file" / "far" / "below"), "dataset.json", "a dataset")
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("/a/so%20ng.wav", "/a/so%20ng.wav"),
+        ("so%20ng.wav", "so%20ng.wav"),
+        ("file:///a/so%20ng.wav", "/a/so ng.wav"),
+        ("file://localhost/a/so%20ng.wav", "/a/so ng.wav"),
+        ("FILE://LOCALHOST/a.wav", "/a.wav"),
+        ("file:/a/%E9%9F%B3%C3%B6.wav", "/a/音ö.wav"),
+        ("file:///a/音ö 100% #1?.wav", "/a/音ö 100% #1?.wav"),  # what needs no spelling need not be spelled
+        ("file:///a%2Fb/100%25.wav", "/a/b/100%.wav"),
+        ("file:///a/latin%E9.wav", os.fsdecode(b"/a/latin\xe9.wav")),
+        ("file:///a/line%0Abreak.wav", "/a/line\nbreak.wav"),
+    ],
+)
+def test_a_file_uri_names_the_path_that_rfc_8089_says_and_a_path_is_one(uri: str, path: str) -> None:
+    assert local_path(uri) == path
+    assert not is_remote(uri)
+    assert absolute(uri) == os.path.abspath(path)
+
+
+def test_every_path_comes_back_from_its_own_uri(tmp_path: Path) -> None:
+    for name in ("so ng", "100%", "a%20b", "#?&=+;,", "音楽 ö", "[x]*", "tab\t"):
+        assert local_path((tmp_path / name).as_uri()) == str(tmp_path / name)
+
+
+@pytest.mark.parametrize("uri", ["file://nas/music/a.wav", "file://a.wav", "file://localhost"])
+def test_a_file_uri_of_another_machine_is_refused(uri: str) -> None:
+    with pytest.raises(
+        UserError, match=f"{uri}: expected a file of this machine, as file:///folder/name, received one of"
+    ):
+        read_bytes(uri)
+
+
+def test_names_below_a_file_uri_are_names_and_no_spelling(tmp_path: Path) -> None:
+    root = (tmp_path / "my data").as_uri()
+    write_atomic(join(root, "labels", "a%20b"), b"x")
+    assert os.listdir(tmp_path / "my data" / "labels") == ["a%20b"]
+    assert list_names(join(root, "labels")) == ["a%20b"]
+    assert parent(join(root, "labels")) == str(tmp_path / "my data")
+    assert join("/music", "file:///a%20b.wav") == "file:///a%20b.wav"
+    assert join(root, "gs://bucket/a%20b.wav") == "gs://bucket/a%20b.wav"
+    assert files_below(root) == [str(tmp_path / "my data" / "labels" / "a%20b")]
 
 
 @pytest.mark.parametrize("folder", ["", " ", "file://"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.errors import UserError
-from schemas.table_files import read_table
+from schemas.table_files import read_table, row_hint, table_sha256
 from schemas.tables import ANNOTATIONS, CATALOG
 
 ROWS = [("007", "a.mp3", "one"), ("1e3", "b c.ogg", None), ("träck", "d.wav", "NA")]
@@ -134,6 +136,18 @@ def test_what_is_not_there_is_one_line(uri: str, words: str, tmp_path: Path) -> 
     (tmp_path / "folder").mkdir()
     with pytest.raises(UserError, match=words):
         read(str(tmp_path / uri))
+
+
+@pytest.mark.usefixtures("hanging_fails")
+def test_a_pipe_is_read_once_and_never_waited_for_again(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "catalog.csv")
+    writer = threading.Thread(target=lambda: (tmp_path / "catalog.csv").write_text(CSV), daemon=True)
+    writer.start()
+    assert read(tmp_path / "catalog.csv").num_rows == len(ROWS)
+    writer.join()
+    assert row_hint(1, str(tmp_path / "catalog.csv")) == "row 2"
+    with pytest.raises(UserError, match=r"catalog\.csv: expected a file, found a pipe, which can be read but once"):
+        table_sha256(str(tmp_path / "catalog.csv"))
 
 
 def test_parquet_files_that_do_not_go_together_are_one_line(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -18,9 +19,11 @@ from schemas.label_version import open_labels
 from tests.training.conftest import TAGS, SmallDataset
 from training.baselines.kinds import BASELINES
 from training.evaluate import evaluate
+from training.evaluation_files import evaluation_csv
 from training.evaluation_words import evaluation_words
 from training.labels import labelled_tracks
 from training.records import TrackRecords, as_float
+from training.report.run_facts import read_facts
 from training.scoring import TrackScorer
 from training.stored_scores import read_stored_scores
 from training.thresholds import best_thresholds
@@ -61,6 +64,16 @@ def test_the_table_per_tag_has_a_row_for_every_tag_in_order(run_copy: str) -> No
     assert [row["tag"] for row in rows] == list(TAGS)
     figures = ["positives", "tracks", "roc_auc", "pr_auc", "threshold", "precision", "recall", "f1"]
     assert list(rows[0]) == ["tag", *figures, "baseline_roc_auc", "baseline_pr_auc", "trees_roc_auc", "trees_pr_auc"]
+
+
+def test_a_tag_that_is_a_formula_is_text_in_the_table_and_a_tag_again_in_the_report(run_copy: str) -> None:
+    tags = ("=1+1", "'=1+1", "-noise")
+    result = evaluate(run_copy, "test")
+    named = dataclasses.replace(result, mapping=dataclasses.replace(result.mapping, tags=tags))
+    table = Path(run_copy, "evaluation", "test_per_tag.csv")
+    table.write_bytes(evaluation_csv(named))
+    assert [line.split(",")[0] for line in table.read_text().splitlines()[1:]] == ["'=1+1", "''=1+1", "'-noise"]
+    assert [row.tag for row in read_facts(run_copy, "test").tags] == list(tags)
 
 
 def test_thresholds_come_from_validation_whatever_split_is_evaluated(run_copy: str) -> None:

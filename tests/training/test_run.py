@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -97,13 +98,14 @@ def test_a_finished_run_goes_through_evaluate_export_and_tag(
     evaluated = _run("evaluate", "--run", small_run, "--split", "validation", "--baseline")
     assert evaluated.returncode == 0, evaluated.stderr
     assert "logistic regression" in evaluated.stdout
-    model = tmp_path / "model"
+    model = tmp_path / "the model"
     exported = _run("export", "--run", small_run, "--out", str(model))
     assert exported.returncode == 0, exported.stderr
     sound = (0.2 * np.sin(2 * np.pi * 110 * np.arange(48_000 * 2) / 48_000)).astype(np.float32)
     soundfile.write(tmp_path / "gut ön.flac", np.stack([sound, sound], axis=1), 48_000)
     (tmp_path / "text.mp3").write_text("no music")
-    files = [str(tmp_path / "gut ön.flac"), str(tmp_path / "text.mp3"), str(tmp_path / "gone.wav")]
+    os.mkfifo(tmp_path / "pipe\x1b[31m.wav")
+    files = [str(tmp_path / name) for name in ("gut ön.flac", "text.mp3", "gone.wav", "pipe\x1b[31m.wav")]
     tagged = _run("tag", "--model", str(model), "--json", *files)
     assert tagged.returncode == 2
     rows = [json.loads(line) for line in tagged.stdout.splitlines()]
@@ -113,6 +115,9 @@ def test_a_finished_run_goes_through_evaluate_export_and_tag(
     assert rows[0]["seconds"] == pytest.approx(2.0)
     assert rows[1]["problem"].startswith("unsupported_format")
     assert rows[2]["problem"] == "not_found: no such file"
-    whole = _run("tag", "--model", str(model), files[0])
+    assert rows[3]["problem"] == "not_a_file: expected a file, found a pipe"
+    whole = _run("tag", "--model", model.as_uri(), files[0])
     assert whole.returncode == 0
     assert f"{files[0]} (2.0 s): " in whole.stdout
+    refused = _run("tag", "--model", str(model), files[3])
+    assert refused.stdout == f"{tmp_path}/pipe\\x1b[31m.wav: not tagged: {rows[3]['problem']}\n"

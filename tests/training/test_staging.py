@@ -19,6 +19,7 @@ import pytest
 
 from schemas.errors import DatasetError, UserError
 from schemas.manifests import ShardManifest
+from schemas.storage import TEMPORARY_PREFIX
 from schemas.store_client import StoreError
 from training import staging
 from training.config import TrainConfig
@@ -50,6 +51,24 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 def all_staged(stage: Stage, payloads: list[Payload]) -> bool:
     return all(stage.place_of(uri) != uri for uri, _ in payloads)
+
+
+def test_a_link_that_lies_where_a_copy_would_is_not_followed(payloads: list[Payload], tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    (tmp_path / "stage").mkdir()
+    uri, mark = payloads[0]
+    (tmp_path / "stage" / f"{TEMPORARY_PREFIX}{mark.sha256}").symlink_to("../thesis.tex")
+
+    def is_said() -> bool:
+        try:
+            return stage.place_of(uri) != uri
+        except OSError as error:
+            return error.errno == errno.ELOOP
+
+    with Stage(str(tmp_path / "stage")) as stage:
+        stage.begin([(uri, mark)])
+        wait_until(is_said)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
 def test_a_payload_is_read_where_it_lies_until_its_copy_is_there(

@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas.errors import DatasetError, UserError
 from schemas.json_object import parse_json_object
+from schemas.spreadsheet import text_of_cell
 from schemas.storage import exists, read_bytes
 from training.config import TrainConfig
 from training.run_folder import RunFolder
@@ -125,7 +126,7 @@ def _tags(uri: str) -> list[TagResult]:
     try:
         return [
             TagResult(
-                row.pop("tag"),
+                text_of_cell(row.pop("tag")),
                 int(row.pop("positives")),
                 int(row.pop("tracks")),
                 {name: float(cell) if cell else math.nan for name, cell in row.items()},

@@ -16,6 +16,7 @@ from scipy import stats
 
 from schemas.errors import DatasetError
 from schemas.json_object import parse_json_object
+from schemas.spreadsheet import text_cell
 from schemas.storage import exists, join, read_bytes, write_atomic
 from training.undefined_numbers import without_nan
 
@@ -187,10 +188,14 @@ def results_csv(results: StudyResults) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([field.name for field in dataclasses.fields(RunRow)])
     for row in results.runs:
-        writer.writerow(
-            "" if isinstance(value, float) and math.isnan(value) else value for value in dataclasses.astuple(row)
-        )
+        writer.writerow(map(_cell, dataclasses.astuple(row)))
     return text.getvalue().encode()
+
+
+def _cell(value: str | float) -> str | float:
+    if isinstance(value, str):
+        return text_cell(value)
+    return "" if math.isnan(value) else value
 
 
 def _spread(values: dict[int, float]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from schemas.json_object import parse_json_object
 from schemas.label_version import LabelVersion, open_labels
 from schemas.sole_writer import sole_writer
 from schemas.storage import join, make_folder, read_bytes, require_empty_or, write_atomic
+from schemas.terminal import say
 from training.cluster import cluster_from_environment
 from training.config import TrainConfig
 from training.labels import labelled_tracks
@@ -130,16 +131,15 @@ def _train_all(plan: StudyPlan, out: str, sizes: dict[float, int], stage: str | 
     runs = plan.runs()
     rows = {run.name: row for run in runs if (row := read_run_row(folder, run.name)) is not None}
     if rows:
-        print(f"study: {len(rows)} of {len(runs)} trainings are finished already", file=sys.stderr)
+        say(f"study: {len(rows)} of {len(runs)} trainings are finished already", file=sys.stderr)
     for run in runs:
         if run.name in rows:
             continue
         left = [one for one in runs if one.name not in rows]
-        print(
+        say(
             f"study: {run.name} on {sizes[run.config.train_share]:,} tracks, training {len(rows) + 1} of {len(runs)}, "
             f"{_remaining(left, list(rows.values()))}",
             file=sys.stderr,
-            flush=True,
         )
         rows[run.name] = train_apart(run, join(out, "runs", run.name), stage)
         write_row(folder, run.name, rows[run.name])

@@ -123,4 +123,5 @@ def _metadata(embedding: TrackEmbedding) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
+    # Without `text_cell`: TensorBoard reads this table, and would show the apostrophe.
     return _BREAKS.sub(" ", text)

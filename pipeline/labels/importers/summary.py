@@ -5,28 +5,29 @@ from __future__ import annotations
 from pipeline.labels.importers.outputs import ANNOTATIONS_FILE, CATALOG_FILE, LABEL_SET_FILE, ImportSummary
 from schemas.storage import join
 from schemas.tables import SPLITS
+from schemas.terminal import say
 
 
 def print_import_summary(summary: ImportSummary) -> None:
     """Print what was written, what was left out and why, and what to type next."""
-    print(
+    say(
         f"{summary.out}: {summary.tracks:,} tracks, {summary.annotations:,} annotations, {summary.tags:,} tags, "
         f"{summary.groups:,} groups"
     )
     if any(summary.splits[side] for side in SPLITS):
         sides = ", ".join(f"{summary.splits[side]:,} {side}" for side in SPLITS)
-        print(f"  split: {sides}; {summary.splits['none']:,} tracks on no side")
+        say(f"  split: {sides}; {summary.splits['none']:,} tracks on no side")
     else:
-        print("  split: none is published in these files")
+        say("  split: none is published in these files")
     if summary.label_set is not None:
         name, count = summary.label_set
-        print(f"  label set {name}: {count:,} tags in their published order")
+        say(f"  label set {name}: {count:,} tags in their published order")
     for remark in summary.remarks:
-        print(f"  {remark.what}: {remark.count:,}, such as {remark.example}")
+        say(f"  {remark.what}: {remark.count:,}, such as {remark.example}")
     label_set = "FILE.yaml" if summary.label_set is None else join(summary.out, LABEL_SET_FILE)
-    print(f"next: python -m pipeline.run build --catalog {join(summary.out, CATALOG_FILE)} --dataset DATASET")
+    say(f"next: python -m pipeline.run build --catalog {join(summary.out, CATALOG_FILE)} --dataset DATASET")
     if summary.annotations:
-        print(
+        say(
             f"then: python -m pipeline.run label --dataset DATASET --annotations {join(summary.out, ANNOTATIONS_FILE)} "
             f"--label-set {label_set}"
         )

@@ -24,7 +24,7 @@ from schemas.manifests import DatasetManifest
 from schemas.sole_writer import sole_writer
 from schemas.storage import read_range
 from schemas.tfrecord import unframe
-from tests.conftest import TRACKS, SmallCorpus, small_catalog
+from tests.conftest import TRACKS, RunPipeline, SmallCorpus, small_catalog
 
 Contents = Callable[..., dict[str, str]]
 ONE = BuildOptions(workers=1, shards=4)
@@ -124,6 +124,42 @@ def test_a_missing_file_is_one_transient_reject_row(tmp_path: Path) -> None:
     row = Dataset.open(str(tmp_path / "data")).newest_tracks().to_pylist()[-1]
     assert (row["cause"], row["transient"], row["record"], row["seconds"]) == ("not_found", True, None, None)
     assert verify(str(tmp_path / "data")).problems == ()
+
+
+def test_a_pipe_a_device_and_a_folder_are_reject_rows_at_once_and_no_others(
+    tmp_path: Path, run_pipeline: RunPipeline
+) -> None:
+    catalog = small_catalog(tmp_path, 8, missing=3)
+    os.mkfifo(tmp_path / "05.wav")
+    (tmp_path / "06.wav").symlink_to("/dev/zero")
+    (tmp_path / "07.wav").mkdir()
+    # Below 1, so that some are tried beforehand; and a process that can be killed, should it hang.
+    options = ("--workers", 1, "--max-reject-rate", 0.9)
+    built = run_pipeline("build", "--catalog", catalog, "--dataset", tmp_path / "data", *options, timeout=60)
+    assert "3 not_a_file, such as 05: expected a file, found a pipe" in built.stdout, built.stderr
+    rows = Dataset.open(str(tmp_path / "data")).newest_tracks().to_pylist()[-3:]
+    found = [(row["cause"], row["transient"], row["message"]) for row in rows]
+    words = ("a pipe", "a device", "a folder")
+    assert found == [("not_a_file", False, f"expected a file, found {kind}") for kind in words]
+    assert verify(str(tmp_path / "data")).problems == ()
+    again = build(catalog, str(tmp_path / "data"), BuildOptions(workers=1, retry_rejects="transient"))
+    assert again.built == ()
+
+
+def test_a_catalog_and_its_audio_may_be_named_by_file_uris(tmp_path: Path) -> None:
+    folder = tmp_path / "my müsic 100%"
+    folder.mkdir()
+    catalog = Path(small_catalog(folder, 4))
+    (folder / "00.wav").rename(folder / "a%20b.wav")
+    (folder / "01.wav").rename(folder / "a b.wav")
+    plain = ["a%20b.wav", str(folder / "a%20b.wav")]  # a % in a path is one
+    spelled = [(folder / "a b.wav").as_uri(), (folder / "02.wav").as_uri().replace("file://", "file://localhost")]
+    rows = [f"{number},{uri}" for number, uri in enumerate([*plain, *spelled])]
+    catalog.write_text("\n".join(["track_id,uri", *rows]) + "\n")
+    summary = build(catalog.as_uri(), (folder / "data").as_uri(), BuildOptions(workers=1))
+    assert (summary.records, summary.rejects) == (4, {})
+    assert verify((folder / "data").as_uri(), deep=True).problems == ()
+    assert sorted(os.listdir(folder)) == ["02.wav", "03.wav", "a b.wav", "a%20b.wav", "catalog.csv", "data"]
 
 
 def test_only_unreadable_files_are_refused_and_leave_no_dataset_until_they_are_mended(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.verify import verify
 from schemas.dataset import Dataset
-from tests.conftest import small_catalog
+from tests.conftest import RunPipeline, small_catalog
 
 Contents = Callable[..., dict[str, str]]
 
@@ -51,6 +51,20 @@ def test_a_source_that_changed_to_something_broken_is_tried_once_and_its_record_
     (tmp_path / "03.wav").write_text("no sound any more")
     assert build(catalog, root, BuildOptions(workers=1)).records == 30
     assert build(catalog, root, BuildOptions(workers=1)).built == ()
+
+
+def test_a_source_that_can_be_read_no_longer_is_not_waited_for_and_its_record_stays(
+    tmp_path: Path, run_pipeline: RunPipeline
+) -> None:
+    catalog, root = small_catalog(tmp_path, 4), str(tmp_path / "data")
+    build(catalog, root, BuildOptions(workers=1))
+    (tmp_path / "03.wav").unlink()
+    os.mkfifo(tmp_path / "03.wav")
+    rows = ["track_id,uri", "00,00.wav", "01,file://nas/01.wav", "02,file:///a%00b.wav", "03,03.wav"]
+    (tmp_path / "catalog.csv").write_text("\n".join(rows) + "\n")
+    ended = run_pipeline("build", "--catalog", catalog, "--dataset", root, timeout=60)  # a process that can be killed
+    assert ended.returncode == 0, ended.stderr
+    assert "up to date, nothing to decode\n  tracks    4 of the catalog, 4 stored" in ended.stdout
 
 
 def test_a_file_that_did_not_change_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,12 @@ from training.study.table import table_lines
 SHARES = {1 / 16: 60, 1 / 4: 240, 1.0: 960}
 
 
+def test_no_cell_of_the_table_is_a_formula() -> None:
+    row = RunRow("=cmd", 1.0, 960, 0, -0.5, math.nan, 16, 12, 96, 1.5)
+    cells = results_csv(StudyResults("mine@1", 240, (row,), ())).decode().splitlines()[1].split(",")
+    assert cells == ["'=cmd", "1.0", "960", "0", "-0.5", "", "16", "12", "96", "1.5"]  # a number stays one
+
+
 def study_results(
     seeds: int = 3, shares: dict[float, int] = SHARES, frontends: str = "spectrogram waveform"
 ) -> StudyResults:
