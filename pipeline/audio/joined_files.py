@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.chunked_audio import sample_data
-from pipeline.audio.mpeg_audio import frame_at, tells_length
+from pipeline.audio.mpeg_audio import frame_at, has_length_header
 from pipeline.audio.tags import id3_length
 
 _OGG_HEADER_BYTES = 27
@@ -87,7 +87,7 @@ def _mpeg_starts(raw: BinaryIO) -> Iterator[int]:
             continue
         for offset in _MARK_OFFSETS:
             raw.seek(max(place - offset, 0))
-            if place >= offset and tells_length(raw.read(_OVERLAP_BYTES), 0):
+            if place >= offset and has_length_header(raw.read(_OVERLAP_BYTES), 0):
                 if place - offset != behind_tag:
                     yield place - offset
                 break

@@ -49,9 +49,12 @@ class JoinedSource:
         for number, part in enumerate(self._others, 2):
             self._source.close()
             try:
-                self._source = self._open_part(recognize(part))
+                found = recognize(part)
+                self._source = self._open_part(found)
                 yield from self._in_shape(self._source)
                 words = self._source.corrupt
+                if words is None and found.missing_seconds > 0:
+                    words = "it is shorter than its header claims"
             except TrackRejected as rejected:
                 words = rejected.message
             if words is not None:

@@ -89,8 +89,8 @@ def claimed_seconds(data: bytes) -> float | None:
     return frames * frame.samples / frame.sample_rate if frames else None
 
 
-def tells_length(data: bytes, offset: int) -> bool:
-    """True if the frame at an offset holds a Xing or VBRI header, as the first of a file does and no other."""
+def has_length_header(data: bytes, offset: int) -> bool:
+    """True if the frame at an offset holds a Xing or VBRI header, as the first of a file may and no other does."""
     frame = frame_at(data, offset)
     return frame is not None and _claimed_frames(data, offset, frame) is not None
 

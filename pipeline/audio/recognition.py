@@ -81,9 +81,7 @@ def recognize(file: AudioFile) -> Recognized:
             return Recognized("ogg", audio, doubt=broken_rule(raw))
         if mpeg_audio.frame_at(head) is not None:
             claimed = mpeg_audio.claimed_seconds(head)
-            return Recognized(
-                "mpeg", audio, claimed, tells_length=mpeg_audio.tells_length(head, 0), doubt=broken_rule(raw)
-            )
+            return Recognized("mpeg", audio, claimed, tells_length=claimed is not None, doubt=broken_rule(raw))
         data = sample_data(raw, audio.size)
         if data is None:
             return Recognized("other", audio, doubt=broken_rule(raw))

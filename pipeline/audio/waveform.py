@@ -105,15 +105,12 @@ def _decode(
     source = open_source(found)
     try:
         excerpt = Excerpt.parse(spec.excerpt)
-        length = source.length if trusting else None
-        window = window_of(excerpt, length, source.sample_rate, spec.sample_rate)
+        window = window_of(excerpt, source.length, source.sample_rate, spec.sample_rate) if trusting else None
         check_length = LengthCheck(limits, excerpt, spec.sample_rate)
-        if (
-            length is not None
-            and check_length.is_beyond(length / source.sample_rate)
-            and source.seek_exactly(length - 1)
-        ):
-            check_length(length / source.sample_rate)  # it is as long as its header says, so not one block is decoded
+        if source.length is not None:
+            seconds = source.length / source.sample_rate
+            if check_length.is_beyond(seconds) and source.seek_exactly(source.length - 1):
+                check_length(seconds)  # it is as long as its header says, so not one block is decoded
         mono = _MonoBlocks(source, window, check_length, on_progress)
         begin = store.length
         for block in _resampled(mono, spec.sample_rate):

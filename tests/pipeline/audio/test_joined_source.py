@@ -58,3 +58,13 @@ def test_a_part_that_cannot_be_decoded_is_left_out_and_said(tmp_path: Path) -> N
     assert found.track.source_seconds == pytest.approx(2.0)
     assert found.track.flags == ("corrupt",)
     assert str(found.track.message).startswith("part 2 of 3: ")
+
+
+def test_a_last_part_that_is_cut_is_said(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "one.wav", noise(2.0, 16_000, 1), 16_000)
+    whole = (tmp_path / "one.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(whole + whole[:-20_000])
+    found = read_waveform(str(tmp_path / "a.wav"), WaveformSpec("full"))
+    assert len(found.samples) == 4 * 16_000 - 10_000
+    assert found.track.flags == ("corrupt",)
+    assert found.track.message == "part 2 of 2: it is shorter than its header claims"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.audio.mpeg_audio import claimed_seconds, frame_at, holds_audio, is_run, tells_length
+from pipeline.audio.mpeg_audio import claimed_seconds, frame_at, has_length_header, holds_audio, is_run
 
 NOISE = np.random.default_rng(0).normal(scale=0.1, size=(6 * 44_100, 2))
 
@@ -33,7 +33,7 @@ def test_frames_of_every_rate_follow_each_other_to_the_end_of_the_file(
         place, samples = place + frame.length, samples + frame.samples
     assert place == len(data)
     length = 6 * rate
-    assert tells_length(data, 0)
+    assert has_length_header(data, 0)
     claimed = claimed_seconds(data[:4096])
     assert claimed is not None
     assert length / rate <= claimed <= (length + 3 * 1152) / rate
@@ -54,7 +54,7 @@ def test_a_file_that_tells_nothing_claims_nothing(tmp_path: Path) -> None:
     first = frame_at(data)
     assert first is not None
     bare = data[first.length :]
-    assert not tells_length(bare, 0)
+    assert not has_length_header(bare, 0)
     assert claimed_seconds(bare) is None
     assert claimed_seconds(b"\xff\xfb") is None
 

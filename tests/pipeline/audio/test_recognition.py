@@ -93,3 +93,11 @@ def test_a_file_that_is_not_there_or_no_file_is_rejected(tmp_path: Path) -> None
         with pytest.raises(TrackRejected) as rejected:
             recognize(AudioFile(str(path)))
         assert rejected.value.cause is cause
+
+
+def test_a_xing_header_that_counts_no_frames_tells_no_length(tmp_path: Path) -> None:
+    content = bytearray(encoded(tmp_path, "MP3"))
+    place = content.index(b"Xing") if b"Xing" in content[:4096] else content.index(b"Info")
+    assert recognized(tmp_path / "a", bytes(content)).tells_length
+    content[place + 7] &= ~1
+    assert not recognized(tmp_path / "a", bytes(content)).tells_length
