@@ -67,6 +67,15 @@ def test_of_the_pipeline_one_module_imports_tensorflow() -> None:
     assert found == {"pipeline.audio.tfio_engine"}
 
 
+def test_only_the_decoding_process_decodes() -> None:
+    """A bad file may crash, hang or fill whatever process decodes it."""
+    decoders = ("pipeline.audio.tracks", "pipeline.audio.waveform", "soundfile", "av", "tensorflow_io")
+    engines = {f"pipeline.audio.{name}" for name in ("soundfile_engine", "pyav_engine", "tfio_engine", "tracks")}
+    decoding = {module for module, path in _sources().items() if _imports(path) & set(decoders)} - engines
+    # The corpus is encoded, and of the libraries the versions are written down.
+    assert decoding == {"pipeline.audio.decoding_process", "pipeline.corpus.encoding", "pipeline.versions"}
+
+
 def test_modules_import_each_other_without_cycles() -> None:
     sources = _sources()
     graph = {module: {name for name in _imports(path) if name in sources} for module, path in sources.items()}

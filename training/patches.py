@@ -5,6 +5,7 @@ The same rule is written once more in the SavedModel's graph (`training/serving.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,35 @@ def cut(values: npt.NDArray[Any], start: int, patch: int) -> npt.NDArray[Any]:
     padded = np.zeros((patch, *values.shape[1:]), values.dtype)
     padded[: len(part)] = part
     return padded
+
+
+def patches_of(blocks: Iterable[npt.NDArray[Any]], patch: int) -> Iterator[npt.NDArray[Any]]:
+    """All patches of a signal that comes block by block, of which no more than two patches are held at a time.
+
+    Args:
+        blocks: the signal in order, each [any number of frames or samples(, mels)].
+        patch: length of a patch, in the same unit.
+
+    Yields:
+        [patch(, mels)], from each of `patch_starts`.
+    """
+    last: npt.NDArray[Any] | None = None
+    filling: npt.NDArray[Any] | None = None
+    filled = 0
+    for block in blocks:
+        done = 0
+        while done < len(block):
+            if filling is None:
+                filling, filled = np.zeros((patch, *block.shape[1:]), block.dtype), 0
+            part = block[done : done + patch - filled]
+            filling[filled : filled + len(part)] = part
+            filled += len(part)
+            done += len(part)
+            if filled == patch:
+                yield filling
+                last, filling = filling, None
+    if filling is not None:
+        yield filling if last is None else np.concatenate([last[filled:], filling[:filled]])
 
 
 def start_at(length: int, patch: int, crop: float) -> int:

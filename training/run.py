@@ -16,7 +16,7 @@ if os.path.dirname(_HERE) not in sys.path:
 import click  # noqa: E402
 
 from schemas.commandline import run_command  # noqa: E402
-from schemas.errors import EXIT_REGRESSION, EXIT_USER_INPUT  # noqa: E402
+from schemas.errors import EXIT_REGRESSION, TagscaleError  # noqa: E402
 from schemas.terminal import say, say_json  # noqa: E402
 from training.out_of_memory import explained_out_of_memory  # noqa: E402
 from training.tensorflow_import import import_tensorflow  # noqa: E402
@@ -210,23 +210,26 @@ def export_command(run_folder: str, out: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all scores.")
 @click.argument("files", nargs=-1, required=True)
 def tag_command(model: str, as_json: bool, files: tuple[str, ...]) -> None:
-    """Tag audio files."""
+    """Tag audio files. One that cannot be decoded costs a line that says why, and exit code 1 at the end.
+
+    That line goes to stderr; with --json it is an object like the others, with a `problem` and no scores.
+    """
     import_tensorflow()
     from training.tag import tag_files
 
-    rejected = False
+    rejected = 0
     for one in tag_files(model, files):
+        rejected += one.problem is not None
         if as_json:
             fields = {"file": one.file, "seconds": one.seconds, "scores": one.scores, "problem": one.problem}
             say_json(fields)
         elif one.problem is not None:
-            say(f"{one.file}: not tagged: {one.problem}")
+            say(f"{one.file}: not tagged: {one.problem}", file=sys.stderr)
         else:
             top = ", ".join(f"{tag} {score:.2f}" for tag, score in list(one.scores.items())[:SHOWN_TAGS])
             say(f"{one.file} ({one.seconds:.1f} s): {top}")
-        rejected = rejected or one.problem is not None
     if rejected:
-        sys.exit(EXIT_USER_INPUT)
+        raise TagscaleError(f"{rejected:,} of {len(files):,} files could not be tagged")
 
 
 def main() -> None:

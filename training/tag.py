@@ -1,22 +1,22 @@
-"""Tag audio files with a SavedModel. Needs nothing of the run that it came from."""
+"""Tag audio files with a SavedModel: each is decoded in a process apart, and scored a few patches at a time."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-import tensorflow as tf
+import numpy as np
+import numpy.typing as npt
 
 from pipeline.audio.causes import TrackRejected
 from pipeline.audio.fetch import local_audio
-from pipeline.audio.tracks import read_waveform
-from schemas.errors import UserError
-from schemas.features import FeatureSpec, WaveformSpec, spec_from_dict
-from schemas.json_object import parse_json_object
-from schemas.storage import absolute, exists, join, read_bytes
-from training.export import MODEL_NAME
+from pipeline.audio.isolation import DecodedArray, DecodingProcess
+from pipeline.audio.logmel import logmel_blocks
+from schemas.features import FeatureSpec, LogMelSpec
 from training.records import as_float
+from training.saved_model import SavedModel
+
+READ_SAMPLES = 1 << 16  # of a waveform at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class TaggedFile:
         file: as it was given.
         seconds: of audio scored.
         scores: tag -> score in [0, 1], highest first; empty if the file was rejected.
-        problem: why the file was rejected; None if it was tagged.
+        problem: why the file was rejected, its typed cause first; None if it was tagged.
     """
 
     file: str
@@ -37,7 +37,7 @@ class TaggedFile:
 
 
 def tag_files(model_uri: str, files: Sequence[str]) -> Iterator[TaggedFile]:
-    """Score whole files, one after the other; each comes as soon as it is scored.
+    """Score whole files, one after the other; each comes as soon as it is scored, however bad the one before it was.
 
     Args:
         model_uri: a SavedModel that `export` wrote.
@@ -46,53 +46,35 @@ def tag_files(model_uri: str, files: Sequence[str]) -> Iterator[TaggedFile]:
     Raises:
         UserError: no such model, one that `export` did not write, or a broken one.
     """
-    spec = _spec(model_uri)
-    waveform_spec = spec if isinstance(spec, WaveformSpec) else spec.waveform
-    # The whole file, whatever excerpt the model was trained on: scores are averaged over all of its patches.
-    waveform_spec = dataclasses.replace(waveform_spec, excerpt="full")
-    score, tags = _load(model_uri)
-
-    def tagged(file: str) -> TaggedFile:
-        try:
-            with local_audio(file) as audio:
-                samples = read_waveform(audio.path, waveform_spec).samples
-        except TrackRejected as rejected:
-            return TaggedFile(file, 0.0, {}, str(rejected))
-        values = score(waveform=tf.constant(as_float(samples)[None]))["scores"].numpy()[0]
-        ranked = sorted(zip(tags, values.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
-        return TaggedFile(file, len(samples) / waveform_spec.sample_rate, dict(ranked), None)
-
-    return map(tagged, files)
+    return _tagged(SavedModel(model_uri), files)
 
 
-def _spec(model_uri: str) -> FeatureSpec:
-    """The features that a SavedModel takes from audio."""
-    if not exists(join(model_uri, MODEL_NAME)):
-        raise UserError(
-            f"{model_uri}: expected a SavedModel, found no {MODEL_NAME}; `training/run.py export` writes one"
-        )
-    uri = join(model_uri, "assets", "feature_spec.json")
-    if not exists(uri):
-        raise UserError(
-            f"{model_uri}: expected a SavedModel that `training/run.py export` wrote, found one without "
-            "assets/feature_spec.json; export it again"
-        )
-    try:
-        return spec_from_dict(parse_json_object(read_bytes(uri)))
-    except (ValueError, UserError) as error:
-        raise UserError(f"{uri}: expected a feature spec, a JSON object: {error}; export the model again") from error
+def _tagged(model: SavedModel, files: Sequence[str]) -> Iterator[TaggedFile]:
+    spec = _of_whole_files(model.spec)
+    with DecodingProcess(spec) as decoding:
+        for file in files:
+            try:
+                with local_audio(file) as audio:
+                    waveform = decoding.features(audio.path, audio.pieces).waveform
+            except TrackRejected as rejected:
+                yield TaggedFile(file, 0.0, {}, str(rejected))
+                continue
+            scores = model.scores(_blocks(waveform, model.spec)).tolist()
+            ranked = sorted(zip(model.tags, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
+            yield TaggedFile(file, waveform.shape[0] / spec.sample_rate, dict(ranked), None)
 
 
-def _load(model_uri: str) -> tuple[Any, list[str]]:
-    """The served function of a SavedModel, and its tags in the order of the scores."""
-    try:
-        served = tf.saved_model.load(absolute(model_uri))  # TensorFlow reads a file:// URI letter by letter
-        tags = [tag.decode() for tag in served.signatures["tags"]()["tags"].numpy()]
-        return served.signatures["serving_default"], tags
-    except tf.errors.ResourceExhaustedError:
-        raise
-    except Exception as error:  # what a broken file makes of the loader is of many types
-        raise UserError(
-            f"{model_uri}: expected a SavedModel that `training/run.py export` wrote, but it cannot be loaded "
-            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); export it again"
-        ) from error
+def _of_whole_files(spec: FeatureSpec) -> LogMelSpec:
+    """What is decoded: the whole file, whatever excerpt the model was trained on, since its patches are averaged."""
+    logmel = spec if isinstance(spec, LogMelSpec) else LogMelSpec(waveform=spec)
+    return dataclasses.replace(logmel, waveform=dataclasses.replace(logmel.waveform, excerpt="full"))
+
+
+def _blocks(waveform: DecodedArray, spec: FeatureSpec) -> Iterator[npt.NDArray[np.float32]]:
+    """The feature that a model reads, block by block. Log-mel is taken again here: what is stored is rounded to float16."""
+    if isinstance(spec, LogMelSpec):
+        return logmel_blocks(waveform.part, waveform.shape[0], spec)
+    samples = waveform.shape[0]
+    return (
+        as_float(waveform.part(first, min(first + READ_SAMPLES, samples))) for first in range(0, samples, READ_SAMPLES)
+    )

@@ -64,6 +64,12 @@ class DecodedArray:
         for start in range(0, self.nbytes, _BLOCK_BYTES):
             yield os.pread(self.descriptor, min(_BLOCK_BYTES, self.nbytes - start), self.offset + start)
 
+    def part(self, first: int, end: int) -> npt.NDArray[Any]:
+        """The samples or frames from `first` up to `end`."""
+        row = math.prod(self.shape[1:]) * self.dtype.itemsize
+        data = os.pread(self.descriptor, (end - first) * row, self.offset + first * row)
+        return np.frombuffer(data, self.dtype).reshape(end - first, *self.shape[1:])
+
     def array(self) -> npt.NDArray[Any]:
         """The whole in memory."""
         return np.frombuffer(b"".join(self.blocks()), self.dtype).reshape(self.shape)

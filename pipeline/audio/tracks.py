@@ -103,7 +103,11 @@ class Waveform:
 def read_waveform(
     path: str, spec: WaveformSpec, policy: DecodingPolicy | None = None, hooks: DecodingHooks | None = None
 ) -> Waveform:
-    """The stored waveform of a local file; see `read_track`."""
+    """The stored waveform of a local file that is trusted; see `read_track`.
+
+    It is decoded in the caller's own process, which a bad file may crash, hang or fill; what comes from elsewhere belongs
+    in `pipeline.audio.isolation.DecodingProcess`.
+    """
     store = MemoryStore()
     track = read_track(AudioFile(path), spec, policy or DecodingPolicy(), store, hooks or DecodingHooks())
     return Waveform(store.read(track.first, track.end), track)

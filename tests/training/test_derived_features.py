@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.audio.tracks import read_waveform
 from pipeline.derive.derive import DeriveOptions, derive
 from schemas.dataset import Dataset
 from schemas.errors import UserError
-from tests.training.conftest import SmallDataset
+from schemas.features import WaveformSpec
+from tests.training.conftest import TAGS, SmallDataset
 from training.config import TrainConfig
 from training.evaluate import evaluate
 from training.export import export
 from training.labels import labelled_tracks
 from training.records import TrackRecords, as_float
 from training.scoring import TrackScorer
+from training.tag import tag_files
 from training.train import train
 from training.trained import open_run
 
@@ -41,6 +44,10 @@ def test_a_run_on_derived_features_is_served_with_their_bands_and_hop(
     spec = json.loads((tmp_path / "model" / "assets" / "feature_spec.json").read_text())
     assert (spec["mels"], spec["hop_length"]) == (48, 128)
     served = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"]
+    (tagged,) = tag_files(str(tmp_path / "model"), [str(copy.folder / "01.wav")])
+    heard = as_float(read_waveform(tagged.file, WaveformSpec("full")).samples)[np.newaxis]
+    whole = served(tf.constant(heard))["scores"][0]
+    np.testing.assert_allclose([tagged.scores[tag] for tag in TAGS], whole, atol=1e-5, rtol=0)
     records = TrackRecords(run.dataset, labelled_tracks(run.dataset, run.labels, run.spec, "test"))
     waveforms = TrackRecords(
         run.dataset, labelled_tracks(run.dataset, run.labels, run.dataset.spec("waveform"), "test")

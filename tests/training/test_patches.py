@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import UserError
-from training.patches import cut, patch_length, patch_starts, start_at
+from training.patches import cut, patch_length, patch_starts, patches_of, start_at
 
 
 def test_fifteen_seconds_are_938_frames_or_240000_samples() -> None:
@@ -43,3 +43,16 @@ def test_a_crop_reaches_both_ends_of_a_track_evenly() -> None:
 def test_a_patch_of_no_length_is_refused() -> None:
     with pytest.raises(UserError, match="--patch-seconds"):
         patch_length(0.0, "waveform")
+
+
+@pytest.mark.parametrize("sizes", [[1], [3], [7], [10], [25], [2, 11, 1, 30]])
+@pytest.mark.parametrize("row", [(), (2,)])
+def test_patches_of_a_signal_that_comes_in_blocks_are_those_of_the_whole(
+    sizes: list[int], row: tuple[int, ...]
+) -> None:
+    for length in range(1, 45):
+        signal = np.random.default_rng(length).normal(size=(length, *row)).astype(np.float32)
+        ends = np.cumsum(np.resize(sizes, length))
+        expected = [cut(signal, int(start), 10) for start in patch_starts(length, 10)]
+        found = list(patches_of(np.split(signal, ends[ends < length]), 10))
+        np.testing.assert_array_equal(found, expected)

@@ -60,6 +60,7 @@ def test_a_file_that_is_no_configuration_and_a_folder_that_cannot_be_are_one_lin
     (tmp_path / "file").write_text("mine")
     _refused(_run("train", "--out", "run", "--config", str(tmp_path)), "expected a file that can be read")
     _refused(_run("export", "--run", small_run, "--out", ""), "expected a folder for a SavedModel")
+    _refused(_run("tag", "--model", str(tmp_path), "song.mp3"), "expected a SavedModel, found no saved_model.pb")
     _refused(_run("export", "--run", small_run, "--out", str(tmp_path / "file")), "expected a folder, found a file")
     needed = ["--dataset", small_dataset.root, "--label-set", "small", "--frontend", "spectrogram"]
     needed += ["--patch-seconds", "1", "--strategy", "single"]
@@ -107,7 +108,8 @@ def test_a_finished_run_goes_through_evaluate_export_and_tag(
     os.mkfifo(tmp_path / "pipe\x1b[31m.wav")
     files = [str(tmp_path / name) for name in ("gut ön.flac", "text.mp3", "gone.wav", "pipe\x1b[31m.wav")]
     tagged = _run("tag", "--model", str(model), "--json", *files)
-    assert tagged.returncode == 2
+    assert tagged.returncode == 1
+    assert tagged.stderr.splitlines() == ["error: 2 of 3 files could not be tagged"]
     rows = [json.loads(line) for line in tagged.stdout.splitlines()]
     assert [row["file"] for row in rows] == files
     assert sorted(rows[0]["scores"]) == sorted(TAGS)

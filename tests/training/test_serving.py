@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import numpy as np
 import pytest
-import soundfile
 
-from schemas.errors import UserError
 from tests.training.conftest import TAGS, Served
 from training.records import as_float
 from training.scoring import TrackScorer
-from training.tag import tag_files
 
 
 def _stored_waveforms(served: Served, count: int = 6) -> list[np.ndarray]:
@@ -95,46 +89,3 @@ def test_inputs_and_outputs_carry_the_documented_names(spectrogram: Served) -> N
         "embed": (["waveform"], ["embedding"]),
         "tags": ([], ["tags"]),
     }
-
-
-@pytest.mark.parametrize(
-    ("file", "data", "words"),
-    [
-        ("assets/feature_spec.json", None, "found one without assets/feature_spec.json; export it again"),
-        (
-            "assets/feature_spec.json",
-            b'{"family"',
-            "feature_spec.json: expected a feature spec, a JSON object: .*export",
-        ),
-        ("assets/feature_spec.json", b"[]", "expected a feature spec, a JSON object: it is list"),
-        (
-            "assets/feature_spec.json",
-            b'{"family": "x"}',
-            "expected a feature spec, a JSON object: .*received 'x'; export",
-        ),
-        ("saved_model.pb", b"no model", r"but it cannot be loaded \(.*; export it again"),
-        ("variables/variables.index", b"", r"but it cannot be loaded \(.*; export it again"),
-    ],
-)
-def test_a_saved_model_that_export_did_not_write_or_that_is_broken_is_refused(
-    spectrogram: Served, tmp_path: Path, file: str, data: bytes | None, words: str
-) -> None:
-    model = tmp_path / "model"
-    shutil.copytree(spectrogram.model, model)
-    (model / file).unlink() if data is None else (model / file).write_bytes(data)
-    with pytest.raises(UserError, match=words) as raised:
-        tag_files(str(model), ["a.wav"])
-    assert str(raised.value).startswith(str(model))
-    assert "\n" not in str(raised.value)
-
-
-def test_a_file_is_tagged_before_the_next_is_looked_at(spectrogram: Served, tmp_path: Path) -> None:
-    first, second = tmp_path / "1.wav", tmp_path / "2.wav"
-    soundfile.write(first, np.sin(np.arange(32_000) / 8), 16_000)
-    tagged = tag_files(str(spectrogram.model), [str(first), str(second)])
-    one = next(tagged)
-    shutil.copy(first, second)
-    two = next(tagged)
-    assert (one.file, two.file) == (str(first), str(second))
-    assert one.scores == two.scores
-    assert one.scores

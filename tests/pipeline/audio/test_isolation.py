@@ -60,6 +60,15 @@ def test_features_are_those_of_this_process(song: Path) -> None:
             assert there.facts == facts
 
 
+def test_a_part_of_a_feature_is_that_of_the_whole(song: Path) -> None:
+    with DecodingProcess(SPEC) as decoding:
+        there = decoding.features(str(song))
+        for feature in (there.waveform, there.logmel):
+            whole = feature.array()
+            for first, end in ((0, 1), (7, 50), (len(whole) - 3, len(whole)), (5, 5), (0, len(whole))):
+                np.testing.assert_array_equal(feature.part(first, end), whole[first:end])
+
+
 def test_a_short_track_after_a_long_one_is_only_itself(song: Path, tmp_path: Path, write_audio: WriteAudio) -> None:
     short = write_audio(tmp_path / "short.wav", np.full(1000, 0.5), 16_000)
     with DecodingProcess(SPEC) as decoding:
