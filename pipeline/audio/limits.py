@@ -49,7 +49,7 @@ class LengthCheck:
         if not self.is_beyond(seconds):
             return
         if seconds > self._limits.seconds:
-            words = f"longer than the {self._limits.seconds:g} s that --max-seconds allows"
+            words = f"longer than the limit of {self._limits.seconds:g} s (--max-seconds of a build)"
         else:
             words = f"longer than {self._record_seconds:.0f} s, what a record of 2 GiB has room for; store an excerpt"
         raise TrackRejected(Cause.TOO_LONG, words)

@@ -149,7 +149,6 @@ def test_what_is_no_audio_costs_one_file(spectrogram: Served, song: str, tmp_pat
 
 
 def test_a_pipe_costs_one_file(spectrogram: Served, song: str, tmp_path: Path) -> None:
-    pytest.importorskip("pipeline.audio.regular_file")
     os.mkfifo(tmp_path / "pipe.wav")
     rejected, last = tag(spectrogram, str(tmp_path / "pipe.wav"), song)
     require_rejected(rejected, "not_a_file")
