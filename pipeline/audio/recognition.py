@@ -9,7 +9,7 @@ from pipeline.audio import mpeg_audio
 from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.chunked_audio import SampleData, sample_data
-from pipeline.audio.conformance import broken_rule
+from pipeline.audio.doubts import doubt_of
 from pipeline.audio.tags import audio_bounds
 
 Kind = Literal["mpeg", "flac", "ogg", "chunks", "other"]
@@ -76,15 +76,15 @@ def recognize(file: AudioFile) -> Recognized:
         head = raw.read(_HEAD_BYTES)
         _refuse_playlist(head)
         if head[:4] == b"fLaC":
-            return Recognized("flac", audio, claimed_seconds=_flac_seconds(head), doubt=broken_rule(raw))
+            return Recognized("flac", audio, claimed_seconds=_flac_seconds(head), doubt=doubt_of(raw))
         if head[:4] == b"OggS":
-            return Recognized("ogg", audio, doubt=broken_rule(raw))
+            return Recognized("ogg", audio, doubt=doubt_of(raw))
         if mpeg_audio.frame_at(head) is not None:
             claimed = mpeg_audio.claimed_seconds(head)
-            return Recognized("mpeg", audio, claimed, tells_length=claimed is not None, doubt=broken_rule(raw))
+            return Recognized("mpeg", audio, claimed, tells_length=claimed is not None, doubt=doubt_of(raw))
         data = sample_data(raw, audio.size)
         if data is None:
-            return Recognized("other", audio, doubt=broken_rule(raw))
+            return Recognized("other", audio, doubt=doubt_of(raw))
         return _of_samples(raw, audio, data)
 
 
@@ -119,6 +119,6 @@ def _of_samples(raw: BinaryIO, audio: AudioFile, data: SampleData) -> Recognized
         audio,
         missing_seconds=data.missing_seconds,
         unclaimed_seconds=data.unclaimed_seconds,
-        doubt=broken_rule(raw),
+        doubt=doubt_of(raw),
         joined_at=data.joined_at,
     )

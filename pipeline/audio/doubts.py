@@ -1,4 +1,4 @@
-"""Tell a file with which libsndfile cannot be trusted, most of them broken, by its first header."""
+"""Why libsndfile cannot be trusted with some files, told by their first headers: FFmpeg alone decodes those."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _GSM_TAG = b"\x31\x00"
 _LOW_OPUS_RATES = (8_000, 12_000, 16_000, 24_000)  # at which libopus can decode, and libsndfile lets it
 
 
-def broken_rule(file: BinaryIO) -> str | None:
+def doubt_of(file: BinaryIO) -> str | None:
     """Why libsndfile cannot be trusted with a file; None if it can.
 
     Of a FLAC or MPEG audio file that breaks its format's rules it makes something, at a wrong level or not as far as

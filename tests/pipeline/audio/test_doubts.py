@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.audio.conformance import broken_rule
+from pipeline.audio.doubts import doubt_of
 
 NOISE = np.random.default_rng(0).normal(scale=0.1, size=20_000)
 
@@ -24,12 +24,12 @@ def encoded(tmp_path: Path, kind: str, subtype: str) -> bytes:
     [("FLAC", "PCM_16"), ("FLAC", "PCM_24"), ("FLAC", "PCM_S8"), ("MP3", "MPEG_LAYER_III"), ("WAV", "PCM_16")],
 )
 def test_sound_files_break_no_rule(kind: str, subtype: str, tmp_path: Path) -> None:
-    assert broken_rule(io.BytesIO(encoded(tmp_path, kind, subtype))) is None
+    assert doubt_of(io.BytesIO(encoded(tmp_path, kind, subtype))) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"fLaC", b"ID3", b"\xff\xfb", b"<html>", b"fLaC\x00\x00\x00\x22" + bytes(10)])
 def test_what_is_cut_off_or_no_audio_is_left_to_the_decoders(content: bytes) -> None:
-    assert broken_rule(io.BytesIO(content)) is None
+    assert doubt_of(io.BytesIO(content)) is None
 
 
 def test_broken_flac_headers_are_named(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_broken_flac_headers_are_named(tmp_path: Path) -> None:
         data = bytearray(encoded(tmp_path, "FLAC", "PCM_16"))
         for place, value in change.items():
             data[place] = value
-        return str(broken_rule(io.BytesIO(bytes(data))))
+        return str(doubt_of(io.BytesIO(bytes(data))))
 
     assert "is not STREAMINFO" in rule_of({4: 4})
     assert "blocks of 1 samples" in rule_of({10: 0, 11: 1})
@@ -45,4 +45,4 @@ def test_broken_flac_headers_are_named(tmp_path: Path) -> None:
 
 
 def test_a_free_bit_rate_is_named() -> None:
-    assert broken_rule(io.BytesIO(b"\xff\xfb\x00\x00" + bytes(100))) == "MPEG audio of a free bit rate"
+    assert doubt_of(io.BytesIO(b"\xff\xfb\x00\x00" + bytes(100))) == "MPEG audio of a free bit rate"
