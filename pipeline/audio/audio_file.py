@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import io
 import os
 from collections.abc import Callable
@@ -129,7 +130,7 @@ class PartReader(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
         if begin + offset < 0:
-            raise ValueError(f"expected a place in the file, received {begin + offset}")
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         self._position = begin + offset
         return self._position
 

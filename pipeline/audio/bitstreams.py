@@ -7,10 +7,15 @@ import re
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio.mpeg_audio import is_run
+from pipeline.audio.causes import Cause, TrackRejected
+from pipeline.audio.mpeg_audio import frame_at, is_run
 
-_LOOKED_AT = 1 << 17  # 16 bit words of the first sound (131,072: 1.5 s of a stereo CD)
+LOOKED_AT = 1 << 17  # 16 bit words of the first sound (131,072: 1.5 s of a stereo CD)
 _LEAST_REPEATS = 4  # of a sync word at one distance, which chance does not bring about
+# What FFmpeg calls them where it sees through a header.
+BITSTREAM_CODECS = frozenset(
+    {"dca", "ac3", "eac3", "truehd", "mlp", "mp1float", "mp2float", "mp3float", "mp1", "mp2", "mp3"}
+)
 _INT16_SCALE = np.float32(32_768)
 
 # Sync words in the byte order of the medium. IEC 61937 wraps any of them for a digital output.
@@ -26,13 +31,49 @@ _AC3_SYNC = re.compile(rb"\x0b\x77..[\x00-\xa5]", re.DOTALL)
 _AC3_RATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 
 
-def bitstream_in(block: npt.NDArray[np.float32]) -> str | None:
-    """What the samples of a block really are; None if they are samples.
+class BitstreamFound(TrackRejected):
+    """What a header calls samples are none."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(Cause.UNSUPPORTED_FORMAT, f"what is called samples is {name}")
+
+
+class BitstreamWatch:
+    """Looks at the first sound of a track, silence before it left out, however small its blocks are."""
+
+    def __init__(self) -> None:
+        self._blocks: list[npt.NDArray[np.float32]] = []
+        self._words = 0
+
+    def hear(self, block: npt.NDArray[np.float32]) -> None:
+        """Take the next block, float32 [frames, channels]; raises BitstreamFound."""
+        if self._words >= LOOKED_AT:
+            return
+        if not self._blocks:
+            loud = np.flatnonzero(block.reshape(-1))
+            if len(loud) == 0:
+                return
+            block = block.reshape(-1)[loud[0] :]
+        self._blocks.append(block.reshape(-1).copy())
+        self._words += self._blocks[-1].size
+        if self._words >= LOOKED_AT:
+            self.decide()
+
+    def decide(self) -> None:
+        """Say what was heard so far; raises BitstreamFound."""
+        name = bitstream_in(np.concatenate(self._blocks)) if self._blocks else None
+        self._blocks = []
+        if name is not None:
+            raise BitstreamFound(name)
+
+
+def bitstream_in(samples: npt.NDArray[np.float32]) -> str | None:
+    """What the samples of a track's start really are; None if they are samples.
 
     Args:
-        block: float32 [frames, channels] as decoded, full scale at 1.0.
+        samples: float32 [frames × channels] or [frames, channels] as decoded, full scale at 1.0.
     """
-    words = block.reshape(-1)[:_LOOKED_AT] * _INT16_SCALE
+    words = samples.reshape(-1)[:LOOKED_AT] * _INT16_SCALE
     with np.errstate(invalid="ignore"):
         whole = np.clip(words, -_INT16_SCALE, _INT16_SCALE - 1).astype(np.int16)
     if not np.array_equal(whole, words):
@@ -43,9 +84,17 @@ def bitstream_in(block: npt.NDArray[np.float32]) -> str | None:
                 return name
         if _is_ac3(data):
             return "AC-3"
-        if any(is_run(data, sync.start()) for sync in _MPEG_SYNC.finditer(data, 0, _MPEG_STARTS_WITHIN)):
+        if any(_is_mpeg(data, sync.start()) for sync in _MPEG_SYNC.finditer(data, 0, _MPEG_STARTS_WITHIN)):
             return "MPEG audio"
     return None
+
+
+def _is_mpeg(data: bytes, place: int) -> bool:
+    frame = frame_at(data, place)
+    if frame is None or not is_run(data, place):
+        return False
+    one, two = (data[start : start + frame.length] for start in (place, place + frame.length))
+    return one != two  # equal ones are the periods of a tone
 
 
 def _repeats(data: bytes, sync: bytes) -> bool:

@@ -11,9 +11,19 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from pipeline.audio.tags import id3_length
+
 # What programs write that do not know the length when they begin: 0, all ones, and round numbers below 2 GiB and 4 GiB.
 _LEAST_UNKNOWN = 2_000_000_000 - 128
 _MOST_CHUNKS = 10_000  # that are followed in a file
+_KNOWN_CHUNKS = frozenset(
+    name.ljust(4).encode()
+    for name in (
+        "LIST id3 ID3 bext cue fact smpl inst iXML cart PEAK JUNK junk PAD afsp _PMX LGWV DISP acid strc umid aXML qlty "
+        "levl MARK NAME AUTH (c) ANNO COMT APPL MIDI AESD CHAN FVER INST"
+    ).split()
+)
+_MOST_LEFT_OVER = 3  # bytes by which the end of a tag may miss that of the file
 _W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # of the GUIDs of its chunks, behind their four letters
 _AU_SAMPLE_BITS = {1: 8, 2: 8, 3: 16, 4: 24, 5: 32, 6: 32, 7: 64, 23: 4, 24: 4, 25: 3, 26: 5, 27: 8}
@@ -85,7 +95,7 @@ def sample_data(raw: BinaryIO, size: int) -> SampleData | None:
             return _caf(raw, size)
         if head[:4] in (b".snd", b"dns."):
             return _au(raw, head, size, ">" if head[:4] == b".snd" else "<")
-    except struct.error:  # a header that ends too soon: decoders say what they think of it
+    except (struct.error, ArithmeticError, ValueError):  # a header that is cut or absurd: decoders say what they think
         return None
     return None
 
@@ -145,14 +155,17 @@ def _followed(
     if end >= size or (claimed is None and not says_zero):
         return data
     is_chain, joined_at = _chain(raw, end, size, order, to_the_byte=says_zero)
+    if not is_chain and not says_zero:
+        # Some programs leave out the pad byte, or miscount by a little.
+        is_chain = any(_chain(raw, end + by, size, order, to_the_byte=True)[0] for by in range(-4, 4))
     return dataclasses.replace(data, followed=is_chain, joined_at=joined_at)
 
 
 def _chain(raw: BinaryIO, offset: int, size: int, order: str, *, to_the_byte: bool) -> tuple[bool, int | None]:
     """Whether chunks, or zeros, fill a file from an offset to its end; and where another file begins behind them.
 
-    Samples can look like the head of a chunk; hardly ever like one that ends where the file does. So where there may be
-    samples, the last chunk has to end `to_the_byte`; elsewhere it may be cut.
+    Samples can look like the head of a chunk; hardly ever like one that ends where the file does. So the last chunk has to
+    end there, unless it is of a known name and may be cut: not so where it has to end `to_the_byte`.
     """
     for chunk in _chunks(raw, offset, size, order):
         begin = chunk.first - 8
@@ -161,11 +174,19 @@ def _chain(raw: BinaryIO, offset: int, size: int, order: str, *, to_the_byte: bo
         if chunk.name == bytes(4) and not to_the_byte:
             raw.seek(begin)
             return not any(iter(lambda: raw.read(1 << 16).strip(b"\0"), b"")), None
-        if not all(0x20 <= letter <= 0x7E for letter in chunk.name):
+        if chunk.name[:3] == b"ID3":  # a tag that is no chunk
+            raw.seek(begin)
+            return abs(begin + id3_length(raw.read(10)) - size) <= _MOST_LEFT_OVER, None
+        if not _is_name(chunk.name):
             return False, None
         if chunk.end >= size:
-            return not to_the_byte or chunk.end in (size, size + 1), None
+            is_known = chunk.name in _KNOWN_CHUNKS and not to_the_byte
+            return is_known or chunk.end in (size, size + 1), None
     return not to_the_byte, None
+
+
+def _is_name(name: bytes) -> bool:
+    return all(0x20 <= letter <= 0x7E for letter in name)
 
 
 def _wave64(raw: BinaryIO, size: int) -> SampleData | None:
@@ -183,6 +204,8 @@ def _wave64(raw: BinaryIO, size: int) -> SampleData | None:
             # Nothing claimed where it never was filled in; else RIFF's own bound does not hold here.
             claimed = length - 24 if 24 < length < 1 << 62 else None
             return SampleData(offset + 24, claimed, max(size - offset - 24, 0), per_byte)
+        if length > size:
+            return None
         offset += max(length + 7 & ~7, 24)
     return None
 
@@ -219,9 +242,23 @@ def _caf(raw: BinaryIO, size: int) -> SampleData | None:
             per_byte = packet_frames / rate / packet_bytes if rate and packet_bytes else None
         elif name == b"data":
             first = offset + 12 + 4  # behind a count of edits
-            return SampleData(first, length - 4 if length > 4 else None, max(size - first, 0), per_byte)
-        offset += 12 + max(length, 0)
+            claimed = length - 4 if length > 4 else None
+            return SampleData(
+                first, claimed, max(size - first, 0), per_byte, followed=_caf_chunk_at(raw, first, claimed, size)
+            )
+        if not 0 <= length <= size:
+            return None
+        offset += 12 + length
     return None
+
+
+def _caf_chunk_at(raw: BinaryIO, first: int, claimed: int | None, size: int) -> bool:
+    """True if a chunk, or nothing, comes behind the samples of a CAF file."""
+    if claimed is None or first + claimed + 12 > size:
+        return True
+    raw.seek(first + claimed)
+    name, length = struct.unpack(">4sq", raw.read(12))
+    return _is_name(name) and 0 <= length <= size
 
 
 def _au(raw: BinaryIO, head: bytes, size: int, order: str) -> SampleData:

@@ -12,7 +12,7 @@ _FLAC_FRAME_BITS = {1: 8, 2: 12, 4: 16, 5: 20, 6: 24, 7: 32}  # sample size code
 _LAST_BLOCK = 0x80
 _OGG_HEAD_BYTES = 64  # a page's header and the first packet of an Opus stream
 _GSM_TAG = b"\x31\x00"
-_LOW_OPUS_RATES = (8_000, 12_000, 16_000, 24_000)  # at which libopus can decode, and libsndfile lets it
+_MOST_LOW_OPUS_RATE = 24_000  # Hz; from there on libsndfile lets libopus decode at its full rate of 48 kHz
 
 
 def doubt_of(file: BinaryIO) -> str | None:
@@ -49,7 +49,8 @@ def _low_opus_rate(file: BinaryIO) -> str | None:
     page = file.read(_OGG_HEAD_BYTES)
     start = page.find(b"OpusHead")
     rate = int.from_bytes(page[start + 12 : start + 16], "little")
-    return f"Opus that names a rate of {rate} Hz" if start >= 0 and rate in _LOW_OPUS_RATES else None
+    is_low = rate <= _MOST_LOW_OPUS_RATE or rate >= 1 << 31  # which libsndfile reads as a negative number
+    return f"Opus that names a rate of {rate} Hz" if start >= 0 and is_low else None
 
 
 def _broken_flac_rule(file: BinaryIO) -> str | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 # Sound, and videos with sound. Left out is what names other files or hosts (hls, dash, concat, sdp, rtsp, imf, vobsub, …),
-# what takes any bytes for samples (rawvideo, s16le, …), and what holds no music.
+# what takes any bytes for samples by a file's ending (gsm, sln, s16le, …), and what holds no music.
 READ = (
     *("aac", "ac3", "ac4", "aiff", "amr", "amrnb", "amrwb", "ape", "apac", "asf", "asf_o", "au", "avi", "bonk", "caf"),
-    *("dsf", "dts", "dtshd", "dv", "dxa", "eac3", "ea", "flac", "flv", "gsm", "gxf", "iamf", "iff", "ilbc", "ircam"),
+    *("dsf", "dts", "dtshd", "dv", "dxa", "eac3", "ea", "flac", "flv", "gxf", "iamf", "iff", "ilbc", "ircam"),
     *("laf", "lc3", "live_flv", "loas", "matroska", "mlp", "mmf", "mov", "mp3", "mpc", "mpc8", "mpeg", "mpegts", "mxf"),
     *("nistsphere", "nsv", "nut", "ogg", "oma", "osq", "paf", "pvf", "qcp", "qoa", "rka", "rm", "rso", "sbc", "sds"),
-    *("shn", "sln", "smjpeg", "sox", "spdif", "s337m", "svag", "swf", "tak", "truehd", "tta", "voc", "vqf", "w64"),
+    *("shn", "smjpeg", "sox", "spdif", "s337m", "svag", "swf", "tak", "truehd", "tta", "voc", "vqf", "w64"),
     *("wav", "wavarc", "webm", "wsaud", "wtv", "wv", "wve", "xa", "xmv", "xwma"),
 )
 # Their headers name the length of each stream …

@@ -12,10 +12,9 @@ from typing import BinaryIO
 from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.chunked_audio import sample_data
 from pipeline.audio.mpeg_audio import frame_at, has_length_header
+from pipeline.audio.ogg_pages import OggPage, pages
 from pipeline.audio.tags import id3_length
 
-_OGG_HEADER_BYTES = 27
-_OGG_FIRST_PAGE = 2  # flag of the page that a logical stream begins with
 FLAC_START = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")  # its mark and the header of STREAMINFO
 _MPEG_START = re.compile(rb"ID3[\x02-\x04]|Xing|Info|VBRI")
 _MARK_OFFSETS = (13, 21, 36)  # of Xing, Info and VBRI headers from the start of their frame
@@ -53,24 +52,12 @@ def joined_parts(file: AudioFile, kind: str) -> list[AudioFile]:
 
 def _ogg_links(raw: BinaryIO) -> Iterator[int]:
     """Where the links of a chained file begin: the first page of a stream behind a page that is not one."""
-    offset = 0
     among_first = False
-    while True:
-        raw.seek(offset)
-        header = raw.read(_OGG_HEADER_BYTES)
-        if len(header) < _OGG_HEADER_BYTES:
-            return
-        if header[:4] != b"OggS":
-            found = _find(raw, b"OggS", offset)
-            if found is None:
-                return
-            offset = found
-            continue
-        begins = bool(header[5] & _OGG_FIRST_PAGE)
-        if begins and not among_first:
-            yield offset
+    for page in pages(raw):
+        begins = isinstance(page, OggPage) and page.begins
+        if isinstance(page, OggPage) and begins and not among_first:
+            yield page.offset
         among_first = begins
-        offset += _OGG_HEADER_BYTES + header[26] + sum(raw.read(header[26]))
 
 
 def _mpeg_starts(raw: BinaryIO) -> Iterator[int]:
@@ -117,16 +104,3 @@ def matches(raw: BinaryIO, pattern: re.Pattern[bytes]) -> Iterator[tuple[int, by
         if len(data) <= _READ_BYTES:
             return
         offset += _READ_BYTES
-
-
-def _find(raw: BinaryIO, mark: bytes, offset: int) -> int | None:
-    raw.seek(offset)
-    overlap = len(mark) - 1
-    data = raw.read(_READ_BYTES)
-    while (found := data.find(mark)) < 0:
-        offset += max(len(data) - overlap, 0)
-        more = raw.read(_READ_BYTES)
-        if not more:
-            return None
-        data = data[-overlap:] + more
-    return offset + found

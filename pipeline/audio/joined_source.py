@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import soxr
 from pipeline.audio.causes import TrackRejected
 from pipeline.audio.joined_files import joined_parts
 from pipeline.audio.recognition import Recognized, recognize
-from pipeline.audio.sources import AudioSource
+from pipeline.audio.sources import TRUNCATED_SECONDS, AudioSource
 
 
 class JoinedSource:
@@ -35,34 +35,50 @@ class JoinedSource:
     def __init__(self, found: Recognized, open_part: Callable[[Recognized], AudioSource]) -> None:
         self._open_part = open_part
         first, *self._others = joined_parts(found.file, found.kind)
-        self._source = open_part(recognize(first))
+        self._found = recognize(first)
+        self._source = open_part(self._found)
         self.sample_rate = self._source.sample_rate
         self.channels = self._source.channels
         self.codec = self._source.codec
         self.corrupt: str | None = None
 
     def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
-        yield from self._source.blocks()
+        given = 0
+        for block in self._source.blocks():
+            given += len(block)
+            yield block
         # Some formats show their shape only with the first decoded frame.
         self.sample_rate, self.channels = self._source.sample_rate, self._source.channels
-        self.corrupt = self._source.corrupt
+        self._note(1, self._found, given)
         for number, part in enumerate(self._others, 2):
             self._source.close()
             try:
                 found = recognize(part)
                 self._source = self._open_part(found)
-                yield from self._in_shape(self._source)
-                words = self._source.corrupt
-                if words is None and found.missing_seconds > 0:
-                    words = "it is shorter than its header claims"
+                given = yield from self._in_shape(self._source)
+                self._note(number, found, given)
             except TrackRejected as rejected:
-                words = rejected.message
-            if words is not None:
-                self.corrupt = self.corrupt or f"part {number} of {1 + len(self._others)}: {words}"
+                self._say(number, rejected.message)
 
-    def _in_shape(self, source: AudioSource) -> Iterator[npt.NDArray[np.float32]]:
+    def _note(self, number: int, found: Recognized, frames: int) -> None:
+        """Say what is wrong with a part that gave some frames."""
+        claimed = found.claimed_seconds or 0.0
+        missing = max(found.missing_seconds, claimed - frames / self._source.sample_rate)
+        words = self._source.corrupt
+        if words is None and missing > TRUNCATED_SECONDS:
+            words = "it is shorter than its header claims"
+        if words is not None:
+            self._say(number, words)
+
+    def _say(self, number: int, words: str) -> None:
+        self.corrupt = self.corrupt or f"part {number} of {1 + len(self._others)}: {words}"
+
+    def _in_shape(self, source: AudioSource) -> Generator[npt.NDArray[np.float32], None, int]:
+        """A part's blocks in the shape of the first; returns how many frames it had in its own."""
         stream: Any = None
+        given = 0
         for block in source.blocks():
+            given += len(block)
             if source.channels != self.channels:
                 block = np.repeat(block.mean(axis=1, keepdims=True), self.channels, axis=1)
             if source.sample_rate == self.sample_rate:
@@ -76,6 +92,7 @@ class JoinedSource:
         if stream is not None:
             rest = stream.resample_chunk(np.empty((0, self.channels), np.float32), last=True)
             yield rest.reshape(-1, self.channels)
+        return given
 
     def seek_exactly(self, frame: int) -> bool:
         return False

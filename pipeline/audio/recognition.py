@@ -16,6 +16,7 @@ Kind = Literal["mpeg", "flac", "ogg", "chunks", "other"]
 
 _HEAD_BYTES = 4096  # the first MPEG frame is in it
 _LEAST_NAMES_READ = 16  # of a printable start that is shown
+_LEAST_ZEROS_OF_TEXT = 24  # of 62 bytes: the upper halves of letters
 # Text files that name other files; FFmpeg would open those.
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat version", b"[playlist]", b"<?wpl", b"<asx", b"<ASX", b"RTSPtext")
 _XML_PLAYLISTS = (b"<MPD", b"<smil", b"<playlist", b"<SmoothStreamingMedia")
@@ -74,7 +75,7 @@ def recognize(file: AudioFile) -> Recognized:
     audio = file.part(first, end)
     with audio.open() as raw:
         head = raw.read(_HEAD_BYTES)
-        _refuse_playlist(head)
+        _refuse_text(head)
         if head[:4] == b"fLaC":
             return Recognized("flac", audio, claimed_seconds=_flac_seconds(head), doubt=doubt_of(raw))
         if head[:4] == b"OggS":
@@ -88,7 +89,10 @@ def recognize(file: AudioFile) -> Recognized:
         return _of_samples(raw, audio, data)
 
 
-def _refuse_playlist(head: bytes) -> None:
+def _refuse_text(head: bytes) -> None:
+    is_marked = head[:2] in (b"\xff\xfe", b"\xfe\xff") and not mpeg_audio.is_run(head, 0, least=3)
+    if is_marked and head[2:64].count(0) >= _LEAST_ZEROS_OF_TEXT:
+        raise TrackRejected(Cause.UNSUPPORTED_FORMAT, "the file is a text of two bytes a letter")
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     is_sdp = start.startswith(_SDP_START) and b"\nm=" in head.replace(b"\r", b"\n")
     is_xml = start.startswith(b"<") and any(mark in start for mark in _XML_PLAYLISTS)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 BLOCK_FRAMES = 131_072  # frames decoded at a time; one block is reused, so a long track costs no more than a short one
 MOST_CHANNELS = 64
+TRUNCATED_SECONDS = 0.5  # missing against a header's claim that makes a track count as truncated
 
 
 class AudioSource(Protocol):

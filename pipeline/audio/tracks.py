@@ -9,16 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.audio.audio_file import AudioFile
+from pipeline.audio.bitstreams import BITSTREAM_CODECS, BitstreamFound
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.engines import Decoder, OpenSource, open_ffmpeg, open_joined, open_libsndfile, open_tfio
 from pipeline.audio.joined_files import joined_parts
 from pipeline.audio.limits import MAX_SECONDS, Limits
+from pipeline.audio.ogg_pages import damage_of
 from pipeline.audio.recognition import Recognized, recognize
 from pipeline.audio.sample_store import MemoryStore, SampleStore
+from pipeline.audio.sources import TRUNCATED_SECONDS
 from pipeline.audio.waveform import DecodedTrack, decode
 from schemas.features import WaveformSpec
 
-TRUNCATED_SECONDS = 0.5  # missing against the header's claim that makes a track count as truncated
 _FINAL = (Cause.TOO_LONG, Cause.TOO_MANY_CHANNELS)  # causes that no other engine can mend
 _FAULTS = {"truncated": Cause.TRUNCATED, "corrupt": Cause.CORRUPT}  # flags that --strict rejects
 
@@ -79,8 +81,10 @@ def read_track(
         track = decode(open_tfio, found, spec, store, limits, hooks.on_progress)
     else:
         track = _by_engines(found, spec, store, limits, hooks)
+    if found.kind == "ogg" and track.at_end:
+        track = _with_ogg_damage(found, track)
     if _missing_seconds(found, track) > TRUNCATED_SECONDS:
-        track = dataclasses.replace(track, flags=tuple(sorted({*track.flags, "truncated"})))
+        track = _flagged(track, "truncated", track.message)
     for flag, cause in _FAULTS.items():
         if policy.strict and flag in track.flags:
             raise TrackRejected(cause, track.message or _words_of_truncation(found, track))
@@ -114,6 +118,8 @@ def read_waveform(
 
 
 def _words_of_truncation(found: Recognized, track: DecodedTrack) -> str:
+    if found.kind == "ogg":
+        return "the file ends within a page"
     if found.unclaimed_seconds > TRUNCATED_SECONDS:
         return f"the file goes on behind the {track.source_seconds:.3f} s that its header claims"
     return f"decodes to {track.source_seconds:.3f} s, its header claims more"
@@ -128,6 +134,7 @@ def _by_engines(
     if found.joined_at is not None:
         return decoded_by(open_joined)
     by_sndfile: DecodedTrack | None = None
+    bitstream: BitstreamFound | None = None
     cause, doubt = Cause.UNSUPPORTED_FORMAT, found.doubt
     if doubt is None:
         try:
@@ -137,6 +144,7 @@ def _by_engines(
         except TrackRejected as rejected:
             if rejected.cause in _FINAL:
                 raise
+            bitstream = rejected if isinstance(rejected, BitstreamFound) else None
             cause, doubt = rejected.cause, f"libsndfile: {rejected.message}"
         if by_sndfile is not None and by_sndfile.unread and len(joined_parts(found.file, found.kind)) > 1:
             return decoded_by(open_joined)
@@ -150,8 +158,14 @@ def _by_engines(
         if rejected.cause is Cause.UNSUPPORTED_FORMAT:
             raise TrackRejected(cause, f"{doubt}; FFmpeg: {rejected.message}") from rejected
         raise
-    if by_sndfile is None or by_sndfile.source_seconds < by_ffmpeg.source_seconds:
+    if bitstream is not None and by_ffmpeg.codec not in BITSTREAM_CODECS:
+        raise bitstream  # FFmpeg looks at a few samples at a time, and took them for samples too
+    if by_sndfile is None:
         return by_ffmpeg
+    if by_sndfile.source_seconds < by_ffmpeg.source_seconds:
+        # FFmpeg conceals damaged FLAC, of which libFLAC knows by its checksums.
+        is_concealed = found.kind == "flac" and "corrupt" in by_sndfile.flags and "corrupt" not in by_ffmpeg.flags
+        return _flagged(by_ffmpeg, "corrupt", by_sndfile.message) if is_concealed else by_ffmpeg
     # What libmpg123 only prints counts where FFmpeg finds a fault too: it complains of every mp3 that was cut out of a
     # longer one, whose first frame leans on one before it.
     return by_sndfile if "corrupt" in by_ffmpeg.flags else unheard
@@ -177,4 +191,17 @@ def _with_words(track: DecodedTrack, printed: str) -> DecodedTrack:
     errors = [line for line in printed.splitlines() if "error:" in line]
     if not errors or track.message is not None:
         return track
-    return dataclasses.replace(track, flags=tuple(sorted({*track.flags, "corrupt"})), message=errors[0].strip())
+    return _flagged(track, "corrupt", errors[0].strip())
+
+
+def _with_ogg_damage(found: Recognized, track: DecodedTrack) -> DecodedTrack:
+    """The track, flagged where its file lacks pages, or parts of them: decoders pass over that and say nothing."""
+    with found.file.open() as raw:
+        damage = damage_of(raw)
+    if damage.words is not None:
+        track = _flagged(track, "corrupt", track.message or damage.words)
+    return _flagged(track, "truncated", track.message) if damage.is_cut else track
+
+
+def _flagged(track: DecodedTrack, flag: str, message: str | None) -> DecodedTrack:
+    return dataclasses.replace(track, flags=tuple(sorted({*track.flags, flag})), message=message)

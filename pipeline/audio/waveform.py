@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from pipeline.audio.bitstreams import bitstream_in
+from pipeline.audio.bitstreams import BitstreamWatch
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.engines import OpenSource
 from pipeline.audio.excerpts import Window, window_of
@@ -158,7 +158,7 @@ class _MonoBlocks:
         self.window = window
         self._check_length = check_length
         self._on_progress = on_progress
-        self._heard = False
+        self._watch = BitstreamWatch()
         self.source_frames = 0
         self.at_end = False
         self.mixed_frames = 0
@@ -186,18 +186,17 @@ class _MonoBlocks:
             self._check_length(position / source.sample_rate)
             self._on_progress()
             if may_stop and window is not None and position >= window.end:
+                self._watch.decide()
                 self.source_frames = source.length or round((source.claimed_seconds or 0) * rate) or position
                 return
         if window is not None and position != source.length and window.first + window.skip > 0:
             raise _LengthWrongError
+        self._watch.decide()
         self.source_frames = position
         self.at_end = True
 
     def _mixed(self, block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        if not self._heard and block.any():
-            self._heard = True
-            if bitstream := bitstream_in(block):
-                raise TrackRejected(Cause.UNSUPPORTED_FORMAT, f"what is called samples is {bitstream}")
+        self._watch.hear(block)
         mono = self._mean(block)
         self.mixed_frames += len(mono)
         # Two quick looks show that all is well with most blocks; a comparison with NaN is false.

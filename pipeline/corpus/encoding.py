@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from pipeline.audio.ogg_pages import ogg_checksum
 from pipeline.corpus.seeding import stream
 
 BLOCK: Final = 65_536  # frames handed to the encoder at a time; libvorbis overflows its stack on a whole track
@@ -23,7 +23,6 @@ OGG_CAPTURE: Final = b"OggS"
 OGG_SERIAL: Final = slice(14, 18)
 OGG_CHECKSUM: Final = slice(22, 26)
 OGG_SEGMENTS: Final = 26
-REVERSED_BITS: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 @dataclass(frozen=True)
@@ -113,13 +112,7 @@ def number_ogg(data: bytes, serial: int) -> bytes:
         page = bytearray(data[start:end])
         page[OGG_SERIAL] = serial.to_bytes(4, "little")
         page[OGG_CHECKSUM] = bytes(4)
-        page[OGG_CHECKSUM] = _ogg_checksum(page).to_bytes(4, "little")
+        page[OGG_CHECKSUM] = ogg_checksum(bytes(page)).to_bytes(4, "little")
         pages.append(bytes(page))
         start = end
     return b"".join(pages)
-
-
-def _ogg_checksum(page: bytearray) -> int:
-    """Ogg's CRC-32: zlib's polynomial, but most significant bit first, starting at 0 and not inverted."""
-    inverted = zlib.crc32(page.translate(REVERSED_BITS), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return int(f"{inverted:032b}"[::-1], 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import av
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.audio.bitstreams import bitstream_in
+from pipeline.audio.bitstreams import BitstreamFound, BitstreamWatch, bitstream_in
 
 NOISE = np.random.default_rng(0).normal(scale=0.2, size=(3 * 48_000, 2)).astype(np.float32)
 
@@ -48,8 +49,18 @@ def test_a_bitstream_is_named_also_behind_silence(
 ) -> None:
     data = encoded(tmp_path / "a", codec, container)
     assert bitstream_in(as_samples(data, order)) == name
-    if name != "MPEG audio":  # which is looked for at the start alone
-        assert bitstream_in(as_samples(bytes(40_000) + data, order)) == name
+    samples = as_samples(bytes(900_000) + data, order)
+    for frames in (1_024, 65_536, len(samples)):  # as engines give them
+        watch = BitstreamWatch()
+        with pytest.raises(BitstreamFound, match=re.escape(name)):
+            for first in range(0, len(samples), frames):
+                watch.hear(samples[first : first + frames])
+            watch.decide()
+
+
+def test_the_periods_of_a_tone_are_no_frames() -> None:
+    saw = np.rint(2050.85 * (2 * (np.arange(144_000) * 1_000 / 48_000 % 1) - 1)).astype(np.float32) / 32_768
+    assert bitstream_in(saw) is None
 
 
 @pytest.mark.parametrize("sync", [b"\x7f\xfe\x80\x01", b"\x1f\xff\xe8\x00"])

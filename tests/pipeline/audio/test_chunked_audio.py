@@ -72,6 +72,49 @@ def test_chunks_and_padding_behind_the_samples_are_no_audio(behind: bytes, tmp_p
     assert read(written(tmp_path, "WAV", "PCM_16") + behind).unclaimed_seconds == 0
 
 
+@pytest.mark.parametrize("by", [-3, -2, -1, 1, 2, 3])
+def test_a_size_that_is_off_by_little_leaves_nothing_unexplained(by: int, tmp_path: Path) -> None:
+    data = written(tmp_path, "WAV", "PCM_16")
+    place = data.index(b"data") + 4
+    size = struct.unpack("<I", data[place : place + 4])[0] + by
+    behind = b"LIST" + struct.pack("<I", 300_000) + bytes(300_000)
+    assert read(data[:place] + struct.pack("<I", size) + data[place + 4 :] + behind).unclaimed_seconds == 0
+
+
+def test_an_id3_tag_that_is_no_chunk_is_no_audio(tmp_path: Path) -> None:
+    tag = b"ID3\x03\x00\x00" + bytes((0, 24, 0, 0)) + b"x" * (24 << 14)
+    assert read(written(tmp_path, "WAV", "PCM_16") + tag).unclaimed_seconds == 0
+
+
+def test_samples_that_look_like_the_head_of_a_chunk_are_told(tmp_path: Path) -> None:
+    tone = 0.5 + 0.2 * np.sin(np.arange(SECONDS * RATE) / 64)
+    soundfile.write(tmp_path / "a.wav", -tone, RATE, subtype="PCM_U8")  # values from 0x26 to 0x59
+    data = (tmp_path / "a.wav").read_bytes()
+    place = data.index(b"data") + 4
+    for third in range(26_000, 26_040):
+        found = read(data[:place] + struct.pack("<I", third) + data[place + 4 :])
+        assert found.unclaimed_seconds == pytest.approx(SECONDS - third / RATE, abs=0.01)
+
+
+def test_a_caf_file_that_claims_too_little_is_told(tmp_path: Path) -> None:
+    data = written(tmp_path, "CAF", "PCM_16")
+    place = data.index(b"data") + 4
+    half = struct.pack(">q", 4 + len(SOUND))
+    found = read(data[:place] + half + data[place + 8 :])
+    assert found.unclaimed_seconds == pytest.approx(SECONDS / 2, abs=0.01)
+
+
+@pytest.mark.parametrize("length", [2**64 - 1, 2**63 - 1, 2**64 - 16])
+def test_an_absurd_length_is_no_error(length: int, tmp_path: Path) -> None:
+    w64 = bytearray(written(tmp_path, "W64", "PCM_16"))
+    for name in (b"fmt ", b"data"):
+        changed = bytearray(w64)
+        place = changed.index(name) + 16
+        changed[place : place + 8] = struct.pack("<Q", length)
+        found = sample_data(io.BytesIO(changed), len(changed))
+        assert found is None or found.missing_seconds == 0
+
+
 def test_samples_behind_a_header_that_claims_too_little_are_told(tmp_path: Path) -> None:
     data = written(tmp_path, "WAV", "PCM_16")
     place = data.index(b"data") + 4

@@ -11,6 +11,7 @@ import soxr
 
 from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.engines import open_joined
+from pipeline.audio.ogg_pages import ogg_checksum
 from pipeline.audio.recognition import recognize
 from pipeline.audio.tracks import read_waveform
 from schemas.features import WaveformSpec
@@ -52,7 +53,9 @@ def test_parts_of_another_shape_are_brought_to_that_of_the_first(rate: int, chan
 
 def test_a_part_that_cannot_be_decoded_is_left_out_and_said(tmp_path: Path) -> None:
     whole, broken = encoded(tmp_path, 1.0, 44_100, 1), bytearray(encoded(tmp_path, 1.0, 44_100, 1))
-    broken[28:35] = b"\x01nobody"  # no codec's first packet
+    broken[28:35] = b"\x01nobody"  # no codec's first packet, in a page whose checksum holds
+    broken[22:26] = bytes(4)
+    broken[22:26] = ogg_checksum(bytes(broken[: 28 + broken[27]])).to_bytes(4, "little")
     (tmp_path / "a.ogg").write_bytes(whole + broken + whole)
     found = read_waveform(str(tmp_path / "a.ogg"), WaveformSpec("full"))
     assert found.track.source_seconds == pytest.approx(2.0)

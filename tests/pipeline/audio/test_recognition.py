@@ -101,3 +101,10 @@ def test_a_xing_header_that_counts_no_frames_tells_no_length(tmp_path: Path) -> 
     assert recognized(tmp_path / "a", bytes(content)).tells_length
     content[place + 7] &= ~1
     assert not recognized(tmp_path / "a", bytes(content)).tells_length
+
+
+def test_a_text_of_two_bytes_a_letter_is_no_mpeg_audio(tmp_path: Path) -> None:
+    for encoding in ("utf-16-le", "utf-16-be"):
+        content = "\ufefftrack list of the album\n".encode(encoding) * 9
+        with pytest.raises(TrackRejected, match="a text of two bytes a letter"):
+            recognized(tmp_path / "a.mp3", content)
