@@ -109,7 +109,7 @@ def test_a_finished_run_goes_through_evaluate_export_and_tag(
     files = [str(tmp_path / name) for name in ("gut ön.flac", "text.mp3", "gone.wav", "pipe\x1b[31m.wav")]
     tagged = _run("tag", "--model", str(model), "--json", *files)
     assert tagged.returncode == 1
-    assert tagged.stderr.splitlines() == ["error: 2 of 3 files could not be tagged"]
+    assert tagged.stderr.splitlines() == ["error: 3 of 4 files could not be tagged"]
     rows = [json.loads(line) for line in tagged.stdout.splitlines()]
     assert [row["file"] for row in rows] == files
     assert sorted(rows[0]["scores"]) == sorted(TAGS)
@@ -122,4 +122,4 @@ def test_a_finished_run_goes_through_evaluate_export_and_tag(
     assert whole.returncode == 0
     assert f"{files[0]} (2.0 s): " in whole.stdout
     refused = _run("tag", "--model", str(model), files[3])
-    assert refused.stdout == f"{tmp_path}/pipe\\x1b[31m.wav: not tagged: {rows[3]['problem']}\n"
+    assert refused.stderr.splitlines()[0] == f"{tmp_path}/pipe\\x1b[31m.wav: not tagged: {rows[3]['problem']}"
