@@ -87,7 +87,8 @@ def read_track(
         track = _flagged(track, "truncated", track.message)
     for flag, cause in _FAULTS.items():
         if policy.strict and flag in track.flags:
-            raise TrackRejected(cause, track.message or _words_of_truncation(found, track))
+            said = track.message if flag == "corrupt" else None  # a message may be about something else
+            raise TrackRejected(cause, said or _words_of_truncation(found, track))
     return track
 
 
