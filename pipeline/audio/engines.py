@@ -29,7 +29,7 @@ def open_ffmpeg(found: Recognized) -> AudioSource:
 
 
 def open_joined(found: Recognized) -> AudioSource:
-    """A file that several files were put together to, each decoded by itself."""
+    """A file that was put together of several, each of which is decoded by itself."""
     from pipeline.audio.joined_source import JoinedSource
 
     return JoinedSource(found, open_either)

@@ -101,7 +101,7 @@ def test_the_same_waveform_gives_the_same_bytes() -> None:
 
 
 def digests() -> list[str]:
-    """Of the log-mel spectrograms of every spec, whose last block has one frame, a few, some or all."""
+    """Hash the log-mel spectrograms of every spec, whose last block has one frame, a few, some or all."""
     found = []
     for spec in SPECS:
         digest = hashlib.sha256()

@@ -16,8 +16,8 @@ from tests.pipeline.audio.fidelity.engine_reading import FULL
 from tests.pipeline.audio.signals import bursts
 
 STORED_RATE = 16_000
-# Of samples, by one step: a resampler's last bit depends on where it began. One in a thousand as a rule; more where a
-# coder leaves silence half-way between two steps.
+# This share of samples may differ by one step: a resampler's last bit depends on where it began. As a rule it is one in
+# a thousand; more where a coder leaves silence half-way between two steps.
 DIFFERING_SHARE = 5e-3
 
 

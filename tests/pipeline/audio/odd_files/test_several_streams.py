@@ -1,4 +1,4 @@
-"""Of several audio streams the one that the file calls its default is decoded, as players do, and the row says so."""
+"""A file with several audio streams gives the one that it calls its default, as players do, and the row says so."""
 
 from __future__ import annotations
 
