@@ -54,11 +54,10 @@ def usual_script(catalog: str) -> None:
 def plan(catalog: str) -> None:
     """All that a driver does with a catalog before it starts a job; the plan goes nowhere."""
     from pipeline.catalog import read_catalog
-    from pipeline.decode.generations import wanted_tracks
     from pipeline.plan import plan_bytes, plan_tracks, shard_count
     from schemas.features import Excerpt
 
-    table = wanted_tracks(read_catalog(catalog).table, None, "none", None)
+    table = read_catalog(catalog).table
     planned = plan_tracks(table, shard_count(table["duration"].to_pylist(), Excerpt.parse("center:30")))
     print(f"{planned['shard'][-1].as_py() + 1:,} shards, {len(plan_bytes(planned, {})) / 1e6:.0f} MB")
 

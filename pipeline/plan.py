@@ -134,6 +134,13 @@ class PlanReader:
         """Tracks of each shard."""
         return [self._file.metadata.row_group(number).num_rows for number in range(self.shards)]
 
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Some columns of all shards, in the order of shards and records; raises DatasetError."""
+        try:
+            return self._file.read(list(names))
+        except (pa.ArrowException, OSError) as error:
+            raise DatasetError(f"{self.uri}: cannot be read: {error}") from error
+
     def shard(self, number: int) -> pa.Table:
         """The rows of one shard, in the order of its records."""
         try:

@@ -237,6 +237,8 @@ def verify_command(dataset: str, deep: bool) -> None:
         f"{report.payloads:,} payloads, {report.bytes / 1e6:,.1f} MB{', every record parsed' * report.deep}; "
         f"{report.label_versions} label versions"
     )
+    if report.under_way is not None:
+        say(f"  {report.under_way}, and was not looked at")
     for problem in report.problems:
         say(f"  problem: {problem}")
     if report.problems:
@@ -281,6 +283,7 @@ def remove_command(dataset: str, tracks: str, purge: bool) -> None:
 @click.option("--orphans", is_flag=True, help="Files that nothing names.")
 @click.option("--fingerprints", is_flag=True, help="Feature folders that dataset.json does not name.")
 @click.option("--label-versions", is_flag=True, help="All but the newest versions of each label set.")
+@click.option("--unfinished", is_flag=True, help="What a build that was stopped or refused has begun: gives it up.")
 @click.option("--features", multiple=True, help="Derived features that are no longer wanted, by name; repeat.")
 @click.option("--keep", type=click.IntRange(1), default=1, show_default=True, help="Versions kept of a label set.")
 @click.option("--yes", is_flag=True, help="Remove what is shown.")
@@ -289,6 +292,7 @@ def prune_command(
     orphans: bool,
     fingerprints: bool,
     label_versions: bool,
+    unfinished: bool,
     features: tuple[str, ...],
     keep: int,
     yes: bool,
@@ -297,9 +301,9 @@ def prune_command(
     from pipeline.removal.prune import KINDS, prune
 
     chosen = dict(zip(KINDS, (orphans, fingerprints, label_versions), strict=True))
-    every = not features and not any(chosen.values())
+    every = not features and not unfinished and not any(chosen.values())
     kinds = [kind for kind, is_chosen in chosen.items() if is_chosen or every]
-    found = prune(dataset, kinds, keep_versions=keep, derived=features, delete=yes)
+    found = prune(dataset, kinds, keep_versions=keep, derived=features, unfinished=unfinished, delete=yes)
     for path in found.paths:
         say(f"  {'removed' if yes else 'would remove'} {path.uri} ({path.bytes / 1e6:,.1f} MB): {path.why}")
     for version, run in found.kept_for_runs:

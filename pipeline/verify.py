@@ -41,6 +41,7 @@ class VerifyReport:
         bytes: in them.
         label_versions: versions of label sets looked at.
         deep: every record was parsed.
+        under_way: how far a generation is that is not finished and was not looked at; None without one.
     """
 
     problems: tuple[str, ...]
@@ -52,6 +53,7 @@ class VerifyReport:
     bytes: int
     label_versions: int
     deep: bool
+    under_way: str | None
 
 
 def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], None] | None = None) -> VerifyReport:
@@ -105,6 +107,7 @@ def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], N
         bytes=payload_bytes,
         label_versions=len(versions),
         deep=deep,
+        under_way=dataset.under_way_words(),
     )
 
 

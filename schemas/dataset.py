@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 
 from schemas.errors import DatasetError, UserError
 from schemas.features import Family, FeatureSpec, LogMelSpec, WaveformSpec, features_name
-from schemas.layout import MANIFEST_NAME, Layout
-from schemas.manifests import DatasetManifest, ShardManifest, read_json
+from schemas.layout import MANIFEST_NAME, Layout, generation_name, shard_name
+from schemas.manifests import DatasetManifest, GenerationEntry, ShardManifest, read_json
 from schemas.places import computed_places
-from schemas.storage import exists, open_read, sha256_of, size
+from schemas.sole_writer import changing
+from schemas.storage import exists, list_names, open_read, sha256_of, size, write_atomic
 from schemas.tables import REMOVED, TRACKS
 from schemas.terminal import say
 
@@ -47,33 +48,74 @@ def _warn_once(words: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """A dataset whose generations are all complete.
+    """A dataset as far as it is finished.
 
     Attributes:
         layout: where its files lie.
-        manifest: dataset.json.
+        manifest: dataset.json without the generation under way: what is read here is complete.
+        under_way: the generation whose build goes on, was stopped, or was refused for its rejects; None without one.
     """
 
     layout: Layout
     manifest: DatasetManifest
+    under_way: GenerationEntry | None = None
 
     @classmethod
     def open(cls, root: str) -> Dataset:
-        """Open a dataset.
+        """Open a dataset of which at least one generation is finished; one under way is passed over, and said on stderr.
 
         Raises:
-            UserError: there is no dataset, or its build is unfinished.
+            UserError: there is no dataset, or nothing of it is finished.
+            DatasetError: its manifest is damaged.
+        """
+        dataset = cls.begun(root)
+        if not dataset.manifest.generations:
+            raise UserError(f"{root}: its build is unfinished; run the same `pipeline.run build` command again")
+        if words := outdated_words(dataset.manifest.families):
+            _warn_once(f"warning: {dataset.layout.root}: {words}")
+        if words := dataset.under_way_words():
+            _warn_once(f"note: {dataset.layout.root}: {words}; what was finished before it is used")
+        return dataset
+
+    @classmethod
+    def begun(cls, root: str) -> Dataset:
+        """Open a dataset of which perhaps nothing is finished.
+
+        Raises:
+            UserError: there is no dataset.
             DatasetError: its manifest is damaged.
         """
         layout = Layout(root.rstrip("/") or "/")
         if not exists(layout.manifest):
             raise UserError(f"{root}: expected a dataset, found no {MANIFEST_NAME}; `pipeline.run build` makes one")
-        manifest = DatasetManifest.read(layout.manifest)
-        if not manifest.generations or not all(entry.complete for entry in manifest.generations):
-            raise UserError(f"{root}: its build is unfinished; run the same `pipeline.run build` command again")
-        if words := outdated_words(manifest.families):
-            _warn_once(f"warning: {layout.root}: {words}")
-        return cls(layout, manifest)
+        return cls.of(layout, DatasetManifest.read(layout.manifest))
+
+    @classmethod
+    def of(cls, layout: Layout, manifest: DatasetManifest) -> Dataset:
+        """What is finished of the dataset that a manifest describes."""
+        return cls(layout, manifest.finished, manifest.under_way)
+
+    def under_way_words(self) -> str | None:
+        """How far the generation under way is; None without one."""
+        if self.under_way is None:
+            return None
+        entry = self.under_way
+        return (
+            f"{generation_name(entry.generation)} is under way ({len(self.shards_under_way())} of {entry.shards} shards are "
+            "done)"
+        )
+
+    def shards_under_way(self) -> list[int]:
+        """Numbers of the shards of the generation under way that are done in every family."""
+        if self.under_way is None:
+            return []
+        generation = self.under_way.generation
+        names = [set(list_names(self.layout.features(spec, generation))) for spec in self.manifest.families.values()]
+        return [
+            shard
+            for shard in range(self.under_way.shards)
+            if all(f"{shard_name(shard)}.json" in found for found in names)
+        ]
 
     def spec(self, family: Family) -> FeatureSpec:
         """The spec of a family that was built; raises UserError where the dataset does not hold it."""
@@ -171,10 +213,7 @@ class Dataset:
 
     def removed(self) -> pa.Table:
         """Tombstones, schema REMOVED; empty where nothing was removed."""
-        if not exists(self.layout.removed):
-            return REMOVED.empty_table()
-        with open_read(self.layout.removed) as file:
-            return pq.read_table(file, schema=REMOVED)
+        return read_tombstones(self.layout)
 
     def newest_tracks(self, columns: Sequence[str] | None = None, *, spec: FeatureSpec | None = None) -> pa.Table:
         """One row per track that was not removed: its newest record, or its newest reject where it has no record.
@@ -200,6 +239,9 @@ class Dataset:
                 for name in places.column_names:
                     tracks = tracks.append_column(name, places[name])
             tables.append(tracks)
+        if not tables:
+            fields = [pa.field("generation", pa.int32()), *(TRACKS.field(name) for name in kept)]
+            return pa.schema(fields).empty_table()
         table = pa.concat_tables(tables)
         removed = self.removed()["track_id"].combine_chunks()
         if len(removed):
@@ -209,6 +251,22 @@ class Dataset:
     def identity(self) -> tuple[str, ...]:
         """SHA-256 of every generation's tracks table: what a label version says it was laid over."""
         return tuple(str(entry.tracks_sha256) for entry in self.manifest.generations)
+
+
+def read_tombstones(layout: Layout) -> pa.Table:
+    """Which tracks were taken out of a dataset, schema REMOVED; empty where none was."""
+    if not exists(layout.removed):
+        return REMOVED.empty_table()
+    with open_read(layout.removed) as file:
+        return pq.read_table(file, schema=REMOVED)
+
+
+def change_manifest(layout: Layout, change: Callable[[DatasetManifest], DatasetManifest]) -> DatasetManifest:
+    """Read dataset.json, change it and write it, while no other command does; returns what it says now."""
+    with changing(layout):
+        manifest = change(DatasetManifest.read(layout.manifest))
+        write_atomic(layout.manifest, manifest.to_bytes())
+    return manifest
 
 
 def newest_rows(table: pa.Table) -> pa.Table:

@@ -33,11 +33,21 @@ class Layout:
     def manifest(self) -> str:
         return join(self.root, MANIFEST_NAME)
 
+    @property
+    def plans(self) -> str:
+        """The folder of all plans, which a command holds while it changes the small files."""
+        return join(self.root, "plan")
+
     def plan(self, generation: int) -> str:
-        return join(self.root, "plan", f"{generation_name(generation)}.parquet")
+        return join(self.plans, f"{generation_name(generation)}.parquet")
+
+    @property
+    def all_features(self) -> str:
+        """The folder of all features, which a command holds that changes those of finished generations."""
+        return join(self.root, "features")
 
     def features(self, spec: FeatureSpec, generation: int) -> str:
-        return join(self.root, "features", features_name(spec), generation_name(generation))
+        return join(self.all_features, features_name(spec), generation_name(generation))
 
     def payload(self, spec: FeatureSpec, generation: int, shard: int, sha256: str) -> str:
         name = f"{shard_name(shard)}-{sha256[:PAYLOAD_HASH_LENGTH]}.tfrecord"
@@ -46,8 +56,12 @@ class Layout:
     def done_mark(self, spec: FeatureSpec, generation: int, shard: int) -> str:
         return join(self.features(spec, generation), f"{shard_name(shard)}.json")
 
+    def tracks_parts(self, generation: int) -> str:
+        """The folder of a generation's tracks parts, one a shard."""
+        return join(self.root, "tracks", generation_name(generation))
+
     def tracks_part(self, generation: int, shard: int) -> str:
-        return join(self.root, "tracks", generation_name(generation), f"{shard_name(shard)}.parquet")
+        return join(self.tracks_parts(generation), f"{shard_name(shard)}.parquet")
 
     def tracks(self, generation: int) -> str:
         return join(self.root, "tracks", f"{generation_name(generation)}.parquet")

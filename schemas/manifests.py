@@ -204,6 +204,8 @@ class DatasetManifest(Manifest):
             raise ValueError("derived: expected each family once")
         if [entry.generation for entry in self.generations] != list(range(len(self.generations))):
             raise ValueError("generations: expected numbers from 0 without gaps")
+        if not all(entry.complete for entry in self.generations[:-1]):
+            raise ValueError("generations: expected the newest one alone without counts")
 
     @classmethod
     def _parsed(cls, fields: dict[str, Any]) -> dict[str, Any]:
@@ -235,6 +237,16 @@ class DatasetManifest(Manifest):
                 for entry in self.derived
             ],
         }
+
+    @property
+    def under_way(self) -> GenerationEntry | None:
+        """The newest generation while it is not complete: its build goes on, was stopped, or was refused for its rejects."""
+        return self.generations[-1] if self.generations and not self.generations[-1].complete else None
+
+    @property
+    def finished(self) -> DatasetManifest:
+        """A copy without the generation under way."""
+        return self if self.under_way is None else dataclasses.replace(self, generations=self.generations[:-1])
 
     def with_generation(self, entry: GenerationEntry, versions: dict[str, str] | None = None) -> DatasetManifest:
         """A copy in which `entry` is added, or replaces the entry of its number."""

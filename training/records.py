@@ -122,14 +122,14 @@ class TrackRecords:
             return values[start : start + patch]
         head = record_header(length - OVERHEAD_BYTES) + before
         if (
-            read_range(uri, offset, len(head)) != head
-            or read_range(uri, offset + length - FOOTER_BYTES - len(after), len(after)) != after
+            _read(uri, offset, len(head)) != head
+            or _read(uri, offset + length - FOOTER_BYTES - len(after), len(after)) != after
         ):
             self.read(number)  # says what is there instead
             raise DatasetError(f"{uri} at byte {offset}: not the record of {self.tracks.track_ids[number]!r}")
         start = start_of(count)
         rows = min(patch, count - start)
-        data = read_range(uri, offset + len(head) + start * row_bytes, rows * row_bytes)
+        data = _read(uri, offset + len(head) + start * row_bytes, rows * row_bytes)
         if len(data) != rows * row_bytes:
             raise DatasetError(f"{uri}: expected {rows * row_bytes} bytes of a record, received {len(data)}")
         values = np.frombuffer(data, self._dtype)
@@ -156,13 +156,24 @@ class TrackRecords:
         return rows * (self._row or 1)
 
 
+def _read(uri: str, offset: int, length: int) -> bytes:
+    """Bytes of a payload, which was there when the reader was made."""
+    try:
+        return read_range(uri, offset, length)
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f"{uri}: was there when this began and is gone, as after `pipeline.run remove --purge`, which writes its other "
+            "tracks anew under another name; run the same command again"
+        ) from error
+
+
 def _payload(uri: str, offset: int, length: int, where: str) -> bytes:
     """A record's payload, checked. From a disk it is read alone, which saves a copy of it."""
     if is_remote(uri) or length < OVERHEAD_BYTES:
-        return unframe(read_range(uri, offset, length), where=where)
-    header = read_range(uri, offset, HEADER_BYTES)
-    payload = read_range(uri, offset + HEADER_BYTES, length - OVERHEAD_BYTES)
-    footer = read_range(uri, offset + length - FOOTER_BYTES, FOOTER_BYTES)
+        return unframe(_read(uri, offset, length), where=where)
+    header = _read(uri, offset, HEADER_BYTES)
+    payload = _read(uri, offset + HEADER_BYTES, length - OVERHEAD_BYTES)
+    footer = _read(uri, offset + length - FOOTER_BYTES, FOOTER_BYTES)
     if header != record_header(len(payload)) or footer != record_footer(payload):
         return unframe(header + payload + footer, where=where)  # says what is wrong
     return payload

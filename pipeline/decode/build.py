@@ -13,7 +13,15 @@ import pyarrow.compute as pc
 
 from pipeline.audio.limits import MAX_SECONDS
 from pipeline.catalog import Catalog, read_catalog
-from pipeline.decode.generations import close_generation, not_removed, payload_bytes, wanted_tracks
+from pipeline.decode.generations import (
+    Retry,
+    close_generation,
+    lists_some_of,
+    not_removed,
+    payload_bytes,
+    tried_again,
+    wanted_tracks,
+)
 from pipeline.decode.jobs import unfinished_shards
 from pipeline.decode.options import DEFAULT_EXCERPT, BuildOptions
 from pipeline.decode.reject_rate import (
@@ -28,6 +36,7 @@ from pipeline.decode.runner import run_shards
 from pipeline.decode.shards import ShardJob
 from pipeline.decode.sources import changed_tracks, remember_sources
 from pipeline.plan import PlanReader, plan_bytes, plan_tracks, shard_count
+from pipeline.removal.purge import purge_again
 from pipeline.sample import decode_sample, sample_catalog
 from pipeline.versions import check_versions, feature_versions
 from pipeline.writable_folder import writable_folder
@@ -37,7 +46,7 @@ from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpe
 from schemas.layout import MANIFEST_NAME, Layout, generation_name
 from schemas.manifests import DatasetManifest, GenerationEntry, to_json
 from schemas.progress import Progress
-from schemas.sole_writer import sole_writer
+from schemas.sole_writer import changing, sole_writer
 from schemas.storage import (
     exists,
     is_remote,
@@ -64,6 +73,7 @@ class BuildSummary:
         hours: stored audio, in hours.
         bytes: payload bytes per family, of the generations that this call finished.
         seconds: wall time of this call.
+        under_way: how far a generation is that this call left alone, since it is of another catalog; None without one.
     """
 
     dataset: str
@@ -77,6 +87,7 @@ class BuildSummary:
     hours: float
     bytes: dict[Family, int]
     seconds: float
+    under_way: str | None
 
 
 def build(catalog_uri: str, dataset: str, options: BuildOptions | None = None) -> BuildSummary:
@@ -105,32 +116,45 @@ def build(catalog_uri: str, dataset: str, options: BuildOptions | None = None) -
 
 
 def _build(catalog: Catalog, layout: Layout, options: BuildOptions, started: float) -> BuildSummary:
-    manifest = _open_or_begin(layout, options)
+    dataset = Dataset.of(layout, _open_or_begin(layout, options))
     built: list[int] = []
     sizes: collections.Counter[Family] = collections.Counter()
     retry = options.retry_rejects
     changed = None
-    if manifest.generations and not manifest.generations[-1].complete:
-        job = _job(layout, manifest, catalog, options)
-        if unfinished_shards(job, manifest.generations[-1].shards):
+    left_alone = dataset.under_way is not None and not lists_some_of(
+        catalog.table, layout, dataset.under_way.generation
+    )
+    if dataset.under_way is not None and not left_alone:
+        job = _job(layout, dataset, catalog, options)
+        if unfinished_shards(job, dataset.under_way.shards):
             retry = "none"  # its rejects are found by this very call: trying them again at once is no second chance
-        manifest = _finish(job, manifest, catalog, options, gate=retry == "none")
+        dataset = _finish(job, dataset, catalog, options, retry)
         built.append(job.generation)
-        sizes.update(payload_bytes(job, manifest.generations[-1].shards))
-    elif manifest.generations:
+        sizes.update(payload_bytes(job, dataset.manifest.generations[-1].shards))
+    elif dataset.manifest.generations:
         with Progress("sources", catalog.table.num_rows, "tracks") as progress:
-            changed = changed_tracks(Dataset(layout, manifest), catalog.table, catalog.root, progress.update_of)
-    wanted = wanted_tracks(catalog.table, Dataset(layout, manifest), retry, changed)
+            changed = changed_tracks(dataset, catalog.table, catalog.root, progress.update_of)
+    wanted = wanted_tracks(catalog.table, dataset, retry, changed)
     if wanted.num_rows:
+        if left_alone:
+            raise UserError(_other_catalog_words(dataset, catalog, wanted.num_rows))
         if retry == "none" and options.max_reject_rate < 1:
-            _preflight(wanted, manifest, catalog, options)
-        manifest = _plan(layout, manifest, wanted, options)
-        job = _job(layout, manifest, catalog, options)
-        manifest = _finish(job, manifest, catalog, options, gate=True)
+            _preflight(wanted, dataset.manifest, catalog, options)
+        dataset = _plan(dataset, wanted, options)
+        job = _job(layout, dataset, catalog, options)
+        dataset = _finish(job, dataset, catalog, options)
         built.append(job.generation)
-        sizes.update(payload_bytes(job, manifest.generations[-1].shards))
-    removed = catalog.table.num_rows - not_removed(catalog.table, Dataset(layout, manifest)).num_rows
-    return _summary(Dataset(layout, manifest), tuple(built), removed, dict(sizes), time.monotonic() - started)
+        sizes.update(payload_bytes(job, dataset.manifest.generations[-1].shards))
+    removed = catalog.table.num_rows - not_removed(catalog.table, dataset).num_rows
+    return _summary(dataset, tuple(built), removed, dict(sizes), time.monotonic() - started)
+
+
+def _other_catalog_words(dataset: Dataset, catalog: Catalog, wanted: int) -> str:
+    return (
+        f"{dataset.layout.root}: {dataset.under_way_words()}, of another catalog: {catalog.uri} lists none of its tracks, and "
+        f"{wanted:,} that are to be decoded; finish it with the catalog that it was begun with, or give it up by "
+        f"`pipeline.run prune --dataset {dataset.layout.root} --unfinished --yes`, then build this catalog"
+    )
 
 
 def _open_or_begin(layout: Layout, options: BuildOptions) -> DatasetManifest:
@@ -174,7 +198,8 @@ def _preflight(wanted: pa.Table, manifest: DatasetManifest, catalog: Catalog, op
     )
 
 
-def _plan(layout: Layout, manifest: DatasetManifest, wanted: pa.Table, options: BuildOptions) -> DatasetManifest:
+def _plan(dataset: Dataset, wanted: pa.Table, options: BuildOptions) -> Dataset:
+    layout, manifest = dataset.layout, dataset.manifest
     generation = len(manifest.generations)
     excerpt = Excerpt.parse(_excerpt_of(manifest.families))
     shards = options.shards or shard_count(wanted["duration"].to_pylist(), excerpt)
@@ -189,11 +214,13 @@ def _plan(layout: Layout, manifest: DatasetManifest, wanted: pa.Table, options: 
     }
     if generation == 0:  # first of all, so that a build that is killed now has begun a dataset
         write_atomic(layout.manifest, manifest.to_bytes())
-    _write_plan(layout.plan(generation), plan_bytes(plan, metadata))
-    _write_run_summary(layout, generation, {"began_ns": time.time_ns()})
-    manifest = manifest.with_generation(GenerationEntry(generation, shards=count, tracks=plan.num_rows), versions)
-    write_atomic(layout.manifest, manifest.to_bytes())
-    return manifest
+    with changing(layout):
+        _write_plan(layout.plan(generation), plan_bytes(plan, metadata))
+        _write_run_summary(layout, generation, {"began_ns": time.time_ns()})
+        entry = GenerationEntry(generation, shards=count, tracks=plan.num_rows)
+        manifest = DatasetManifest.read(layout.manifest).with_generation(entry, versions)
+        write_atomic(layout.manifest, manifest.to_bytes())
+    return Dataset.of(layout, manifest)
 
 
 def _write_plan(uri: str, data: bytes) -> None:
@@ -212,9 +239,9 @@ def _write_plan(uri: str, data: bytes) -> None:
     write_atomic(uri, data)
 
 
-def _job(layout: Layout, manifest: DatasetManifest, catalog: Catalog, options: BuildOptions) -> ShardJob:
-    """The job of the last generation, once it is sure that it may be resumed here."""
-    entry = manifest.generations[-1]
+def _job(layout: Layout, dataset: Dataset, catalog: Catalog, options: BuildOptions) -> ShardJob:
+    """The job of the generation under way, once it is sure that it may be gone on with here."""
+    entry = _planned(dataset)
     metadata = PlanReader(layout.plan(entry.generation)).metadata
     begun_strict = metadata.get("strict", False)  # an older plan does not say
     if begun_strict != options.strict:
@@ -233,7 +260,7 @@ def _job(layout: Layout, manifest: DatasetManifest, catalog: Catalog, options: B
     return ShardJob(
         dataset=layout.root,
         generation=entry.generation,
-        families=manifest.families,
+        families=dataset.manifest.families,
         audio_root=catalog.root,
         decoder=options.decoder,
         strict=options.strict,
@@ -241,15 +268,19 @@ def _job(layout: Layout, manifest: DatasetManifest, catalog: Catalog, options: B
     )
 
 
-def _finish(
-    job: ShardJob, manifest: DatasetManifest, catalog: Catalog, options: BuildOptions, *, gate: bool
-) -> DatasetManifest:
-    """Write the unfinished shards of the last generation, check the reject rate, and complete the manifest.
+def _planned(dataset: Dataset) -> GenerationEntry:
+    if dataset.under_way is None:
+        raise ValueError(f"Expected a generation under way in {dataset.layout.root}.")
+    return dataset.under_way
 
-    Without `gate` a generation is completed whatever its rejects: they are about to be tried again.
+
+def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOptions, retry: Retry = "none") -> Dataset:
+    """Write the unfinished shards of the generation under way, check the reject rate, and complete the manifest.
+
+    A generation is completed whatever its rejects where some of them are about to be tried again.
     """
     started = time.monotonic()
-    layout, entry = job.layout, manifest.generations[-1]
+    layout, entry = job.layout, _planned(dataset)
 
     def tracks_in(shards_done: int) -> int:
         return entry.tracks * shards_done // entry.shards
@@ -263,21 +294,24 @@ def _finish(
             beam_options=options.beam_options,
             on_progress=lambda done: progress.update(tracks_in(done)),
         )
-    closed, table = close_generation(job, manifest)
-    manifest = manifest.with_generation(closed)
-    if gate:
-        check_reject_rate(Dataset(layout, manifest), options.max_reject_rate)
-    write_atomic(layout.manifest, manifest.to_bytes())
+    with changing(layout):  # a removal comes before, and is heeded here, or after, and finds this generation
+        closed, table = close_generation(job, entry)
+        manifest = DatasetManifest.read(layout.manifest).with_generation(closed)
+        dataset = Dataset.of(layout, manifest)
+        purge_again(dataset, closed.generation)
+        if not tried_again(catalog.table, dataset, retry):
+            check_reject_rate(dataset, options.max_reject_rate, catalog.table["track_id"].combine_chunks())
+        write_atomic(layout.manifest, manifest.to_bytes())
     summary = read_run_summary(layout, job.generation)
     if "began_ns" in summary:
-        remember_sources(Dataset(layout, manifest), catalog.table, catalog.root, summary["began_ns"])
+        remember_sources(dataset, catalog.table, catalog.root, summary["began_ns"])
     facts = {
         "tracks": table.num_rows,
         "stored_seconds": pc.sum(table["seconds"]).as_py() or 0.0,
         "wall_seconds": round(time.monotonic() - started, 3),
     }
     _write_run_summary(layout, job.generation, {**summary, **facts})
-    return manifest
+    return dataset
 
 
 def _summary(
@@ -298,6 +332,7 @@ def _summary(
         hours=(pc.sum(newest["seconds"]).as_py() or 0.0) / 3600,
         bytes=sizes,
         seconds=seconds,
+        under_way=dataset.under_way_words(),
     )
 
 

@@ -13,10 +13,12 @@ import pyarrow.parquet as pq
 
 from pipeline.decode.jobs import FeatureJob
 from pipeline.decode.shards import ShardJob
+from pipeline.plan import PlanReader
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError
 from schemas.features import Family, FeatureSpec
-from schemas.manifests import DatasetManifest, GenerationEntry, ShardManifest, read_json
+from schemas.layout import Layout
+from schemas.manifests import GenerationEntry, ShardManifest, read_json
 from schemas.storage import parent, read_bytes, remove_temporaries, write_atomic
 from schemas.tables import TRACKS
 
@@ -25,31 +27,62 @@ RETRIES: tuple[Retry, ...] = get_args(Retry)
 _READERS = 16  # small files read side by side: in a bucket each one costs a round trip
 
 
-def wanted_tracks(catalog: pa.Table, dataset: Dataset | None, retry: Retry, changed: pa.Array | None) -> pa.Table:
+def wanted_tracks(catalog: pa.Table, dataset: Dataset, retry: Retry, changed: pa.Array | None) -> pa.Table:
     """The rows of a catalog that the next generation should hold.
 
     Args:
         catalog: columns of `schemas.tables.CATALOG`.
-        dataset: what is there already; None if nothing is.
+        dataset: what is there already.
         retry: which rejects are tried again.
         changed: ids of tracks whose source changed since it was decoded; None for none.
 
     Returns:
-        New tracks, changed ones, and rejects that are tried again; none that was removed.
+        New tracks, changed ones, rejects that are tried again, and those that the catalog has another uri for; none that
+        was removed.
     """
-    if dataset is None or not dataset.manifest.generations:
-        return catalog
     catalog = not_removed(catalog, dataset)
+    if not dataset.manifest.generations:
+        return catalog
     newest = dataset.newest_tracks(["transient"])
-    known = newest["track_id"]
-    if retry != "none":
-        again = pc.is_null(newest["record"])
-        if retry == "transient":
-            again = pc.and_(again, newest["transient"])
-        known = known.filter(pc.invert(again))
+    known = newest["track_id"].filter(pc.invert(_again(catalog, dataset, newest, retry)))
     if changed is not None:
         known = known.filter(pc.invert(pc.is_in(known, value_set=changed)))
     return catalog.filter(pc.invert(pc.is_in(catalog["track_id"], value_set=known.combine_chunks())))
+
+
+def tried_again(catalog: pa.Table, dataset: Dataset, retry: Retry) -> bool:
+    """True where the next generation holds some of a dataset's rejects."""
+    newest = dataset.newest_tracks(["transient"])
+    again = newest["track_id"].filter(_again(catalog, dataset, newest, retry))
+    return bool(pc.any(pc.is_in(again, value_set=catalog["track_id"].combine_chunks())).as_py())
+
+
+def lists_some_of(catalog: pa.Table, layout: Layout, generation: int) -> bool:
+    """True if a catalog lists some of the tracks that a generation was planned with."""
+    planned = PlanReader(layout.plan(generation)).columns(["track_id"])["track_id"]
+    return bool(pc.any(pc.is_in(catalog["track_id"], value_set=planned.combine_chunks())).as_py())
+
+
+def _again(catalog: pa.Table, dataset: Dataset, newest: pa.Table, retry: Retry) -> pa.Array:
+    """Which rows of `newest` are rejects that are to be tried again: on request, or since their uri was mended."""
+    rejected = pc.is_null(newest["record"])
+    asked = pa.scalar(retry == "all") if retry != "transient" else newest["transient"]
+    mended = pc.is_in(newest["track_id"], value_set=_mended(catalog, dataset, newest.filter(rejected)))
+    return pc.and_(rejected, pc.or_(mended, asked))
+
+
+def _mended(catalog: pa.Table, dataset: Dataset, rejects: pa.Table) -> pa.Array:
+    """Ids of the rejects that a catalog has another uri for than that at which they were tried last."""
+    place = pc.index_in(rejects["track_id"], value_set=catalog["track_id"].combine_chunks())
+    listed = rejects.filter(pc.is_valid(place))
+    mended = []
+    for generation in sorted(listed["generation"].unique().to_pylist()):
+        ours = listed.filter(pc.equal(listed["generation"], generation))["track_id"]
+        plan = PlanReader(dataset.layout.plan(generation)).columns(["track_id", "uri"])
+        tried = plan["uri"].take(pc.index_in(ours, value_set=plan["track_id"].combine_chunks()))
+        now = catalog["uri"].take(pc.index_in(ours, value_set=catalog["track_id"].combine_chunks()))
+        mended += ours.filter(pc.not_equal(tried, now)).to_pylist()
+    return pa.array(mended, pa.string())
 
 
 def not_removed(catalog: pa.Table, dataset: Dataset) -> pa.Table:
@@ -59,21 +92,25 @@ def not_removed(catalog: pa.Table, dataset: Dataset) -> pa.Table:
     )
 
 
-def close_generation(job: ShardJob, manifest: DatasetManifest) -> tuple[GenerationEntry, pa.Table]:
+def close_generation(job: ShardJob, planned: GenerationEntry) -> tuple[GenerationEntry, pa.Table]:
     """Put the tracks parts of a generation together and count them.
 
     Writes tracks/gen-NNN.parquet and returns the completed entry with the table; the caller decides whether the
     manifest takes it. Removes what killed workers left behind.
 
+    Args:
+        job: the generation's.
+        planned: its entry as the plan was made.
+
     Raises:
-        DatasetError: a tracks part is missing or is not the one that the done marks name.
+        DatasetError: a tracks part is missing or is not the one that the done marks name, or has other tracks than the plan.
     """
-    planned = manifest.generations[job.generation]
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
         table = pa.concat_tables(readers.map(lambda shard: _tracks_part(job, shard), range(planned.shards)))
-    if table.num_rows != planned.tracks:
+    plan = PlanReader(job.plan).columns(["track_id"])
+    if table["track_id"] != plan["track_id"] or table.num_rows != planned.tracks:
         raise DatasetError(
-            f"{job.layout.plan(job.generation)}: {planned.tracks} tracks were planned, {table.num_rows} have a row"
+            f"{job.plan}: the {planned.tracks} tracks that were planned are not the {table.num_rows} that have a row"
         )
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")

@@ -36,21 +36,29 @@ def example_rejects(tracks: pa.Table) -> dict[str, tuple[str, str]]:
     return dict(sorted(examples.items()))
 
 
-def check_reject_rate(dataset: Dataset, most: float) -> None:
+def check_reject_rate(dataset: Dataset, most: float, listed: pa.Array) -> None:
     """Raise UserError if more of the dataset's tracks are without a record than a build accepts.
 
     The whole dataset counts and not the newest generation alone, so that one track that comes later and is bad, or is
-    tried again in vain, does not stop a build that accepts some.
+    tried again in vain, does not stop a build that accepts some. What the catalog lists no more does not count: whoever
+    strikes bad rows out of it has accepted that they are not there.
+
+    Args:
+        dataset: all of whose generations are complete.
+        most: largest share.
+        listed: ids of the catalog's tracks.
     """
     newest = dataset.newest_tracks(["cause", "message"])
+    newest = newest.filter(pc.is_in(newest["track_id"], value_set=listed))
     rejects = rejects_by_cause(newest)
     rejected = sum(rejects.values())
     if rejected <= most * newest.num_rows:
         return
     raise UserError(
         f"{dataset.layout.root}: {rejected} of {newest.num_rows} tracks were rejected, more than --max-reject-rate {most:g} "
-        f"allows ({reject_words(rejects, example_rejects(newest))}); mend the catalog or the audio and try those tracks again "
-        "with --retry-rejects all, or accept them with a higher --max-reject-rate"
+        f"allows ({reject_words(rejects, example_rejects(newest))}); mend their uris in the catalog and run the same command "
+        "again, mend the audio and add --retry-rejects all, or accept them with a higher --max-reject-rate; "
+        f"`pipeline.run prune --dataset {dataset.layout.root} --unfinished` gives up what was added"
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.audio.causes import TrackRejected
+from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.engines import Decoder
 from pipeline.audio.fetch import local_audio
 from pipeline.audio.isolation import DecodingProcess
@@ -19,6 +19,7 @@ from pipeline.audio.limits import MAX_SECONDS
 from pipeline.decode.jobs import feature_folders
 from pipeline.decode.payload_file import FeatureBytes, HashedFeature, PayloadFile
 from pipeline.plan import PlanReader
+from schemas.dataset import read_tombstones
 from schemas.examples import most_samples
 from schemas.features import Family, FeatureSpec, LogMelSpec, logmel_spec_of
 from schemas.layout import Layout
@@ -96,6 +97,7 @@ class ShardWriter:
     def __init__(self, job: ShardJob) -> None:
         self._job = job
         self._plan = PlanReader(job.layout.plan(job.generation))
+        self._removed: frozenset[str] = frozenset()
         self._decoding = DecodingProcess(
             job.logmel_spec,
             job.decoder,
@@ -121,14 +123,19 @@ class ShardWriter:
     def write(self, shard: int) -> ShardCounts:
         """Write one shard from its planned rows."""
         job = self._job
-        with contextlib.ExitStack() as stack:
-            payloads = {
-                family: stack.enter_context(PayloadFile(job.layout, spec, job.generation, shard))
-                for family, spec in job.families.items()
-            }
-            rows = [self._track(row, shard, payloads) for row in self._plan.shard(shard).to_pylist()]
-            for payload in payloads.values():
-                payload.publish()
+        while True:
+            self._removed = self._tombstones()
+            with contextlib.ExitStack() as stack:
+                payloads = {
+                    family: stack.enter_context(PayloadFile(job.layout, spec, job.generation, shard))
+                    for family, spec in job.families.items()
+                }
+                rows = [self._track(row, shard, payloads) for row in self._plan.shard(shard).to_pylist()]
+                if (self._tombstones() - self._removed) & {row["track_id"] for row in rows}:
+                    continue  # one of them was taken out meanwhile: nothing of it is stored
+                for payload in payloads.values():
+                    payload.publish()
+            break
         tracks = _tracks_part(rows)
         write_atomic(job.layout.tracks_part(job.generation, shard), tracks)
         for payload in payloads.values():
@@ -141,6 +148,9 @@ class ShardWriter:
             seconds=sum(row["seconds"] or 0.0 for row in rows),
         )
 
+    def _tombstones(self) -> frozenset[str]:
+        return frozenset(read_tombstones(self._job.layout)["track_id"].to_pylist())
+
     def _track(self, planned: dict[str, Any], shard: int, payloads: dict[Family, PayloadFile]) -> dict[str, Any]:
         """Decode one planned track, append its records, and return its row of the tracks table."""
         row = dict.fromkeys(TRACKS.names)
@@ -148,6 +158,8 @@ class ShardWriter:
         row.update(shard=shard, transient=False, flags=[])
         try:
             spec = self._job.logmel_spec
+            if planned["track_id"] in self._removed:
+                raise TrackRejected(Cause.REMOVED, "it was taken out of the dataset before it was decoded")
             with local_audio(join(self._job.audio_root, planned["uri"]), spec.waveform.excerpt) as audio:
                 row["source_checksum"] = audio.checksum
                 features = self._decoding.features(audio.path, audio.pieces)

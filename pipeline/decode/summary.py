@@ -19,6 +19,8 @@ def print_build_summary(summary: BuildSummary) -> None:
     for cause, count in summary.rejects.items():
         track, message = summary.examples[cause]
         say(f"            {count:,} {cause}, such as {track}: {message}")
+    if summary.under_way is not None:
+        say(f"  note      {summary.under_way}, of another catalog, and was left alone")
     if summary.removed:
         say(f"  removed   {summary.removed:,} rows of the catalog are of tracks that were taken out, and stay out")
     if summary.same_audio[0]:

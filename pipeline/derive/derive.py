@@ -14,7 +14,7 @@ from pipeline.decode.jobs import unfinished_shards
 from pipeline.decode.runner import run_shards
 from pipeline.derive.shards import DerivedShardJob
 from pipeline.versions import check_versions, logmel_versions
-from schemas.dataset import Dataset
+from schemas.dataset import Dataset, change_manifest
 from schemas.errors import UserError
 from schemas.examples import most_samples
 from schemas.features import LogMelSpec, WaveformSpec, features_name
@@ -23,7 +23,7 @@ from schemas.layout import generation_name
 from schemas.manifests import DerivedEntry
 from schemas.progress import Progress
 from schemas.sole_writer import sole_writer
-from schemas.storage import remove_temporaries, write_atomic
+from schemas.storage import remove_temporaries
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,7 @@ def derive(root: str, options: DeriveOptions) -> DeriveSummary:
     started = time.monotonic()
     dataset = Dataset.open(root)
     spec = _spec(dataset, options)
-    with sole_writer(dataset.layout.root):
+    with sole_writer(dataset.layout.all_features, shown=dataset.layout.root):
         dataset = Dataset.open(root)
         _check_lengths(dataset, spec)
         entry = next((entry for entry in dataset.manifest.derived if entry.spec == spec), None)
@@ -108,9 +108,7 @@ def derive(root: str, options: DeriveOptions) -> DeriveSummary:
         for generation in built:
             _derive_generation(dataset, spec, generation, options)
             entry = dataclasses.replace(entry, generations=generation + 1)
-            manifest = dataset.manifest.with_derived(entry)
-            write_atomic(dataset.layout.manifest, manifest.to_bytes())
-            dataset = Dataset(dataset.layout, manifest)
+            _write_entry(dataset, entry)
     finished = [dataset.manifest.generations[generation] for generation in built]
     sizes = [payload_bytes(DerivedShardJob(root, entry.generation, spec), entry.shards) for entry in finished]
     bank = mel_filterbank(spec.sample_rate, spec.n_fft, spec.mels)
@@ -158,8 +156,12 @@ def _begin(dataset: Dataset, entry: DerivedEntry, options: DeriveOptions) -> Der
         check_versions(what, entry.versions, here, allow_others=options.allow_other_versions)
     else:
         entry = dataclasses.replace(entry, versions=here)
-    write_atomic(dataset.layout.manifest, dataset.manifest.with_derived(entry).to_bytes())
+    _write_entry(dataset, entry)
     return entry
+
+
+def _write_entry(dataset: Dataset, entry: DerivedEntry) -> None:
+    change_manifest(dataset.layout, lambda manifest: manifest.with_derived(entry))
 
 
 def _check_lengths(dataset: Dataset, spec: LogMelSpec) -> None:

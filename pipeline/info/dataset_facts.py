@@ -114,7 +114,8 @@ class DatasetFacts:
         hours: of stored audio.
         flags: stored tracks by flag, ordered by flag.
         same_audio: sets of ids that share one stored audio: how many, the tracks in them, and the first few.
-        generations: as dataset.json has them.
+        generations: as dataset.json has them, without one under way.
+        under_way: how far a generation is that is not finished; None without one.
         features: of the built families, then the derived ones.
         splits: ordered by name.
         label_sets: ordered by name.
@@ -130,6 +131,7 @@ class DatasetFacts:
     flags: dict[str, int]
     same_audio: tuple[int, int, tuple[tuple[str, ...], ...]]
     generations: tuple[GenerationEntry, ...]
+    under_way: str | None
     features: tuple[FeatureFacts, ...]
     splits: tuple[SplitFacts, ...]
     label_sets: tuple[LabelSetFacts, ...]
@@ -159,6 +161,7 @@ def dataset_facts(dataset: Dataset, tracks: pa.Table) -> DatasetFacts:
         flags=_counts(pc.list_flatten(kept["flags"])),
         same_audio=(len(same), sum(map(len, same)), tuple(map(tuple, same[:SAME_AUDIO_SHOWN]))),
         generations=dataset.manifest.generations,
+        under_way=dataset.under_way_words(),
         features=tuple(
             FeatureFacts(
                 name=features_name(spec),

@@ -74,6 +74,8 @@ def _dataset(facts: DatasetFacts) -> Iterator[str]:
             for one in facts.generations
         ],
     )
+    if facts.under_way is not None:
+        yield f'<p class="quiet">{text(facts.under_way)}; what was finished before it is shown</p>'
     if facts.splits:
         yield "<h3>Splits</h3>" + table(
             ("split", "newest version", "made", *(f"#{side}" for side in SPLITS), "#without a side", "#versions"),

@@ -53,6 +53,8 @@ def _dataset_lines(facts: DatasetFacts) -> Iterator[str]:
         yield (
             f"  gen-{entry.generation:03d}   {entry.tracks:,} tracks in {entry.shards:,} shards, {entry.records:,} stored"
         )
+    if facts.under_way is not None:
+        yield f"  note      {facts.under_way}; what was finished before it is shown"
     for features in facts.features:
         of = f", {features.generations} of {len(facts.generations)} generations" if features.derived else ""
         yield f"  features  {features.name}: {features.bytes / 1e6:,.1f} MB{', derived' * features.derived}{of}"

@@ -21,6 +21,7 @@ from schemas.errors import TagscaleError, UserError, did_you_mean
 from schemas.features import canonical_json
 from schemas.label_version import LabelVersion, open_labels
 from schemas.manifests import LabelsManifest
+from schemas.sole_writer import changing
 from schemas.storage import exists, join, read_bytes, write_atomic
 from schemas.tables import SPLITS
 
@@ -101,10 +102,11 @@ def lay_labels(root: str, annotation_uris: Sequence[str], label_set_uri: str, sp
         counts={"tracks": table.num_rows, "tags": len(vocabulary), **_counts(table)},
     )
     laid = LabelVersion(manifest, vocabulary, table)
-    before, not_compared = _version_before(dataset, label_set.name)
-    diff = None if before is None else label_diff(before, laid)
-    is_new = _write_version(dataset, laid)
-    _log_version(dataset, laid, diff)
+    with changing(dataset.layout):
+        before, not_compared = _version_before(dataset, label_set.name)
+        diff = None if before is None else label_diff(before, laid)
+        is_new = _write_version(dataset, laid)
+        _log_version(dataset, laid, diff)
     known = set(annotations.tags)
     return LabelSummary(
         name=label_set.name,

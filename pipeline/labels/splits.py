@@ -19,6 +19,7 @@ from pipeline.labels.group_sets import group_sets, stratified
 from schemas.dataset import Dataset, same_audio
 from schemas.errors import UserError
 from schemas.features import FINGERPRINT_LENGTH, canonical_json
+from schemas.sole_writer import changing
 from schemas.storage import exists, list_names, open_read, read_bytes, write_atomic, write_if_absent
 from schemas.tables import SPLIT, SPLITS
 
@@ -120,6 +121,11 @@ def make_split(
     """
     if not _NAME.fullmatch(name):
         raise UserError(f"split name: expected letters, digits, '.', '_' and '-', received {name!r}")
+    with changing(dataset.layout):
+        return _make_split(dataset, name, method, annotations)
+
+
+def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotations: Annotations | None) -> Split:
     tracks = dataset.newest_tracks(["group", "split", "flags", "pcm_sha256"])
     tracks = tracks.filter(pc.is_valid(tracks["record"]))
     log = _log(dataset, name)

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-import concurrent.futures
+import contextlib
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Literal, get_args
 
+from pipeline.removal.leftovers import no_build, temporaries, unnamed_features, unnamed_generations, unnamed_payloads
 from pipeline.removal.remove import known_runs
+from pipeline.removal.unfinished import give_up, parts_under_way
 from schemas.dataset import Dataset
 from schemas.errors import UserError
-from schemas.features import FeatureSpec, features_name
+from schemas.features import features_name
 from schemas.layout import generation_name
-from schemas.manifests import GenerationEntry, LabelsManifest
-from schemas.sole_writer import sole_writer
-from schemas.storage import exists, files_below, join, list_names, read_bytes, remove_tree, size, write_atomic
+from schemas.manifests import DatasetManifest, LabelsManifest
+from schemas.sole_writer import changing, sole_writer
+from schemas.storage import (
+    exists,
+    files_below,
+    is_folder,
+    join,
+    list_names,
+    read_bytes,
+    remove_tree,
+    size,
+    write_atomic,
+)
 
 Kind = Literal["orphans", "fingerprints", "label-versions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-_READERS = 8  # done marks that are read side by side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +67,7 @@ def prune(
     *,
     keep_versions: int = 1,
     derived: Sequence[str] = (),
+    unfinished: bool = False,
     delete: bool = False,
 ) -> PruneSummary:
     """Find what a dataset no longer needs.
@@ -66,43 +78,73 @@ def prune(
             (feature folders that the manifest does not name), `label-versions` (all but the newest).
         keep_versions: how many versions of each label set are kept.
         derived: names of derived features that are no longer wanted.
+        unfinished: give up the generation under way: its plan, its shards, and its place in the manifest.
         delete: remove what is found; otherwise nothing is changed.
 
     Raises:
-        UserError: there is no dataset there, or its build is unfinished, or another command is changing it, or it has
-            no derived features of such a name.
+        UserError: there is no dataset there, or nothing of it is finished and that is not to be given up, or another
+            command is changing it, or it has no derived features of such a name.
     """
     if keep_versions < 1:
         raise UserError(f"--keep: expected at least 1, received {keep_versions}")
-    dataset = Dataset.open(root)
+    layout = Dataset.begun(root).layout
+    with contextlib.ExitStack() as held:
+        if is_folder(layout.all_features):
+            held.enter_context(sole_writer(layout.all_features, shown=layout.root))
+        held.enter_context(changing(layout))
+        dataset = Dataset.begun(root) if unfinished else Dataset.open(root)
+        alone = held.enter_context(no_build(dataset))
+        if unfinished and not alone:
+            raise UserError(
+                f"{layout.root}: a build is writing {dataset.under_way_words() or 'it'} now; expected none: stop it first"
+            )
+        return _prune(dataset, kinds, keep_versions, derived, alone=alone, unfinished=unfinished, delete=delete)
+
+
+def _prune(
+    dataset: Dataset,
+    kinds: Sequence[Kind],
+    keep_versions: int,
+    derived: Sequence[str],
+    *,
+    alone: bool,
+    unfinished: bool,
+    delete: bool,
+) -> PruneSummary:
     found: list[Prunable] = []
     kept: list[tuple[str, str]] = []
-    with sole_writer(dataset.layout.root):
-        if "orphans" in kinds:
-            found += _measured(_orphans(dataset))
-        if "fingerprints" in kinds:
-            found += _measured(_other_families(dataset))
-        if "label-versions" in kinds:
-            old = list(_old_versions(dataset, keep_versions))
-            runs = {run["label_set"]: run["run"] for run in known_runs(dataset.layout)}
-            kept = [(version, runs[version]) for version, _ in old if version in runs]
-            found += _measured(
-                (folder, f"version of {version.partition('@')[0]} before the newest {keep_versions}")
-                for version, folder in old
-                if version not in runs
-            )
-        unwanted = _derived(dataset, derived)
-        found += _measured((folder, "derived features that are no longer wanted") for folder in unwanted.values())
-        if delete:
-            if unwanted:
-                kept_entries = tuple(
-                    entry for entry in dataset.manifest.derived if features_name(entry.spec) not in unwanted
-                )
-                manifest = dataclasses.replace(dataset.manifest, derived=kept_entries)
-                write_atomic(dataset.layout.manifest, manifest.to_bytes())
-            for path in found:
+    if "orphans" in kinds:
+        found += _measured(_orphans(dataset, alone))
+    if "fingerprints" in kinds:
+        found += _measured(unnamed_features(dataset))
+    if "label-versions" in kinds:
+        old = list(_old_versions(dataset, keep_versions))
+        runs = {run["label_set"]: run["run"] for run in known_runs(dataset.layout)}
+        kept = [(version, runs[version]) for version, _ in old if version in runs]
+        found += _measured(
+            (folder, f"version of {version.partition('@')[0]} before the newest {keep_versions}")
+            for version, folder in old
+            if version not in runs
+        )
+    unwanted = _derived(dataset, derived)
+    found += _measured((folder, "derived features that are no longer wanted") for folder in unwanted.values())
+    given_up = _measured(parts_under_way(dataset)) if unfinished else ()
+    found += given_up
+    if delete:
+        if unwanted:
+            _forget_derived(dataset, unwanted)
+        for path in found:
+            if path not in given_up:
                 remove_tree(path.uri)
+        if unfinished:
+            give_up(dataset)
     return PruneSummary(tuple(found), tuple(kept))
+
+
+def _forget_derived(dataset: Dataset, unwanted: Collection[str]) -> None:
+    manifest = DatasetManifest.read(dataset.layout.manifest)
+    kept = tuple(entry for entry in manifest.derived if features_name(entry.spec) not in unwanted)
+    write_atomic(dataset.layout.manifest, dataclasses.replace(manifest, derived=kept).to_bytes())
 
 
 def _derived(dataset: Dataset, names: Sequence[str]) -> dict[str, str]:
@@ -117,41 +159,31 @@ def _derived(dataset: Dataset, names: Sequence[str]) -> dict[str, str]:
     return {name: join(dataset.layout.root, "features", name) for name in names}
 
 
-def _measured(paths: Iterable[tuple[str, str]]) -> Iterator[Prunable]:
-    for uri, why in paths:
+def _measured(paths: Iterable[tuple[str, str]]) -> tuple[Prunable, ...]:
+    def measured(uri: str, why: str) -> Prunable:
         files = [*files_below(uri), *files_below(uri, temporary=True)]
-        yield Prunable(uri, sum(size(file) for file in files), why)
+        return Prunable(uri, sum(size(file) for file in files), why)
+
+    return tuple(measured(uri, why) for uri, why in paths)
 
 
-def _orphans(dataset: Dataset) -> Iterator[tuple[str, str]]:
+def _orphans(dataset: Dataset, alone: bool) -> Iterator[tuple[str, str]]:
     layout = dataset.layout
-    for spec, generations in dataset.whole_features():
-        for entry in dataset.manifest.generations[:generations]:
-            folder = layout.features(spec, entry.generation)
-            named = _named_payloads(dataset, spec, entry)
-            for name in list_names(folder):
-                if name.endswith(".tfrecord") and name not in named:
-                    yield join(folder, name), "a payload that no done mark names"
+    yield from unnamed_payloads(dataset, of_build=alone)
+    yield from unnamed_generations(dataset, of_build=alone)
     known = [generation_name(entry.generation) for entry in dataset.manifest.generations]
-    for folder in (join(layout.root, "plan"), join(layout.root, "tracks")):
+    if dataset.under_way is not None:
+        known.append(generation_name(dataset.under_way.generation))
+    for folder in (layout.plans, join(layout.root, "tracks")):
         for name in list_names(folder):
             if name.partition(".")[0] not in known:
                 yield join(folder, name), "of a generation that dataset.json does not name"
-    for uri in files_below(layout.root, temporary=True):
-        yield uri, "a temporary file that a killed command left"
+    yield from temporaries(dataset, layout.root, of_build=alone)
     for name in list_names(layout.label_sets):
         for version in _versions(dataset, name):
             if not exists(join(layout.label_version(name, version), "labels.json")):
                 yield layout.label_version(name, version), "a label version that was cut short"
     yield from _orphaned_splits(dataset)
-
-
-def _named_payloads(dataset: Dataset, spec: FeatureSpec, entry: GenerationEntry) -> set[str]:
-    def named(shard: int) -> str:
-        return dataset.shard_manifest(spec, entry.generation, shard).payload
-
-    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
-        return set(readers.map(named, range(entry.shards)))
 
 
 def _orphaned_splits(dataset: Dataset) -> Iterator[tuple[str, str]]:
@@ -172,19 +204,11 @@ def _orphaned_splits(dataset: Dataset) -> Iterator[tuple[str, str]]:
                 yield join(layout.splits(name), file), "a split version that nothing names"
 
 
-def _other_families(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    features = join(dataset.layout.root, "features")
-    named = {features_name(spec) for spec, _ in dataset.whole_features()}
-    for name in list_names(features):
-        if name not in named:
-            yield join(features, name), "features that dataset.json does not name"
-
-
 def _old_versions(dataset: Dataset, keep: int) -> Iterator[tuple[str, str]]:
     """NAME@VERSION and folder of every label version but the newest ones."""
     for name in list_names(dataset.layout.label_sets):
-        lines = read_bytes(dataset.layout.label_log(name)).splitlines()
-        order = [json.loads(line)["version"] for line in lines]
+        log = dataset.layout.label_log(name)  # one that was cut short may have none yet
+        order = [json.loads(line)["version"] for line in read_bytes(log).splitlines()] if exists(log) else []
         newest = list(dict.fromkeys(reversed(order)))[:keep]
         for version in _versions(dataset, name):
             if version in order and version not in newest:

@@ -3,6 +3,9 @@
 Every other record keeps its place, so plans, tracks tables and label versions stay as they are. A payload's name
 carries its hash: the new one is written, the done mark turned to it, and the old one removed, in this order. The same
 call again goes on wherever one was cut short.
+
+What is written beside a purge is erased where it ends: a build erases what was purged meanwhile when it closes its
+generation, and decodes nothing that was taken out before it came to it.
 """
 
 from __future__ import annotations
@@ -13,18 +16,20 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError
 from schemas.examples import blank_example, decode_example
 from schemas.features import FeatureSpec
 from schemas.layout import shard_name
-from schemas.storage import exists, join, list_names, parent, read_bytes, remove, write_atomic
+from schemas.storage import exists, join, list_names, open_read, parent, read_bytes, remove, write_atomic
+from schemas.tables import TRACKS
 from schemas.tfrecord import frame, unframe
 
 
 def purge_tracks(dataset: Dataset, ids: pa.Array, on_progress: Callable[[int, int], None]) -> int:
-    """Erase every record of some tracks, in all generations and families.
+    """Erase every record of some tracks, in all generations and families, and in what is done of the one under way.
 
     Args:
         dataset: the dataset.
@@ -45,19 +50,53 @@ def purge_tracks(dataset: Dataset, ids: pa.Array, on_progress: Callable[[int, in
     return rewritten
 
 
+def purge_again(dataset: Dataset, generation: int) -> None:
+    """Erase from a generation that was just closed what was purged from the others while it was built.
+
+    Args:
+        dataset: as it is with that generation.
+        generation: its number.
+    """
+    removed = dataset.removed()
+    ids = removed["track_id"].filter(removed["purged"]).combine_chunks()
+    if len(ids):
+        for spec, shard, rows in _payloads_of(dataset, generation, dataset.tracks_of(generation), ids):
+            _purge_payload(dataset, spec, generation, shard, rows)
+
+
 def _payloads_with(dataset: Dataset, ids: pa.Array) -> Iterator[tuple[FeatureSpec, int, int, pa.Table]]:
     """Spec, generation and shard of each payload that holds some of the tracks, with their rows and places."""
-    for entry in dataset.manifest.generations:
-        tracks = dataset.tracks_of(entry.generation)
-        held = pc.and_(pc.is_valid(tracks["record"]), pc.is_in(tracks["track_id"], value_set=ids))
-        for spec, generations in dataset.whole_features():
-            places = dataset.places(spec, tracks)
-            rows = tracks.select(["track_id", "shard"]).append_column("offset", places["offset"])
-            rows = rows.append_column("length", places["length"]).filter(held)
-            for shard in sorted(rows["shard"].unique().to_pylist()):
-                # Of a derivation that was cut short, the shards that are done hold these tracks too.
-                if entry.generation < generations or exists(dataset.layout.done_mark(spec, entry.generation, shard)):
-                    yield spec, entry.generation, shard, rows.filter(pc.equal(rows["shard"], shard))
+    tables = [(entry.generation, dataset.tracks_of(entry.generation)) for entry in dataset.manifest.generations]
+    if dataset.under_way is not None:
+        tables.append((dataset.under_way.generation, _tracks_under_way(dataset)))
+    for generation, tracks in tables:
+        for spec, shard, rows in _payloads_of(dataset, generation, tracks, ids):
+            yield spec, generation, shard, rows
+
+
+def _payloads_of(
+    dataset: Dataset, generation: int, tracks: pa.Table, ids: pa.Array
+) -> Iterator[tuple[FeatureSpec, int, pa.Table]]:
+    held = pc.and_(pc.is_valid(tracks["record"]), pc.is_in(tracks["track_id"], value_set=ids))
+    for spec, generations in dataset.whole_features():
+        places = dataset.places(spec, tracks)
+        rows = tracks.select(["track_id", "shard"]).append_column("offset", places["offset"])
+        rows = rows.append_column("length", places["length"]).filter(held)
+        for shard in sorted(rows["shard"].unique().to_pylist()):
+            # Of a generation or a derivation that is not finished, the shards that are done hold these tracks too.
+            if generation < generations or exists(dataset.layout.done_mark(spec, generation, shard)):
+                yield spec, shard, rows.filter(pc.equal(rows["shard"], shard))
+
+
+def _tracks_under_way(dataset: Dataset) -> pa.Table:
+    """The rows of the shards of the generation under way that have any; TRACKS, in the order of the shards."""
+    tables = [TRACKS.empty_table()]
+    for shard in range(dataset.under_way.shards if dataset.under_way is not None else 0):
+        uri = dataset.layout.tracks_part(len(dataset.manifest.generations), shard)
+        if exists(uri):
+            with open_read(uri) as file:
+                tables.append(pq.read_table(file, schema=TRACKS))
+    return pa.concat_tables(tables)
 
 
 def _purge_payload(dataset: Dataset, spec: FeatureSpec, generation: int, shard: int, rows: pa.Table) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable
@@ -11,12 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.plan import PlanReader
+from pipeline.removal.leftovers import no_build, temporaries, unnamed_features, unnamed_generations, unnamed_payloads
 from pipeline.removal.purge import purge_tracks
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.layout import Layout
-from schemas.sole_writer import sole_writer
-from schemas.storage import exists, join, list_names, open_read, read_bytes, write_atomic
+from schemas.sole_writer import changing, sole_writer
+from schemas.storage import exists, is_folder, join, list_names, open_read, read_bytes, remove_tree, write_atomic
 from schemas.table_files import read_table
 from schemas.tables import LABELS, REMOVED, SPLITS, TRACK_IDS
 
@@ -35,6 +38,7 @@ class RemovalSummary:
         purged_payloads: payload files that were rewritten; None without purge.
         labels: label version -> tracks of the request that it holds, per split.
         runs: folders of training runs known to the dataset that were trained on one of those versions.
+        under_way: how far the generation under way is, which erases what was purged when it is closed; None without one.
     """
 
     asked: int
@@ -44,6 +48,7 @@ class RemovalSummary:
     purged_payloads: int | None
     labels: dict[str, dict[str, int]]
     runs: tuple[str, ...]
+    under_way: str | None
 
 
 def remove(
@@ -63,11 +68,9 @@ def remove(
         UserError: the file is wrong, or names no track of the dataset.
     """
     asked = _read_ids(tracks_uri)
-    dataset = Dataset.open(root)
-    with sole_writer(dataset.layout.root):
-        known = pa.concat_tables(
-            dataset.tracks_of(entry.generation, ["track_id"]) for entry in dataset.manifest.generations
-        )["track_id"].unique()
+    with changing(Dataset.begun(root).layout):
+        dataset = Dataset.begun(root)
+        known = _known_tracks(dataset)
         ours = asked.filter(pc.is_in(asked, value_set=known))
         if len(ours) == 0:
             raise UserError(f"{tracks_uri}: none of its {len(asked)} tracks is in {root}, such as {asked[0].as_py()!r}")
@@ -75,20 +78,60 @@ def remove(
         tombstones = dataset.removed()
         new = ours.filter(pc.invert(pc.is_in(ours, value_set=tombstones["track_id"].combine_chunks())))
         _write_tombstones(dataset.layout, tombstones, new, purged=False)
-        rewritten = None
-        if purge:
-            rewritten = purge_tracks(dataset, ours, on_progress or (lambda done, total: None))
-            _write_tombstones(dataset.layout, dataset.removed(), ours, purged=True)
-        labels = dict(_label_versions_with(dataset, ours))
-        return RemovalSummary(
-            asked=len(asked),
-            unknown=(len(unknown), tuple(unknown[:3])),
-            removed=len(new),
-            before=len(ours) - len(new),
-            purged_payloads=rewritten,
-            labels=labels,
-            runs=tuple(run["run"] for run in known_runs(dataset.layout) if run["label_set"] in labels),
-        )
+    rewritten = _purge(root, ours, on_progress or (lambda done, total: None)) if purge else None
+    dataset = Dataset.begun(root)
+    labels = dict(_label_versions_with(dataset, ours))
+    return RemovalSummary(
+        asked=len(asked),
+        unknown=(len(unknown), tuple(unknown[:3])),
+        removed=len(new),
+        before=len(ours) - len(new),
+        purged_payloads=rewritten,
+        labels=labels,
+        runs=tuple(run["run"] for run in known_runs(dataset.layout) if run["label_set"] in labels),
+        under_way=dataset.under_way_words(),
+    )
+
+
+def _known_tracks(dataset: Dataset) -> pa.Array:
+    """Ids of all tracks that a dataset holds, or that are planned for the generation under way."""
+    ids = [dataset.tracks_of(entry.generation, ["track_id"]) for entry in dataset.manifest.generations]
+    if dataset.under_way is not None:
+        ids.append(PlanReader(dataset.layout.plan(dataset.under_way.generation)).columns(["track_id"]))
+    return pa.concat_tables([TRACK_IDS.empty_table(), *ids])["track_id"].unique()
+
+
+def _purge(root: str, ids: pa.Array, on_progress: Callable[[int, int], None]) -> int:
+    """Erase the features of tracks that are taken out; returns how many payloads were rewritten.
+
+    Raises:
+        UserError: another command changes features now; the tracks are taken out all the same.
+    """
+    layout = Dataset.begun(root).layout
+    with contextlib.ExitStack() as held:
+        if is_folder(layout.all_features):
+            try:
+                held.enter_context(sole_writer(layout.all_features))
+            except UserError as error:
+                raise UserError(
+                    f"{layout.root}: the tracks are taken out, but not erased yet: another command is changing its features; run "
+                    "the same command again when it has ended"
+                ) from error
+        rewritten = purge_tracks(Dataset.begun(root), ids, on_progress)
+        # A build may have closed a generation meanwhile. From the mark on it erases them itself.
+        with changing(layout):
+            dataset = Dataset.begun(root)
+            rewritten += purge_tracks(dataset, ids, lambda done, total: None)
+            with no_build(dataset) as alone:
+                for uri, _ in [
+                    *unnamed_features(dataset),
+                    *unnamed_generations(dataset, of_build=alone),
+                    *unnamed_payloads(dataset, of_build=alone),
+                    *temporaries(dataset, layout.all_features, of_build=alone),
+                ]:
+                    remove_tree(uri)
+            _write_tombstones(layout, dataset.removed(), ids, purged=True)
+    return rewritten
 
 
 def known_runs(layout: Layout) -> list[dict[str, Any]]:

@@ -13,6 +13,8 @@ def print_removal_summary(summary: RemovalSummary, dataset: str) -> None:
         say(f"  {summary.unknown[0]:,} of {summary.asked:,} ids are not in it, such as {', '.join(summary.unknown[1])}")
     if summary.purged_payloads is not None:
         say(f"  purged    {summary.purged_payloads:,} payloads rewritten; the others hold nothing of these tracks")
+    if summary.under_way is not None:
+        say(f"  note      {summary.under_way}: its build decodes none of these tracks any more")
     for version, counts in summary.labels.items():
         say(f"  held by   label set {version}: " + ", ".join(f"{count:,} {side}" for side, count in counts.items()))
     for run in summary.runs:

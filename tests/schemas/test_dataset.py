@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pyarrow as pa
@@ -58,12 +59,41 @@ def test_a_folder_without_a_dataset_is_the_users_error(tmp_path: Path) -> None:
         Dataset.open(str(tmp_path))
 
 
-def test_an_unfinished_build_is_no_dataset_yet(dataset: Path) -> None:
+def test_a_build_of_which_nothing_is_finished_is_no_dataset_yet(dataset: Path) -> None:
     manifest = DatasetManifest.read(str(dataset / "dataset.json"))
-    unfinished = manifest.with_generation(GenerationEntry(1, shards=1, tracks=1))
+    unfinished = dataclasses.replace(manifest, generations=(GenerationEntry(0, shards=4, tracks=24),))
     write_atomic(str(dataset / "dataset.json"), unfinished.to_bytes())
     with pytest.raises(UserError, match="its build is unfinished; run the same `pipeline.run build` command again"):
         Dataset.open(str(dataset))
+    begun = Dataset.begun(str(dataset))
+    assert (begun.manifest.generations, begun.under_way) == ((), unfinished.generations[0])
+    assert begun.newest_tracks(["cause"]).num_rows == 0
+
+
+def test_a_generation_under_way_hides_nothing_and_is_said(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = Dataset.open(str(dataset))
+    unfinished = before.manifest.with_generation(GenerationEntry(1, shards=3, tracks=9))
+    write_atomic(str(dataset / "dataset.json"), unfinished.to_bytes())
+    for spec in before.manifest.families.values():
+        folder = Path(before.layout.features(spec, 1))
+        folder.mkdir()
+        (folder / "part-00002.json").touch()
+    opened = Dataset.open(str(dataset))
+    assert (opened.manifest, opened.under_way) == (before.manifest, unfinished.generations[1])
+    assert opened.shards_under_way() == [2]
+    assert opened.newest_tracks() == before.newest_tracks()
+    Dataset.open(str(dataset))
+    words = f"note: {dataset}: gen-001 is under way (1 of 3 shards are done); what was finished before it is used\n"
+    assert capsys.readouterr().err == words
+
+
+def test_only_the_newest_generation_may_be_without_counts(dataset: Path) -> None:
+    manifest = DatasetManifest.read(str(dataset / "dataset.json"))
+    entry = manifest.generations[0]
+    with pytest.raises(ValueError, match="expected the newest one alone without counts"):
+        dataclasses.replace(
+            manifest, generations=(GenerationEntry(0, shards=1, tracks=1), dataclasses.replace(entry, generation=1))
+        )
 
 
 def test_a_family_that_is_not_held_is_the_users_error(dataset: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.catalog import read_catalog
 from pipeline.decode.generations import close_generation, wanted_tracks
 from pipeline.decode.shards import ShardJob
+from pipeline.plan import plan_bytes
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError
 from schemas.manifests import DatasetManifest
@@ -24,7 +28,7 @@ def job(dataset: Path, small_corpus: SmallCorpus) -> ShardJob:
 def test_closing_again_gives_the_same_entry_and_bytes(job: ShardJob, dataset: Path) -> None:
     manifest = DatasetManifest.read(str(dataset / "dataset.json"))
     before = (dataset / "tracks" / "gen-000.parquet").read_bytes()
-    entry, table = close_generation(job, manifest)
+    entry, table = close_generation(job, manifest.generations[0])
     assert entry == manifest.generations[0]
     assert table.num_rows == TRACKS
     assert (dataset / "tracks" / "gen-000.parquet").read_bytes() == before
@@ -33,7 +37,7 @@ def test_closing_again_gives_the_same_entry_and_bytes(job: ShardJob, dataset: Pa
 def test_a_missing_part_is_named(job: ShardJob, dataset: Path) -> None:
     (dataset / "tracks" / "gen-000" / "part-00001.parquet").unlink()
     with pytest.raises(DatasetError, match=r"part-00001\.parquet: the tracks part is missing though the shard is done"):
-        close_generation(job, DatasetManifest.read(str(dataset / "dataset.json")))
+        close_generation(job, Dataset.open(str(dataset)).manifest.generations[0])
 
 
 def test_a_part_of_another_shard_is_named(job: ShardJob, dataset: Path) -> None:
@@ -42,11 +46,22 @@ def test_a_part_of_another_shard_is_named(job: ShardJob, dataset: Path) -> None:
     with pytest.raises(
         DatasetError, match=r"part-00001\.parquet: not the tracks part that the done mark of logmel names"
     ):
-        close_generation(job, DatasetManifest.read(str(dataset / "dataset.json")))
+        close_generation(job, Dataset.open(str(dataset)).manifest.generations[0])
+
+
+def test_parts_of_other_tracks_than_the_plans_are_named(job: ShardJob, dataset: Path) -> None:
+    plan = dataset / "plan" / "gen-000.parquet"
+    rows = pq.read_table(plan)
+    ids = ["another", *rows["track_id"].to_pylist()[1:]]
+    plan.write_bytes(plan_bytes(rows.set_column(1, rows.schema.field("track_id"), pa.array(ids)), {}))
+    with pytest.raises(DatasetError, match="the 24 tracks that were planned are not the 24 that have a row"):
+        close_generation(job, Dataset.open(str(dataset)).manifest.generations[0])
 
 
 def test_tracks_that_are_known_are_not_wanted_again(dataset: Path, small_corpus: SmallCorpus) -> None:
     catalog = read_catalog(small_corpus.catalog).table
-    assert wanted_tracks(catalog, Dataset.open(str(dataset)), "none", None).num_rows == 0
-    assert wanted_tracks(catalog, Dataset.open(str(dataset)), "all", None).num_rows == 0
-    assert wanted_tracks(catalog, None, "none", None).num_rows == TRACKS
+    opened = Dataset.open(str(dataset))
+    assert wanted_tracks(catalog, opened, "none", None).num_rows == 0
+    assert wanted_tracks(catalog, opened, "all", None).num_rows == 0
+    nothing = Dataset(opened.layout, dataclasses.replace(opened.manifest, generations=()))
+    assert wanted_tracks(catalog, nothing, "none", None).num_rows == TRACKS

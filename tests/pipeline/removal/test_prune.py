@@ -6,12 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from pipeline.labels.overlay import lay_labels
 from pipeline.removal.prune import prune
 from pipeline.verify import verify
-from schemas.errors import UserError
 from tests.conftest import SmallCorpus
 
 Contents = Callable[..., dict[str, str]]
@@ -56,6 +53,14 @@ def test_what_is_not_needed_is_shown_first_and_removed_on_request(
     assert verify(str(dataset), deep=True).problems == ()
 
 
+def test_a_label_set_that_was_cut_short_before_its_log_is_an_orphan(dataset: Path, small_corpus: SmallCorpus) -> None:
+    folder = dataset / "labels" / "small" / lay(dataset, small_corpus, "low")
+    (dataset / "labels" / "small" / "log.jsonl").unlink()
+    assert prune(str(dataset), delete=True).paths == ()
+    (folder / "labels.json").unlink()
+    assert [path.uri for path in prune(str(dataset), delete=True).paths] == [str(folder)]
+
+
 def test_old_label_versions_go_but_those_of_known_runs(dataset: Path, small_corpus: SmallCorpus) -> None:
     first, second, third = (lay(dataset, small_corpus, tags) for tags in ("low", "noise", "low, noise"))
     assert lay(dataset, small_corpus, "low") == first  # the newest again
@@ -71,11 +76,3 @@ def test_old_label_versions_go_but_those_of_known_runs(dataset: Path, small_corp
     assert sorted(path.name for path in (dataset / "labels" / "small").iterdir()) == sorted(
         [first, second, "log.jsonl"]
     )
-
-
-def test_an_unfinished_build_is_not_pruned(dataset: Path) -> None:
-    manifest = json.loads((dataset / "dataset.json").read_text())
-    manifest["generations"][0].update(records=None, rejects=None, tracks_sha256=None)
-    (dataset / "dataset.json").write_text(json.dumps(manifest))
-    with pytest.raises(UserError, match="its build is unfinished"):
-        prune(str(dataset))

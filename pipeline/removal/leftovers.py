@@ -1,0 +1,110 @@
+"""Files with features that nothing names: what killed commands left behind, and folders that the manifest does not know."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+from collections.abc import Iterator
+
+from schemas.dataset import Dataset
+from schemas.errors import UserError
+from schemas.features import FeatureSpec, features_name
+from schemas.layout import generation_name
+from schemas.manifests import ShardManifest, read_json
+from schemas.sole_writer import sole_writer
+from schemas.storage import files_below, join, list_names, parent
+
+_READERS = 8  # done marks that are read side by side
+
+Found = Iterator[tuple[str, str]]  # path, and why nobody needs it
+
+
+@contextlib.contextmanager
+def no_build(dataset: Dataset) -> Iterator[bool]:
+    """Hold a dataset against builds, or yield False where one is running."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(sole_writer(dataset.layout.root))
+        except UserError:
+            yield False
+            return
+        yield True
+
+
+def unnamed_payloads(dataset: Dataset, *, of_build: bool) -> Found:
+    """Payloads that no done mark names.
+
+    Args:
+        dataset: the dataset.
+        of_build: look at the generation under way too, which no build may be writing.
+    """
+    generations = [entry.generation for entry in dataset.manifest.generations]
+    if of_build and dataset.under_way is not None:
+        generations.append(dataset.under_way.generation)
+    for spec, _ in dataset.whole_features():
+        for generation in generations:
+            folder = dataset.layout.features(spec, generation)
+            names = list_names(folder)
+            named = _named_payloads(dataset, spec, generation, names)
+            for name in names:
+                if name.endswith(".tfrecord") and name not in named:
+                    yield join(folder, name), "a payload that no done mark names"
+
+
+def _named_payloads(dataset: Dataset, spec: FeatureSpec, generation: int, names: list[str]) -> set[str]:
+    def named(name: str) -> str:
+        uri = join(dataset.layout.features(spec, generation), name)
+        return ShardManifest.from_dict(read_json(uri, "a shard's done mark"), where=uri).payload
+
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+        return set(readers.map(named, [name for name in names if name.endswith(".json")]))
+
+
+def unnamed_features(dataset: Dataset) -> Found:
+    """Folders of features that dataset.json does not name."""
+    named = {features_name(spec) for spec, _ in dataset.whole_features()}
+    for name in list_names(dataset.layout.all_features):
+        if name not in named:
+            yield join(dataset.layout.all_features, name), "features that dataset.json does not name"
+
+
+def unnamed_generations(dataset: Dataset, *, of_build: bool) -> Found:
+    """Features of generations that dataset.json does not name.
+
+    Args:
+        dataset: the dataset.
+        of_build: no build is running, which might have planned one since.
+    """
+    known = [generation_name(entry.generation) for entry in dataset.manifest.generations]
+    if dataset.under_way is not None:
+        known.append(generation_name(dataset.under_way.generation))
+    if of_build:
+        for spec, _ in dataset.whole_features():
+            folder = parent(dataset.layout.features(spec, 0))
+            for name in list_names(folder):
+                if name not in known:
+                    yield join(folder, name), "of a generation that dataset.json does not name"
+
+
+def temporaries(dataset: Dataset, below: str, *, of_build: bool) -> Found:
+    """Temporary files at or below a folder.
+
+    Args:
+        dataset: the dataset.
+        below: the folder.
+        of_build: no build is running, so that those of a build are nobody's either.
+    """
+    for uri in files_below(below, temporary=True):
+        if of_build or not _is_builds(dataset, uri):
+            yield uri, "a temporary file that a killed command left"
+
+
+def _is_builds(dataset: Dataset, uri: str) -> bool:
+    """True for a file that a running build may be writing."""
+    layout = dataset.layout
+    folders = [layout.plans, join(layout.root, "tracks"), layout.runs, layout.root]
+    if dataset.under_way is not None:
+        generation = dataset.under_way.generation
+        folders += [layout.features(spec, generation) for spec in dataset.manifest.families.values()]
+        folders.append(layout.tracks_parts(generation))
+    return parent(uri) in folders
