@@ -13,9 +13,10 @@ import tensorflow as tf
 from tensorflow.core.protobuf import fingerprint_pb2
 
 from schemas.features import LogMelSpec
-from schemas.storage import is_remote, join, local_path, publish, remove, require_empty_or, write_atomic
+from schemas.storage import write_atomic
 from training.serving import ServedTagger
 from training.trained import open_run
+from training.whole_folder import place_folder, require_replaceable
 
 MODEL_NAME = "saved_model.pb"
 
@@ -44,13 +45,13 @@ def export(root: str, out: str) -> ExportSummary:
 
     Args:
         root: the run.
-        out: folder of the SavedModel; a SavedModel that is there is replaced.
+        out: folder of the SavedModel, which appears whole; a SavedModel that is there is replaced.
 
     Raises:
         UserError: no such run, or `out` holds something else.
     """
     run = open_run(root)
-    require_empty_or(out, MODEL_NAME, "a SavedModel to replace")
+    require_replaceable(out, MODEL_NAME, "a SavedModel to replace")
     spec = run.spec
     served = ServedTagger(
         run.model, run.config.patch, spec if isinstance(spec, LogMelSpec) else None, run.labels.vocabulary
@@ -66,7 +67,7 @@ def export(root: str, out: str) -> ExportSummary:
         _derive_uuid(os.path.join(folder, "fingerprint.pb"))
         for name, data in assets.items():
             write_atomic(os.path.join(folder, "assets", name), data)
-        size = _move(folder, out)
+        size = place_folder(folder, out, MODEL_NAME)
     return ExportSummary(out, len(run.labels.vocabulary), run.config.patch_seconds, run.state.epoch, size)
 
 
@@ -84,25 +85,6 @@ def _derive_uuid(path: str) -> None:
     digest = hashlib.sha256(fingerprint.SerializeToString(deterministic=True)).digest()
     fingerprint.uuid = str(int.from_bytes(digest[:16], "big"))  # 128 bits in decimal, the form of TensorFlow's own
     write_atomic(path, fingerprint.SerializeToString(deterministic=True))
-
-
-def _move(folder: str, out: str) -> int:
-    """Copy a finished SavedModel to `out`, the file that makes it one last; returns its bytes."""
-    remove(join(out, MODEL_NAME))
-    files = sorted(
-        (os.path.relpath(os.path.join(where, name), folder) for where, _, names in os.walk(folder) for name in names),
-        key=lambda name: (name == MODEL_NAME, name),
-    )
-    total = 0
-    for name in files:
-        path = os.path.join(folder, name)
-        total += os.path.getsize(path)
-        if is_remote(out):
-            publish(path, join(out, name))
-        else:
-            with open(path, "rb") as file:
-                write_atomic(join(local_path(out), name), file.read())
-    return total
 
 
 def _json(fields: dict[str, Any]) -> bytes:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from schemas.errors import DatasetError, TagscaleError, UserError
 from schemas.storage import TEMPORARY_PREFIX
 from tests.training.conftest import SmallDataset
 from training.config import TrainConfig
+from training.input import TrainingInput
 from training.run_folder import RunFolder
 from training.train import train
 from training.trained import open_run
@@ -186,6 +188,37 @@ def test_removed_tracks_begin_the_epoch_again_and_say_so(
         in capsys.readouterr().err
     )
     assert (state.epoch, state.step) == (1, 1 + -(-(len(training) - 1) // 5))
+
+
+def test_a_purge_under_a_running_training_ends_it_with_words_and_the_next_start_goes_on(
+    small_dataset: SmallDataset, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.removal.remove import remove
+    from schemas.label_version import open_labels
+
+    copy = small_dataset.copy(tmp_path / "copy")
+    here = dataclasses.replace(config, dataset=copy.root, epochs=2)
+    table = open_labels(Dataset.open(copy.root), "small").table
+    training = [row["track_id"] for row in table.to_pylist() if row["split"] == "train"]
+    (tmp_path / "gone.txt").write_text(f"{training[0]}\n")
+    part = TrainingInput._part
+    purged: list[object] = []
+    one_at_a_time = threading.Lock()  # of the threads that read ahead
+
+    def purging(self: TrainingInput, part_: np.ndarray, epoch: int, crops: np.ndarray) -> object:
+        with one_at_a_time:
+            if epoch == 1 and not purged:
+                purged.append(remove(copy.root, str(tmp_path / "gone.txt"), purge=True))
+        return part(self, part_, epoch, crops)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingInput, "_part", purging)
+        with pytest.raises(
+            DatasetError, match=r"is gone, as after `pipeline.run remove --purge`.* run the same command again"
+        ):
+            train(here, str(tmp_path / "run"))
+    assert purged
+    assert train(here, str(tmp_path / "run")).state.epoch == 2
 
 
 def test_a_loss_that_is_no_number_stops_at_once_and_names_the_tracks(
