@@ -18,6 +18,7 @@ from schemas.features import Family, FeatureSpec, LogMelSpec, WaveformSpec, feat
 from schemas.layout import MANIFEST_NAME, Layout
 from schemas.manifests import DatasetManifest, ShardManifest, read_json
 from schemas.places import computed_places
+from schemas.shown_commands import pipeline_command
 from schemas.storage import exists, open_read, sha256_of, size
 from schemas.tables import REMOVED, TRACKS
 from schemas.terminal import say
@@ -67,10 +68,14 @@ class Dataset:
         """
         layout = Layout(root.rstrip("/") or "/")
         if not exists(layout.manifest):
-            raise UserError(f"{root}: expected a dataset, found no {MANIFEST_NAME}; `pipeline.run build` makes one")
+            raise UserError(
+                f"{root}: expected a dataset, found no {MANIFEST_NAME}; make one with `{pipeline_command('build')}`"
+            )
         manifest = DatasetManifest.read(layout.manifest)
         if not manifest.generations or not all(entry.complete for entry in manifest.generations):
-            raise UserError(f"{root}: its build is unfinished; run the same `pipeline.run build` command again")
+            raise UserError(
+                f"{root}: its build is unfinished; run the same `{pipeline_command('build')}` command again"
+            )
         if words := outdated_words(manifest.families):
             _warn_once(f"warning: {layout.root}: {words}")
         return cls(layout, manifest)
@@ -98,7 +103,7 @@ class Dataset:
                 if entry.generations < len(self.manifest.generations):
                     raise UserError(
                         f"{self.layout.root}: {name} was derived from {entry.generations} of its "
-                        f"{len(self.manifest.generations)} generations; run the same `pipeline.run derive` command again"
+                        f"{len(self.manifest.generations)} generations; run the same `{pipeline_command('derive')}` command again"
                     )
                 return entry.spec
         held = [*self.manifest.families.values(), *(entry.spec for entry in self.manifest.derived)]

@@ -92,7 +92,7 @@ def test_the_tags_are_in_the_order_of_the_scores(model: SavedModel) -> None:
         (
             "saved_model.pb",
             None,
-            r"expected a SavedModel, found no saved_model\.pb; `training/run\.py export` writes one",
+            r"expected a SavedModel, found no saved_model\.pb; write one with `.*training/run\.py export`",
         ),
         ("saved_model.pb", b"no model", r"but it cannot be loaded \(.*; export it again"),
         ("variables/variables.index", b"", r"but it cannot be loaded \(.*; export it again"),

@@ -19,6 +19,7 @@ from pipeline.estimate.estimate import Estimate, estimate
 from pipeline.estimate.options import EstimateOptions, Prices
 from schemas.errors import UserError
 from schemas.manifests import DatasetManifest
+from schemas.shown_commands import pipeline_command
 from tests.conftest import TRACKS, SmallCorpus, small_catalog
 
 WHOLE = EstimateOptions(sample=1000, workers=(1, 2, 64))
@@ -126,7 +127,7 @@ def test_the_command_says_in_words_and_in_json_what_a_build_costs(run_pipeline: 
     words = [line.split()[0] for line in said.stdout.splitlines()]
     assert words[1:5] == ["core-hours", "logmel", "waveform", "rejects"]
     assert said.stdout.splitlines()[-1] == (
-        f"next: python -m pipeline.run build --catalog {small_corpus.catalog} --dataset DATASET --excerpt start:2"
+        f"next: {pipeline_command()} build --catalog {small_corpus.catalog} --dataset DATASET --excerpt start:2"
     )
     as_json = run_pipeline(*asked, "--price-vcpu-hour", "0", "--price-memory-gb-hour", "0", "--json")
     assert as_json.returncode == 0, as_json.stderr
