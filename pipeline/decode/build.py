@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.audio.limits import MAX_SECONDS
 from pipeline.catalog import Catalog, read_catalog
+from pipeline.decode.beam_options import check_beam_options
 from pipeline.decode.generations import close_generation, not_removed, payload_bytes, wanted_tracks
 from pipeline.decode.jobs import unfinished_shards
 from pipeline.decode.options import DEFAULT_EXCERPT, BuildOptions
@@ -93,6 +94,7 @@ def build(catalog_uri: str, dataset: str, options: BuildOptions | None = None) -
     """
     options = options or BuildOptions()
     started = time.monotonic()
+    check_beam_options(options.beam_options)
     if options.decoder == "tfio":
         from pipeline.audio.tfio_engine import check_tfio  # imports TensorFlow, so only where it is asked for
 
