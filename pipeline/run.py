@@ -242,7 +242,9 @@ def verify_command(dataset: str, deep: bool) -> None:
     for problem in report.problems:
         say(f"  problem: {problem}")
     if report.problems:
-        raise DatasetError(f"{dataset}: {len(report.problems)} problems; restore the files named above from a copy")
+        raise DatasetError(
+            f"{dataset}: {len(report.problems)} problems; mend each as it says, or restore its file from a copy"
+        )
     say("everything reconciles")
 
 

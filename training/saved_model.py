@@ -118,6 +118,9 @@ def _load(uri: str, signature: str) -> tuple[Any, list[str]]:
         return served.signatures[signature], tags
     except tf.errors.ResourceExhaustedError:
         raise
+    except (PermissionError, tf.errors.PermissionDeniedError) as error:
+        words = " ".join(str(error).split())[:200]
+        raise UserError(f"{uri}: cannot be read: {words}; give this user the right to read its files") from error
     except Exception as error:  # what a broken file makes of the loader is of many types
         raise UserError(
             f"{uri}: expected a SavedModel that `export` wrote, but it cannot be loaded "
