@@ -132,7 +132,7 @@ def _build(catalog: Catalog, layout: Layout, options: BuildOptions, started: flo
         built.append(job.generation)
         sizes.update(payload_bytes(job, manifest.generations[-1].shards))
     removed = catalog.table.num_rows - not_removed(catalog.table, Dataset(layout, manifest)).num_rows
-    return _summary(Dataset(layout, manifest), tuple(built), removed, dict(sizes), time.monotonic() - started)
+    return _summary(Dataset(layout, manifest), catalog, tuple(built), removed, dict(sizes), time.monotonic() - started)
 
 
 def _open_or_begin(layout: Layout, options: BuildOptions) -> DatasetManifest:
@@ -268,7 +268,7 @@ def _finish(
     closed, table = close_generation(job, manifest)
     manifest = manifest.with_generation(closed)
     if gate:
-        check_reject_rate(Dataset(layout, manifest), options.max_reject_rate)
+        check_reject_rate(Dataset(layout, manifest), catalog, options.max_reject_rate)
     write_atomic(layout.manifest, manifest.to_bytes())
     summary = read_run_summary(layout, job.generation)
     if "began_ns" in summary:
@@ -283,7 +283,7 @@ def _finish(
 
 
 def _summary(
-    dataset: Dataset, built: tuple[int, ...], removed: int, sizes: dict[Family, int], seconds: float
+    dataset: Dataset, catalog: Catalog, built: tuple[int, ...], removed: int, sizes: dict[Family, int], seconds: float
 ) -> BuildSummary:
     newest = dataset.newest_tracks(["cause", "message", "seconds", "flags", "pcm_sha256"])
     rejects = rejects_by_cause(newest)
@@ -294,7 +294,7 @@ def _summary(
         tracks=newest.num_rows,
         records=newest.num_rows - sum(rejects.values()),
         rejects=rejects,
-        examples=example_rejects(newest),
+        examples=example_rejects(newest, catalog),
         removed=removed,
         same_audio=(sum(map(len, same)), tuple(same[0][:2]) if same else ()),
         hours=(pc.sum(newest["seconds"]).as_py() or 0.0) / 3600,

@@ -89,7 +89,7 @@ def test_rejects_are_counted_with_an_example_and_have_no_bytes(tmp_path: Path) -
     catalog = small_catalog(tmp_path, 12, missing=2, broken=1)
     found = estimate(catalog, BuildOptions(families=("waveform",)), WHOLE)
     assert found.rejects == {"not_found": 2, "unsupported_format": 1}
-    assert found.examples["not_found"] == ("10", "no such file")
+    assert found.examples["not_found"] == ("10", f"no such file: {tmp_path / '10.wav'}")
     assert found.reject_share.value == found.reject_share.high == 0.25
     assert found.bytes["waveform"].value == pytest.approx(9 * 32_000, rel=0.01)
     part = estimate(catalog, BuildOptions(), EstimateOptions(sample=8))
@@ -110,7 +110,9 @@ def test_money_is_the_time_of_busy_workers_at_the_prices_given(small_corpus: Sma
 
 def test_nothing_but_rejects_and_a_wrong_excerpt_are_the_users_to_mend(tmp_path: Path) -> None:
     catalog = small_catalog(tmp_path, 3, missing=2, broken=1)
-    with pytest.raises(UserError, match=r"all 3 tracks .* rejected \(2 not_found, such as 01: no such file; 1 unsup"):
+    with pytest.raises(
+        UserError, match=r"all 3 tracks .* rejected \(2 not_found, such as 01: no such file: /.*/01.wav; 1 unsup"
+    ):
         estimate(catalog, BuildOptions(), WHOLE)
     with pytest.raises(UserError, match="excerpt: expected full, start:SECONDS or center:SECONDS"):
         estimate(catalog, BuildOptions(excerpt="middle"), WHOLE)
