@@ -1,1 +1,9 @@
 """What is measured, each a command that prints a table and writes JSON into benchmarks/results/."""
+
+import sys
+
+from schemas.interpreter import explain_missing_packages, require_packages
+
+explain_missing_packages()
+if "benchmarks.training_step_jax" not in sys.orig_argv:  # that one runs where JAX and Keras are, without the rest
+    require_packages("train")

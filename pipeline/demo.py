@@ -4,8 +4,6 @@ Each step is the command that a user would type, printed before it runs; run aga
 quickly, since every command resumes.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import os
@@ -15,12 +13,17 @@ import sys
 import time
 from typing import Any
 
-import click
+from schemas.interpreter import require_packages
 
-from schemas.commandline import run_command
-from schemas.errors import TagscaleError
-from schemas.storage import write_atomic
-from schemas.terminal import say
+require_packages("train", "corpus")  # of all its steps, before anything is imported that may be missing
+
+import click  # noqa: E402
+
+from schemas.commandline import run_command  # noqa: E402
+from schemas.errors import TagscaleError  # noqa: E402
+from schemas.shown_commands import pipeline_command, training_command  # noqa: E402
+from schemas.storage import write_atomic  # noqa: E402
+from schemas.terminal import say  # noqa: E402
 
 TRACKS = 360
 SECONDS = 30  # of each track
@@ -163,15 +166,15 @@ def _print_summary(out: str, summary: dict[str, Any], played: dict[str, list[str
 {out}/summary.json       these numbers
 
 With your own catalog (a CSV with track_id and uri; annotations with track_id and tag; a YAML file with `name: mine`):
-  python -m pipeline.run build --catalog catalog.csv --dataset data
-  python -m pipeline.run label --dataset data --annotations annotations.csv --label-set mine.yaml
-  python training/run.py train --dataset data --label-set mine --frontend spectrogram --out run"""
+  {pipeline_command(*shlex.split("build --catalog catalog.csv --dataset data"))}
+  {pipeline_command(*shlex.split("label --dataset data --annotations annotations.csv --label-set mine.yaml"))}
+  {training_command(*shlex.split("train --dataset data --label-set mine --frontend spectrogram --out run"))}"""
     say(*words.split("\n"))
 
 
 def main() -> None:
     """Entry point of `python -m pipeline.demo`."""
-    run_command(demo, "pipeline.demo")
+    run_command(demo, "python -m pipeline.demo")
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ class PlanReader:
             self._file = pq.ParquetFile(open_read(uri))
             self.metadata: dict[str, Any] = json.loads(self._file.schema_arrow.metadata[_METADATA_KEY])
         except FileNotFoundError as error:
-            raise DatasetError(f"{uri}: the plan is missing") from error
+            raise DatasetError(f"{uri}: the plan is missing; restore it from a copy") from error
         except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
             raise DatasetError(f"{uri}: expected a plan: {error}") from error
 

@@ -1,11 +1,13 @@
 """Command line of the pipeline: python -m pipeline.run COMMAND, or tagscale-pipeline where it is installed."""
 
-from __future__ import annotations
+from schemas.interpreter import require_packages
 
-import click
+require_packages()  # before anything is imported that may be missing
 
-from pipeline.audio.limits import MAX_SECONDS
-from pipeline.estimate.options import (
+import click  # noqa: E402
+
+from pipeline.audio.limits import MAX_SECONDS  # noqa: E402
+from pipeline.estimate.options import (  # noqa: E402
     DEFAULT_SAMPLE,
     DEFAULT_WORKERS,
     MEMORY_GB,
@@ -13,9 +15,10 @@ from pipeline.estimate.options import (
     STORAGE_GB_MONTH,
     VCPU_HOUR,
 )
-from pipeline.labels.importers.commands import import_group
-from schemas.commandline import run_command
-from schemas.terminal import say
+from pipeline.labels.importers.commands import import_group  # noqa: E402
+from schemas.commandline import run_command  # noqa: E402
+from schemas.shown_commands import pipeline_command  # noqa: E402
+from schemas.terminal import say  # noqa: E402
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -165,9 +168,8 @@ def split_command(
     split = make_split(Dataset.open(dataset), name, method, annotations)
     say(f"split {name}@{split.version}: " + ", ".join(f"{count:,} {side}" for side, count in split.counts.items()))
     print_straddling(split)
-    say(
-        f"next: python -m pipeline.run label --dataset {dataset} --split {name} --annotations FILE --label-set FILE.yaml"
-    )
+    label = ("label", "--dataset", dataset, "--split", name, "--annotations", "FILE", "--label-set", "FILE.yaml")
+    say(f"next: {pipeline_command(*label)}")
 
 
 @cli.command("label")
@@ -242,7 +244,9 @@ def verify_command(dataset: str, deep: bool) -> None:
     for problem in report.problems:
         say(f"  problem: {problem}")
     if report.problems:
-        raise DatasetError(f"{dataset}: {len(report.problems)} problems; restore the files named above from a copy")
+        raise DatasetError(
+            f"{dataset}: {len(report.problems)} problems; mend each as it says, or restore its file from a copy"
+        )
     say("everything reconciles")
 
 
@@ -334,12 +338,12 @@ def corpus_command(out: str, tracks: int, seed: int, seconds: float) -> None:
         f"  {summary.artists} artists, {len(summary.tags)} tags: "
         + ", ".join(f"{k} {v}" for k, v in summary.tags.items())
     )
-    say(f"next: python -m pipeline.run build --catalog {out}/catalog.csv --dataset DATASET")
+    say(f"next: {pipeline_command('build', '--catalog', f'{out}/catalog.csv', '--dataset', 'DATASET')}")
 
 
 def main() -> None:
     """Entry point of `python -m pipeline.run` and tagscale-pipeline."""
-    run_command(cli, "pipeline.run")
+    run_command(cli, pipeline_command())
 
 
 if __name__ == "__main__":

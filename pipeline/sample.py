@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from pipeline.audio.causes import TrackRejected
+from pipeline.audio.causes import TrackRejected, reject_message
 from pipeline.audio.engines import Decoder
 from pipeline.audio.fetch import local_audio
 from pipeline.audio.isolation import DecodingProcess
@@ -24,7 +24,7 @@ class SampledTrack:
     Attributes:
         track_id: the catalog's id.
         cause: why it would be rejected; None if it would be stored.
-        message: the decoder's words where it would be rejected.
+        message: the decoder's words where it would be rejected, with the whole path of a file that cannot be had.
     """
 
     track_id: str
@@ -60,9 +60,10 @@ def decode_sample(
     with DecodingProcess(spec, decoder, strict=strict, max_seconds=max_seconds) as decoding:
         for row in table.select(["track_id", "uri"]).to_pylist():
             cause, message = None, ""
+            path = join(audio_root, row["uri"])
             try:
-                with local_audio(join(audio_root, row["uri"]), spec.waveform.excerpt) as audio:
+                with local_audio(path, spec.waveform.excerpt) as audio:
                     decoding.features(audio.path, audio.pieces)
             except TrackRejected as rejected:
-                cause, message = str(rejected.cause), rejected.message
+                cause, message = str(rejected.cause), reject_message(rejected, path)
             yield SampledTrack(row["track_id"], cause, message)

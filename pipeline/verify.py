@@ -20,6 +20,7 @@ from schemas.errors import DatasetError, TagscaleError
 from schemas.examples import decode_example
 from schemas.features import FeatureSpec, LogMelSpec
 from schemas.manifests import GenerationEntry, LabelsManifest, ShardManifest
+from schemas.shown_commands import pipeline_command
 from schemas.storage import exists, join, list_names, open_read, read_bytes, sha256_of
 from schemas.tables import LABELS
 from schemas.tfrecord import read_records
@@ -235,7 +236,7 @@ def _label_versions(dataset: Dataset) -> Iterator[tuple[str, str]]:
 def _label_problems(dataset: Dataset, name: str, version: str) -> Iterator[str]:
     folder = dataset.layout.label_version(name, version)
     if not exists(join(folder, "labels.json")):
-        yield f"{folder}: has no labels.json: laying the label set was cut short; run `pipeline.run label` again"
+        yield f"{folder}: has no labels.json: laying the label set was cut short; run `{pipeline_command('label')}` again"
         return
     try:
         manifest = LabelsManifest.read(join(folder, "labels.json"))

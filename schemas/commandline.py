@@ -14,8 +14,10 @@ from typing import Any, NoReturn
 
 import click
 
-from schemas.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError
+from schemas.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError, UserError
+from schemas.interpreter import missing_words
 from schemas.terminal import guard_terminal, say
+from schemas.usage_words import usage_words
 
 GRACE_SECONDS = 20.0  # from SIGTERM to the exit at the latest; clouds and clusters give 30
 TRACEBACK_VARIABLE = "TAGSCALE_TRACEBACK"
@@ -53,7 +55,7 @@ def run_command(command: click.Command, name: str) -> NoReturn:
             say(*error.format_message().split("\n"), file=sys.stderr)
             _leave("", error.exit_code)
         context = getattr(error, "ctx", None)
-        words = " ".join(error.format_message().split())  # click lists choices on lines of their own
+        words = usage_words(error) if isinstance(error, click.UsageError) else error.format_message()
         _leave(f"error: {words} (see {context.command_path if context else name} --help)", error.exit_code)
     except click.Abort:
         _leave("interrupted", EXIT_INTERRUPTED)
@@ -61,6 +63,10 @@ def run_command(command: click.Command, name: str) -> NoReturn:
         _leave(f"error: {error}", error.exit_code)
     except Stopped:
         _leave(STOPPED_WORDS, EXIT_STOPPED)
+    except ModuleNotFoundError as error:
+        words = missing_words(error.name or "")
+        failed = UserError(words) if words else unexpected(error)
+        _leave(f"error: {failed}", failed.exit_code)
     except OSError as error:
         _leave(f"error: {error.filename or 'input/output'}: {error.strerror or error}", EXIT_FAILED)
     except Exception as error:

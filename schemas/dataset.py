@@ -18,6 +18,7 @@ from schemas.features import Family, FeatureSpec, LogMelSpec, WaveformSpec, feat
 from schemas.layout import MANIFEST_NAME, Layout, generation_name, shard_name
 from schemas.manifests import DatasetManifest, GenerationEntry, ShardManifest, read_json
 from schemas.places import computed_places
+from schemas.shown_commands import pipeline_command
 from schemas.sole_writer import changing
 from schemas.storage import exists, list_names, open_read, sha256_of, size, write_atomic
 from schemas.tables import REMOVED, TRACKS
@@ -70,7 +71,9 @@ class Dataset:
         """
         dataset = cls.begun(root)
         if not dataset.manifest.generations:
-            raise UserError(f"{root}: its build is unfinished; run the same `pipeline.run build` command again")
+            raise UserError(
+                f"{root}: its build is unfinished; run the same `{pipeline_command('build')}` command again"
+            )
         if words := outdated_words(dataset.manifest.families):
             _warn_once(f"warning: {dataset.layout.root}: {words}")
         if words := dataset.under_way_words():
@@ -87,7 +90,9 @@ class Dataset:
         """
         layout = Layout(root.rstrip("/") or "/")
         if not exists(layout.manifest):
-            raise UserError(f"{root}: expected a dataset, found no {MANIFEST_NAME}; `pipeline.run build` makes one")
+            raise UserError(
+                f"{root}: expected a dataset, found no {MANIFEST_NAME}; make one with `{pipeline_command('build')}`"
+            )
         return cls.of(layout, DatasetManifest.read(layout.manifest))
 
     @classmethod
@@ -140,7 +145,7 @@ class Dataset:
                 if entry.generations < len(self.manifest.generations):
                     raise UserError(
                         f"{self.layout.root}: {name} was derived from {entry.generations} of its "
-                        f"{len(self.manifest.generations)} generations; run the same `pipeline.run derive` command again"
+                        f"{len(self.manifest.generations)} generations; run the same `{pipeline_command('derive')}` command again"
                     )
                 return entry.spec
         held = [*self.manifest.families.values(), *(entry.spec for entry in self.manifest.derived)]

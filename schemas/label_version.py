@@ -14,6 +14,7 @@ from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError, did_you_mean
 from schemas.features import FeatureSpec
 from schemas.manifests import LabelsManifest
+from schemas.shown_commands import pipeline_command
 from schemas.storage import exists, join, list_names, open_read, read_bytes
 from schemas.tables import LABELS
 
@@ -58,7 +59,7 @@ def versions_in_order(dataset: Dataset, name: str) -> list[str]:
         found = label_set_names(dataset)
         raise UserError(
             f"label set {name!r}: not in {dataset.layout.root} ({'there are ' + ', '.join(found) if found else 'there is none'}"
-            f"{did_you_mean(name, found)}); `pipeline.run label` makes one"
+            f"{did_you_mean(name, found)}); make one with `{pipeline_command('label')}`"
         )
     return [json.loads(line)["version"] for line in read_bytes(dataset.layout.label_log(name)).splitlines()]
 
@@ -87,7 +88,8 @@ def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
     manifest = LabelsManifest.read(join(folder, "labels.json"))
     if dataset.identity()[: len(manifest.generations)] != manifest.generations:
         raise UserError(
-            f"{folder}: was laid over another dataset's tracks than those of {root}; lay it again with `pipeline.run label`"
+            f"{folder}: was laid over another dataset's tracks than those of {root}; "
+            f"lay it again with `{pipeline_command('label')}`"
         )
     vocabulary = tuple(read_bytes(join(folder, "vocabulary.txt")).decode().split("\n")[:-1])
     with open_read(join(folder, "labels.parquet")) as file:

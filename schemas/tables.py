@@ -55,7 +55,7 @@ TRACKS = pa.schema(
         pa.field("waveform_length", pa.int64()),
         pa.field("cause", pa.string()),  # why it was rejected; null if kept
         pa.field("transient", pa.bool_(), nullable=False),  # a reject that may succeed another time
-        pa.field("message", pa.string()),  # the decoder's words
+        pa.field("message", pa.string()),  # the decoder's words; of a file that cannot be had also its uri
         pa.field("seconds", pa.float64()),  # stored
         pa.field(
             "source_seconds", pa.float64()

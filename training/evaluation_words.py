@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from schemas.shown_commands import training_command
 from schemas.terminal import visible
 from training.baselines.kinds import NAMES
 from training.evaluation_files import Evaluation
@@ -42,7 +43,7 @@ def evaluation_words(result: Evaluation) -> str:
         f"{result.name}{end}" for end in ("_per_tag.csv", "_scores.parquet", "_per_tag.png", "_curves.png")
     )
     lines.append(f"  written to {result.run}/evaluation/{result.name}.json, {files}")
-    lines.append(f"next: python training/run.py export --run {result.run} --out {result.run}/saved_model")
+    lines.append(f"next: {training_command('export', '--run', result.run, '--out', f'{result.run}/saved_model')}")
     return "\n".join(map(visible, lines))
 
 

@@ -14,6 +14,7 @@ from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import FeatureSpec, LogMelSpec
 from schemas.label_version import LabelVersion, open_labels
+from schemas.shown_commands import training_command
 from schemas.storage import exists
 from training.checkpoints import BEST_NAME, model_variables
 from training.config import TrainConfig
@@ -79,7 +80,7 @@ def best_sha256(root: str) -> str:
     checkpoints = RunFolder(root).checkpoints()
     if not checkpoints.has_best():
         raise UserError(
-            f"--init-from {root}: has no validated epoch yet; go on with it by its own `training/run.py train` command"
+            f"--init-from {root}: has no validated epoch yet; go on with it by its own `{training_command('train')}` command"
         )
     return checkpoints.best_sha256()
 

@@ -14,6 +14,7 @@ from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import FeatureSpec
 from schemas.label_version import LabelVersion, records_of, without_removed
+from schemas.shown_commands import pipeline_command
 from schemas.tables import SPLITS
 from training.nested_shares import nested_share
 
@@ -75,8 +76,8 @@ def labelled_tracks(
     table, removed = without_removed(dataset, table)
     if table.num_rows == 0:
         raise UserError(
-            f"{where}: its split {labels.manifest.split['name']} has no {split} track; make another with `pipeline.run split`"
-            " and lay the label set over it"
+            f"{where}: its split {labels.manifest.split['name']} has no {split} track; make another with "
+            f"`{pipeline_command('split')}` and lay the label set over it"
         )
     found = records_of(dataset, labels, table, spec, ["shard"] if share == 1 else ["shard", "group"])
     if share != 1:

@@ -1,10 +1,7 @@
 """Command line of the training stage: python training/run.py COMMAND, or tagscale-train where it is installed."""
 
-from __future__ import annotations
-
 import os
 import sys
-from typing import Any, Literal
 
 # `python training/run.py` puts training/ itself first on the path, where config.py and input.py would shadow other
 # modules: the checkout's root belongs there.
@@ -13,10 +10,17 @@ sys.path[:] = [path for path in sys.path if os.path.realpath(path or ".") != os.
 if os.path.dirname(_HERE) not in sys.path:
     sys.path.insert(0, os.path.dirname(_HERE))
 
+from schemas.interpreter import require_packages  # noqa: E402
+
+require_packages()  # before anything is imported that may be missing
+
+from typing import Any, Literal  # noqa: E402
+
 import click  # noqa: E402
 
 from schemas.commandline import run_command  # noqa: E402
 from schemas.errors import EXIT_REGRESSION, TagscaleError  # noqa: E402
+from schemas.shown_commands import training_command  # noqa: E402
 from schemas.terminal import say, say_json  # noqa: E402
 from training.out_of_memory import explained_out_of_memory  # noqa: E402
 from training.tensorflow_import import import_tensorflow  # noqa: E402
@@ -69,7 +73,7 @@ def train_command(out: str, config: str | None, stage: str | None, **options: ob
         from training.init_from import words_of
 
         say(f"  {words_of(summary.started_from)}")
-    say(f"next: python training/run.py evaluate --run {out}")
+    say(f"next: {training_command('evaluate', '--run', out)}")
 
 
 @cli.command("study")
@@ -186,7 +190,7 @@ def report_command(run_folder: str, split: str | None) -> None:
     say(f"{report.uri}: {report.bytes / 1e3:,.0f} kB, {shown}")
     if not report.has_tracks:
         say("  without examples and confusions, which need the scores of single tracks")
-        say(f"next: python training/run.py evaluate --run {run_folder} --split {report.split or 'test'}")
+        say(f"next: {training_command('evaluate', '--run', run_folder, '--split', report.split or 'test')}")
 
 
 @cli.command("export")
@@ -202,7 +206,7 @@ def export_command(run_folder: str, out: str) -> None:
         f"{out}: {summary.tags} tags, patches of {summary.patch_seconds:g} s, epoch {summary.epoch}, "
         f"{summary.bytes / 1e6:.1f} MB"
     )
-    say(f"next: python training/run.py tag --model {out} FILE…")
+    say(f"next: {training_command('tag', '--model', out, 'FILE')}")
 
 
 @cli.command("tag")
@@ -234,7 +238,7 @@ def tag_command(model: str, as_json: bool, files: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Entry point of `python training/run.py` and tagscale-train."""
-    run_command(cli, "training/run.py")
+    run_command(cli, training_command())
 
 
 if __name__ == "__main__":

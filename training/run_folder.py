@@ -14,6 +14,7 @@ from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError
 from schemas.features import FINGERPRINT_LENGTH
 from schemas.json_object import parse_json_object
+from schemas.shown_commands import training_command
 from schemas.sole_writer import sole_writer
 from schemas.storage import absolute, exists, join, make_folder, read_bytes, require_empty_or, write_atomic
 from schemas.terminal import say
@@ -69,7 +70,9 @@ class RunFolder:
     def read_config(self) -> TrainConfig:
         """The run's resolved configuration; raises UserError where there is no run."""
         if not exists(self.config):
-            raise UserError(f"{self.root}: expected a run, found no {CONFIG_NAME}; `training/run.py train` makes one")
+            raise UserError(
+                f"{self.root}: expected a run, found no {CONFIG_NAME}; make one with `{training_command('train')}`"
+            )
         advice = "restore it from a copy, or train the run anew in another folder"
         try:
             fields = parse_json_object(read_bytes(self.config))

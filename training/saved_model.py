@@ -13,6 +13,7 @@ import tensorflow as tf
 from schemas.errors import UserError
 from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
 from schemas.json_object import parse_json_object
+from schemas.shown_commands import training_command
 from schemas.storage import absolute, exists, join, read_bytes
 from training.config import MOST_PATCH_SECONDS
 from training.export import MODEL_NAME
@@ -37,7 +38,9 @@ class SavedModel:
 
     def __init__(self, uri: str) -> None:
         if not exists(join(uri, MODEL_NAME)):
-            raise UserError(f"{uri}: expected a SavedModel, found no {MODEL_NAME}; `training/run.py export` writes one")
+            raise UserError(
+                f"{uri}: expected a SavedModel, found no {MODEL_NAME}; write one with `{training_command('export')}`"
+            )
         self.spec = _spec(_asset(uri, "feature_spec.json"))
         seconds = _patch_seconds(_asset(uri, "config.json"))
         if isinstance(self.spec, LogMelSpec):
@@ -81,8 +84,7 @@ def _asset(uri: str, name: str) -> str:
     asset = join(uri, "assets", name)
     if not exists(asset):
         raise UserError(
-            f"{uri}: expected a SavedModel that `training/run.py export` wrote, found one without assets/{name}; "
-            "export it again"
+            f"{uri}: expected a SavedModel that `export` wrote, found one without assets/{name}; export it again"
         )
     return asset
 
@@ -116,8 +118,11 @@ def _load(uri: str, signature: str) -> tuple[Any, list[str]]:
         return served.signatures[signature], tags
     except tf.errors.ResourceExhaustedError:
         raise
+    except (PermissionError, tf.errors.PermissionDeniedError) as error:
+        words = " ".join(str(error).split())[:200]
+        raise UserError(f"{uri}: cannot be read: {words}; give this user the right to read its files") from error
     except Exception as error:  # what a broken file makes of the loader is of many types
         raise UserError(
-            f"{uri}: expected a SavedModel that `training/run.py export` wrote, but it cannot be loaded "
+            f"{uri}: expected a SavedModel that `export` wrote, but it cannot be loaded "
             f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); export it again"
         ) from error

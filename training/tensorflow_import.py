@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 from schemas.errors import UserError
+from schemas.interpreter import missing_words
 from schemas.terminal import say
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
@@ -39,9 +40,9 @@ def import_tensorflow() -> None:
         try:
             importlib.import_module("tensorflow")
         except ModuleNotFoundError as error:
-            raise UserError(
-                f"{error.name} is not installed; pip install 'tagscale[train]', or 'tagscale[train-cpu]' without a GPU"
-            ) from error
+            if not (advice := missing_words(error.name or "")):
+                raise
+            raise UserError(advice) from error
         except BaseException:
             os.dup2(kept, 2)
             words.seek(0)

@@ -10,6 +10,7 @@ from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import FeatureSpec
 from schemas.label_version import LabelVersion, open_labels
+from schemas.shown_commands import training_command
 from training.build_model import build_model, features_of
 from training.checkpoints import BEST_NAME, LoopState, TornCheckpoint, model_variables
 from training.config import TrainConfig
@@ -52,7 +53,7 @@ def open_run(root: str) -> TrainedRun:
     config = folder.read_config()
     checkpoints = folder.checkpoints()
     if not checkpoints.has_best():
-        raise UserError(f"{root}: has no validated epoch yet; run the same `training/run.py train` command again")
+        raise UserError(f"{root}: has no validated epoch yet; run the same `{training_command('train')}` command again")
     dataset = Dataset.open(config.dataset)
     labels = open_labels(dataset, config.label_set)
     spec = features_of(dataset, config)
@@ -63,6 +64,7 @@ def open_run(root: str) -> TrainedRun:
         state = checkpoints.load(BEST_NAME, model_variables(model))
     except TornCheckpoint as error:
         raise TornCheckpoint(
-            f"{error}; run the same `training/run.py train` command again, which makes another from the weights that are left"
+            f"{error}; run the same `{training_command('train')}` command again, which makes another from the weights that "
+            "are left"
         ) from error
     return TrainedRun(folder, config, dataset, labels, spec, model, state, checkpoint)

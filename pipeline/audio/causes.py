@@ -44,6 +44,19 @@ class TrackRejected(Exception):  # noqa: N818 (not an error of the program)
         self.message = message
 
 
+_OF_THE_PLACE = (Cause.NOT_FOUND, Cause.NOT_A_FILE, Cause.IO_ERROR)
+
+
+def reject_message(rejected: TrackRejected, uri: str) -> str:
+    """What is said of a reject: behind the words about a file that cannot be had also where it was looked for.
+
+    Args:
+        rejected: the reject.
+        uri: as the catalog has it, where the same is to be said wherever the catalog lies; or the whole path.
+    """
+    return f"{rejected.message}: {uri}" if rejected.cause in _OF_THE_PLACE else rejected.message
+
+
 def decoder_words(error: BaseException, path: str) -> str:
     """A decoder's own words in one line, the same wherever the file lies: without its path and without addresses."""
     text = str(error) or type(error).__name__

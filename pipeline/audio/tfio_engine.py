@@ -1,4 +1,4 @@
-"""Decode with tensorflow-io: wav, flac, ogg and mp3, in an environment of its own (`pip install 'tagscale[tfio]'`).
+"""Decode with tensorflow-io: wav, flac, ogg and mp3, in an environment of its own (`make venv-tfio`).
 
 The one file of the decoding process that imports TensorFlow, and only where `--decoder tfio` asks for it.
 """
@@ -18,11 +18,10 @@ from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.causes import Cause, TrackRejected, decoder_words
 from pipeline.audio.sources import BLOCK_FRAMES
 from schemas.errors import UserError
+from schemas.interpreter import install_advice
 
 # What divides an integer sample so that full scale is 1.
 _FULL_SCALE = {np.dtype(np.int16): 2.0**15, np.dtype(np.int32): 2.0**31, np.dtype(np.uint8): 2.0**7}
-
-_INSTALL = "pip install 'tagscale[tfio]' in an environment of its own, or leave out --decoder tfio"
 
 
 def check_tfio() -> None:
@@ -35,14 +34,18 @@ def check_tfio() -> None:
         # for the decoding of an empty file, which a working one refuses as invalid.
         tensorflow_io.audio.decode_wav(tf.constant(b""), dtype=tf.int16)
     except ImportError as error:
-        raise UserError(f"--decoder tfio: {error.name or error} is not installed; {_INSTALL}") from error
+        raise UserError(f"--decoder tfio: {error.name or error} is not installed; {_advice()}") from error
     except NotImplementedError as error:
         raise UserError(
             f"--decoder tfio: tensorflow-io does not work beside TensorFlow {tf.__version__}; its last release was built for "
-            f"2.16: {_INSTALL}"
+            f"2.16: {_advice()}"
         ) from error
     except tf.errors.OpError:
         return
+
+
+def _advice() -> str:
+    return f"{install_advice('tfio')}; or leave out --decoder tfio"
 
 
 def _tensorflow_io() -> Any:

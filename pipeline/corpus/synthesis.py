@@ -17,13 +17,9 @@ import numpy.typing as npt
 
 from pipeline.corpus.score import Part
 from schemas.errors import UserError
+from schemas.interpreter import missing_words
 
 SOUNDFONT: Final = "TimGM6mb.sf2"
-MISSING: Final = (
-    "Expected the packages of the demonstration corpus. Received: no module named {name}. "
-    "Run: pip install 'tagscale[corpus]' && pip install --no-deps tinysoundfont "
-    "(--no-deps, because it declares pyaudio, which is needed only to play live)."
-)
 
 VOICES: Final = 96  # that sound at once; a part needs far fewer, so none is cut off
 BEND_RANGE: Final = 12.0  # semitones that the pitch wheel reaches to either side
@@ -46,7 +42,7 @@ def soundfont() -> bytes:
     """
     package = importlib.util.find_spec("pretty_midi")  # found, not imported: only the file in it is needed
     if package is None or package.origin is None:
-        raise UserError(MISSING.format(name="pretty_midi"))
+        raise UserError(missing_words("pretty_midi"))
     path = os.path.join(os.path.dirname(package.origin), SOUNDFONT)
     with open(path, "rb") as file:
         return file.read()
@@ -61,7 +57,7 @@ def synthesizer() -> ModuleType:
     try:
         import tinysoundfont
     except ImportError as error:
-        raise UserError(MISSING.format(name="tinysoundfont")) from error
+        raise UserError(missing_words("tinysoundfont")) from error
     module: ModuleType = tinysoundfont
     return module
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.audio.limits import MAX_SECONDS
 from pipeline.catalog import Catalog, read_catalog
+from pipeline.decode.beam_options import check_beam_options
 from pipeline.decode.generations import (
     Retry,
     close_generation,
@@ -46,6 +47,7 @@ from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpe
 from schemas.layout import MANIFEST_NAME, Layout, generation_name
 from schemas.manifests import DatasetManifest, GenerationEntry, to_json
 from schemas.progress import Progress
+from schemas.shown_commands import pipeline_command
 from schemas.sole_writer import changing, sole_writer
 from schemas.storage import (
     exists,
@@ -104,6 +106,7 @@ def build(catalog_uri: str, dataset: str, options: BuildOptions | None = None) -
     """
     options = options or BuildOptions()
     started = time.monotonic()
+    check_beam_options(options.beam_options)
     if options.decoder == "tfio":
         from pipeline.audio.tfio_engine import check_tfio  # imports TensorFlow, so only where it is asked for
 
@@ -146,14 +149,15 @@ def _build(catalog: Catalog, layout: Layout, options: BuildOptions, started: flo
         built.append(job.generation)
         sizes.update(payload_bytes(job, dataset.manifest.generations[-1].shards))
     removed = catalog.table.num_rows - not_removed(catalog.table, dataset).num_rows
-    return _summary(dataset, tuple(built), removed, dict(sizes), time.monotonic() - started)
+    return _summary(dataset, catalog, tuple(built), removed, dict(sizes), time.monotonic() - started)
 
 
 def _other_catalog_words(dataset: Dataset, catalog: Catalog, wanted: int) -> str:
+    give_up = pipeline_command("prune", "--dataset", dataset.layout.root, "--unfinished", "--yes")
     return (
         f"{dataset.layout.root}: {dataset.under_way_words()}, of another catalog: {catalog.uri} lists none of its tracks, and "
-        f"{wanted:,} that are to be decoded; finish it with the catalog that it was begun with, or give it up by "
-        f"`pipeline.run prune --dataset {dataset.layout.root} --unfinished --yes`, then build this catalog"
+        f"{wanted:,} that are to be decoded; finish it with the catalog that it was begun with, or give it up by `{give_up}`, "
+        "then build this catalog"
     )
 
 
@@ -300,7 +304,7 @@ def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOpt
         dataset = Dataset.of(layout, manifest)
         purge_again(dataset, closed.generation)
         if not tried_again(catalog.table, dataset, retry):
-            check_reject_rate(dataset, options.max_reject_rate, catalog.table["track_id"].combine_chunks())
+            check_reject_rate(dataset, catalog, options.max_reject_rate)
         write_atomic(layout.manifest, manifest.to_bytes())
     summary = read_run_summary(layout, job.generation)
     if "began_ns" in summary:
@@ -315,7 +319,7 @@ def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOpt
 
 
 def _summary(
-    dataset: Dataset, built: tuple[int, ...], removed: int, sizes: dict[Family, int], seconds: float
+    dataset: Dataset, catalog: Catalog, built: tuple[int, ...], removed: int, sizes: dict[Family, int], seconds: float
 ) -> BuildSummary:
     newest = dataset.newest_tracks(["cause", "message", "seconds", "flags", "pcm_sha256"])
     rejects = rejects_by_cause(newest)
@@ -326,7 +330,7 @@ def _summary(
         tracks=newest.num_rows,
         records=newest.num_rows - sum(rejects.values()),
         rejects=rejects,
-        examples=example_rejects(newest),
+        examples=example_rejects(newest, catalog),
         removed=removed,
         same_audio=(sum(map(len, same)), tuple(same[0][:2]) if same else ()),
         hours=(pc.sum(newest["seconds"]).as_py() or 0.0) / 3600,

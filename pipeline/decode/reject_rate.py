@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import bdtrc  # scipy.stats costs a second to import
 
+from pipeline.catalog import Catalog
 from schemas.dataset import Dataset
 from schemas.errors import UserError
+from schemas.shown_commands import pipeline_command
+from schemas.storage import join
 
 PREFLIGHT_TRACKS = 36  # decoded before a job starts
 PREFLIGHT_EXCERPT = "start:10"  # of each: a preflight of long tracks costs no more than one of short ones
@@ -25,18 +28,30 @@ def rejects_by_cause(tracks: pa.Table) -> dict[str, int]:
     return dict(sorted(collections.Counter(causes.to_pylist()).items()))
 
 
-def example_rejects(tracks: pa.Table) -> dict[str, tuple[str, str]]:
-    """Cause -> track id and message of its first reject, for a summary."""
+def example_rejects(tracks: pa.Table, catalog: Catalog) -> dict[str, tuple[str, str]]:
+    """Cause -> track id and message of its first reject, for a summary.
+
+    Args:
+        tracks: columns track_id, cause and message.
+        catalog: that the tracks are of. A table names a file as the catalog does; here its whole path is named.
+    """
     rejected: list[dict[str, Any]] = (
         tracks.filter(pc.is_valid(tracks["cause"])).select(["track_id", "cause", "message"]).to_pylist()
     )
     examples: dict[str, tuple[str, str]] = {}
     for row in sorted(rejected, key=lambda row: str(row["track_id"])):
         examples.setdefault(row["cause"], (row["track_id"], row["message"]))
+    ids = pa.array([track for track, _ in examples.values()], pa.string())
+    rows = catalog.table.filter(pc.is_in(catalog.table["track_id"], value_set=ids))
+    uris = dict(zip(rows["track_id"].to_pylist(), rows["uri"].to_pylist(), strict=True))
+    for cause, (track, message) in examples.items():
+        uri = uris.get(track)
+        if uri is not None and message.endswith(f": {uri}"):
+            examples[cause] = track, f"{message.removesuffix(uri)}{join(catalog.root, uri)}"
     return dict(sorted(examples.items()))
 
 
-def check_reject_rate(dataset: Dataset, most: float, listed: pa.Array) -> None:
+def check_reject_rate(dataset: Dataset, catalog: Catalog, most: float) -> None:
     """Raise UserError if more of the dataset's tracks are without a record than a build accepts.
 
     The whole dataset counts and not the newest generation alone, so that one track that comes later and is bad, or is
@@ -45,20 +60,21 @@ def check_reject_rate(dataset: Dataset, most: float, listed: pa.Array) -> None:
 
     Args:
         dataset: all of whose generations are complete.
+        catalog: that the build was called with.
         most: largest share.
-        listed: ids of the catalog's tracks.
     """
     newest = dataset.newest_tracks(["cause", "message"])
-    newest = newest.filter(pc.is_in(newest["track_id"], value_set=listed))
+    newest = newest.filter(pc.is_in(newest["track_id"], value_set=catalog.table["track_id"].combine_chunks()))
     rejects = rejects_by_cause(newest)
     rejected = sum(rejects.values())
     if rejected <= most * newest.num_rows:
         return
+    words = reject_words(rejects, example_rejects(newest, catalog))
     raise UserError(
         f"{dataset.layout.root}: {rejected} of {newest.num_rows} tracks were rejected, more than --max-reject-rate {most:g} "
-        f"allows ({reject_words(rejects, example_rejects(newest))}); mend their uris in the catalog and run the same command "
-        "again, mend the audio and add --retry-rejects all, or accept them with a higher --max-reject-rate; "
-        f"`pipeline.run prune --dataset {dataset.layout.root} --unfinished` gives up what was added"
+        f"allows ({words}); mend their uris in the catalog and run the same command again, mend the audio and add "
+        "--retry-rejects all, or accept them with a higher --max-reject-rate; "
+        f"`{pipeline_command('prune', '--dataset', dataset.layout.root, '--unfinished')}` gives up what was added"
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
@@ -13,6 +12,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from pipeline.decode.job_failures import job_failure
 from pipeline.decode.jobs import Job, unfinished_shards
 from pipeline.decode.lost_workers import ended_by_lost_worker
 from pipeline.decode.transforms import LOCAL_WORKER, WriteShards
@@ -65,10 +65,7 @@ def run_shards(
             left = unfinished_shards(job, shards)
             fruitless = 0 if len(left) < len(missing) else fruitless + 1
             if not local or fruitless == FRUITLESS_ATTEMPTS:
-                raise TagscaleError(
-                    f"the Beam job stopped with {len(left)} of {shards} shards unfinished: {_last_words(error)}; what "
-                    "is finished stays: run the same command again"
-                ) from error
+                raise TagscaleError(job_failure(error, len(left), shards)) from error
     on_progress(shards)
 
 
@@ -132,11 +129,3 @@ def _quiet_beam() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-def _last_words(error: BaseException) -> str:
-    """The line of a runner's exception that names the cause."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    named = [line for line in lines if "Error" in line.split(":")[0] and not line.startswith(("File ", "raise "))]
-    words = (named or lines or [type(error).__name__])[-1]
-    return re.sub(r" \[while running .*?\]", "", words).removeprefix("RuntimeError: ")

@@ -11,7 +11,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.audio.causes import Cause, TrackRejected
+from pipeline.audio.causes import Cause, TrackRejected, reject_message
 from pipeline.audio.engines import Decoder
 from pipeline.audio.fetch import local_audio
 from pipeline.audio.isolation import DecodingProcess
@@ -164,7 +164,11 @@ class ShardWriter:
                 row["source_checksum"] = audio.checksum
                 features = self._decoding.features(audio.path, audio.pieces)
         except TrackRejected as rejected:
-            row.update(cause=str(rejected.cause), transient=rejected.cause.transient, message=rejected.message)
+            row.update(
+                cause=str(rejected.cause),
+                transient=rejected.cause.transient,
+                message=reject_message(rejected, planned["uri"]),
+            )
             return row
         waveform = HashedFeature(features.waveform)
         arrays: dict[Family, FeatureBytes] = {"logmel": features.logmel, "waveform": waveform}

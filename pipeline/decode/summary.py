@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.decode.build import BuildSummary
 from schemas.layout import generation_name
+from schemas.shown_commands import pipeline_command
 from schemas.terminal import say
 
 
@@ -30,4 +31,5 @@ def print_build_summary(summary: BuildSummary) -> None:
         )
     for family, size in summary.bytes.items():
         say(f"  {family:<9} {size / 1e6:,.1f} MB")
-    say(f"next: python -m pipeline.run label --dataset {summary.dataset} --annotations FILE --label-set FILE.yaml")
+    label = ("label", "--dataset", summary.dataset, "--annotations", "FILE", "--label-set", "FILE.yaml")
+    say(f"next: {pipeline_command(*label)}")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow.compute as pc
 
+from pipeline.decode.beam_options import check_beam_options
 from pipeline.decode.generations import payload_bytes
 from pipeline.decode.jobs import unfinished_shards
 from pipeline.decode.runner import run_shards
@@ -96,6 +97,7 @@ def derive(root: str, options: DeriveOptions) -> DeriveSummary:
         TagscaleError: the Beam job failed; what is finished stays.
     """
     started = time.monotonic()
+    check_beam_options(options.beam_options)
     dataset = Dataset.open(root)
     spec = _spec(dataset, options)
     with sole_writer(dataset.layout.all_features, shown=dataset.layout.root):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.derive.derive import DeriveSummary
 from schemas.layout import generation_name
+from schemas.shown_commands import training_command
 from schemas.terminal import say
 
 
@@ -22,7 +23,5 @@ def print_derive_summary(summary: DeriveSummary) -> None:
             f"  warning: {summary.empty_bands} of {spec.mels} mel bands lie between two bins of the transform and are always "
             "zero; a larger --n-fft has finer bins"
         )
-    say(
-        f"next: python training/run.py train --dataset {summary.dataset} --features {summary.name} --label-set NAME "
-        "--frontend spectrogram --out RUN"
-    )
+    train = ("train", "--dataset", summary.dataset, "--features", summary.name, "--label-set", "NAME")
+    say(f"next: {training_command(*train, '--frontend', 'spectrogram', '--out', 'RUN')}")

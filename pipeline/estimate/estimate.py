@@ -115,7 +115,7 @@ def estimate(catalog_uri: str, build: BuildOptions | None = None, options: Estim
         os.mkdir(startup_folder)
         job = ShardJob(sample_folder, 0, families, catalog.root, build.decoder, build.strict, build.max_seconds)
         measured = measure_sample(sample, job, progress.update)
-        rejects, examples = rejects_by_cause(measured.tracks), example_rejects(measured.tracks)
+        rejects, examples = rejects_by_cause(measured.tracks), example_rejects(measured.tracks, catalog)
         if sum(rejects.values()) == sample.num_rows:
             raise UserError(
                 f"catalog {catalog_uri}: all {sample.num_rows} tracks that were tried were rejected "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Callable
 
 from pipeline.audio.limits import MAX_SECONDS
@@ -11,6 +10,7 @@ from pipeline.decode.options import MAX_REJECT_RATE, BuildOptions
 from pipeline.estimate.estimate import Estimate
 from pipeline.estimate.extrapolate import Interval
 from pipeline.estimate.options import EstimateOptions
+from schemas.shown_commands import pipeline_command
 from schemas.terminal import say, say_json
 
 
@@ -55,14 +55,14 @@ def print_json(estimate: Estimate, build: BuildOptions, options: EstimateOptions
 
 def next_command(estimate: Estimate, build: BuildOptions) -> str:
     """The build that was estimated."""
-    words = ["python", "-m", "pipeline.run", "build", "--catalog", estimate.catalog, "--dataset", "DATASET"]
+    words = ["build", "--catalog", estimate.catalog, "--dataset", "DATASET"]
     words += ["--excerpt", build.excerpt] if build.excerpt else []
     words += ["--families", ",".join(build.families)] if build.families else []
     words += ["--shards", str(build.shards)] if build.shards else []
     words += ["--decoder", build.decoder] if build.decoder != "auto" else []
     words += ["--strict"] * build.strict
     words += ["--max-seconds", f"{build.max_seconds:g}"] if build.max_seconds != MAX_SECONDS else []
-    return shlex.join(words)
+    return pipeline_command(*words)
 
 
 def _spread(interval: Interval, spelled: Callable[[float], str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.decode.beam_options import check_beam_options
 from pipeline.decode.jobs import mark_name, unfinished_shards
 from pipeline.decode.runner import run_shards
 from pipeline.export_records.plan import EXPORT_PLAN, export_plan, exported_specs
@@ -93,6 +94,7 @@ def export_records(root: str, label_set: str, out: str, options: ExportOptions) 
         DatasetError: a payload is damaged, or the counts do not reconcile.
         TagscaleError: the Beam job failed; what is finished stays.
     """
+    check_beam_options(options.beam_options)
     dataset = Dataset.open(root)
     labels = open_labels(dataset, label_set)
     specs = exported_specs(dataset, options.features)

@@ -43,7 +43,7 @@ def findings(health: LabelHealth) -> list[str]:
     covered, generations = health.generations
     if covered < generations:
         found.append(
-            f"laid over {covered} of {generations} generations; `pipeline.run label` again covers the newer tracks"
+            f"laid over {covered} of {generations} generations; lay the label set again to cover the newer tracks"
         )
     if health.removed:
         found.append(f"{health.removed:,} of its tracks were removed from the dataset since, and are not counted here")

@@ -10,6 +10,7 @@ from pipeline.info.dataset_facts import DatasetFacts, LabelSetFacts
 from pipeline.info.findings import findings, merge_words
 from pipeline.info.label_health import BINS, LabelHealth
 from pipeline.info.overview import Overview
+from schemas.shown_commands import pipeline_command
 from schemas.tables import SPLITS
 from schemas.terminal import say, say_json
 
@@ -26,8 +27,8 @@ def print_overview(overview: Overview) -> None:
     for health in overview.labels:
         say("", *_health_lines(health))
     if not overview.dataset.label_sets:
-        root = overview.dataset.root
-        say(f"next: python -m pipeline.run label --dataset {root} --annotations FILE --label-set FILE.yaml")
+        label = ("label", "--dataset", overview.dataset.root, "--annotations", "FILE", "--label-set", "FILE.yaml")
+        say(f"next: {pipeline_command(*label)}")
 
 
 def print_json(overview: Overview) -> None:

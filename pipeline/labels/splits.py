@@ -19,6 +19,7 @@ from pipeline.labels.group_sets import group_sets, stratified
 from schemas.dataset import Dataset, same_audio
 from schemas.errors import UserError
 from schemas.features import FINGERPRINT_LENGTH, canonical_json
+from schemas.shown_commands import pipeline_command
 from schemas.sole_writer import changing
 from schemas.storage import exists, list_names, open_read, read_bytes, write_atomic, write_if_absent
 from schemas.tables import SPLIT, SPLITS
@@ -160,7 +161,7 @@ def existing_split(dataset: Dataset, name: str) -> Split:
         found = list_names(dataset.layout.splits("").rstrip("/"))
         raise UserError(
             f"split {name!r}: not in {dataset.layout.root} ({'there are ' + ', '.join(found) if found else 'there is none'});"
-            f" make it with `pipeline.run split --dataset {dataset.layout.root} --name {name}`"
+            f" make it with `{pipeline_command('split', '--dataset', dataset.layout.root, '--name', name)}`"
         )
     return make_split(dataset, name, None)
 

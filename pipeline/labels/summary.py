@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.labels.diff import LabelDiff
 from pipeline.labels.overlay import LabelSummary
 from pipeline.labels.splits import Split
+from schemas.shown_commands import training_command
 from schemas.tables import SPLITS
 from schemas.terminal import say, say_json
 
@@ -47,10 +48,8 @@ def print_label_summary(summary: LabelSummary, dataset: str) -> None:
         say(f"  not compared with the version before: {summary.not_compared}")
     if summary.diff is not None and summary.diff.before != summary.diff.after:
         print_diff(summary.diff)
-    say(
-        f"next: python training/run.py train --dataset {dataset} --label-set {summary.name} --frontend spectrogram "
-        "--out RUN"
-    )
+    train = ("train", "--dataset", dataset, "--label-set", summary.name, "--frontend", "spectrogram", "--out", "RUN")
+    say(f"next: {training_command(*train)}")
 
 
 def _print_annotations(summary: LabelSummary) -> None:

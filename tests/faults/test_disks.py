@@ -48,7 +48,7 @@ def test_a_full_disk_is_named_and_the_build_goes_on_when_there_is_room(
     stopped = run_build(tmp_path, small_disk / "data", workers)
     assert stopped.returncode == 1
     assert "No space left on device" in stopped.stderr
-    assert "run the same command again" in stopped.stderr
+    assert "make room there, and run the same command again" in stopped.stderr
     assert "Traceback" not in stopped.stderr
     assert len(stopped.stderr.splitlines()) == 1
     remount(small_disk, "size=16m")

@@ -96,13 +96,14 @@ def test_a_missing_file_is_a_reject_and_only_missing_files_are_an_error(
     catalog = small_corpus.catalog_of(tmp_path / "one", tuple(rows))
     built = run_pipeline("build", "--catalog", catalog, "--dataset", tmp_path / "data", "--workers", "1")
     assert built.returncode == 0, built.stderr
-    assert "1 not_found, such as gone: no such file" in built.stdout
+    assert f"1 not_found, such as gone: no such file: {tmp_path / 'one' / 'audio' / 'gone.wav'}\n" in built.stdout
 
     catalog = small_corpus.catalog_of(tmp_path / "all", (("a", "a.wav", "x"), ("b", "b.wav", "y")))
     empty = tmp_path / "empty"
     _refused(
         run_pipeline("build", "--catalog", catalog, "--dataset", empty, "--workers", "1"),
-        "2 of 2 tracks were rejected, more than --max-reject-rate 0.05 allows (2 not_found, such as a: no such file)",
+        "2 of 2 tracks were rejected, more than --max-reject-rate 0.05 allows (2 not_found, such as a: no such file: "
+        f"{tmp_path / 'all' / 'a.wav'})",
     )
     label = ["label", "--annotations", small_corpus.annotations, "--label-set", small_corpus.label_set]
     _refused(run_pipeline(*label, "--dataset", empty), "its build is unfinished")

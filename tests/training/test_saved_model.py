@@ -92,7 +92,7 @@ def test_the_tags_are_in_the_order_of_the_scores(model: SavedModel) -> None:
         (
             "saved_model.pb",
             None,
-            r"expected a SavedModel, found no saved_model\.pb; `training/run\.py export` writes one",
+            r"expected a SavedModel, found no saved_model\.pb; write one with `.*training/run\.py export`",
         ),
         ("saved_model.pb", b"no model", r"but it cannot be loaded \(.*; export it again"),
         ("variables/variables.index", b"", r"but it cannot be loaded \(.*; export it again"),
@@ -142,3 +142,14 @@ def test_of_a_configuration_of_another_version_only_the_patch_counts(spectrogram
         each.scores(_blocks(signal, each)) for each in (SavedModel(str(model)), SavedModel(str(spectrogram.model)))
     ]
     np.testing.assert_array_equal(*scores)
+
+
+def test_a_model_that_may_not_be_read_is_not_to_be_exported_again(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise tf.errors.PermissionDeniedError(None, None, "variables.index; Permission denied")
+
+    monkeypatch.setattr(tf.saved_model, "load", refuse)
+    with pytest.raises(UserError, match="cannot be read: .*; give this user the right to read its files$"):
+        SavedModel(str(served.model))

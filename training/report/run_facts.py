@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas.errors import DatasetError, UserError
 from schemas.json_object import parse_json_object
+from schemas.shown_commands import training_command
 from schemas.spreadsheet import text_of_cell
 from schemas.storage import exists, read_bytes
 from training.config import TrainConfig
@@ -94,7 +95,8 @@ def read_facts(root: str, split: str | None = None) -> RunFacts:
     evaluated = [one for one in REPORTED_SPLITS if exists(folder.evaluation(f"{one}.json"))]
     if split is not None and split not in evaluated:
         raise UserError(
-            f"{root}: its {split} split has not been evaluated; run `training/run.py evaluate --run {root} --split {split}`"
+            f"{root}: its {split} split has not been evaluated; run "
+            f"`{training_command('evaluate', '--run', root, '--split', split)}`"
         )
     split = split or (evaluated[0] if evaluated else REPORTED_SPLITS[0])
     evaluation = _json(folder.evaluation(f"{split}.json")) if split in evaluated else None

@@ -56,7 +56,7 @@ def train_apart(run: StudyRun, root: str, stage: str | None) -> RunRow:
         raise outcome
     if process.exitcode == EXIT_STOPPED:
         raise Stopped
-    raise TagscaleError(f"{root}: its training {_ending(process.exitcode)}; run the same command again to go on")
+    raise TagscaleError(f"{root}: its training {_ending(process.exitcode)}")
 
 
 def _end(process: Any) -> None:
@@ -73,8 +73,11 @@ def _end(process: Any) -> None:
 
 def _ending(code: int | None) -> str:
     if code == -signal.SIGKILL:
-        return "was killed, maybe for want of memory: try a smaller --batch-size"
-    return f"ended with exit code {code}"
+        return (
+            "was killed, maybe for want of memory: free some and run the same command again, or take a smaller --batch-size "
+            "and another --out"
+        )
+    return f"ended with exit code {code}; its words are above: the same command goes on once the cause is mended"
 
 
 def _main(sending: Any, run: StudyRun, root: str, stage: str | None) -> None:

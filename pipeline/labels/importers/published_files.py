@@ -77,6 +77,8 @@ def read_npy(uri: str) -> npt.NDArray[np.generic]:
                 f"{uri}: expected numbers or text, received pickled Python objects, which can run code when they are "
                 "read; save it as an array of numbers"
             ) from error
+        if isinstance(error, OSError) and error.errno is not None:
+            raise _unreadable(uri, error) from error  # which no other copy of the file would mend
         raise UserError(f"{uri}: not a whole .npy array: {' '.join(str(error).split())}; download it again") from error
     return array
 

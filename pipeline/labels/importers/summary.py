@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.labels.importers.outputs import ANNOTATIONS_FILE, CATALOG_FILE, LABEL_SET_FILE, ImportSummary
+from schemas.shown_commands import pipeline_command
 from schemas.storage import join
 from schemas.tables import SPLITS
 from schemas.terminal import say
@@ -25,9 +26,8 @@ def print_import_summary(summary: ImportSummary) -> None:
     for remark in summary.remarks:
         say(f"  {remark.what}: {remark.count:,}, such as {remark.example}")
     label_set = "FILE.yaml" if summary.label_set is None else join(summary.out, LABEL_SET_FILE)
-    say(f"next: python -m pipeline.run build --catalog {join(summary.out, CATALOG_FILE)} --dataset DATASET")
+    catalog, annotations = join(summary.out, CATALOG_FILE), join(summary.out, ANNOTATIONS_FILE)
+    say(f"next: {pipeline_command('build', '--catalog', catalog, '--dataset', 'DATASET')}")
     if summary.annotations:
-        say(
-            f"then: python -m pipeline.run label --dataset DATASET --annotations {join(summary.out, ANNOTATIONS_FILE)} "
-            f"--label-set {label_set}"
-        )
+        label = ("label", "--dataset", "DATASET", "--annotations", annotations, "--label-set", label_set)
+        say(f"then: {pipeline_command(*label)}")

@@ -48,6 +48,6 @@ def test_tfio_without_its_environment_is_one_clear_line(tmp_path: Path) -> None:
         check_tfio()
     except UserError as error:
         assert "\n" not in str(error)
-        assert "pip install 'tagscale[tfio]'" in str(error)
+        assert "pip install '.[tfio]' in an environment of its own" in str(error)
     else:
         pytest.skip("tensorflow-io works in this environment")

@@ -120,9 +120,10 @@ def test_a_grown_catalog_adds_a_generation_and_leaves_every_byte_alone(
 def test_a_missing_file_is_one_transient_reject_row(tmp_path: Path) -> None:
     summary = build(small_catalog(tmp_path, 30, missing=1), str(tmp_path / "data"), BuildOptions(workers=1, shards=2))
     assert (summary.records, summary.rejects) == (29, {"not_found": 1})
-    assert summary.examples == {"not_found": ("29", "no such file")}
+    assert summary.examples == {"not_found": ("29", f"no such file: {tmp_path / '29.wav'}")}
     row = Dataset.open(str(tmp_path / "data")).newest_tracks().to_pylist()[-1]
     assert (row["cause"], row["transient"], row["record"], row["seconds"]) == ("not_found", True, None, None)
+    assert row["message"] == "no such file: 29.wav"  # the same on any machine
     assert verify(str(tmp_path / "data")).problems == ()
 
 
@@ -136,11 +137,16 @@ def test_a_pipe_a_device_and_a_folder_are_reject_rows_at_once_and_no_others(
     # Below 1, so that some are tried beforehand; and a process that can be killed, should it hang.
     options = ("--workers", 1, "--max-reject-rate", 0.9)
     built = run_pipeline("build", "--catalog", catalog, "--dataset", tmp_path / "data", *options, timeout=60)
-    assert "3 not_a_file, such as 05: expected a file, found a pipe" in built.stdout, built.stderr
+    assert f"3 not_a_file, such as 05: expected a file, found a pipe: {tmp_path / '05.wav'}" in built.stdout, (
+        built.stderr
+    )
     rows = Dataset.open(str(tmp_path / "data")).newest_tracks().to_pylist()[-3:]
     found = [(row["cause"], row["transient"], row["message"]) for row in rows]
     words = ("a pipe", "a device", "a folder")
-    assert found == [("not_a_file", False, f"expected a file, found {kind}") for kind in words]
+    names = ("05.wav", "06.wav", "07.wav")
+    assert found == [
+        ("not_a_file", False, f"expected a file, found {kind}: {name}") for kind, name in zip(words, names, strict=True)
+    ]
     assert verify(str(tmp_path / "data")).problems == ()
     again = build(catalog, str(tmp_path / "data"), BuildOptions(workers=1, retry_rejects="transient"))
     assert again.built == ()

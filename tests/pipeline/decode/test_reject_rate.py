@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.catalog import Catalog
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.decode.reject_rate import check_preflight, example_rejects, preflight_size
 from schemas.errors import UserError
 from tests.conftest import small_catalog
+
+CATALOG = Catalog("music/catalog.csv", pa.table({"track_id": ["a"], "uri": ["a.wav"]}), "/music")
 
 
 def test_the_example_of_a_cause_is_its_first_track(dataset: Path) -> None:
@@ -20,7 +24,23 @@ def test_the_example_of_a_cause_is_its_first_track(dataset: Path) -> None:
         row.update(track_id=track, cause=cause, message=f"words of {track}")
     table = pq.read_table(dataset / "tracks" / "gen-000.parquet").schema.empty_table()
     table = type(table).from_pylist(rows, schema=table.schema)
-    assert example_rejects(table) == {"empty": ("a", "words of a")}
+    assert example_rejects(table, CATALOG) == {"empty": ("a", "words of a")}
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("x/a.wav", "/music/x/a.wav"),
+        ("/other/a.wav", "/other/a.wav"),
+        ("gs://bucket/a.wav", "gs://bucket/a.wav"),
+        ("before/a.wav", "before/a.wav"),  # what was tried; the catalog has another uri by now
+    ],
+)
+def test_a_summary_shows_the_whole_path_that_was_tried(uri: str, shown: str) -> None:
+    tracks = pa.table({"track_id": ["a"], "cause": ["not_found"], "message": [f"no such file: {uri}"]})
+    now = "a.wav" if uri.startswith("before") else uri
+    catalog = Catalog("music/catalog.csv", pa.table({"track_id": ["a", "b"], "uri": [now, "b.wav"]}), "/music")
+    assert example_rejects(tracks, catalog) == {"not_found": ("a", f"no such file: {shown}")}
 
 
 def test_a_preflight_is_small_against_the_catalog() -> None:
@@ -55,4 +75,5 @@ def test_input_that_is_plainly_wrong_stops_a_build_before_it_starts(tmp_path: Pa
     ) as error:
         build(catalog, str(tmp_path / "data"), BuildOptions(workers=1))
     assert "\n" not in str(error.value)
+    assert f"no such file: {tmp_path}/" in str(error.value)
     assert not (tmp_path / "data").exists()

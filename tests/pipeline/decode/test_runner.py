@@ -45,7 +45,8 @@ def test_a_job_that_cannot_go_on_says_why_in_one_line_and_how_much_is_left(job: 
     for mark in (dataset / "features").rglob("part-00001.json"):
         mark.unlink()
     with pytest.raises(
-        TagscaleError, match="1 of 4 shards unfinished.*the plan is missing.*run the same command again"
+        TagscaleError,
+        match="1 of 4 shards unfinished.*the plan is missing; restore it from a copy; .* once the cause is mended",
     ) as error:
         run_shards(job, 4, workers=1, beam_options=[], on_progress=lambda done: None)
     assert "\n" not in str(error.value)

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.decode.build import BuildSummary
 from pipeline.decode.summary import print_build_summary
+from schemas.shown_commands import pipeline_command
 
 SUMMARY = BuildSummary(
     dataset="data",
@@ -35,5 +36,5 @@ def test_counts_causes_and_the_next_command_are_told(capsys: pytest.CaptureFixtu
         "  same      5 tracks have the audio of another, such as a and c; splits keep them together",
         "  logmel    440.0 MB",
         "  waveform  1,180.0 MB",
-        "next: python -m pipeline.run label --dataset data --annotations FILE --label-set FILE.yaml",
+        f"next: {pipeline_command()} label --dataset data --annotations FILE --label-set FILE.yaml",
     ]

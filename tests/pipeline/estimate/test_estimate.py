@@ -19,6 +19,7 @@ from pipeline.estimate.estimate import Estimate, estimate
 from pipeline.estimate.options import EstimateOptions, Prices
 from schemas.errors import UserError
 from schemas.manifests import DatasetManifest
+from schemas.shown_commands import pipeline_command
 from tests.conftest import TRACKS, SmallCorpus, small_catalog
 
 WHOLE = EstimateOptions(sample=1000, workers=(1, 2, 64))
@@ -88,7 +89,7 @@ def test_rejects_are_counted_with_an_example_and_have_no_bytes(tmp_path: Path) -
     catalog = small_catalog(tmp_path, 12, missing=2, broken=1)
     found = estimate(catalog, BuildOptions(families=("waveform",)), WHOLE)
     assert found.rejects == {"not_found": 2, "unsupported_format": 1}
-    assert found.examples["not_found"] == ("10", "no such file")
+    assert found.examples["not_found"] == ("10", f"no such file: {tmp_path / '10.wav'}")
     assert found.reject_share.value == found.reject_share.high == 0.25
     assert found.bytes["waveform"].value == pytest.approx(9 * 32_000, rel=0.01)
     part = estimate(catalog, BuildOptions(), EstimateOptions(sample=8))
@@ -109,7 +110,9 @@ def test_money_is_the_time_of_busy_workers_at_the_prices_given(small_corpus: Sma
 
 def test_nothing_but_rejects_and_a_wrong_excerpt_are_the_users_to_mend(tmp_path: Path) -> None:
     catalog = small_catalog(tmp_path, 3, missing=2, broken=1)
-    with pytest.raises(UserError, match=r"all 3 tracks .* rejected \(2 not_found, such as 01: no such file; 1 unsup"):
+    with pytest.raises(
+        UserError, match=r"all 3 tracks .* rejected \(2 not_found, such as 01: no such file: /.*/01.wav; 1 unsup"
+    ):
         estimate(catalog, BuildOptions(), WHOLE)
     with pytest.raises(UserError, match="excerpt: expected full, start:SECONDS or center:SECONDS"):
         estimate(catalog, BuildOptions(excerpt="middle"), WHOLE)
@@ -126,7 +129,7 @@ def test_the_command_says_in_words_and_in_json_what_a_build_costs(run_pipeline: 
     words = [line.split()[0] for line in said.stdout.splitlines()]
     assert words[1:5] == ["core-hours", "logmel", "waveform", "rejects"]
     assert said.stdout.splitlines()[-1] == (
-        f"next: python -m pipeline.run build --catalog {small_corpus.catalog} --dataset DATASET --excerpt start:2"
+        f"next: {pipeline_command()} build --catalog {small_corpus.catalog} --dataset DATASET --excerpt start:2"
     )
     as_json = run_pipeline(*asked, "--price-vcpu-hour", "0", "--price-memory-gb-hour", "0", "--json")
     assert as_json.returncode == 0, as_json.stderr

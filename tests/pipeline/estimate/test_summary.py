@@ -12,6 +12,7 @@ from pipeline.estimate.estimate import AtWorkers, Estimate
 from pipeline.estimate.extrapolate import Interval
 from pipeline.estimate.options import EstimateOptions
 from pipeline.estimate.summary import print_estimate
+from schemas.shown_commands import pipeline_command
 
 ESTIMATE = Estimate(
     catalog="my music.csv",
@@ -55,7 +56,7 @@ def test_totals_come_with_their_intervals_and_the_build_to_type(capsys: pytest.C
         "  storage     $36.90 ($36.00 to $37.80) a month",
         "  prices      $0.056 a vCPU hour, $0.003557 a GB-hour of 3.75 GB a worker, $0.02 a GB-month",
         "  in brackets 95 % intervals, of the sampling alone, by the catalog's durations",
-        "next: python -m pipeline.run build --catalog 'my music.csv' --dataset DATASET --excerpt full "
+        f"next: {pipeline_command()} build --catalog 'my music.csv' --dataset DATASET --excerpt full "
         "--families logmel,waveform --shards 32 --strict",
     ]
 

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.info.overview import info
 from pipeline.info.terminal import print_json, print_overview
+from schemas.shown_commands import pipeline_command
 from schemas.tables import SPLITS
 
 
@@ -52,9 +53,8 @@ def test_graded_values_and_long_vocabularies_fit_on_the_terminal(
 
 def test_a_dataset_without_label_sets_says_what_to_type_next(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     print_overview(info(str(dataset)))
-    assert (
-        capsys.readouterr().out.splitlines()[-1].startswith(f"next: python -m pipeline.run label --dataset {dataset}")
-    )
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith(f"next: {pipeline_command('label', '--dataset', str(dataset))}")
 
 
 def test_a_wrong_name_is_one_line(dataset: Path, lay, run_pipeline) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from click.testing import CliRunner
 
 from schemas.errors import UserError
+from schemas.shown_commands import training_command
 from tests.training.report.conftest import WrittenRun
 from training.run import cli
 
@@ -12,7 +13,7 @@ def test_the_command_says_where_the_page_is_and_what_it_lacks(written_run: Writt
     ended = CliRunner().invoke(cli, ["report", "--run", root])
     assert ended.exit_code == 0, ended.output
     assert f"{root}/report.html: " in ended.output
-    assert f"next: python training/run.py evaluate --run {root} --split test" in ended.output
+    assert f"next: {training_command('evaluate', '--run', root, '--split', 'test')}" in ended.output
     refused = CliRunner().invoke(cli, ["report", "--run", root, "--split", "validation"])
     assert isinstance(refused.exception, UserError)
     assert "has not been evaluated" in str(refused.exception)

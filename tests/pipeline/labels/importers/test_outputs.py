@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,7 +110,7 @@ def test_the_printed_commands_build_and_label_what_was_imported(
         write_lines(tmp_path / "x-test.tsv", [header, *rows[2:]]),
         write_lines(tmp_path / "tags.txt", ["genre---été", "genre---a|b"]),
     ]
-    out, data = tmp_path / "out", tmp_path / "data"
+    out, data = tmp_path / "my out", tmp_path / "my data"
     ended = run_pipeline("import", "jamendo", *files, "--audio-root", small_corpus.folder, "--out", out)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith(
@@ -116,9 +118,10 @@ def test_the_printed_commands_build_and_label_what_was_imported(
     )
     commands = [line.split(": ", 1)[1] for line in ended.stdout.splitlines() if line.startswith(("next: ", "then: "))]
     assert len(commands) == 2
-    for command in commands:
-        ended = run_pipeline(*command.replace("DATASET", str(data)).split()[3:])
-        assert ended.returncode == 0, ended.stderr
+    for command in commands:  # as a user would paste them
+        pasted = command.replace("DATASET", shlex.quote(str(data)))
+        ended = subprocess.run(pasted, shell=True, capture_output=True, text=True, timeout=120)
+        assert ended.returncode == 0, f"{pasted}\n{ended.stderr}"
     assert "x-train" not in ended.stdout
     summary = lay_labels(str(data), [str(out / "annotations.parquet")], str(out / "label_set.yaml"))
     assert summary.is_new is False

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from pipeline.labels.importers.published_files import read_lines, side_in_name
+from pipeline.labels.importers.published_files import read_lines, read_npy, side_in_name
 from schemas.errors import UserError
 
 
@@ -37,3 +39,21 @@ def test_what_is_no_text_is_named(tmp_path: Path, data: bytes, words: str) -> No
     with pytest.raises(UserError, match=words) as refused:
         read_lines(str(tmp_path / "x.cP"))
     assert str(tmp_path / "x.cP") in str(refused.value)
+
+
+def test_an_array_that_may_not_be_read_is_not_to_be_downloaded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "labels.npy")
+    np.save(path, np.zeros(3))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "load", refuse)
+        with pytest.raises(UserError, match="labels.npy: cannot be read: Permission denied$"):
+            read_npy(path)
+    (tmp_path / "labels.npy").write_bytes((tmp_path / "labels.npy").read_bytes()[:-8])
+    with pytest.raises(UserError, match="not a whole .npy array: .*; download it again"):
+        read_npy(path)
