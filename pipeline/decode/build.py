@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import json
 import time
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.audio.limits import MAX_SECONDS
 from pipeline.catalog import Catalog, read_catalog
 from pipeline.decode.beam_options import check_beam_options
 from pipeline.decode.generations import (
@@ -24,7 +21,8 @@ from pipeline.decode.generations import (
     wanted_tracks,
 )
 from pipeline.decode.jobs import unfinished_shards
-from pipeline.decode.options import DEFAULT_EXCERPT, BuildOptions
+from pipeline.decode.options import BuildOptions
+from pipeline.decode.planning import entry_under_way, job_under_way, open_or_begin, plan_generation
 from pipeline.decode.reject_rate import (
     PREFLIGHT_EXCERPT,
     check_preflight,
@@ -33,29 +31,24 @@ from pipeline.decode.reject_rate import (
     preflight_size,
     rejects_by_cause,
 )
+from pipeline.decode.run_times import read_run_times, write_run_times
 from pipeline.decode.runner import run_shards
 from pipeline.decode.shards import ShardJob
 from pipeline.decode.sources import changed_tracks, remember_sources
-from pipeline.plan import PlanReader, plan_bytes, plan_tracks, shard_count
 from pipeline.removal.purge import purge_again
 from pipeline.sample import decode_sample, sample_catalog
-from pipeline.versions import check_versions, feature_versions
 from pipeline.writable_folder import writable_folder
-from schemas.dataset import Dataset, outdated_words, same_audio
+from schemas.dataset import Dataset
 from schemas.errors import UserError
-from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpec, logmel_spec_of, specs_for
-from schemas.layout import MANIFEST_NAME, Layout, generation_name
-from schemas.manifests import DatasetManifest, GenerationEntry, to_json
+from schemas.features import Family, logmel_spec_of
+from schemas.layout import Layout
+from schemas.manifests import DatasetManifest
 from schemas.progress import Progress
+from schemas.same_audio import same_audio
 from schemas.shown_commands import pipeline_command
 from schemas.sole_writer import changing, sole_writer
 from schemas.storage import (
-    exists,
-    is_remote,
-    read_bytes,
-    require_empty_or,
     write_atomic,
-    write_if_absent,
 )
 
 
@@ -113,13 +106,13 @@ def build(catalog_uri: str, dataset: str, options: BuildOptions | None = None) -
         check_tfio()
     catalog = read_catalog(catalog_uri, options.limit)
     layout = Layout(dataset.rstrip("/") or "/")
-    _open_or_begin(layout, options)  # what cannot be is said before a folder is made
+    open_or_begin(layout, options)  # what cannot be is said before a folder is made
     with writable_folder(layout.root), sole_writer(layout.root):
         return _build(catalog, layout, options, started)
 
 
 def _build(catalog: Catalog, layout: Layout, options: BuildOptions, started: float) -> BuildSummary:
-    dataset = Dataset.of(layout, _open_or_begin(layout, options))
+    dataset = Dataset.of(layout, open_or_begin(layout, options))
     built: list[int] = []
     sizes: collections.Counter[Family] = collections.Counter()
     retry = options.retry_rejects
@@ -128,7 +121,7 @@ def _build(catalog: Catalog, layout: Layout, options: BuildOptions, started: flo
         catalog.table, layout, dataset.under_way.generation
     )
     if dataset.under_way is not None and not left_alone:
-        job = _job(layout, dataset, catalog, options)
+        job = job_under_way(dataset, catalog, options)
         if unfinished_shards(job, dataset.under_way.shards):
             retry = "none"  # its rejects are found by this very call: trying them again at once is no second chance
         dataset = _finish(job, dataset, catalog, options, retry)
@@ -143,8 +136,8 @@ def _build(catalog: Catalog, layout: Layout, options: BuildOptions, started: flo
             raise UserError(_other_catalog_words(dataset, catalog, wanted.num_rows))
         if retry == "none" and options.max_reject_rate < 1:
             _preflight(wanted, dataset.manifest, catalog, options)
-        dataset = _plan(dataset, wanted, options)
-        job = _job(layout, dataset, catalog, options)
+        dataset = plan_generation(dataset, wanted, options)
+        job = job_under_way(dataset, catalog, options)
         dataset = _finish(job, dataset, catalog, options)
         built.append(job.generation)
         sizes.update(payload_bytes(job, dataset.manifest.generations[-1].shards))
@@ -161,33 +154,6 @@ def _other_catalog_words(dataset: Dataset, catalog: Catalog, wanted: int) -> str
     )
 
 
-def _open_or_begin(layout: Layout, options: BuildOptions) -> DatasetManifest:
-    if not require_empty_or(layout.root, MANIFEST_NAME, "a dataset"):
-        families = specs_for(options.families or FAMILIES, options.excerpt or DEFAULT_EXCERPT)
-        return DatasetManifest(families=families, generations=(), versions={})
-    manifest = DatasetManifest.read(layout.manifest)
-    if words := outdated_words(manifest.families):
-        raise UserError(f"{layout.root}: {words}")
-    held = tuple(manifest.families)
-    asked = specs_for(options.families or held, options.excerpt or _excerpt_of(manifest.families))
-    for family, spec in asked.items():
-        if family not in manifest.families:
-            raise UserError(
-                f"{layout.root}: holds {' and '.join(held)} only; --families {family} needs a dataset of its own"
-            )
-        if spec.fingerprint != manifest.families[family].fingerprint:
-            raise UserError(
-                f"{layout.root}: holds --excerpt {_excerpt_of(manifest.families)}, received --excerpt "
-                f"{options.excerpt}; use the dataset's own or another folder"
-            )
-    return manifest
-
-
-def _excerpt_of(families: dict[Family, FeatureSpec]) -> str:
-    spec = next(iter(families.values()))
-    return spec.excerpt if isinstance(spec, WaveformSpec) else spec.waveform.excerpt
-
-
 def _preflight(wanted: pa.Table, manifest: DatasetManifest, catalog: Catalog, options: BuildOptions) -> None:
     """Try a few tracks, so that input that is plainly wrong stops a build before it starts."""
     sample = sample_catalog(wanted, preflight_size(wanted.num_rows), seed=0)
@@ -202,89 +168,13 @@ def _preflight(wanted: pa.Table, manifest: DatasetManifest, catalog: Catalog, op
     )
 
 
-def _plan(dataset: Dataset, wanted: pa.Table, options: BuildOptions) -> Dataset:
-    layout, manifest = dataset.layout, dataset.manifest
-    generation = len(manifest.generations)
-    excerpt = Excerpt.parse(_excerpt_of(manifest.families))
-    shards = options.shards or shard_count(wanted["duration"].to_pylist(), excerpt)
-    plan = plan_tracks(wanted, shards)
-    versions = feature_versions(options.decoder)
-    count = plan["shard"][-1].as_py() + 1
-    metadata = {
-        "generation": generation,
-        "versions": versions,
-        "strict": options.strict,
-        "max_seconds": options.max_seconds,
-    }
-    if generation == 0:  # first of all, so that a build that is killed now has begun a dataset
-        write_atomic(layout.manifest, manifest.to_bytes())
-    with changing(layout):
-        _write_plan(layout.plan(generation), plan_bytes(plan, metadata))
-        _write_run_summary(layout, generation, {"began_ns": time.time_ns()})
-        entry = GenerationEntry(generation, shards=count, tracks=plan.num_rows)
-        manifest = DatasetManifest.read(layout.manifest).with_generation(entry, versions)
-        write_atomic(layout.manifest, manifest.to_bytes())
-    return Dataset.of(layout, manifest)
-
-
-def _write_plan(uri: str, data: bytes) -> None:
-    """Write a plan that no manifest names yet.
-
-    One may be there, of a build that was killed before it wrote the manifest. On a local disk no other build runs now,
-    so it is replaced; in a bucket one may.
-    """
-    if write_if_absent(uri, data):
-        return
-    if is_remote(uri):
-        raise UserError(
-            f"{uri}: another build with another catalog has planned this generation; wait until it has ended, or remove "
-            "this file if there is none"
-        )
-    write_atomic(uri, data)
-
-
-def _job(layout: Layout, dataset: Dataset, catalog: Catalog, options: BuildOptions) -> ShardJob:
-    """The job of the generation under way, once it is sure that it may be gone on with here."""
-    entry = _planned(dataset)
-    metadata = PlanReader(layout.plan(entry.generation)).metadata
-    begun_strict = metadata.get("strict", False)  # an older plan does not say
-    if begun_strict != options.strict:
-        how = "with" if begun_strict else "without"
-        raise UserError(f"{layout.root}: {generation_name(entry.generation)} was begun {how} --strict; go on {how} it")
-    begun_seconds = metadata.get("max_seconds", MAX_SECONDS)
-    if begun_seconds != options.max_seconds:
-        raise UserError(
-            f"{layout.root}: {generation_name(entry.generation)} was begun with --max-seconds {begun_seconds:g}, received "
-            f"{options.max_seconds:g}; go on with the first"
-        )
-    what = f"{layout.root}: {generation_name(entry.generation)}"
-    check_versions(
-        what, metadata["versions"], feature_versions(options.decoder), allow_others=options.allow_other_versions
-    )
-    return ShardJob(
-        dataset=layout.root,
-        generation=entry.generation,
-        families=dataset.manifest.families,
-        audio_root=catalog.root,
-        decoder=options.decoder,
-        strict=options.strict,
-        max_seconds=options.max_seconds,
-    )
-
-
-def _planned(dataset: Dataset) -> GenerationEntry:
-    if dataset.under_way is None:
-        raise ValueError(f"Expected a generation under way in {dataset.layout.root}.")
-    return dataset.under_way
-
-
 def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOptions, retry: Retry = "none") -> Dataset:
     """Write the unfinished shards of the generation under way, check the reject rate, and complete the manifest.
 
     A generation is completed whatever its rejects where some of them are about to be tried again.
     """
     started = time.monotonic()
-    layout, entry = job.layout, _planned(dataset)
+    layout, entry = job.layout, entry_under_way(dataset)
 
     def tracks_in(shards_done: int) -> int:
         return entry.tracks * shards_done // entry.shards
@@ -306,7 +196,7 @@ def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOpt
         if not tried_again(catalog.table, dataset, retry):
             check_reject_rate(dataset, catalog, options.max_reject_rate)
         write_atomic(layout.manifest, manifest.to_bytes())
-    summary = read_run_summary(layout, job.generation)
+    summary = read_run_times(layout, job.generation)
     if "began_ns" in summary:
         remember_sources(dataset, catalog.table, catalog.root, summary["began_ns"])
     facts = {
@@ -314,7 +204,7 @@ def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOpt
         "stored_seconds": pc.sum(table["seconds"]).as_py() or 0.0,
         "wall_seconds": round(time.monotonic() - started, 3),
     }
-    _write_run_summary(layout, job.generation, {**summary, **facts})
+    write_run_times(layout, job.generation, {**summary, **facts})
     return dataset
 
 
@@ -338,15 +228,3 @@ def _summary(
         seconds=seconds,
         under_way=dataset.under_way_words(),
     )
-
-
-def read_run_summary(layout: Layout, generation: int) -> dict[str, Any]:
-    """Times and counters of a generation; empty if they were lost, which harms nothing."""
-    uri = layout.run_summary(f"build-{generation_name(generation)}")
-    return dict(json.loads(read_bytes(uri))) if exists(uri) else {}
-
-
-def _write_run_summary(layout: Layout, generation: int, facts: dict[str, Any]) -> None:
-    """Not part of what must be the same between two builds."""
-    uri = layout.run_summary(f"build-{generation_name(generation)}")
-    write_atomic(uri, to_json({"generation": generation, **facts}))

@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 
 from pipeline.info.feature_words import spec_in_words
 from pipeline.labels.splits import SplitMethod
-from schemas.dataset import Dataset, same_audio
+from schemas.dataset import Dataset
 from schemas.errors import DatasetError
 from schemas.features import FeatureSpec, features_name
 from schemas.label_version import label_set_names, versions_in_order
 from schemas.manifests import GenerationEntry, LabelsManifest
+from schemas.same_audio import same_audio
 from schemas.storage import exists, join, list_names, open_read, read_bytes
 from schemas.tables import SPLIT, SPLITS
 

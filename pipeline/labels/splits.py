@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 
 from pipeline.labels.annotations import Annotations
 from pipeline.labels.group_sets import group_sets, stratified
-from schemas.dataset import Dataset, same_audio
+from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import FINGERPRINT_LENGTH, canonical_json
+from schemas.same_audio import same_audio
 from schemas.shown_commands import pipeline_command
 from schemas.sole_writer import changing
 from schemas.storage import exists, list_names, open_read, read_bytes, write_atomic, write_if_absent

@@ -1,0 +1,138 @@
+"""What a build finds or begins: the dataset's manifest, the plan of a new generation, and the job of one under way."""
+
+from __future__ import annotations
+
+import time
+
+import pyarrow as pa
+
+from pipeline.audio.limits import MAX_SECONDS
+from pipeline.catalog import Catalog
+from pipeline.decode.options import DEFAULT_EXCERPT, BuildOptions
+from pipeline.decode.run_times import write_run_times
+from pipeline.decode.shards import ShardJob
+from pipeline.plan import PlanReader, plan_bytes, plan_tracks, shard_count
+from pipeline.versions import check_versions, feature_versions
+from schemas.dataset import Dataset, outdated_words
+from schemas.errors import UserError
+from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpec, specs_for
+from schemas.layout import MANIFEST_NAME, Layout, generation_name
+from schemas.manifests import DatasetManifest, GenerationEntry
+from schemas.sole_writer import changing
+from schemas.storage import is_remote, require_empty_or, write_atomic, write_if_absent
+
+
+def open_or_begin(layout: Layout, options: BuildOptions) -> DatasetManifest:
+    """The manifest of a dataset that may be added to with these options, or of a new one, which is not written yet.
+
+    Raises:
+        UserError: the folder holds something else, or other features.
+        DatasetError: its manifest is damaged.
+    """
+    if not require_empty_or(layout.root, MANIFEST_NAME, "a dataset"):
+        families = specs_for(options.families or FAMILIES, options.excerpt or DEFAULT_EXCERPT)
+        return DatasetManifest(families=families, generations=(), versions={})
+    manifest = DatasetManifest.read(layout.manifest)
+    if words := outdated_words(manifest.families):
+        raise UserError(f"{layout.root}: {words}")
+    held = tuple(manifest.families)
+    asked = specs_for(options.families or held, options.excerpt or _excerpt_of(manifest.families))
+    for family, spec in asked.items():
+        if family not in manifest.families:
+            raise UserError(
+                f"{layout.root}: holds {' and '.join(held)} only; --families {family} needs a dataset of its own"
+            )
+        if spec.fingerprint != manifest.families[family].fingerprint:
+            raise UserError(
+                f"{layout.root}: holds --excerpt {_excerpt_of(manifest.families)}, received --excerpt "
+                f"{options.excerpt}; use the dataset's own or another folder"
+            )
+    return manifest
+
+
+def _excerpt_of(families: dict[Family, FeatureSpec]) -> str:
+    spec = next(iter(families.values()))
+    return spec.excerpt if isinstance(spec, WaveformSpec) else spec.waveform.excerpt
+
+
+def plan_generation(dataset: Dataset, wanted: pa.Table, options: BuildOptions) -> Dataset:
+    """Plan a generation that holds the wanted rows of a catalog; returns the dataset with it under way."""
+    layout, manifest = dataset.layout, dataset.manifest
+    generation = len(manifest.generations)
+    excerpt = Excerpt.parse(_excerpt_of(manifest.families))
+    shards = options.shards or shard_count(wanted["duration"].to_pylist(), excerpt)
+    plan = plan_tracks(wanted, shards)
+    versions = feature_versions(options.decoder)
+    count = plan["shard"][-1].as_py() + 1
+    metadata = {
+        "generation": generation,
+        "versions": versions,
+        "strict": options.strict,
+        "max_seconds": options.max_seconds,
+    }
+    if generation == 0:  # first of all, so that a build that is killed now has begun a dataset
+        write_atomic(layout.manifest, manifest.to_bytes())
+    with changing(layout):
+        _write_plan(layout.plan(generation), plan_bytes(plan, metadata))
+        write_run_times(layout, generation, {"began_ns": time.time_ns()})
+        entry = GenerationEntry(generation, shards=count, tracks=plan.num_rows)
+        manifest = DatasetManifest.read(layout.manifest).with_generation(entry, versions)
+        write_atomic(layout.manifest, manifest.to_bytes())
+    return Dataset.of(layout, manifest)
+
+
+def _write_plan(uri: str, data: bytes) -> None:
+    """Write a plan that no manifest names yet.
+
+    One may be there, of a build that was killed before it wrote the manifest. On a local disk no other build runs now,
+    so it is replaced; in a bucket one may.
+    """
+    if write_if_absent(uri, data):
+        return
+    if is_remote(uri):
+        raise UserError(
+            f"{uri}: another build with another catalog has planned this generation; wait until it has ended, or remove "
+            "this file if there is none"
+        )
+    write_atomic(uri, data)
+
+
+def entry_under_way(dataset: Dataset) -> GenerationEntry:
+    """The generation under way of a dataset that has one."""
+    if dataset.under_way is None:
+        raise ValueError(f"Expected a generation under way in {dataset.layout.root}.")
+    return dataset.under_way
+
+
+def job_under_way(dataset: Dataset, catalog: Catalog, options: BuildOptions) -> ShardJob:
+    """The job of the generation under way, once it is sure that it may be gone on with here.
+
+    Raises:
+        UserError: it was begun with other options or library versions.
+        DatasetError: its plan is damaged.
+    """
+    layout, entry = dataset.layout, entry_under_way(dataset)
+    metadata = PlanReader(layout.plan(entry.generation)).metadata
+    begun_strict = metadata.get("strict", False)  # an older plan does not say
+    if begun_strict != options.strict:
+        how = "with" if begun_strict else "without"
+        raise UserError(f"{layout.root}: {generation_name(entry.generation)} was begun {how} --strict; go on {how} it")
+    begun_seconds = metadata.get("max_seconds", MAX_SECONDS)
+    if begun_seconds != options.max_seconds:
+        raise UserError(
+            f"{layout.root}: {generation_name(entry.generation)} was begun with --max-seconds {begun_seconds:g}, received "
+            f"{options.max_seconds:g}; go on with the first"
+        )
+    what = f"{layout.root}: {generation_name(entry.generation)}"
+    check_versions(
+        what, metadata["versions"], feature_versions(options.decoder), allow_others=options.allow_other_versions
+    )
+    return ShardJob(
+        dataset=layout.root,
+        generation=entry.generation,
+        families=dataset.manifest.families,
+        audio_root=catalog.root,
+        decoder=options.decoder,
+        strict=options.strict,
+        max_seconds=options.max_seconds,
+    )

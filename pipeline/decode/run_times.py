@@ -1,0 +1,22 @@
+"""Times and counters of a generation's build, beside the data; not part of what must be the same between two builds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from schemas.layout import Layout, generation_name
+from schemas.manifests import to_json
+from schemas.storage import exists, read_bytes, write_atomic
+
+
+def read_run_times(layout: Layout, generation: int) -> dict[str, Any]:
+    """Times and counters of a generation; empty if they were lost, which harms nothing."""
+    uri = layout.run_summary(f"build-{generation_name(generation)}")
+    return dict(json.loads(read_bytes(uri))) if exists(uri) else {}
+
+
+def write_run_times(layout: Layout, generation: int, facts: dict[str, Any]) -> None:
+    """Not part of what must be the same between two builds."""
+    uri = layout.run_summary(f"build-{generation_name(generation)}")
+    write_atomic(uri, to_json({"generation": generation, **facts}))
