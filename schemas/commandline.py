@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from schemas.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError
+from schemas.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STOPPED, EXIT_USER_INPUT, TagscaleError
 from schemas.terminal import guard_terminal, say
 
 GRACE_SECONDS = 20.0  # from SIGTERM to the exit at the latest; clouds and clusters give 30
@@ -62,6 +63,10 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     except Stopped:
         _leave(STOPPED_WORDS, EXIT_STOPPED)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # whoever chose the name can choose another
+            shown = str(error.filename or "")[-60:]
+            words = f"the name or its path is longer than the file system takes (255 bytes a name): …{shown!r}"
+            _leave(f"error: {words}; choose a shorter one", EXIT_USER_INPUT)
         _leave(f"error: {error.filename or 'input/output'}: {error.strerror or error}", EXIT_FAILED)
     except Exception as error:
         failed = unexpected(error)

@@ -23,6 +23,7 @@ from schemas.label_version import LabelVersion, open_labels
 from schemas.manifests import LabelsManifest
 from schemas.storage import exists, join, read_bytes, write_atomic
 from schemas.tables import SPLITS
+from schemas.text_lines import lines_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +187,7 @@ def _log_version(dataset: Dataset, laid: LabelVersion, diff: LabelDiff | None) -
     """Append a version to the log unless it is the newest there already."""
     uri = dataset.layout.label_log(laid.manifest.name)
     log = read_bytes(uri) if exists(uri) else b""
-    if log and json.loads(log.splitlines()[-1])["version"] == laid.manifest.version:
+    if log and json.loads(lines_of(log.decode())[-1])["version"] == laid.manifest.version:
         return
     changes = {"tags_added": list(laid.vocabulary)} if diff is None else {"since": diff.before, **diff.changes}
     line = {"version": laid.manifest.version, "tracks": laid.table.num_rows, **changes}

@@ -16,6 +16,7 @@ from schemas.layout import generation_name
 from schemas.manifests import GenerationEntry, LabelsManifest
 from schemas.sole_writer import sole_writer
 from schemas.storage import exists, files_below, join, list_names, read_bytes, remove_tree, size, write_atomic
+from schemas.text_lines import lines_of
 
 Kind = Literal["orphans", "fingerprints", "label-versions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -166,7 +167,7 @@ def _orphaned_splits(dataset: Dataset) -> Iterator[tuple[str, str]]:
     for name in list_names(layout.splits("").rstrip("/")):
         log = layout.split_log(name)
         if exists(log):
-            used.update((name, json.loads(line)["version"]) for line in read_bytes(log).splitlines())
+            used.update((name, json.loads(line)["version"]) for line in lines_of(read_bytes(log).decode()))
         for file in list_names(layout.splits(name)):
             if file.endswith(".parquet") and (name, file.removesuffix(".parquet")) not in used:
                 yield join(layout.splits(name), file), "a split version that nothing names"
@@ -183,7 +184,7 @@ def _other_families(dataset: Dataset) -> Iterator[tuple[str, str]]:
 def _old_versions(dataset: Dataset, keep: int) -> Iterator[tuple[str, str]]:
     """NAME@VERSION and folder of every label version but the newest ones."""
     for name in list_names(dataset.layout.label_sets):
-        lines = read_bytes(dataset.layout.label_log(name)).splitlines()
+        lines = lines_of(read_bytes(dataset.layout.label_log(name)).decode())
         order = [json.loads(line)["version"] for line in lines]
         newest = list(dict.fromkeys(reversed(order)))[:keep]
         for version in _versions(dataset, name):
