@@ -10,7 +10,10 @@ import pyarrow.compute as pc
 from schemas.errors import UserError
 from schemas.storage import is_folder, is_remote, join, parent
 from schemas.table_files import read_table, row_hint
+from schemas.table_values import ErrorAt
 from schemas.tables import CATALOG, CATALOG_REQUIRED, SPLITS
+
+MOST_SECONDS = 1e9  # of a track: 30 years, also where milliseconds were written
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +40,7 @@ def read_catalog(uri: str, limit: int | None = None) -> Catalog:
 
     Raises:
         UserError: unreadable, without rows or the columns track_id and uri, with an empty or duplicate track_id, an
-            empty uri, or a split that is none of train, validation, test.
+            empty uri, a split that is none of train, validation, test, or a duration that is no length of time.
     """
     table = read_table(uri, what="catalog", required=CATALOG_REQUIRED, schema=CATALOG)
     for field in CATALOG:
@@ -48,10 +51,32 @@ def read_catalog(uri: str, limit: int | None = None) -> Catalog:
     _check_not_blank(table, uri)
     _check_unique(table, uri)
     _check_splits(table, uri)
+    check_durations(
+        table["duration"], "duration", lambda row, problem: UserError(f"catalog {uri}: {row_hint(row, uri)}: {problem}")
+    )
     root = parent(join(uri, "part") if is_folder(uri) else uri)
-    if not is_remote(root) and any(sign in root for sign in "*?["):
+    if not is_remote(root) and any(sign in root for sign in "*?[") and not is_folder(root):
         raise UserError(f"catalog {uri}: a glob in the folder's name leaves relative uris without a folder")
     return Catalog(uri=uri, table=table.combine_chunks(), root=root)
+
+
+def check_durations(seconds: pa.ChunkedArray, name: str, error_at: ErrorAt) -> None:
+    """Raise UserError where a duration is below 0, endless, or longer than any track; null is not known.
+
+    Args:
+        seconds: float64.
+        name: of the column, for the error.
+        error_at: makes the error for a row.
+    """
+    inside = pc.and_(pc.greater_equal(seconds, 0.0), pc.less_equal(seconds, MOST_SECONDS))
+    wrong = pc.invert(pc.fill_null(inside, True))
+    if pc.any(wrong).as_py():
+        row = pc.index(wrong, True).as_py()
+        raise error_at(
+            row,
+            f"{name}: expected seconds from 0 to {MOST_SECONDS:,.0f} or nothing (unknown), received "
+            f"{seconds[row].as_py():g}",
+        )
 
 
 def _check_not_blank(table: pa.Table, uri: str) -> None:

@@ -23,6 +23,7 @@ from schemas.manifests import GenerationEntry, LabelsManifest, ShardManifest
 from schemas.shown_commands import pipeline_command
 from schemas.storage import exists, join, list_names, open_read, read_bytes, sha256_of
 from schemas.tables import LABELS
+from schemas.text_lines import lines_of
 from schemas.tfrecord import read_records
 
 _READERS = 8  # payloads that are read side by side
@@ -240,7 +241,7 @@ def _label_problems(dataset: Dataset, name: str, version: str) -> Iterator[str]:
         return
     try:
         manifest = LabelsManifest.read(join(folder, "labels.json"))
-        vocabulary = read_bytes(join(folder, "vocabulary.txt")).decode().splitlines()
+        vocabulary = lines_of(read_bytes(join(folder, "vocabulary.txt")).decode())
         with open_read(join(folder, "labels.parquet")) as file:
             table = pq.read_table(file, schema=LABELS)
     except (TagscaleError, OSError, UnicodeDecodeError, pa.ArrowException) as error:

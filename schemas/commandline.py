@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -14,7 +15,15 @@ from typing import Any, NoReturn
 
 import click
 
-from schemas.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError, UserError
+from schemas.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_STOPPED,
+    EXIT_USER_INPUT,
+    TagscaleError,
+    UserError,
+)
 from schemas.interpreter import missing_words
 from schemas.terminal import guard_terminal, say
 from schemas.usage_words import usage_words
@@ -68,6 +77,10 @@ def run_command(command: click.Command, name: str) -> NoReturn:
         failed = UserError(words) if words else unexpected(error)
         _leave(f"error: {failed}", failed.exit_code)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # whoever chose the name can choose another
+            shown = str(error.filename or "")[-60:]
+            words = f"the name or its path is longer than the file system takes (255 bytes a name): …{shown!r}"
+            _leave(f"error: {words}; choose a shorter one", EXIT_USER_INPUT)
         _leave(f"error: {error.filename or 'input/output'}: {error.strerror or error}", EXIT_FAILED)
     except Exception as error:
         failed = unexpected(error)

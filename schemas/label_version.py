@@ -17,6 +17,7 @@ from schemas.manifests import LabelsManifest
 from schemas.shown_commands import pipeline_command
 from schemas.storage import exists, join, list_names, open_read, read_bytes
 from schemas.tables import LABELS
+from schemas.text_lines import lines_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +62,7 @@ def versions_in_order(dataset: Dataset, name: str) -> list[str]:
             f"label set {name!r}: not in {dataset.layout.root} ({'there are ' + ', '.join(found) if found else 'there is none'}"
             f"{did_you_mean(name, found)}); make one with `{pipeline_command('label')}`"
         )
-    return [json.loads(line)["version"] for line in read_bytes(dataset.layout.label_log(name)).splitlines()]
+    return [json.loads(line)["version"] for line in lines_of(read_bytes(dataset.layout.label_log(name)).decode())]
 
 
 def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
@@ -91,7 +92,7 @@ def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
             f"{folder}: was laid over another dataset's tracks than those of {root}; "
             f"lay it again with `{pipeline_command('label')}`"
         )
-    vocabulary = tuple(read_bytes(join(folder, "vocabulary.txt")).decode().split("\n")[:-1])
+    vocabulary = tuple(lines_of(read_bytes(join(folder, "vocabulary.txt")).decode()))
     with open_read(join(folder, "labels.parquet")) as file:
         table = pq.read_table(file, schema=LABELS)
     if (len(vocabulary), table.num_rows) != (manifest.counts["tags"], manifest.counts["tracks"]):

@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import collections
-import csv
+import glob
 import hashlib
-import io
+import itertools
 import os
-from collections.abc import Sequence
+import posixpath
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.json
 import pyarrow.parquet
 
+from schemas.csv_tables import DELIMITERS, csv_records, parse_csv
 from schemas.errors import UserError
-from schemas.storage import exists, is_folder, is_remote, join, list_names, local_path, matching, open_read, sha256_of
+from schemas.json_tables import json_lines, parse_json_lines
+from schemas.storage import (
+    exists,
+    is_folder,
+    is_remote,
+    join,
+    list_names,
+    local_path,
+    matching,
+    open_read,
+    parent,
+    read_bytes,
+    sha256_of,
+)
 from schemas.store_client import StoreError
+from schemas.table_values import as_field, check_text, column_of_json, numbers_or_text
+from schemas.text_lines import text_of, utf8_of
 
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_JSON_ENDINGS = (".jsonl", ".json", ".ndjson")
 _ENDINGS = ".csv, .tsv, .jsonl (or .json, .ndjson) or .parquet"
 
 
 def read_table(uri: str, *, what: str, required: Sequence[str], schema: pa.Schema) -> pa.Table:
     """A user's table with its known columns cast to `schema`; further columns are carried along as they are.
+
+    Every text of the table is UTF-8. A field of lists comes out as lists, or as text where the table has text.
 
     Args:
         uri: a file told by its ending, or a folder or glob of Parquet files.
@@ -32,49 +49,39 @@ def read_table(uri: str, *, what: str, required: Sequence[str], schema: pa.Schem
         schema: types of the known columns.
 
     Raises:
-        UserError: no such file, another format than its ending says, a column missing, a value of another type,
-            no rows, or an empty value in a column that must not be empty.
+        UserError: no such file, another format than its ending says, a column missing, a value of another type, text
+            that is not UTF-8, no rows, or an empty value in a column that must not be empty.
     """
     try:
-        files = _files(uri, what)
-        tables = [_read_file(file, schema) for file in files]
-        for file, table in zip(files, tables, strict=True):
-            _check_columns_once(table, what, file)
+        tables = [_read_file(file, what, required, schema) for file in _files(uri, what)]
         table = pa.concat_tables(tables, promote_options="default")
     except StoreError:
         raise  # the store's fault and not the user's
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise UserError(f"{what} {uri}: cannot be read: {_one_line(error)}") from error
-    missing = [name for name in required if name not in table.column_names]
-    if missing:
-        raise UserError(
-            f"{what} {uri}: expected the column{'s' * (len(missing) > 1)} {' and '.join(missing)}, "
-            f"found {', '.join(table.column_names) or 'no columns'}; rename or add {'them' if missing[1:] else 'it'}"
-        )
     if table.num_rows == 0:
         raise UserError(f"{what} {uri}: expected at least one row, found none")
-    for field in schema:
-        if field.name in table.column_names:
-            table = _cast(table, field, what, uri)
     return table
 
 
 def row_hint(row: int, uri: str) -> str:
-    """Where row `row` (from 0) of a table stands, as a person counts: the line of a CSV, else the row."""
-    delimiter = _DELIMITERS.get(os.path.splitext(uri)[1].lower())
-    if delimiter is None or _is_read_once(uri):
-        return f"row {row + 1}"
-    # Blank lines are no rows, and a quoted cell may hold line breaks: only reading tells.
-    with io.TextIOWrapper(open_read(uri), encoding="utf-8-sig", newline="") as text:
-        lines = csv.reader(text, delimiter=delimiter)
-        begun = 1
-        for cells in lines:
-            if cells:
-                row -= 1
-                if row < -1:
-                    break
-            begun = lines.line_num + 1
-    return f"line {begun}"
+    """Where row `row` (from 0) of a table stands, as a person counts: the line of a text file, else the row."""
+    ending = _ending(uri)
+    if not _is_read_once(uri) and exists(uri) and not is_folder(uri):
+        if ending in DELIMITERS:
+            # Blank lines are no rows, and a quoted cell may hold line breaks: only reading tells.
+            records = csv_records(utf8_of(read_bytes(uri), uri), DELIMITERS[ending])
+            return f"line {_nth((line for line, _ in records), row + 1)}"
+        if ending in _JSON_ENDINGS:
+            return f"line {_nth((line for line, _ in json_lines(text_of(read_bytes(uri), uri))), row)}"
+    elif not _is_read_once(uri):
+        for file in _files(uri, "table"):
+            with open_read(file) as opened:
+                rows = pyarrow.parquet.read_metadata(opened).num_rows if _ending(file) == ".parquet" else row + 1
+            if row < rows:
+                return f"row {row + 1} of {posixpath.basename(file)}"
+            row -= rows
+    return f"row {row + 1}"
 
 
 def table_sha256(uri: str) -> str:
@@ -97,12 +104,14 @@ def _is_read_once(uri: str) -> bool:
 
 
 def _files(uri: str, what: str) -> list[str]:
-    if any(sign in uri for sign in "*?["):
-        found = matching(uri)
-    elif is_folder(uri):
+    if is_folder(uri):
         found = [join(uri, name) for name in list_names(uri) if name.endswith(".parquet")]
     elif exists(uri):
-        return [uri]
+        return [uri]  # also where its name has the signs of a glob
+    elif any(sign in uri for sign in "*?["):
+        folder = parent(uri)
+        is_literal = not is_remote(uri) and is_folder(folder)
+        found = matching(join(glob.escape(folder), posixpath.basename(local_path(uri))) if is_literal else uri)
     else:
         raise UserError(f"{what} {uri}: no such file; check the path")
     if not found:
@@ -110,61 +119,58 @@ def _files(uri: str, what: str) -> list[str]:
     return found
 
 
-def _read_file(uri: str, schema: pa.Schema) -> pa.Table:
-    ending = os.path.splitext(uri)[1].lower()
-    with open_read(uri) as file:
-        if ending in _DELIMITERS:
-            # Strings where the schema has strings: a track_id of digits stays as it is written.
-            return pyarrow.csv.read_csv(
-                file,
-                parse_options=pyarrow.csv.ParseOptions(delimiter=_DELIMITERS[ending], newlines_in_values=True),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    column_types={field.name: field.type for field in schema},
-                    strings_can_be_null=True,
-                    # Only an empty cell is null: an artist may be called NA.
-                    null_values=[""],
-                    quoted_strings_can_be_null=True,
-                ),
-            )
-        if ending in (".jsonl", ".json", ".ndjson"):
-            table = pyarrow.json.read_json(
-                file,
-                parse_options=pyarrow.json.ParseOptions(
-                    explicit_schema=pa.schema([field.with_nullable(True) for field in schema]),
-                    unexpected_field_behavior="infer",
-                ),
-            )
-            empty = [name for name in table.column_names if table[name].null_count == table.num_rows]
-            if not empty:
-                return table
-            # A field of the schema that no line names comes out as a column of nulls: it is not there at all.
-            file.seek(0)
-            named = pyarrow.json.read_json(file).column_names
-            return table.drop_columns([name for name in empty if name not in named])
-        if ending == ".parquet":
-            return pyarrow.parquet.read_table(file)
-    raise UserError(f"{uri}: expected a table ending in {_ENDINGS}, received the ending {ending or 'of none'!r}")
+def _read_file(uri: str, what: str, required: Sequence[str], schema: pa.Schema) -> pa.Table:
+    """The table of one file, its known columns cast."""
+    where, ending = f"{what} {uri}", _ending(uri)
+
+    def error_at(row: int, problem: str) -> UserError:
+        return UserError(f"{where}: {row_hint(row, uri)}: {problem}")
+
+    if ending in DELIMITERS:
+        table = parse_csv(utf8_of(read_bytes(uri), where), DELIMITERS[ending], where, schema.names)
+    elif ending in _JSON_ENDINGS:
+        fields = {field.name: field for field in schema}
+        columns = {
+            name: column_of_json(values, fields.get(name), error_at)
+            for name, values in parse_json_lines(text_of(read_bytes(uri), where), where).items()
+        }
+        table = pa.table(columns)
+    elif ending == ".parquet":
+        with open_read(uri) as file:
+            table = pyarrow.parquet.read_table(file)
+    else:
+        raise UserError(f"{uri}: expected a table ending in {_ENDINGS}, received the ending {ending or 'of none'!r}")
+    _check_columns(table, where, required)
+    for position, name in enumerate(table.column_names):
+        column, known = table.column(position), schema.get_field_index(name)
+        if known >= 0:
+            column = as_field(column, schema.field(known), error_at)
+        elif ending in DELIMITERS:
+            column = numbers_or_text(column)
+        elif ending == ".parquet":
+            check_text(column, name, error_at)
+        table = table.set_column(position, name, column)
+    return table
 
 
-def _check_columns_once(table: pa.Table, what: str, uri: str) -> None:
+def _check_columns(table: pa.Table, where: str, required: Sequence[str]) -> None:
     name, count = collections.Counter(table.column_names).most_common(1)[0] if table.column_names else ("", 0)
     if count > 1:
-        raise UserError(f"{what} {uri}: expected each column once, found {name} twice; rename or remove one")
-
-
-def _cast(table: pa.Table, field: pa.Field, what: str, uri: str) -> pa.Table:
-    position = table.column_names.index(field.name)
-    column = table.column(position)
-    try:
-        column = column.cast(field.type)
-    except pa.ArrowException as error:
+        raise UserError(f"{where}: expected each column once, found {name} twice; rename or remove one")
+    missing = [name for name in required if name not in table.column_names]
+    if missing and (table.column_names or table.num_rows):
         raise UserError(
-            f"{what} {uri}: column {field.name}: expected {field.type}, received {column.type}: {_one_line(error)}"
-        ) from error
-    if not field.nullable and column.null_count:
-        row = column.is_null().to_pylist().index(True)
-        raise UserError(f"{what} {uri}: {row_hint(row, uri)}: {field.name} is empty; fill it in or remove the row")
-    return table.set_column(position, pa.field(field.name, field.type), column)
+            f"{where}: expected the column{'s' * (len(missing) > 1)} {' and '.join(missing)}, found "
+            f"{', '.join(table.column_names)}; rename or add {'them' if missing[1:] else 'it'}"
+        )
+
+
+def _nth(lines: Iterator[int], place: int) -> int:
+    return next(itertools.islice(lines, place, None))
+
+
+def _ending(uri: str) -> str:
+    return os.path.splitext(uri)[1].lower()
 
 
 def _one_line(error: BaseException) -> str:

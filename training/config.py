@@ -9,11 +9,11 @@ import types
 import typing
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
-
 from schemas.errors import UserError
 from schemas.features import HOP_LENGTH, SAMPLE_RATE, Family
 from schemas.storage import read_bytes
+from schemas.text_lines import text_of
+from schemas.yaml_files import YamlText, boolean, is_nothing, number, read_yaml, shown, whole_number
 from training.models.config import Frontend, ModelConfig, ResidualBatchNorm, least_patch
 from training.patches import patch_length
 
@@ -215,39 +215,66 @@ def resolve_config(file: str | None, overrides: dict[str, Any], defaults: dict[s
     """
     fields: dict[str, Any] = {}
     if file is not None:
-        try:
-            text = read_bytes(file).decode()
-            fields = json.loads(text) if file.endswith(".json") else yaml.safe_load(text)
-        except FileNotFoundError as error:
-            raise UserError(f"config {file}: no such file; check the path") from error
-        except OSError as error:
-            raise UserError(
-                f"config {file}: expected a file that can be read: {error.strerror or error}; check the path"
-            ) from error
-        except (yaml.YAMLError, ValueError) as error:
-            raise UserError(f"config {file}: expected YAML or JSON: {' '.join(str(error).split())}") from error
-        if not isinstance(fields, dict):
-            received = "nothing" if fields is None else f"{type(fields).__name__} {str(fields)[:100]!r}"
-            raise UserError(
-                f"config {file}: expected fields with values, such as epochs: 10, received {received}; write some, or leave "
-                "--config out"
-            )
+        fields = _fields_of(file)
         fields.pop("format", None)
     given = {name: value for name, value in overrides.items() if value is not None}
     of_file = fields.keys() - given.keys()
-    fields = {**(defaults or {}), **fields, **given}
     known = [field.name for field in dataclasses.fields(TrainConfig)]
-    for name in fields:
+    for name in (*fields, *given, *(defaults or {})):
         if name not in known:
-            raise UserError(f"config {file}: unknown field {name!r}; known are {', '.join(known)}")
+            line = f"line {name.line}: " if isinstance(name, YamlText) else ""
+            raise UserError(f"config {file}: {line}unknown field {shown(name)}; known are {', '.join(known)}")
+    lines = {str(name): f"line {name.line}: " for name in fields if isinstance(name, YamlText)}
+    hints = typing.get_type_hints(TrainConfig)
+    of_text = {str(name): _of_text(value, hints[name]) for name, value in fields.items()}
+    fields = {**(defaults or {}), **of_text, **given}
     for name in ("dataset", "label_set", "frontend"):
         if name not in fields:
             raise UserError(f"{option_of(name)}: expected, on the command line or in --config")
     try:
         return TrainConfig(**fields)
     except FieldError as error:
-        shown = f"config {file}: {error.field}" if error.field in of_file else option_of(error.field)
-        raise FieldError(error.field, error.problem, shown) from error
+        of = f"config {file}: {lines.get(error.field, '')}{error.field}"
+        raise FieldError(
+            error.field, error.problem, of if error.field in of_file else option_of(error.field)
+        ) from error
+
+
+def _fields_of(file: str) -> dict[Any, Any]:
+    """The fields of a configuration file: typed out of JSON, as they are written out of YAML."""
+    fields = _read_json(file) if file.lower().endswith(".json") else read_yaml(file, "config")
+    if not isinstance(fields, dict):
+        received = (
+            "nothing" if fields is None else f"{'a list' if isinstance(fields, list) else 'text'}: {shown(fields)}"
+        )
+        raise UserError(
+            f"config {file}: expected fields with values, such as epochs: 10, received {received}; write some, or leave "
+            "--config out"
+        )
+    return fields
+
+
+def _read_json(file: str) -> Any:
+    try:
+        return json.loads(text_of(read_bytes(file), f"config {file}"))
+    except FileNotFoundError as error:
+        raise UserError(f"config {file}: no such file; check the path") from error
+    except OSError as error:
+        raise UserError(f"config {file}: cannot be read: {error.strerror or error}; check the path") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"config {file}: expected JSON: {' '.join(str(error).split())}") from error
+
+
+def _of_text(value: Any, expected: Any) -> Any:
+    """A field's value out of the text of a YAML file; what does not write one stays text, which the field refuses."""
+    if not isinstance(value, YamlText):
+        return value
+    if expected is str or is_nothing(value):
+        return None if is_nothing(value) else str(value)
+    if typing.get_origin(expected) is Literal:
+        return next((option for option in get_args(expected) if str(option) == value), str(value))
+    read = {bool: boolean, int: whole_number, float: number}[expected](value)
+    return str(value) if read is None else read
 
 
 def option_of(field: str) -> str:
@@ -256,10 +283,10 @@ def option_of(field: str) -> str:
 
 
 def _checked(name: str, value: Any, expected: Any) -> Any:
-    """`value` as the type that a field expects; whole numbers pass as floats, and YAML's 1e-3 is text."""
+    """`value` as the type that a field expects; whole numbers pass as floats."""
     if typing.get_origin(expected) is Literal:
         if value not in get_args(expected):
-            raise FieldError(name, f"expected {' or '.join(map(str, get_args(expected)))}, received {value!r}")
+            raise FieldError(name, f"expected {' or '.join(map(str, get_args(expected)))}, received {shown(value)}")
         return value
     if isinstance(expected, types.UnionType):
         raise TypeError(f"Expected a plain type for {name}. Received: {expected}")
@@ -269,5 +296,5 @@ def _checked(name: str, value: Any, expected: Any) -> Any:
         except (ValueError, OverflowError):
             pass
     if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-        raise FieldError(name, f"expected {expected.__name__}, received {value!r}")
+        raise FieldError(name, f"expected {expected.__name__}, received {shown(value)}")
     return value

@@ -20,6 +20,7 @@ from schemas.manifests import GenerationEntry, LabelsManifest
 from schemas.same_audio import same_audio
 from schemas.storage import exists, join, list_names, open_read, read_bytes
 from schemas.tables import SPLIT, SPLITS
+from schemas.text_lines import lines_of
 
 TRACK_COLUMNS = ("group", "cause", "seconds", "pcm_sha256", "flags")  # what `dataset_facts` reads
 SAME_AUDIO_SHOWN = 3  # sets of ids that share their audio
@@ -206,7 +207,7 @@ def _splits(dataset: Dataset, stored: pa.ChunkedArray) -> list[SplitFacts]:
 
 
 def _split(dataset: Dataset, name: str, stored: pa.ChunkedArray) -> SplitFacts:
-    log = [json.loads(line) for line in read_bytes(dataset.layout.split_log(name)).splitlines()]
+    log = [json.loads(line) for line in lines_of(read_bytes(dataset.layout.split_log(name)).decode())]
     uri = dataset.layout.split(name, log[-1]["version"])
     if not exists(uri):
         raise DatasetError(f"{uri}: the newest version of the split {name} is missing")

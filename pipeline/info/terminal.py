@@ -13,6 +13,7 @@ from pipeline.info.overview import Overview
 from schemas.shown_commands import pipeline_command
 from schemas.tables import SPLITS
 from schemas.terminal import say, say_json
+from schemas.text_lines import lines_of
 
 _SHOWN = 30  # tags and pairs listed; the rest are in the page and in the JSON
 _BAR = 40  # characters of the longest bar
@@ -133,7 +134,7 @@ def _synonym_lines(health: LabelHealth) -> Iterator[str]:
         yield f"  … and {len(synonyms.pairs) - _SHOWN:,} more with --html FILE or --json"
     if synonyms.yaml:
         yield f"  {merge_words(health)}:"
-        yield from (f"      {line}" for line in synonyms.yaml.splitlines())
+        yield from (f"      {line}" for line in lines_of(synonyms.yaml))
 
 
 def _bars(bars: Sequence[tuple[str, int]]) -> Iterator[str]:

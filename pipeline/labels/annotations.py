@@ -16,6 +16,7 @@ from schemas.table_files import read_table, row_hint, table_sha256
 from schemas.tables import ANNOTATIONS
 
 WIDE_SEPARATOR = "|"  # between the tags of one cell of a wide table
+PRINTED_LIST = r"""^\s*\[\s*['"].*['"]\s*\]\s*$"""  # what pandas makes of a list in a CSV; no tag looks like it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +48,7 @@ def read_annotations(uris: Sequence[str]) -> Annotations:
     """Read annotation files, the first one winning where two disagree.
 
     Args:
-        uris: CSV, JSON Lines or Parquet, long (track_id, tag, optional value) or wide (track_id, tags).
+        uris: CSV, JSON Lines or Parquet, long (track_id, tag, optional value) or wide (track_id, tags: lists, or text).
 
     Raises:
         UserError: unreadable, without the columns, a value outside [0, 1], or two rows of one file that disagree.
@@ -106,7 +107,7 @@ def _spoken(value: float) -> str:
 
 
 def _read(uri: str) -> pa.Table:
-    schema = pa.schema([*ANNOTATIONS, pa.field("tags", pa.string())])
+    schema = pa.schema([*ANNOTATIONS, pa.field("tags", pa.list_(pa.string()))])
     table = read_table(uri, what="annotations", required=("track_id",), schema=schema)
     if "tag" not in table.column_names and "tags" not in table.column_names:
         raise UserError(
@@ -127,11 +128,11 @@ def _one_row_per_tag(table: pa.Table, uri: str) -> pa.Table:
             row = pc.index(tags.indices, pa.scalar(blank, tags.indices.type)).as_py()
             raise UserError(f"annotations {uri}: {row_hint(row, uri)}: tag is empty; fill it in or remove the row")
     else:
-        parts = pc.split_pattern(pc.fill_null(table["tags"], ""), WIDE_SEPARATOR).combine_chunks()
+        parts = _tags_of_rows(table["tags"], uri)
         line = parts.value_parent_indices().to_numpy()
         tags = _trimmed(pa.chunked_array([parts.flatten()]))
         blank = pc.index(tags.dictionary, "").as_py()
-        filled = tags.indices.to_numpy() != blank  # `a||b` and an empty cell name no tag
+        filled = pc.fill_null(tags.indices, blank).to_numpy() != blank  # `a||b` and an empty cell name no tag
         tags, line = tags.filter(pa.array(filled)), line[filled]
         tracks, value = tracks.take(line), value[line]
     outside = ~np.isnan(value) & ((value < 0) | (value > 1))
@@ -143,6 +144,20 @@ def _one_row_per_tag(table: pa.Table, uri: str) -> pa.Table:
         )
     tracks = tracks.combine_chunks().dictionary_encode()
     return pa.table({"track_id": tracks, "tag": tags, "value": value.astype(np.float64), "line": line})
+
+
+def _tags_of_rows(cells: pa.ChunkedArray, uri: str) -> pa.ListArray:
+    """The tags of each row of a wide table; null stands for none."""
+    if pa.types.is_list(cells.type):
+        return cells.combine_chunks()
+    printed = pc.match_substring_regex(pc.fill_null(cells, ""), PRINTED_LIST)
+    if pc.any(printed).as_py():
+        row = pc.index(printed, True).as_py()
+        raise UserError(
+            f"annotations {uri}: {row_hint(row, uri)}: tags: expected tags with {WIDE_SEPARATOR} between them, received a "
+            f"printed list, {cells[row].as_py()[:60]!r}; join the tags, or save the table as Parquet or JSON Lines"
+        )
+    return pc.split_pattern(pc.fill_null(cells, ""), WIDE_SEPARATOR).combine_chunks()
 
 
 def _trimmed(tags: pa.ChunkedArray) -> pa.DictionaryArray:

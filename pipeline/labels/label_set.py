@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
-import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
 
-import yaml
-
 from schemas.errors import UserError, did_you_mean
-from schemas.storage import read_bytes
+from schemas.names import check_name
+from schemas.yaml_files import YamlText, is_nothing, number, read_yaml, shown, whole_number
 
 Values = Literal["binary", "graded"]
 Missing = Literal["negative", "unknown"]
@@ -18,7 +18,26 @@ Unlabelled = Literal["keep", "drop"]
 # Fields that bind tags to a tag, and how each is written.
 _GROUPS = {"merge": "tag: [synonym, …]", "hierarchy": "parent: [child, …]"}
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MOST_ANCESTORS = 1_000_000  # pairs of a tag and one above it: a label set of 10,000 tags has far fewer
+_SHOWN_TAGS = 12  # of a cycle
+
+
+class _FieldError(UserError):
+    """A field of a label set is wrong.
+
+    Args:
+        field: its name.
+        problem: what was expected and what was received.
+        of: the tag of a group, where it is that tag's list which is wrong.
+        line: of the file, where it is another than the field's own.
+    """
+
+    def __init__(self, field: str, problem: str, of: str = "", line: int | None = None) -> None:
+        super().__init__(f"{field}{f' {of}' if of else ''}: {problem}")
+        self.field, self.line = field, line
+
+    def __reduce__(self) -> tuple[Any, ...]:  # it may come out of another process
+        return UserError, (str(self),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,39 +71,46 @@ class LabelSet:
     unlabelled: Unlabelled = "keep"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            raise UserError(f"name: expected letters, digits, '.', '_' and '-', received {self.name!r}")
+        try:
+            check_name(self.name, "")
+        except UserError as error:
+            raise _FieldError("name", str(error).removeprefix(": ")) from error
         for option, allowed in (("values", Values), ("missing", Missing), ("unlabelled", Unlabelled)):
             if getattr(self, option) not in get_args(allowed):
-                raise UserError(
-                    f"{option}: expected {' or '.join(get_args(allowed))}, received {getattr(self, option)!r}"
+                raise _FieldError(
+                    option, f"expected {' or '.join(get_args(allowed))}, received {shown(getattr(self, option))}"
                 )
         if self.tags and self.top is not None:
             raise UserError("tags and top: expected one of them, received both")
-        for option, least in (("top", 1), ("min_tracks", 0)):
+        for option, least, least_or_none in (("top", 1, None), ("min_tracks", 0, 0)):
             value = getattr(self, option)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
-                raise UserError(f"{option}: expected a whole number of at least {least}, received {value!r}")
+            if value is least_or_none:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise _FieldError(option, f"expected a whole number of at least {least}, received {shown(value)}")
         is_number = isinstance(self.positive_at, int | float) and not isinstance(self.positive_at, bool)
         if not is_number or not 0 < self.positive_at <= 1:
-            raise UserError(f"positive_at: expected a number above 0 and up to 1, received {self.positive_at!r}")
+            raise _FieldError(
+                "positive_at", f"expected a number above 0 and up to 1, received {shown(self.positive_at)}"
+            )
         self._check_merges()
         self._check_exclusions()
         self._check_hierarchy()
 
     def _check_merges(self) -> None:
         sources = [source for group in self.merge.values() for source in group]
-        for tag in (*self.tags, *sources):
-            if self.tags.count(tag) > 1 or sources.count(tag) > 1:
-                raise UserError(f"tag {tag!r}: expected once, is named twice")
+        for field, tags in (("tags", self.tags), ("merge", sources)):
+            if (tag := _twice(tags)) is not None:
+                raise _FieldError(field, f"tag {tag!r}: expected once, is named twice")
         if cycle := _cycle(self.merge):
-            raise UserError(f"merge: {_chain(cycle)} is a cycle; name the one tag that the others count as")
+            raise _FieldError("merge", f"{_chain(cycle)} is a cycle; name the one tag that the others count as")
+        wanted = {*self.tags}
         for source in sources:
             if source in self.merge:
-                raise UserError(
-                    f"merge: {source!r} is merged into another tag and has tags merged into it; name one target"
+                raise _FieldError(
+                    "merge", f"{source!r} is merged into another tag and has tags merged into it; name one target"
                 )
-            if source in self.tags:
+            if source in wanted:
                 raise UserError(f"tag {source!r} is both merged away and asked for in tags; remove one")
 
     def _check_exclusions(self) -> None:
@@ -100,25 +126,32 @@ class LabelSet:
         for parent, children in self.hierarchy.items():
             for tag in (parent, *children):
                 if tag in target_of:
-                    raise UserError(
-                        f"hierarchy: {tag!r} is merged into {target_of[tag]!r}; name {target_of[tag]!r} instead"
+                    raise _FieldError(
+                        "hierarchy", f"{tag!r} is merged into {target_of[tag]!r}; name {target_of[tag]!r} instead"
                     )
-                if children.count(tag) > 1:
-                    raise UserError(f"hierarchy {parent}: {tag!r}: expected once, is named twice")
+            if (twice := _twice(children)) is not None:
+                raise _FieldError("hierarchy", f"{twice!r}: expected once, is named twice", of=parent)
         if cycle := _cycle(self.hierarchy):
-            raise UserError(f"hierarchy: {_chain(cycle)} is a cycle; no tag can be its own ancestor")
+            raise _FieldError("hierarchy", f"{_chain(cycle)} is a cycle; no tag can be its own ancestor")
+        self.ancestors()
 
     def ancestors(self) -> dict[str, tuple[str, ...]]:
         """Tag -> its parents, their parents and so on, sorted; tags without a parent are not in it."""
-        parents: dict[str, set[str]] = {}
+        parents: dict[str, list[str]] = {}
         for parent, children in self.hierarchy.items():
             for child in children:
-                parents.setdefault(child, set()).add(parent)
-
-        def above(tag: str) -> set[str]:
-            return {found for parent in parents.get(tag, ()) for found in (parent, *above(parent))}
-
-        return {tag: tuple(sorted(above(tag))) for tag in parents}
+                parents.setdefault(child, []).append(parent)
+        above: dict[str, set[str]] = {}
+        total = 0
+        for tag in _below_first(parents):  # each tag once, however many ways lead to it
+            above[tag] = set().union(parents.get(tag, ()), *(above[parent] for parent in parents.get(tag, ())))
+            total += len(above[tag])
+            if total > MOST_ANCESTORS:
+                raise _FieldError(
+                    "hierarchy",
+                    f"expected at most {MOST_ANCESTORS:,} pairs of a tag and a tag above it, received more; use fewer levels",
+                )
+        return {tag: tuple(sorted(above[tag])) for tag in parents}
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved label set as JSON can hold it."""
@@ -131,80 +164,126 @@ class LabelSet:
 
 
 def read_label_set(uri: str) -> LabelSet:
-    """Read a label set from YAML.
+    """Read a label set from YAML. Tags are read as they are written: `007`, `no` and `12:30` too.
 
     Raises:
         UserError: missing, not YAML, an unknown or wrong field, a tag both merged and excluded, …
     """
-    try:
-        fields = yaml.safe_load(read_bytes(uri))
-    except FileNotFoundError as error:
-        raise UserError(f"label set {uri}: no such file; check the path") from error
-    except OSError as error:
-        raise UserError(f"label set {uri}: cannot be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"label set {uri}: expected YAML: {' '.join(str(error).split())}") from error
+    what = "label set"
+    fields = read_yaml(uri, what)
     known = [field.name for field in dataclasses.fields(LabelSet)]
     if not isinstance(fields, dict) or "name" not in fields:
-        raise UserError(f"label set {uri}: expected fields with at least a name; known fields are {', '.join(known)}")
+        raise UserError(f"{what} {uri}: expected fields with at least a name; known fields are {', '.join(known)}")
+    lines = {str(name): name.line for name in fields}
     for name in fields:
         if name not in known:
-            raise UserError(f"label set {uri}: unknown field {name!r}{did_you_mean(str(name), known)}")
+            raise UserError(
+                f"{what} {uri}: line {name.line}: unknown field {shown(name)}{did_you_mean(name[:99], known)}; known fields "
+                f"are {', '.join(known)}"
+            )
     try:
-        for name in ("tags", "exclude"):
-            if name in fields:
-                fields[name] = _tag_list(fields[name], name)
-        if fields.get("tags") == ():
-            raise UserError("tags: expected at least one tag; leave the field out to take every tag")
-        for name, form in _GROUPS.items():
-            if name in fields:
-                fields[name] = _tag_groups(fields[name], name, form)
-        return LabelSet(**fields)
+        return LabelSet(**{str(name): _field(str(name), value) for name, value in fields.items()})
+    except _FieldError as error:
+        raise UserError(f"{what} {uri}: line {error.line or lines[error.field]}: {error}") from error
     except UserError as error:
-        raise UserError(f"label set {uri}: {error}") from error
+        raise UserError(f"{what} {uri}: {error}") from error
 
 
-def _tag_groups(value: Any, name: str, form: str) -> dict[str, tuple[str, ...]]:
+def _field(name: str, value: Any) -> Any:
+    """The value of a field out of what is written."""
+    if name in ("tags", "exclude"):
+        tags = _tag_list(value, name)
+        if name == "tags" and not tags:
+            raise _FieldError(name, "expected at least one tag; leave the field out to take every tag")
+        return tags
+    if name in _GROUPS:
+        return _tag_groups(value, name)
+    if not isinstance(value, str):
+        raise _FieldError(name, f"expected one value, received {shown(value)}")
+    if name in ("top", "min_tracks"):
+        if name == "top" and is_nothing(value):
+            return None
+        count = whole_number(value)
+        return value if count is None else count
+    if name == "positive_at":
+        share = number(value)
+        return value if share is None else share
+    return str(value)
+
+
+def _tag_groups(value: Any, name: str) -> dict[str, tuple[str, ...]]:
     if not isinstance(value, dict):
-        raise UserError(f"{name}: expected `{form}`, received {value!r}")
+        raise _FieldError(name, f"expected `{_GROUPS[name]}`, received {shown(value)}")
     groups: dict[str, tuple[str, ...]] = {}
-    for tag, group in value.items():
-        tag = _tag(tag, name)
-        if tag in groups:  # `80` and `"80"` are two keys to YAML
-            raise UserError(f"{name}: {tag!r}: expected once, is named twice")
-        groups[tag] = _tag_list(group, f"{name} {tag}")
+    for written, group in value.items():
+        tag = _tag(written, name)
+        if tag in groups:  # `80` and `" 80"` are two keys to YAML
+            raise _FieldError(name, f"{shown(tag)}: expected once, is named twice", line=written.line)
+        groups[tag] = _tag_list(group, name, of=tag, line=written.line)
     return groups
 
 
-def _cycle(groups: dict[str, tuple[str, ...]]) -> list[str]:
+def _tag_list(value: Any, field: str, of: str = "", line: int | None = None) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _FieldError(field, f"expected a list of tags, received {shown(value)}", of, line)
+    return tuple(_tag(tag, field, of, line) for tag in value)
+
+
+def _tag(value: Any, field: str, of: str = "", line: int | None = None) -> str:
+    """A tag as it is written, without white space around it."""
+    if not isinstance(value, YamlText):
+        raise _FieldError(field, f"expected tags as text, received {shown(value)}", of, line)
+    tag = str(value).strip()
+    if not tag:
+        raise _FieldError(field, "expected tags, received an empty one", of, value.line)
+    if "\0" in tag:
+        raise _FieldError(field, f"expected tags without a NUL letter, received {shown(value)}", of, value.line)
+    return tag
+
+
+def _twice(tags: Sequence[str]) -> str | None:
+    """The first tag that is named twice, if one is."""
+    counts = collections.Counter(tags)
+    return next((tag for tag in tags if counts[tag] > 1), None)
+
+
+def _below_first(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Every tag after all members of its group; each once. The groups have no cycle."""
+    done: set[str] = set()
+    for start in groups:
+        way = [start]
+        while way:
+            tag = way[-1]
+            left = [] if tag in done else [member for member in groups.get(tag, ()) if member not in done]
+            if left:
+                way.extend(left)
+                continue
+            way.pop()
+            if tag not in done:
+                done.add(tag)
+                yield tag
+
+
+def _cycle(groups: Mapping[str, Sequence[str]]) -> list[str]:
     """A way from some tag through its group, their groups and so on back to it; empty where there is none."""
-    left: set[str] = set()  # tags from which no way leads back
-
-    def walk(tag: str, way: list[str]) -> list[str]:
-        if tag in way:
-            return [*way[way.index(tag) :], tag]
-        if tag not in left:
-            for member in groups.get(tag, ()):
-                if found := walk(member, [*way, tag]):
-                    return found
-            left.add(tag)
-        return []
-
-    return next((found for tag in groups if (found := walk(tag, []))), [])
+    done: set[str] = set()  # tags from which no way leads back
+    for start in groups:
+        way = {start: iter(groups[start])}  # in order
+        while way:
+            tag = next(reversed(way))
+            member = next((one for one in way[tag] if one not in done), None)
+            if member is None:
+                way.popitem()
+                done.add(tag)
+            elif member in way:
+                names = list(way)
+                return [*names[names.index(member) :], member]
+            else:
+                way[member] = iter(groups.get(member, ()))
+    return []
 
 
 def _chain(tags: list[str]) -> str:
-    return " -> ".join(map(repr, tags))
-
-
-def _tag_list(value: Any, name: str) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise UserError(f"{name}: expected a list of tags, received {value!r}")
-    return tuple(_tag(tag, name) for tag in value)
-
-
-def _tag(value: Any, name: str) -> str:
-    """A tag as text. YAML reads `no` as false, `1.10` as 1.1 and `2020-01-01` as a date: such tags need quotes."""
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        raise UserError(f"{name}: expected tags as text, received {value!r}, as YAML reads it; put the tag in quotes")
-    return str(value).strip()
+    shortened = tags if len(tags) <= _SHOWN_TAGS else [*tags[: _SHOWN_TAGS - 1], tags[-1]]
+    names = [shown(tag) for tag in shortened]
+    return " -> ".join(names if len(tags) <= _SHOWN_TAGS else [*names[:-1], "…", names[-1]])

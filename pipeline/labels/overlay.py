@@ -24,6 +24,7 @@ from schemas.manifests import LabelsManifest
 from schemas.sole_writer import changing
 from schemas.storage import exists, join, read_bytes, write_atomic
 from schemas.tables import SPLITS
+from schemas.text_lines import lines_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,7 +189,7 @@ def _log_version(dataset: Dataset, laid: LabelVersion, diff: LabelDiff | None) -
     """Append a version to the log unless it is the newest there already."""
     uri = dataset.layout.label_log(laid.manifest.name)
     log = read_bytes(uri) if exists(uri) else b""
-    if log and json.loads(log.splitlines()[-1])["version"] == laid.manifest.version:
+    if log and json.loads(lines_of(log.decode())[-1])["version"] == laid.manifest.version:
         return
     changes = {"tags_added": list(laid.vocabulary)} if diff is None else {"since": diff.before, **diff.changes}
     line = {"version": laid.manifest.version, "tracks": laid.table.num_rows, **changes}

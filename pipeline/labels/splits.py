@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 from typing import Any
 
 import numpy as np
@@ -19,16 +18,16 @@ from pipeline.labels.group_sets import group_sets, stratified
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import FINGERPRINT_LENGTH, canonical_json
+from schemas.names import check_name
 from schemas.same_audio import same_audio
 from schemas.shown_commands import pipeline_command
 from schemas.sole_writer import changing
 from schemas.storage import exists, list_names, open_read, read_bytes, write_atomic, write_if_absent
 from schemas.tables import SPLIT, SPLITS
+from schemas.text_lines import lines_of
 
 DEFAULT_SPLIT = "default"
 DEFAULT_RATIOS = (80.0, 10.0, 10.0)  # train, validation, test
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,8 +120,7 @@ def make_split(
     Raises:
         UserError: the name is not folder-safe, or the split was made in another way before.
     """
-    if not _NAME.fullmatch(name):
-        raise UserError(f"split name: expected letters, digits, '.', '_' and '-', received {name!r}")
+    check_name(name, "split name")
     with changing(dataset.layout):
         return _make_split(dataset, name, method, annotations)
 
@@ -174,7 +172,7 @@ def _read(dataset: Dataset, name: str, version: str) -> pa.Table:
 
 def _log(dataset: Dataset, name: str) -> list[dict[str, Any]]:
     uri = dataset.layout.split_log(name)
-    return [json.loads(line) for line in read_bytes(uri).splitlines()] if exists(uri) else []
+    return [json.loads(line) for line in lines_of(read_bytes(uri).decode())] if exists(uri) else []
 
 
 def _assign(

@@ -28,6 +28,7 @@ from schemas.storage import (
     size,
     write_atomic,
 )
+from schemas.text_lines import lines_of
 
 Kind = Literal["orphans", "fingerprints", "label-versions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -198,7 +199,7 @@ def _orphaned_splits(dataset: Dataset) -> Iterator[tuple[str, str]]:
     for name in list_names(layout.splits("").rstrip("/")):
         log = layout.split_log(name)
         if exists(log):
-            used.update((name, json.loads(line)["version"]) for line in read_bytes(log).splitlines())
+            used.update((name, json.loads(line)["version"]) for line in lines_of(read_bytes(log).decode()))
         for file in list_names(layout.splits(name)):
             if file.endswith(".parquet") and (name, file.removesuffix(".parquet")) not in used:
                 yield join(layout.splits(name), file), "a split version that nothing names"
@@ -208,7 +209,7 @@ def _old_versions(dataset: Dataset, keep: int) -> Iterator[tuple[str, str]]:
     """NAME@VERSION and folder of every label version but the newest ones."""
     for name in list_names(dataset.layout.label_sets):
         log = dataset.layout.label_log(name)  # one that was cut short may have none yet
-        order = [json.loads(line)["version"] for line in read_bytes(log).splitlines()] if exists(log) else []
+        order = [json.loads(line)["version"] for line in lines_of(read_bytes(log).decode())] if exists(log) else []
         newest = list(dict.fromkeys(reversed(order)))[:keep]
         for version in _versions(dataset, name):
             if version in order and version not in newest:

@@ -22,6 +22,7 @@ from schemas.sole_writer import changing, sole_writer
 from schemas.storage import exists, is_folder, join, list_names, open_read, read_bytes, remove_tree, write_atomic
 from schemas.table_files import read_table
 from schemas.tables import LABELS, REMOVED, SPLITS, TRACK_IDS
+from schemas.text_lines import lines_of, text_of
 
 _PLAIN_ENDINGS = (".txt", ".list", ".ids")
 
@@ -143,9 +144,9 @@ def known_runs(layout: Layout) -> list[dict[str, Any]]:
 def _read_ids(uri: str) -> pa.Array:
     if uri.lower().endswith(_PLAIN_ENDINGS):
         try:
-            lines = read_bytes(uri).decode().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"tracks {uri}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+            lines = lines_of(text_of(read_bytes(uri), f"tracks {uri}"))
+        except OSError as error:
+            raise UserError(f"tracks {uri}: cannot be read: {error.strerror or error}") from error
         ids = pa.array(sorted({line.strip() for line in lines if line.strip()}), pa.string())
     else:
         table = read_table(uri, what="tracks", required=TRACK_IDS.names, schema=TRACK_IDS)

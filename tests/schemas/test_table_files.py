@@ -98,15 +98,23 @@ WRONG = {
     "header.csv": ("track_id,uri\n", "expected at least one row, found none"),
     "one_missing.csv": ("track_id,path\na,b\n", "expected the column uri, found track_id, path; rename or add it"),
     "both_missing.tsv": ("id\tpath\na\tb\n", "expected the columns track_id and uri, found id, path"),
-    "semicolons.csv": ("track_id;uri\na;b\n", "expected the columns track_id and uri, found track_id;uri"),
+    "semicolons.csv": (
+        "track_id;uri;duration\na;b;3,5\n",
+        "line 1: expected commas between the columns, received semicolons: 'track_id;uri;duration'; save the table with",
+    ),
+    "tabs.csv": ('"track_id"\t"uri"\n', "expected commas between the columns, received tabs.*, or name it .tsv"),
+    "commas.tsv": ("track_id,uri\na,b\n", "expected tabs between the columns, received commas.*, or name it .csv"),
     "twice.csv": ("track_id,uri,uri\na,b,c\n", "expected each column once, found uri twice"),
-    "ragged.csv": ("track_id,uri\na,b,c\n", "cannot be read"),
-    "latin1.csv": (b"track_id,uri\n\xe4,b\n", "cannot be read.*UTF8"),
+    "ragged.csv": (
+        'track_id,uri\n"a\n",b\n\na,b,c\n',
+        "line 5: cannot be read: expected 2 cells as in the header, found 3",
+    ),
+    "latin1.csv": (b"track_id,uri\na,b\n\xe4,b\n", "line 3: expected UTF-8 text, received the byte 0xe4"),
     "no_id.csv": ("track_id,uri\na,b\n,c\n", "line 3: track_id is empty; fill it in or remove the row"),
-    "no_uri.jsonl": ('{"track_id": "a", "uri": null}\n', "row 1: uri is empty"),
-    "number.jsonl": ('{"track_id": 7, "uri": "b"}\n', "cannot be read"),
+    "no_uri.jsonl": ('{"track_id": "a", "uri": null}\n', "line 1: uri is empty"),
+    "fraction.jsonl": ('{"track_id": 7.5, "uri": "b"}\n', "line 1: track_id: expected text or a whole number"),
     "broken.jsonl": ('{"track_id": "a"\n', "cannot be read"),
-    "duration.csv": ("track_id,uri,duration\na,b,3:20\n", "cannot be read.*3:20"),
+    "duration.csv": ("track_id,uri,duration\na,b,3:20\n", 'line 2: duration: expected a number, received "3:20"'),
     "text.parquet": ("track_id,uri\na,b\n", "cannot be read"),
     "catalog.xlsx": ("PK", "expected a table ending in .csv, .tsv"),
     "catalog": ("track_id,uri\na,b\n", "received the ending 'of none'"),
@@ -152,7 +160,9 @@ def test_a_pipe_is_read_once_and_never_waited_for_again(tmp_path: Path) -> None:
 
 def test_parquet_files_that_do_not_go_together_are_one_line(tmp_path: Path) -> None:
     parquet(tmp_path / "parts" / "part-0.parquet")
-    pq.write_table(pa.table({"track_id": ["x"], "uri": ["y"], "group": [3]}), tmp_path / "parts" / "part-1.parquet")
+    for name, title in (("0", "one"), ("1", 2)):
+        table = pa.table({"track_id": ["x"], "uri": ["y"], "title": [title]})
+        pq.write_table(table, tmp_path / "parts" / f"part-{name}.parquet")
     with pytest.raises(UserError, match="cannot be read") as error:
         read(tmp_path / "parts")
     assert "\n" not in str(error.value)

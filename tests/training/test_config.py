@@ -80,14 +80,14 @@ def test_a_wrong_field_is_named_as_it_was_given(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("epochs: three\n")
     with pytest.raises(UserError) as of_file:
         resolve_config(file, NEEDED)
-    assert str(of_file.value) == f"config {file}: epochs: expected int, received 'three'"
+    assert str(of_file.value) == f"config {file}: line 1: epochs: expected int, received 'three'"
     with pytest.raises(UserError) as of_option:
         resolve_config(file, {**NEEDED, "epochs": 3, "batch_size": 0})
     assert str(of_option.value) == "--batch-size: expected at least 1, received 0"
 
 
 @pytest.mark.parametrize(
-    ("text", "received"), [("", "nothing"), ("- 1\n", r"list '\[1\]'"), ("epochs", "str 'epochs'")]
+    ("text", "received"), [("", "nothing"), ("- 1\n", r"a list: \['1'\]"), ("epochs", "text: 'epochs'")]
 )
 def test_a_file_without_fields_says_what_it_holds(tmp_path: Path, text: str, received: str) -> None:
     (tmp_path / "c.yaml").write_text(text)
@@ -96,7 +96,7 @@ def test_a_file_without_fields_says_what_it_holds(tmp_path: Path, text: str, rec
 
 
 def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=f"config {tmp_path}: expected a file that can be read: Is a directory"):
+    with pytest.raises(UserError, match=f"config {tmp_path}: cannot be read: Is a directory"):
         resolve_config(str(tmp_path), {})
 
 

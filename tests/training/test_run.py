@@ -58,7 +58,7 @@ def test_a_file_that_is_no_configuration_and_a_folder_that_cannot_be_are_one_lin
     small_dataset: SmallDataset, small_run: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("mine")
-    _refused(_run("train", "--out", "run", "--config", str(tmp_path)), "expected a file that can be read")
+    _refused(_run("train", "--out", "run", "--config", str(tmp_path)), "cannot be read")
     _refused(_run("export", "--run", small_run, "--out", ""), "expected a folder for a SavedModel")
     _refused(_run("tag", "--model", str(tmp_path), "song.mp3"), "expected a SavedModel, found no saved_model.pb")
     _refused(_run("export", "--run", small_run, "--out", str(tmp_path / "file")), "expected a folder, found a file")

@@ -13,6 +13,7 @@ from schemas.json_object import parse_json_object
 from schemas.shown_commands import training_command
 from schemas.spreadsheet import text_of_cell
 from schemas.storage import exists, read_bytes
+from schemas.text_lines import lines_of
 from training.config import TrainConfig
 from training.run_folder import RunFolder
 
@@ -102,7 +103,7 @@ def read_facts(root: str, split: str | None = None) -> RunFacts:
     evaluation = _json(folder.evaluation(f"{split}.json")) if split in evaluated else None
     table = folder.evaluation(f"{split}_per_tag.csv")
     tags = _tags(table) if evaluation is not None and exists(table) else []
-    lines = read_bytes(folder.metrics).decode().splitlines() if exists(folder.metrics) else []
+    lines = lines_of(read_bytes(folder.metrics).decode()) if exists(folder.metrics) else []
     try:
         epochs = [parse_json_object(line) for line in lines]
     except ValueError as error:

@@ -18,6 +18,7 @@ from typing import Any
 from schemas.commandline import GRACE_SECONDS, Stopped, stop_on_sigterm, unexpected
 from schemas.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError
 from schemas.storage import read_bytes
+from schemas.text_lines import lines_of
 from training.out_of_memory import explained_out_of_memory
 from training.study.plan import StudyRun
 from training.study.results import RunRow
@@ -107,7 +108,7 @@ def _trained_row(run: StudyRun, root: str, stage: str | None) -> RunRow:
 
     trained = train(run.config, root, stage=stage)
     metrics = evaluate(root, "test", stage=stage).metrics
-    lines = read_bytes(RunFolder(root).metrics).splitlines()
+    lines = lines_of(read_bytes(RunFolder(root).metrics).decode())
     return RunRow(
         frontend=run.config.frontend,
         share=run.config.train_share,

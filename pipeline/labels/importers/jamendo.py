@@ -10,12 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.catalog import check_durations
 from pipeline.labels.importers.agreement import Said, one_row_per_label, one_row_per_track
 from pipeline.labels.importers.outputs import Imported, ImportSummary, Remark, located, remark, write_import
 from pipeline.labels.importers.published_files import in_order, is_npy, only_one, read_lines, side_in_name, unrecognized
 from pipeline.labels.importers.tag_lists import TagList, line_tag_list, one_order
 from schemas.errors import UserError
-from schemas.tables import ANNOTATIONS
+from schemas.table_values import as_field
+from schemas.tables import ANNOTATIONS, CATALOG
 
 _HEADER = ("TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS")
 _CATEGORY = "---"  # between a tag's category and its name
@@ -98,7 +100,7 @@ def _tag_map(uri: str, lines: Sequence[str]) -> dict[str, str]:
     """Tag -> the tag that it was merged into, both with their category."""
     try:
         categories = json.loads("\n".join(lines))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{uri}: expected JSON: {error}") from error
     if not all(
         isinstance(names, dict) and all(isinstance(n, str) for n in names.values()) for names in categories.values()
@@ -149,11 +151,13 @@ def _parse(uri: str, lines: Sequence[str]) -> tuple[pa.Table, pa.Table]:
     return table, pa.table(labels, schema=ANNOTATIONS)
 
 
-def _seconds(texts: pa.Array, uri: str) -> pa.Array:
-    try:
-        return texts.cast(pa.float64())
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{uri}: DURATION: expected seconds: {error}; download it again") from error
+def _seconds(texts: pa.Array, uri: str) -> pa.ChunkedArray:
+    def error_at(row: int, problem: str) -> UserError:
+        return UserError(f"{uri}: line {row + 2}: {problem}; download it again")
+
+    seconds = as_field(pa.chunked_array([texts]), CATALOG.field("duration").with_name("DURATION"), error_at)
+    check_durations(seconds, "DURATION", error_at)
+    return seconds
 
 
 def _renamed(labels: pa.Table, names: dict[str, str]) -> tuple[pa.Table, int]:

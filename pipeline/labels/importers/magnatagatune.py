@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.catalog import check_durations
 from pipeline.labels.importers.agreement import Said, one_row_per_label, one_row_per_track
 from pipeline.labels.importers.label_matrix import matrix_annotations
 from pipeline.labels.importers.magnatagatune_files import ListedPaths, MagnaTagATuneFiles, recognize
@@ -19,6 +20,7 @@ from pipeline.labels.importers.outputs import Imported, ImportSummary, Remark, l
 from pipeline.labels.importers.published_files import in_order, only_one, read_npy
 from pipeline.labels.importers.tag_lists import TagList, one_order
 from schemas.errors import UserError, did_you_mean
+from schemas.table_values import as_field
 from schemas.tables import SPLITS
 
 # artist-album-NN-title-start-end.mp3; dashes are in no name, but for the ones between them.
@@ -123,13 +125,18 @@ def _catalog(found: MagnaTagATuneFiles) -> tuple[pa.Table, tuple[Remark, ...]]:
 
 def _clip_info(uri: str, table: pa.Table) -> pa.Table:
     """clip_info_final.csv as track_id, path, group, duration and its further columns."""
-    try:
-        start, end = (table[name].cast(pa.float64()) for name in ("segmentStart", "segmentEnd"))
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{uri}: segmentStart, segmentEnd: expected seconds: {error}; download it again") from error
+
+    def error_at(row: int, problem: str) -> UserError:
+        return UserError(f"{uri}: row {row + 1}: {problem}; download it again")
+
+    start, end = (
+        as_field(table[name], pa.field(name, pa.float64()), error_at) for name in ("segmentStart", "segmentEnd")
+    )
+    seconds = pc.subtract(end, start)
+    check_durations(seconds, "segmentStart to segmentEnd", error_at)
     names = {"clip_id": "track_id", "mp3_path": "path", "artist": "group"}
     renamed = table.rename_columns([names.get(name, name) for name in table.column_names])
-    return renamed.append_column("duration", pc.subtract(end, start))
+    return renamed.append_column("duration", seconds)
 
 
 def _original_labels(found: MagnaTagATuneFiles, order: TagList | None) -> tuple[list[_Labels], TagList]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import io
 import json
@@ -24,7 +23,9 @@ from pipeline.labels.importers.published_files import (
     unrecognized,
 )
 from pipeline.labels.importers.tag_lists import TagList, is_python_source, line_tag_list, python_tag_list
+from schemas.csv_tables import csv_records
 from schemas.errors import UserError
+from schemas.table_values import as_field
 
 _CLIP_ID, _PATH = "clip_id", "mp3_path"
 _INFO_COLUMNS = ("artist", "segmentStart", "segmentEnd")
@@ -132,7 +133,7 @@ def _recognize_array(found: MagnaTagATuneFiles, uri: str) -> None:
 
 def _recognize_text(found: MagnaTagATuneFiles, uri: str, lines: list[str]) -> None:
     if lines[0].lstrip('"').startswith(_CLIP_ID):
-        header = next(csv.reader([lines[0]], delimiter="\t"))
+        _, header = next(csv_records(lines[0].encode(), "\t"))
         if header[-1] != _PATH:
             raise UserError(f"{uri}: expected the last column {_PATH}, found {header[-1]!r}; download it again")
         is_info = set(_INFO_COLUMNS) <= set(header)
@@ -165,19 +166,35 @@ def _check_lines(uri: str, lines: Sequence[str], pattern: re.Pattern[str], what:
 
 
 def _parse_csv(uri: str, lines: Sequence[str], header: Sequence[str], *, is_info: bool) -> pa.Table:
-    """A table between tabs, in spite of its ending; labels as int8, all else as text."""
-    texts = header if is_info else (_CLIP_ID, _PATH)
-    types = {name: pa.string() if name in texts else pa.int8() for name in header}
+    """A table between tabs, in spite of its ending; labels as int8, all else as text.
+
+    A row is a line, and quotes within a cell may stand as they are: the titles are typed by hand.
+    """
+    for number, line in enumerate(lines, start=1):
+        if line.count('"') % 2:
+            raise UserError(f"{uri}: line {number}: a quote begins a cell here and is never closed; download it again")
     try:
-        return pyarrow.csv.read_csv(
+        table = pyarrow.csv.read_csv(
             io.BytesIO("\n".join(lines).encode()),
             parse_options=pyarrow.csv.ParseOptions(delimiter="\t"),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=True
+                column_types=dict.fromkeys(header, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
             ),
         )
     except pa.ArrowException as error:
         raise UserError(f"{uri}: cannot be read: {' '.join(str(error).split())}; download it again") from error
+    filled = [number for number, line in enumerate(lines, start=1) if line]
+
+    def error_at(row: int, problem: str) -> UserError:
+        return UserError(f"{uri}: line {filled[row + 1]}: {problem}; download it again")
+
+    for place, name in enumerate(header):
+        kind = pa.string() if is_info or name in (_CLIP_ID, _PATH) else pa.int8()
+        table = table.set_column(place, name, as_field(table.column(place), pa.field(name, kind), error_at))
+    return table
 
 
 def _parse_labels(uri: str, lines: Sequence[str]) -> ListedLabels:
@@ -187,7 +204,7 @@ def _parse_labels(uri: str, lines: Sequence[str]) -> ListedLabels:
         clip, text = line.split("\t", 1)
         try:
             row = [float(value) for value in json.loads(text)]  # a Python list of numbers is JSON too
-        except (json.JSONDecodeError, TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError, OverflowError) as error:
             raise UserError(f"{uri}: line {number}: expected a list of numbers, received {text[:80]!r}") from error
         if rows and len(row) != len(rows[0]):
             raise UserError(

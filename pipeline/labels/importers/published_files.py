@@ -14,6 +14,7 @@ import numpy.typing as npt
 from schemas.errors import UserError
 from schemas.storage import is_remote, local_path, read_bytes, read_range
 from schemas.store_client import StoreError
+from schemas.text_lines import lines_of, text_of
 
 # How published files and columns call the sides of a split, in small letters.
 SIDE_NAMES = {
@@ -45,12 +46,10 @@ def is_npy(uri: str) -> bool:
 def read_lines(uri: str) -> list[str]:
     """The lines of a text file without their ends, blank ones at the end left out; raises UserError."""
     try:
-        text = read_bytes(uri).decode("utf-8-sig")
+        data = read_bytes(uri)
     except OSError as error:
         raise _unreadable(uri, error) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{uri}: expected UTF-8 text or a .npy array, received neither; leave the file out") from error
-    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    lines = lines_of(text_of(data, uri))
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.catalog import check_durations
 from pipeline.labels.importers.published_files import SIDE_NAMES
 from schemas.errors import UserError, did_you_mean
 from schemas.table_files import read_table, row_hint
@@ -15,7 +16,7 @@ from schemas.tables import CATALOG, SPLITS
 
 # What a column can be mapped to.
 TYPES = {field.name: field.type for field in CATALOG} | {
-    "tags": pa.string(),
+    "tags": pa.list_(pa.string()),  # or text with a separator between them
     "tag": pa.string(),
     "value": pa.float64(),
 }
@@ -80,9 +81,7 @@ def read_mapped(uris: Sequence[str], columns: Mapping[str, str]) -> list[MappedT
 
 
 def _read(uri: str, columns: Mapping[str, str]) -> MappedTable:
-    # Typed while a CSV is read, so that an id of digits stays as it is written; other formats have types of their own.
-    is_text = uri.lower().endswith((".csv", ".tsv"))
-    types = {column: TYPES[target] for target, column in columns.items()} if is_text else {}
+    types = {column: TYPES[target] for target, column in columns.items()}
     table = read_table(uri, what="table", required=(), schema=pa.schema(list(types.items())))
     if columns["track_id"] not in table.column_names:
         raise UserError(
@@ -90,7 +89,7 @@ def _read(uri: str, columns: Mapping[str, str]) -> MappedTable:
             f"{did_you_mean(columns['track_id'], table.column_names)}"
         )
     mapped = {
-        target: _typed(table[column], target, column, uri)
+        target: _checked(table[column], target, column, uri)
         for target, column in columns.items()
         if column in table.column_names
     }
@@ -102,22 +101,19 @@ def _read(uri: str, columns: Mapping[str, str]) -> MappedTable:
     return MappedTable(uri, pa.table(mapped), table.select(further))
 
 
-def _typed(column: pa.ChunkedArray, target: str, name: str, uri: str) -> pa.ChunkedArray:
-    if target == "tags" and (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
-        return column.cast(pa.list_(pa.string()))
-    try:
-        column = column.cast(TYPES[target])
-    except pa.ArrowException as error:
-        raise UserError(
-            f"{uri}: column {name} ({target}): expected {TYPES[target]}, received {column.type}: "
-            f"{' '.join(str(error).split())}"
-        ) from error
-    if TYPES[target] == pa.string():
+def _checked(column: pa.ChunkedArray, target: str, name: str, uri: str) -> pa.ChunkedArray:
+    if pa.types.is_string(column.type):
         column = pc.if_else(pc.equal(pc.utf8_trim_whitespace(column), ""), None, column)
     if target == "split":
         return _sides(column, name, uri)
     if target == "value":
         _check_values(column, name, uri)
+    if target == "duration":
+        check_durations(
+            column,
+            f"{name} (duration)",
+            lambda row, problem: UserError(f"{uri}: {row_hint(row, uri)}: {problem}"),
+        )
     return column
 
 

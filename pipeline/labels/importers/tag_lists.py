@@ -44,7 +44,7 @@ def python_tag_list(uri: str, lines: Sequence[str]) -> TagList:
     try:
         assigned = [node.value for node in ast.parse("\n".join(lines)).body if isinstance(node, ast.Assign)]
         lists = [ast.literal_eval(value) for value in assigned if isinstance(value, ast.List)]
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two where it is nested too deep
         raise UserError(f"{uri}: expected Python source with a list of strings: {error}") from error
     if len(lists) != 1 or not all(isinstance(tag, str) for tag in lists[0]):
         raise UserError(f"{uri}: expected one list of strings, found {len(lists)} lists or other values in it")

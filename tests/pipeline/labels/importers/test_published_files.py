@@ -32,7 +32,8 @@ def test_lines_lose_their_ends_a_mark_of_byte_order_and_blank_lines_at_the_end(t
 
 
 @pytest.mark.parametrize(
-    ("data", "words"), [(b"\xff\xfe\x00", "expected UTF-8 text or a .npy array"), (b"\n \n", "found an empty one")]
+    ("data", "words"),
+    [(b"\xff\xfe\x00", "expected UTF-8 text, received broken UTF-16"), (b"\n \n", "found an empty one")],
 )
 def test_what_is_no_text_is_named(tmp_path: Path, data: bytes, words: str) -> None:
     (tmp_path / "x.cP").write_bytes(data)
