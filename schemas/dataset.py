@@ -19,6 +19,7 @@ from schemas.layout import MANIFEST_NAME, Layout
 from schemas.manifests import DatasetManifest, ShardManifest, read_json
 from schemas.places import computed_places
 from schemas.storage import exists, open_read, sha256_of, size
+from schemas.stored_tables import read_stored_table
 from schemas.tables import REMOVED, TRACKS
 from schemas.terminal import say
 
@@ -170,11 +171,15 @@ class Dataset:
             return pq.read_table(file, schema=TRACKS, columns=None if columns is None else list(columns))
 
     def removed(self) -> pa.Table:
-        """Tombstones, schema REMOVED; empty where nothing was removed."""
+        """Tombstones, schema REMOVED; empty where nothing was removed. Raises DatasetError where the file is damaged."""
         if not exists(self.layout.removed):
             return REMOVED.empty_table()
-        with open_read(self.layout.removed) as file:
-            return pq.read_table(file, schema=REMOVED)
+        return read_stored_table(
+            self.layout.removed,
+            REMOVED,
+            what="the table of removed tracks",
+            advice="restore it from a copy, or remove it and run every `pipeline.run remove` again",
+        )
 
     def newest_tracks(self, columns: Sequence[str] | None = None, *, spec: FeatureSpec | None = None) -> pa.Table:
         """One row per track that was not removed: its newest record, or its newest reject where it has no record.

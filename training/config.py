@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import yaml
 
+from schemas.checksums import without_checksum
 from schemas.errors import UserError
 from schemas.features import HOP_LENGTH, SAMPLE_RATE, Family
 from schemas.storage import read_bytes
@@ -218,6 +219,8 @@ def resolve_config(file: str | None, overrides: dict[str, Any], defaults: dict[s
         try:
             text = read_bytes(file).decode()
             fields = json.loads(text) if file.endswith(".json") else yaml.safe_load(text)
+            if file.endswith(".json") and isinstance(fields, dict):
+                fields = without_checksum(fields)
         except FileNotFoundError as error:
             raise UserError(f"config {file}: no such file; check the path") from error
         except OSError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import json
 import time
 from typing import Any
 
@@ -34,6 +33,7 @@ from pipeline.writable_folder import writable_folder
 from schemas.dataset import Dataset, outdated_words, same_audio
 from schemas.errors import UserError
 from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpec, logmel_spec_of, specs_for
+from schemas.json_object import parse_json_object
 from schemas.layout import MANIFEST_NAME, Layout, generation_name
 from schemas.manifests import DatasetManifest, GenerationEntry, to_json
 from schemas.progress import Progress
@@ -302,9 +302,12 @@ def _summary(
 
 
 def read_run_summary(layout: Layout, generation: int) -> dict[str, Any]:
-    """Times and counters of a generation; empty if they were lost, which harms nothing."""
+    """Times and counters of a generation; empty if they were lost or damaged, which harms nothing."""
     uri = layout.run_summary(f"build-{generation_name(generation)}")
-    return dict(json.loads(read_bytes(uri))) if exists(uri) else {}
+    try:
+        return parse_json_object(read_bytes(uri)) if exists(uri) else {}
+    except ValueError:
+        return {}
 
 
 def _write_run_summary(layout: Layout, generation: int, facts: dict[str, Any]) -> None:

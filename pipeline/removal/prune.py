@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, get_args
 
+from pipeline.labels.splits import split_log
 from pipeline.removal.remove import known_runs
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import FeatureSpec, features_name
+from schemas.label_version import versions_in_order
 from schemas.layout import generation_name
 from schemas.manifests import GenerationEntry, LabelsManifest
 from schemas.sole_writer import sole_writer
-from schemas.storage import exists, files_below, join, list_names, read_bytes, remove_tree, size, write_atomic
+from schemas.storage import exists, files_below, join, list_names, remove_tree, size, write_atomic
 
 Kind = Literal["orphans", "fingerprints", "label-versions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -164,9 +165,7 @@ def _orphaned_splits(dataset: Dataset) -> Iterator[tuple[str, str]]:
                 split = LabelsManifest.read(uri).split
                 used.add((split["name"], split["version"]))
     for name in list_names(layout.splits("").rstrip("/")):
-        log = layout.split_log(name)
-        if exists(log):
-            used.update((name, json.loads(line)["version"]) for line in read_bytes(log).splitlines())
+        used.update((name, entry["version"]) for entry in split_log(dataset, name))
         for file in list_names(layout.splits(name)):
             if file.endswith(".parquet") and (name, file.removesuffix(".parquet")) not in used:
                 yield join(layout.splits(name), file), "a split version that nothing names"
@@ -183,8 +182,7 @@ def _other_families(dataset: Dataset) -> Iterator[tuple[str, str]]:
 def _old_versions(dataset: Dataset, keep: int) -> Iterator[tuple[str, str]]:
     """NAME@VERSION and folder of every label version but the newest ones."""
     for name in list_names(dataset.layout.label_sets):
-        lines = read_bytes(dataset.layout.label_log(name)).splitlines()
-        order = [json.loads(line)["version"] for line in lines]
+        order = versions_in_order(dataset, name)
         newest = list(dict.fromkeys(reversed(order)))[:keep]
         for version in _versions(dataset, name):
             if version in order and version not in newest:

@@ -11,6 +11,7 @@ import pytest
 from pipeline.labels.overlay import lay_labels
 from pipeline.removal.prune import prune
 from pipeline.verify import verify
+from schemas.checksums import with_checksum
 from schemas.errors import UserError
 from tests.conftest import SmallCorpus
 
@@ -76,6 +77,6 @@ def test_old_label_versions_go_but_those_of_known_runs(dataset: Path, small_corp
 def test_an_unfinished_build_is_not_pruned(dataset: Path) -> None:
     manifest = json.loads((dataset / "dataset.json").read_text())
     manifest["generations"][0].update(records=None, rejects=None, tracks_sha256=None)
-    (dataset / "dataset.json").write_text(json.dumps(manifest))
+    (dataset / "dataset.json").write_text(json.dumps(with_checksum(manifest)))
     with pytest.raises(UserError, match="its build is unfinished"):
         prune(str(dataset))
