@@ -2,14 +2,14 @@
 
 The plan is a function of the catalog's rows and of nothing else: not of their order, the number of workers or the
 place of the audio. It is one Parquet file with one row group per shard, so that a worker reads its shard's rows alone
-and a catalog never travels inside the job graph.
+and a catalog never travels inside the job graph. The footer's metadata holds a checksum of each shard's rows, and one of
+itself.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,9 +18,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.checksums import with_checksum
 from schemas.errors import DatasetError
 from schemas.features import Excerpt, canonical_json
+from schemas.json_object import parse_json_object
 from schemas.storage import open_read
+from schemas.store_client import StoreError
 from schemas.tables import PLAN
 
 SHARD_BYTES = 200 << 20  # waveform bytes a shard aims at (200 MiB, about 200 tracks of 30 s)
@@ -31,6 +34,9 @@ LEAST_TRACKS_PER_SHARD = 8  # below that a shard is not worth its files
 LARGEST_SHARD = 2  # times the average: a larger one (one huge group) is cut
 
 _METADATA_KEY = b"tagscale"
+_CHECKSUMS = "rows_sha256"  # in the metadata: of each shard's rows, cut to that many digits
+_CHECKSUM_DIGITS = 16
+_ADVICE = "restore it from a copy"
 
 
 def shard_count(durations: Sequence[float | None], excerpt: Excerpt) -> int:
@@ -92,13 +98,20 @@ def _renumbered(dealt: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64
 def plan_bytes(plan: pa.Table, metadata: dict[str, Any], schema: pa.Schema = PLAN) -> bytes:
     """A plan as a Parquet file with one row group per shard; `metadata` is kept in the file's footer."""
     sink = pa.BufferOutputStream()
-    schema = schema.with_metadata({_METADATA_KEY: canonical_json(metadata)})
     shards = plan["shard"].to_numpy()
     bounds = [*np.unique(shards, return_index=True)[1].tolist(), len(shards)]
+    parts = [plan.slice(first, end - first) for first, end in itertools.pairwise(bounds)]
+    described = with_checksum({**metadata, _CHECKSUMS: list(map(_checksum, parts))})
+    schema = schema.with_metadata({_METADATA_KEY: canonical_json(described)})
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-        for first, end in itertools.pairwise(bounds):
-            writer.write_table(plan.slice(first, end - first).replace_schema_metadata(schema.metadata))
+        for part in parts:
+            writer.write_table(part.replace_schema_metadata(schema.metadata))
     return bytes(sink.getvalue())
+
+
+def _checksum(rows: pa.Table) -> str:
+    """Of a shard's rows: of their values, so that it holds for whatever Arrow reads them."""
+    return hashlib.sha256(canonical_json(rows.to_pydict())).hexdigest()[:_CHECKSUM_DIGITS]
 
 
 class PlanReader:
@@ -107,19 +120,31 @@ class PlanReader:
     Args:
         uri: the plan's file.
 
+    Attributes:
+        metadata: what `plan_bytes` was given.
+
     Raises:
-        DatasetError: missing or not a plan.
+        DatasetError: missing, damaged or not a plan.
     """
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
         try:
             self._file = pq.ParquetFile(open_read(uri))
-            self.metadata: dict[str, Any] = json.loads(self._file.schema_arrow.metadata[_METADATA_KEY])
+            self.metadata: dict[str, Any] = parse_json_object(self._file.schema_arrow.metadata[_METADATA_KEY])
+            # A plan of an earlier version has none.
+            self._checksums: list[str] | None = self.metadata.pop(_CHECKSUMS, None)
+            if self._checksums is not None and len(self._checksums) != self.shards:
+                raise ValueError(f"it has {self.shards} row groups, and checksums of {len(self._checksums)}")
+            rows = sum(self._file.metadata.row_group(number).num_rows for number in range(self.shards))
+            if rows != self.tracks:
+                raise ValueError(f"it says {self.tracks} rows, its row groups have {rows}")
+        except StoreError:
+            raise  # the store's fault and not the file's
         except FileNotFoundError as error:
-            raise DatasetError(f"{uri}: the plan is missing; restore it from a copy") from error
-        except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
-            raise DatasetError(f"{uri}: expected a plan: {error}") from error
+            raise DatasetError(f"{uri}: the plan is missing; {_ADVICE}") from error
+        except Exception as error:  # of a damaged file Arrow raises whatever it likes
+            raise DatasetError(f"{uri}: expected a plan: {_one_line(error)}; {_ADVICE}") from error
 
     @property
     def shards(self) -> int:
@@ -142,11 +167,23 @@ class PlanReader:
             raise DatasetError(f"{self.uri}: cannot be read: {error}") from error
 
     def shard(self, number: int) -> pa.Table:
-        """The rows of one shard, in the order of its records."""
+        """The rows of one shard, in the order of its records; raises DatasetError where they are damaged."""
         try:
             rows = self._file.read_row_group(number)
-        except (pa.ArrowException, OSError) as error:
-            raise DatasetError(f"{self.uri}: row group {number} cannot be read: {error}") from error
+            if self._checksums is None:
+                rows.validate(full=True)
+            elif _checksum(rows) != self._checksums[number]:
+                raise ValueError("its rows are not those of its checksum")
+        except StoreError:
+            raise
+        except Exception as error:
+            raise DatasetError(
+                f"{self.uri}: row group {number} cannot be read: {_one_line(error)}; {_ADVICE}"
+            ) from error
         if rows["shard"].unique().to_pylist() != [number]:
-            raise DatasetError(f"{self.uri}: expected shard {number} in row group {number}")
+            raise DatasetError(f"{self.uri}: expected shard {number} in row group {number}; {_ADVICE}")
         return rows
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

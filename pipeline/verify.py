@@ -11,19 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from pipeline.labels.label_table import labels_version
+from pipeline.labels.overlay_problems import label_problems, label_versions, split_problems
 from pipeline.plan import PlanReader
+from pipeline.removal.remove import read_run_note, run_notes
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, TagscaleError
 from schemas.examples import decode_example
 from schemas.features import FeatureSpec, LogMelSpec
-from schemas.manifests import GenerationEntry, LabelsManifest, ShardManifest
-from schemas.shown_commands import pipeline_command
-from schemas.storage import exists, join, list_names, open_read, read_bytes, sha256_of
-from schemas.tables import LABELS
-from schemas.text_lines import lines_of
+from schemas.manifests import GenerationEntry, ShardManifest
+from schemas.storage import exists, open_read, sha256_of
+from schemas.tables import REMOVED
 from schemas.tfrecord import read_records
 
 _READERS = 8  # payloads that are read side by side
@@ -61,8 +59,8 @@ class VerifyReport:
 def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], None] | None = None) -> VerifyReport:
     """Check a dataset's files against each other.
 
-    Plans, tracks tables, done marks and payload checksums always; with `deep` every record is parsed and its id,
-    place, length and shape compared with the tracks table.
+    Plans, tracks tables, tombstones, splits, label sets, done marks and payload checksums always; with `deep` every
+    record is parsed and its id, place, length and shape compared with the tracks table.
 
     Args:
         root: the dataset.
@@ -71,10 +69,15 @@ def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], N
 
     Raises:
         UserError: there is no dataset there, or its build is unfinished.
+        DatasetError: its manifest is damaged, without which nothing else can be checked.
     """
     dataset = Dataset.open(root)
     problems: list[str] = []
-    removed = dataset.removed()
+    try:
+        removed = dataset.removed()
+    except DatasetError as error:
+        problems.append(str(error))
+        removed = REMOVED.empty_table()
     purged = frozenset(removed["track_id"].filter(removed["purged"]).to_pylist())
     held = dataset.whole_features()
     total = sum(entry.shards for _, count in held for entry in dataset.manifest.generations[:count])
@@ -96,9 +99,9 @@ def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], N
                 payloads += 1
                 if on_progress is not None:
                     on_progress(payloads, total)
-    versions = list(_label_versions(dataset))
-    for name, version in versions:
-        problems += _label_problems(dataset, name, version)
+    problems += split_problems(dataset)
+    problems += label_problems(dataset)
+    problems += _note_problems(dataset)
     return VerifyReport(
         problems=tuple(problems),
         tracks=sum(entry.tracks for entry in dataset.manifest.generations),
@@ -107,7 +110,7 @@ def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], N
         removed=removed.num_rows,
         payloads=payloads,
         bytes=payload_bytes,
-        label_versions=len(versions),
+        label_versions=len(label_versions(dataset)),
         deep=deep,
         under_way=dataset.under_way_words(),
     )
@@ -226,38 +229,10 @@ def _check_record(
             raise DatasetError(f"{uri}: record {number} ({track_id}): holds values that are not finite")
 
 
-def _label_versions(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    root = dataset.layout.label_set("").rstrip("/")
-    for name in list_names(root):
-        for version in list_names(dataset.layout.label_set(name)):
-            if version != "log.jsonl":
-                yield name, version
-
-
-def _label_problems(dataset: Dataset, name: str, version: str) -> Iterator[str]:
-    folder = dataset.layout.label_version(name, version)
-    if not exists(join(folder, "labels.json")):
-        yield f"{folder}: has no labels.json: laying the label set was cut short; run `{pipeline_command('label')}` again"
-        return
-    try:
-        manifest = LabelsManifest.read(join(folder, "labels.json"))
-        vocabulary = lines_of(read_bytes(join(folder, "vocabulary.txt")).decode())
-        with open_read(join(folder, "labels.parquet")) as file:
-            table = pq.read_table(file, schema=LABELS)
-    except (TagscaleError, OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        yield f"{folder}: {error}"
-        return
-    if (manifest.name, manifest.version) != (name, version):
-        yield f"{folder}: its manifest is that of {manifest.name}@{manifest.version}"
-    if dataset.identity()[: len(manifest.generations)] != manifest.generations:
-        yield f"{folder}: was laid over another dataset's tracks"
-    if (table.num_rows, len(vocabulary)) != (manifest.counts["tracks"], manifest.counts["tags"]):
-        yield (
-            f"{folder}: holds {table.num_rows} tracks and {len(vocabulary)} tags, its manifest says "
-            f"{manifest.counts['tracks']} and {manifest.counts['tags']}"
-        )
-    highest = pc.max(pc.list_flatten(table["tags"])).as_py()
-    if highest is not None and highest >= len(vocabulary):
-        yield f"{folder}: names tag {highest} of a vocabulary of {len(vocabulary)}"
-    if labels_version(vocabulary, table, manifest.label_set) != manifest.version:
-        yield f"{folder}: its labels have changed (they are not those that its hash was taken over)"
+def _note_problems(dataset: Dataset) -> Iterator[str]:
+    """Of what training runs wrote down; whatever else is in runs/ may be lost, and nothing reads it as the truth."""
+    for uri in run_notes(dataset.layout):
+        try:
+            read_run_note(uri)
+        except DatasetError as error:
+            yield str(error)

@@ -21,6 +21,7 @@ from schemas.places import computed_places
 from schemas.shown_commands import pipeline_command
 from schemas.sole_writer import changing
 from schemas.storage import exists, list_names, open_read, sha256_of, size, write_atomic
+from schemas.stored_tables import read_stored_table
 from schemas.tables import REMOVED, TRACKS
 from schemas.terminal import say
 
@@ -217,7 +218,7 @@ class Dataset:
             return pq.read_table(file, schema=TRACKS, columns=None if columns is None else list(columns))
 
     def removed(self) -> pa.Table:
-        """Tombstones, schema REMOVED; empty where nothing was removed."""
+        """Tombstones, schema REMOVED; empty where nothing was removed. Raises DatasetError where the file is damaged."""
         return read_tombstones(self.layout)
 
     def newest_tracks(self, columns: Sequence[str] | None = None, *, spec: FeatureSpec | None = None) -> pa.Table:
@@ -259,11 +260,16 @@ class Dataset:
 
 
 def read_tombstones(layout: Layout) -> pa.Table:
-    """Which tracks were taken out of a dataset, schema REMOVED; empty where none was."""
+    """Which tracks were taken out of a dataset, schema REMOVED; empty where none was. Raises DatasetError for a damaged file."""
     if not exists(layout.removed):
         return REMOVED.empty_table()
-    with open_read(layout.removed) as file:
-        return pq.read_table(file, schema=REMOVED)
+    again = pipeline_command("remove")
+    return read_stored_table(
+        layout.removed,
+        REMOVED,
+        what="the table of removed tracks",
+        advice=f"restore it from a copy, or remove it and run every `{again}` again",
+    )
 
 
 def change_manifest(layout: Layout, change: Callable[[DatasetManifest], DatasetManifest]) -> DatasetManifest:

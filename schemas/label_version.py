@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import hashlib
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError, did_you_mean
-from schemas.features import FeatureSpec
+from schemas.features import FINGERPRINT_LENGTH, FeatureSpec, canonical_json
+from schemas.json_log import read_log
 from schemas.manifests import LabelsManifest
 from schemas.shown_commands import pipeline_command
-from schemas.storage import exists, join, list_names, open_read, read_bytes
+from schemas.storage import exists, join, list_names, read_bytes
+from schemas.stored_tables import read_stored_table
 from schemas.tables import LABELS
-from schemas.text_lines import lines_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +47,11 @@ class LabelVersion:
         return f"{self.manifest.name}@{self.manifest.version}"
 
 
+def again() -> str:
+    """What to do where a version is damaged."""
+    return f"lay the same label set again with `{pipeline_command('label')}`, or restore it from a copy"
+
+
 def label_set_names(dataset: Dataset) -> list[str]:
     """Names of the label sets that were laid over a dataset, sorted."""
     return [name for name in list_names(dataset.layout.label_sets) if exists(dataset.layout.label_log(name))]
@@ -55,6 +62,7 @@ def versions_in_order(dataset: Dataset, name: str) -> list[str]:
 
     Raises:
         UserError: no such label set.
+        DatasetError: its log is damaged.
     """
     if not exists(dataset.layout.label_log(name)):
         found = label_set_names(dataset)
@@ -62,7 +70,7 @@ def versions_in_order(dataset: Dataset, name: str) -> list[str]:
             f"label set {name!r}: not in {dataset.layout.root} ({'there are ' + ', '.join(found) if found else 'there is none'}"
             f"{did_you_mean(name, found)}); make one with `{pipeline_command('label')}`"
         )
-    return [json.loads(line)["version"] for line in lines_of(read_bytes(dataset.layout.label_log(name)).decode())]
+    return [entry["version"] for entry in read_log(dataset.layout.label_log(name), again())]
 
 
 def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
@@ -74,33 +82,97 @@ def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
 
     Raises:
         UserError: no such label set or version, or it was laid over other features.
-        DatasetError: its files contradict each other.
+        DatasetError: one of its files is damaged.
     """
     name, _, version = label_set.partition("@")
     root = dataset.layout.root
-    order = versions_in_order(dataset, name)
-    version = version or order[-1]
-    folder = dataset.layout.label_version(name, version)
-    if not exists(join(folder, "labels.json")):
-        found = list(dict.fromkeys(order))
+    if not version or not exists(join(dataset.layout.label_version(name, version), "labels.json")):
+        order = versions_in_order(dataset, name)
+        version = version or order[-1]
+        if not exists(join(dataset.layout.label_version(name, version), "labels.json")):
+            found = list(dict.fromkeys(order))
+            raise UserError(
+                f"label set {label_set}: no such version in {root}; there are {', '.join(found)}"
+                f"{did_you_mean(version, found)}"
+            )
+    labels = read_label_files(dataset, name, version)
+    if dataset.identity()[: len(labels.manifest.generations)] != labels.manifest.generations:
         raise UserError(
-            f"label set {label_set}: no such version in {root}; there are {', '.join(found)}{did_you_mean(version, found)}"
-        )
-    manifest = LabelsManifest.read(join(folder, "labels.json"))
-    if dataset.identity()[: len(manifest.generations)] != manifest.generations:
-        raise UserError(
-            f"{folder}: was laid over another dataset's tracks than those of {root}; "
+            f"{dataset.layout.label_version(name, version)}: was laid over another dataset's tracks than those of {root}; "
             f"lay it again with `{pipeline_command('label')}`"
         )
-    vocabulary = tuple(lines_of(read_bytes(join(folder, "vocabulary.txt")).decode()))
-    with open_read(join(folder, "labels.parquet")) as file:
-        table = pq.read_table(file, schema=LABELS)
-    if (len(vocabulary), table.num_rows) != (manifest.counts["tags"], manifest.counts["tracks"]):
+    return labels
+
+
+def read_label_files(dataset: Dataset, name: str, version: str) -> LabelVersion:
+    """The files of a version that is there; over which tracks it was laid is not looked at.
+
+    Raises:
+        DatasetError: one of them is missing or damaged.
+    """
+    folder = dataset.layout.label_version(name, version)
+    manifest = LabelsManifest.read(join(folder, "labels.json"))
+    if (manifest.name, manifest.version) != (name, version):
         raise DatasetError(
-            f"{folder}: expected {manifest.counts['tags']} tags and {manifest.counts['tracks']} tracks, found "
-            f"{len(vocabulary)} and {table.num_rows}"
+            f"{folder}/labels.json: its manifest is that of {manifest.name}@{manifest.version}; {again()}"
+        )
+    vocabulary = _vocabulary(join(folder, "vocabulary.txt"))
+    table = read_label_table(dataset, name, version)
+    if (table.num_rows, len(vocabulary)) != (manifest.counts["tracks"], manifest.counts["tags"]):
+        raise DatasetError(
+            f"{folder}: holds {table.num_rows} tracks and {len(vocabulary)} tags in labels.parquet and vocabulary.txt, "
+            f"its manifest says {manifest.counts['tracks']} and {manifest.counts['tags']}; {again()}"
+        )
+    tags, values = (table[column].combine_chunks() for column in ("tags", "values"))
+    codes = tags.flatten()
+    least, most = pc.min(codes).as_py() or 0, pc.max(codes).as_py() or 0
+    if least < 0 or most >= max(1, len(vocabulary)) or not tags.value_lengths().equals(values.value_lengths()):
+        raise DatasetError(
+            f"{folder}/labels.parquet: expected a value for each tag, and tags from 0 to {len(vocabulary) - 1}, found "
+            f"{len(values.flatten())} values for {len(codes)} tags from {least} to {most}; {again()}"
+        )
+    if labels_version(vocabulary, table, manifest.label_set) != version:
+        raise DatasetError(
+            f"{folder}: its labels have changed: vocabulary.txt, labels.parquet and labels.json together are not what the "
+            f"version's hash was taken over; {again()}"
         )
     return LabelVersion(manifest, vocabulary, table)
+
+
+def read_label_table(dataset: Dataset, name: str, version: str) -> pa.Table:
+    """The labels of a version, schema LABELS; raises DatasetError where the file is missing or damaged."""
+    uri = join(dataset.layout.label_version(name, version), "labels.parquet")
+    return read_stored_table(uri, LABELS, what="the labels of a version", advice=again())
+
+
+def _vocabulary(uri: str) -> tuple[str, ...]:
+    try:
+        return tuple(read_bytes(uri).decode().split("\n")[:-1])
+    except FileNotFoundError as error:
+        raise DatasetError(f"{uri}: the vocabulary is missing; {again()}") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{uri}: expected tags in UTF-8, one a line: {error}; {again()}") from error
+
+
+def labels_version(vocabulary: Sequence[str], table: pa.Table, label_set: dict[str, Any]) -> str:
+    """A hash over the vocabulary, every label, and what a value and a missing one mean.
+
+    Args:
+        vocabulary: tags in output order.
+        table: schema LABELS.
+        label_set: the label set as labels.json holds it.
+    """
+    meaning = [label_set[name] for name in ("values", "positive_at", "missing")]
+    digest = hashlib.sha256(canonical_json([list(vocabulary), *meaning]))
+    table = table.combine_chunks()
+    for name in ("track_id", "split"):
+        digest.update(canonical_json(table[name].to_pylist()))
+    for name in ("tags", "values"):
+        column = table[name].combine_chunks()
+        digest.update(np.ascontiguousarray(column.value_lengths().to_numpy(), "<i4").tobytes())
+        flat = column.flatten()
+        digest.update(pc.fill_null(flat, -1).to_numpy(zero_copy_only=False).astype("<f4").tobytes())
+    return digest.hexdigest()[:FINGERPRINT_LENGTH]
 
 
 def without_removed(dataset: Dataset, table: pa.Table) -> tuple[pa.Table, int]:

@@ -1,7 +1,7 @@
 """The JSON files that readers follow: the dataset's manifest, a shard's done mark, a label version's manifest.
 
-Each is a frozen, validated dataclass. The files carry `format`; a file of a newer format is refused with one line,
-a file that does not fit is named with what was expected.
+Each is a frozen, validated dataclass. The files carry `format` and a checksum of their own fields; a file of a newer
+format is refused with one line, a file that does not fit is named with what was expected.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import types
 import typing
 from typing import Any, Self
 
+from schemas.checksums import CHECKSUM, with_checksum
 from schemas.errors import DatasetError, UserError
 from schemas.features import FAMILIES, Family, FeatureSpec, LogMelSpec, WaveformSpec, spec_from_dict
 from schemas.json_object import parse_json_object
@@ -21,24 +22,31 @@ FORMAT = 1
 
 
 def to_json(value: dict[str, Any]) -> bytes:
-    """A manifest as bytes: sorted keys, two spaces, a final newline; the same input gives the same bytes."""
-    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    """A manifest as bytes, with its checksum: sorted keys, two spaces, a final newline; the same input, the same bytes."""
+    return (json.dumps(with_checksum(value), indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def read_json(uri: str, what: str) -> dict[str, Any]:
-    """A manifest's fields.
+def read_json(uri: str, what: str, advice: str = "restore it from a copy") -> dict[str, Any]:
+    """A manifest's fields, without their checksum.
+
+    Args:
+        uri: of the file.
+        what: it is, for the error.
+        advice: what to do where it is damaged.
 
     Raises:
-        DatasetError: the file is missing, is not JSON, or was written in a newer format.
+        DatasetError: the file is missing, is not JSON, or was changed since it was written.
+        UserError: it was written in a newer format.
     """
     try:
-        fields = parse_json_object(read_bytes(uri))
-        if not isinstance(fields.get("format"), int):
-            raise ValueError(f"its format number is {fields.get('format')!r}")
+        fields = parse_json_object(read_bytes(uri), known_format=FORMAT)
+        number = fields.get("format")
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise ValueError(f"its format number is {number!r}")
     except FileNotFoundError as error:
-        raise DatasetError(f"{uri}: {what} is missing") from error
+        raise DatasetError(f"{uri}: {what} is missing; {advice}") from error
     except ValueError as error:
-        raise DatasetError(f"{uri}: expected {what}, a JSON object: {error}") from error
+        raise DatasetError(f"{uri}: expected {what}, a JSON object: {error}; {advice}") from error
     if fields["format"] > FORMAT:
         raise UserError(
             f"{uri}: written in format {fields['format']} by a newer tagscale; this one reads {FORMAT}: upgrade it"
@@ -72,13 +80,15 @@ class Manifest:
     @classmethod
     def from_dict(cls, fields: dict[str, Any], *, where: str) -> Self:
         """The manifest of `fields`; raises DatasetError where they do not fit."""
-        fields = {name: value for name, value in fields.items() if name != "format"}
+        fields = {name: value for name, value in fields.items() if name not in ("format", CHECKSUM)}
         try:
             return cls(**cls._parsed(fields))
         except KeyError as error:
             raise DatasetError(f"{where}: not a valid {cls.__name__}: it has no {error}") from error
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, ArithmeticError) as error:
             raise DatasetError(f"{where}: not a valid {cls.__name__}: {error}") from error
+        except UserError as error:  # of a spec that this version does not know
+            raise UserError(f"{where}: {error}") from error
 
     @classmethod
     def _parsed(cls, fields: dict[str, Any]) -> dict[str, Any]:
@@ -321,4 +331,5 @@ class LabelsManifest(Manifest):
 
     @classmethod
     def read(cls, uri: str) -> LabelsManifest:
-        return cls.from_dict(read_json(uri, "a label version's manifest"), where=uri)
+        advice = "lay the same label set again with `pipeline.run label`, or restore it from a copy"
+        return cls.from_dict(read_json(uri, "a label version's manifest", advice), where=uri)

@@ -18,6 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from schemas.checksums import with_checksum
 from schemas.errors import DatasetError
 from schemas.json_object import parse_json_object
 from schemas.storage import (
@@ -95,7 +96,9 @@ class Checkpoints:
         remove_temporaries(folder)  # what a process that was killed had not finished
         write_atomic(join(folder, file), data)
         fields = {"format": FORMAT, "variables": file, "sha256": digest, "state": dataclasses.asdict(state)}
-        write_atomic(join(folder, _STATE_NAME), (json.dumps(fields, indent=2, sort_keys=True) + "\n").encode())
+        write_atomic(
+            join(folder, _STATE_NAME), (json.dumps(with_checksum(fields), indent=2, sort_keys=True) + "\n").encode()
+        )
         for other in list_names(folder):
             if other not in (file, _STATE_NAME):
                 remove(join(folder, other))
@@ -139,7 +142,7 @@ class Checkpoints:
         try:
             data = read_bytes(join(folder, fields["variables"]))
         except FileNotFoundError as error:
-            raise TornCheckpoint(f"{folder}: not a whole checkpoint") from error
+            raise TornCheckpoint(f"{folder}: not a whole checkpoint: it has no {fields['variables']}") from error
         if hashlib.sha256(data).hexdigest() != fields["sha256"]:
             raise TornCheckpoint(f"{folder}: {fields['variables']} has changed since it was written")
         state = _state(folder, fields["state"])
@@ -161,8 +164,12 @@ class Checkpoints:
                 raise ValueError("it lacks a field")
             if not isinstance(fields["variables"], str) or not isinstance(fields["state"], dict):
                 raise ValueError("a field is of another type")
-        except (FileNotFoundError, ValueError) as error:
-            raise TornCheckpoint(f"{folder}: not a whole checkpoint") from error
+        except FileNotFoundError as error:
+            raise TornCheckpoint(f"{folder}: not a whole checkpoint: it has no {_STATE_NAME}") from error
+        except ValueError as error:
+            raise TornCheckpoint(
+                f"{folder}: not a whole checkpoint: its {_STATE_NAME} cannot be read: {error}"
+            ) from error
         if fields.get("format") != FORMAT:
             raise _of_another_version(folder, f"format {fields.get('format')}, where this one reads {FORMAT}")
         return fields

@@ -9,6 +9,7 @@ import types
 import typing
 from typing import Annotated, Any, Literal, get_args
 
+from schemas.checksums import without_checksum
 from schemas.errors import UserError
 from schemas.features import HOP_LENGTH, SAMPLE_RATE, Family
 from schemas.storage import read_bytes
@@ -256,7 +257,8 @@ def _fields_of(file: str) -> dict[Any, Any]:
 
 def _read_json(file: str) -> Any:
     try:
-        return json.loads(text_of(read_bytes(file), f"config {file}"))
+        fields = json.loads(text_of(read_bytes(file), f"config {file}"))
+        return without_checksum(fields) if isinstance(fields, dict) else fields
     except FileNotFoundError as error:
         raise UserError(f"config {file}: no such file; check the path") from error
     except OSError as error:

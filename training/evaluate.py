@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -97,8 +98,11 @@ def _evaluate(
 
 def _write(result: Evaluation, run: TrainedRun, stored: StoredScores) -> Evaluation:
     folder, name = run.folder, result.name
-    run.folder.write_json(folder.evaluation(f"{name}.json"), evaluation_json(result, run))
-    write_atomic(folder.evaluation(f"{name}_per_tag.csv"), evaluation_csv(result))
+    per_tag = evaluation_csv(result)
+    fields = evaluation_json(result, run)
+    fields["per_tag_sha256"] = hashlib.sha256(per_tag).hexdigest()
+    run.folder.write_json(folder.evaluation(f"{name}.json"), fields)
+    write_atomic(folder.evaluation(f"{name}_per_tag.csv"), per_tag)
     write_atomic(folder.evaluation(f"{name}_per_tag.png"), draw_per_tag(result))
     write_atomic(folder.evaluation(f"{name}_curves.png"), draw_curves(result, stored))
     if result.name == result.split and result.split in REPORTED_SPLITS:

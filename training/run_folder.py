@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from schemas.checksums import with_checksum
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError
 from schemas.features import FINGERPRINT_LENGTH
@@ -20,6 +21,7 @@ from schemas.storage import absolute, exists, join, make_folder, read_bytes, req
 from schemas.terminal import say
 from training.checkpoints import Checkpoints
 from training.config import FieldError, TrainConfig
+from training.metrics_log import METRICS_NAME, MetricsLog
 from training.undefined_numbers import without_nan
 
 CONFIG_NAME = "config.json"
@@ -46,7 +48,7 @@ class RunFolder:
 
     @property
     def metrics(self) -> str:
-        return join(self.root, "metrics.jsonl")
+        return join(self.root, METRICS_NAME)
 
     def checkpoints(self, kept: int = 2) -> Checkpoints:
         """The run's checkpoints, of which the newest `kept` stay beside the best."""
@@ -75,7 +77,7 @@ class RunFolder:
             )
         advice = "restore it from a copy, or train the run anew in another folder"
         try:
-            fields = parse_json_object(read_bytes(self.config))
+            fields = parse_json_object(read_bytes(self.config), known_format=FORMAT)
             number = fields.pop("format", 0)
             if isinstance(number, bool) or not isinstance(number, int):
                 raise ValueError(f"its format number is {number!r}")
@@ -143,34 +145,12 @@ class RunFolder:
         write_atomic(self.config, _json({"format": FORMAT, **config.to_dict()}))
 
     def keep_metrics(self, epochs: int) -> None:
-        """Forget the lines of epochs after `epochs`: a resumed run takes them again. So is a last line that was cut.
-
-        Raises:
-            DatasetError: another line is not whole.
-        """
-        if not exists(self.metrics):
-            return
-        lines = read_bytes(self.metrics).splitlines(keepends=True)
-        epoch_of = [_epoch_of(line) for line in lines]
-        if epoch_of and epoch_of[-1] is None:
-            say(f"warning: {self.metrics}: its last line was cut and is left out", file=sys.stderr)
-            del lines[-1], epoch_of[-1]
-        kept = []
-        for number, (line, epoch) in enumerate(zip(lines, epoch_of, strict=True), 1):
-            if epoch is None:
-                raise DatasetError(
-                    f"{self.metrics}: line {number}: expected a JSON object with an epoch, received {line[:60]!r}; "
-                    "remove the line, and the run goes on without its figures"
-                )
-            if epoch <= epochs:
-                kept.append(line)
-        write_atomic(self.metrics, b"".join(kept))
+        """Forget the epochs after `epochs`; see `MetricsLog.keep`."""
+        MetricsLog(self.root).keep(epochs)
 
     def add_metrics(self, fields: dict[str, Any]) -> None:
         """Append the line of an epoch; what is not defined is null."""
-        fields = without_nan(fields)
-        before = read_bytes(self.metrics) if exists(self.metrics) else b""
-        write_atomic(self.metrics, before + json.dumps(fields, sort_keys=True).encode() + b"\n")
+        MetricsLog(self.root).add(without_nan(fields))
 
     def write_json(self, uri: str, fields: dict[str, Any]) -> None:
         write_atomic(uri, _json(fields))
@@ -190,14 +170,5 @@ def register_run(dataset: Dataset, root: str, config: TrainConfig) -> None:
         say(f"{dataset.layout.root}: cannot be written, so it will not know of this run: {error}", file=sys.stderr)
 
 
-def _epoch_of(line: bytes) -> float | None:
-    """The epoch that a line of metrics.jsonl is of; None where it was cut."""
-    try:
-        epoch = json.loads(line)["epoch"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return epoch if isinstance(epoch, int | float) and line.endswith(b"\n") else None
-
-
 def _json(fields: dict[str, Any]) -> bytes:
-    return (json.dumps(fields, indent=2, sort_keys=True) + "\n").encode()
+    return (json.dumps(with_checksum(fields), indent=2, sort_keys=True) + "\n").encode()

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import DatasetError
-from schemas.storage import open_read, publish, spool
+from schemas.storage import publish, read_bytes, spool
+from schemas.stored_tables import check_bytes, fill_in_checksum, make_room_for_checksum
 
 SCORES = pa.schema(
     [
@@ -86,6 +87,8 @@ class StoredScores:
                         _lists(self.scores[part], SCORES.field("scores").type),
                     ]
                     writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+                make_room_for_checksum(writer)
+            fill_in_checksum(path)
             publish(path, uri)
 
 
@@ -96,26 +99,25 @@ def read_stored_scores(uri: str) -> StoredScores:
         FileNotFoundError: there is none.
         DatasetError: it is no such file, or its lists do not fit its tags.
     """
-    with open_read(uri) as file:
-        try:
-            table = pq.read_table(file)
-            metadata = table.schema.metadata or {}
-            fields = {field.name: json.loads(metadata[field.name.encode()]) for field in dataclasses.fields(ScoresOf)}
-            if not table.schema.equals(SCORES):
-                raise ValueError(f"its columns are {', '.join(table.column_names)}")
-            of = ScoresOf(**{**fields, "tags": tuple(fields["tags"])})
-            shape = (table.num_rows, len(of.tags))
-            return StoredScores(
-                of,
-                tuple(table["track_id"].to_pylist()),
-                _matrix(table["targets"], shape),
-                _matrix(table["scores"], shape),
-            )
-        except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
-            words = " ".join(str(error).split())
-            raise DatasetError(
-                f"{uri}: expected the scores of an evaluation; evaluate the run again ({words})"
-            ) from error
+    data = read_bytes(uri)
+    try:
+        check_bytes(data)
+        table = pq.read_table(pa.BufferReader(data))
+        metadata = table.schema.metadata or {}
+        fields = {field.name: json.loads(metadata[field.name.encode()]) for field in dataclasses.fields(ScoresOf)}
+        if not table.schema.equals(SCORES):
+            raise ValueError(f"its columns are {', '.join(table.column_names)}")
+        of = ScoresOf(**{**fields, "tags": tuple(fields["tags"])})
+        shape = (table.num_rows, len(of.tags))
+        return StoredScores(
+            of,
+            tuple(table["track_id"].to_pylist()),
+            _matrix(table["targets"], shape),
+            _matrix(table["scores"], shape),
+        )
+    except Exception as error:  # of a damaged file Arrow raises whatever it likes
+        words = " ".join(str(error).split())
+        raise DatasetError(f"{uri}: expected the scores of an evaluation; evaluate the run again ({words})") from error
 
 
 def _lists(values: npt.NDArray[np.float32], kind: pa.DataType) -> pa.Array:

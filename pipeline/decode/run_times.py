@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from schemas.json_object import parse_json_object
 from schemas.layout import Layout, generation_name
 from schemas.manifests import to_json
 from schemas.storage import exists, read_bytes, write_atomic
 
 
 def read_run_times(layout: Layout, generation: int) -> dict[str, Any]:
-    """Times and counters of a generation; empty if they were lost, which harms nothing."""
+    """Times and counters of a generation; empty if they were lost or damaged, which harms nothing."""
     uri = layout.run_summary(f"build-{generation_name(generation)}")
-    return dict(json.loads(read_bytes(uri))) if exists(uri) else {}
+    try:
+        return parse_json_object(read_bytes(uri)) if exists(uri) else {}
+    except ValueError:
+        return {}
 
 
 def write_run_times(layout: Layout, generation: int, facts: dict[str, Any]) -> None:

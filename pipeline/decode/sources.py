@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -15,12 +16,13 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.audio.fetch import source_checksum, store_checksums
 from schemas.dataset import Dataset
-from schemas.errors import UserError
-from schemas.storage import exists, is_remote, join, local_path, open_read, parent, write_atomic
+from schemas.errors import DatasetError, UserError
+from schemas.storage import exists, is_remote, join, local_path, parent, write_atomic
+from schemas.stored_tables import read_stored_table, table_bytes
+from schemas.terminal import say
 
 _READERS = 8  # files that are looked at side by side
 _HANDED_OUT = 4096  # numbers given to the readers at a time
@@ -154,11 +156,15 @@ def _status(path: str) -> tuple[int, int]:
 
 
 def _read_seen(dataset: Dataset, rows: _Sources) -> dict[str, Any] | None:
-    """Columns of SEEN in the order of `rows`; -1 where a track is not in it."""
-    if not exists(dataset.layout.sources_seen):
+    """Columns of SEEN in the order of `rows`, -1 where a track is not in it; None where there are none that can be read."""
+    uri = dataset.layout.sources_seen
+    if not exists(uri):
         return None
-    with open_read(dataset.layout.sources_seen) as file:
-        table = pq.read_table(file, schema=SEEN)
+    try:
+        table = read_stored_table(uri, SEEN, what="what the sources looked like", advice="every source is read again")
+    except DatasetError as error:
+        say(f"warning: {error}", file=sys.stderr)
+        return None
     place = pc.index_in(rows.ids, value_set=table["track_id"].combine_chunks())
     found = table.take(place)
     return {
@@ -174,6 +180,4 @@ def _write_seen(
     settled = pa.array((status[:, 1] > 0) & (status[:, 1] < settled_before))
     table = table.filter(pc.and_(settled, pc.is_valid(checksums))).cast(SEEN)
     if table.num_rows:
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        write_atomic(dataset.layout.sources_seen, bytes(sink.getvalue()))
+        write_atomic(dataset.layout.sources_seen, table_bytes(table))

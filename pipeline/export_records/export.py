@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import json
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,12 +16,13 @@ from pipeline.decode.jobs import mark_name, unfinished_shards
 from pipeline.decode.runner import run_shards
 from pipeline.export_records.plan import EXPORT_PLAN, export_plan, exported_specs
 from pipeline.export_records.shards import PLAN_NAME, ExportJob
-from pipeline.plan import plan_bytes
+from pipeline.plan import PlanReader, plan_bytes
 from pipeline.writable_folder import writable_folder
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError
 from schemas.examples import EXAMPLE_DTYPES, EXAMPLE_KEYS
 from schemas.features import FeatureSpec, LogMelSpec, features_name
+from schemas.json_object import parse_json_object
 from schemas.label_version import LabelVersion, open_labels
 from schemas.layout import shard_name
 from schemas.manifests import to_json
@@ -32,6 +33,7 @@ from schemas.tables import SPLITS
 
 SUMMARY_NAME = "records.json"
 _READERS = 8  # done marks that are read side by side
+_COUNTED = {"records", "bytes", "sha256"}  # of each file, in a done mark
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +115,7 @@ def _export(
     out: str,
     options: ExportOptions,
 ) -> ExportSummary:
-    _begin(out, plan_bytes(plan, _meaning(labels, specs), EXPORT_PLAN))
+    _begin(out, plan, _meaning(labels, specs))
     job = ExportJob(dataset.layout.root, out)
     shards = plan["shard"][-1].as_py() + 1
     missing = unfinished_shards(job, shards)
@@ -129,6 +131,7 @@ def _export(
         raise DatasetError(f"{out}: expected {expected} records, its done marks name {records}; choose another folder")
     kept = dataset.newest_tracks([])
     kept = kept.filter(pc.is_valid(kept["record"])).num_rows
+    vocabulary = "".join(f"{tag}\n" for tag in labels.vocabulary).encode()
     description = {
         "format": 1,
         "label_set": labels.reference,
@@ -136,11 +139,12 @@ def _export(
         "fields": _field_types(labels, specs),
         "records": records,
         "files": files,
+        "vocabulary_sha256": hashlib.sha256(vocabulary).hexdigest(),
         "tracks_removed": removed,
         "tracks_without_labels": kept - plan.num_rows,
     }
     existed = not missing and exists(join(out, SUMMARY_NAME))
-    write_atomic(join(out, "vocabulary.txt"), "".join(f"{tag}\n" for tag in labels.vocabulary).encode())
+    write_atomic(join(out, "vocabulary.txt"), vocabulary)
     write_atomic(join(out, SUMMARY_NAME), to_json(description))
     for folder in (out, *job.mark_folders, *(join(out, side) for side in SPLITS)):
         remove_temporaries(folder)
@@ -167,30 +171,44 @@ def _meaning(labels: LabelVersion, specs: Sequence[FeatureSpec]) -> dict[str, An
     }
 
 
-def _begin(out: str, plan: bytes) -> None:
+def _begin(out: str, plan: pa.Table, meaning: dict[str, Any]) -> None:
     """Write the plan, or make sure that the folder holds the very same one."""
     uri = join(out, PLAN_NAME)
     if not require_empty_or(out, PLAN_NAME, "an export"):
-        write_atomic(uri, plan)
-    elif read_bytes(uri) != plan:
+        write_atomic(uri, plan_bytes(plan, meaning, EXPORT_PLAN))
+    elif not _is_planned(PlanReader(uri), plan, meaning):
         raise UserError(
             f"{out}: holds an export of other labels, features or tracks (some may have been removed or decoded again since); "
             "choose another folder"
         )
 
 
+def _is_planned(found: PlanReader, plan: pa.Table, meaning: dict[str, Any]) -> bool:
+    """Whether a plan on disk is this one; raises DatasetError where it is damaged."""
+    if found.metadata != meaning or found.tracks != plan.num_rows:
+        return False
+    rows = pa.concat_tables(found.shard(number) for number in range(found.shards))
+    return bool(rows.equals(plan))
+
+
 def _files(job: ExportJob, shards: int) -> dict[str, dict[str, Any]]:
     """Path below the export -> records, bytes and SHA-256 of every file, by the done marks.
 
     Raises:
-        DatasetError: a file is gone, or has another size than its done mark says.
+        DatasetError: a file is gone, or has another size than its done mark says, or a done mark is damaged.
     """
 
     def mark(shard: int) -> dict[str, Any]:
         uri = join(job.mark_folders[0], mark_name(shard))
-        counted = {
-            f"{split}/{shard_name(shard)}.tfrecord": counts for split, counts in json.loads(read_bytes(uri)).items()
-        }
+        try:
+            sides = parse_json_object(read_bytes(uri))
+            if any(not isinstance(counts, dict) or set(counts) != _COUNTED for counts in sides.values()):
+                raise ValueError(f"expected {', '.join(sorted(_COUNTED))} of each side")
+        except ValueError as error:
+            raise DatasetError(
+                f"{uri}: expected a done mark, a JSON object: {error}; remove it, and the same command writes the shard again"
+            ) from error
+        counted = {f"{split}/{shard_name(shard)}.tfrecord": counts for split, counts in sides.items()}
         for name, counts in counted.items():
             file = join(job.out, name)
             if not exists(file) or size(file) != counts["bytes"]:

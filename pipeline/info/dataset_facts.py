@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.info.feature_words import spec_in_words
-from pipeline.labels.splits import SplitMethod
+from pipeline.labels.splits import SplitMethod, read_split, split_log
 from schemas.dataset import Dataset
-from schemas.errors import DatasetError
 from schemas.features import FeatureSpec, features_name
 from schemas.label_version import label_set_names, versions_in_order
 from schemas.manifests import GenerationEntry, LabelsManifest
 from schemas.same_audio import same_audio
-from schemas.storage import exists, join, list_names, open_read, read_bytes
-from schemas.tables import SPLIT, SPLITS
-from schemas.text_lines import lines_of
+from schemas.storage import exists, join, list_names
+from schemas.tables import SPLITS
 
 TRACK_COLUMNS = ("group", "cause", "seconds", "pcm_sha256", "flags")  # what `dataset_facts` reads
 SAME_AUDIO_SHOWN = 3  # sets of ids that share their audio
@@ -207,12 +203,8 @@ def _splits(dataset: Dataset, stored: pa.ChunkedArray) -> list[SplitFacts]:
 
 
 def _split(dataset: Dataset, name: str, stored: pa.ChunkedArray) -> SplitFacts:
-    log = [json.loads(line) for line in lines_of(read_bytes(dataset.layout.split_log(name)).decode())]
-    uri = dataset.layout.split(name, log[-1]["version"])
-    if not exists(uri):
-        raise DatasetError(f"{uri}: the newest version of the split {name} is missing")
-    with open_read(uri) as file:
-        table = pq.read_table(file, schema=SPLIT)
+    log = split_log(dataset, name)
+    table = read_split(dataset, name, log[-1]["version"])
     placed = pc.is_in(stored, value_set=table["track_id"].combine_chunks())
     counts = _counts(table["split"])
     return SplitFacts(

@@ -1,10 +1,6 @@
-"""Choose a vocabulary, write rows of tags as a table of labels, and name the version that they make."""
+"""Choose a vocabulary, and write rows of tags as a table of labels."""
 
 from __future__ import annotations
-
-import hashlib
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +10,6 @@ import pyarrow.compute as pc
 from pipeline.labels.label_set import LabelSet
 from pipeline.labels.tag_rows import TagRows
 from schemas.errors import UserError
-from schemas.features import FINGERPRINT_LENGTH, canonical_json
 from schemas.tables import LABELS
 
 
@@ -100,24 +95,3 @@ def positives(table: pa.Table, tags: int, positive_at: float) -> npt.NDArray[np.
     values = pc.fill_null(pc.list_flatten(table["values"]), 0.0).to_numpy()
     codes = pc.list_flatten(table["tags"]).to_numpy()
     return np.bincount(codes[values >= positive_at], minlength=tags)
-
-
-def labels_version(vocabulary: Sequence[str], table: pa.Table, label_set: dict[str, Any]) -> str:
-    """A hash over the vocabulary, every label, and what a value and a missing one mean.
-
-    Args:
-        vocabulary: tags in output order.
-        table: schema LABELS.
-        label_set: the label set as labels.json holds it.
-    """
-    meaning = [label_set[name] for name in ("values", "positive_at", "missing")]
-    digest = hashlib.sha256(canonical_json([list(vocabulary), *meaning]))
-    table = table.combine_chunks()
-    for name in ("track_id", "split"):
-        digest.update(canonical_json(table[name].to_pylist()))
-    for name in ("tags", "values"):
-        column = table[name].combine_chunks()
-        digest.update(np.ascontiguousarray(column.value_lengths().to_numpy(), "<i4").tobytes())
-        flat = column.flatten()
-        digest.update(pc.fill_null(flat, -1).to_numpy(zero_copy_only=False).astype("<f4").tobytes())
-    return digest.hexdigest()[:FINGERPRINT_LENGTH]

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import sys
 from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.labels.annotations import Annotations, read_annotations, spelling_variants
 from pipeline.labels.diff import LabelDiff, label_diff
 from pipeline.labels.label_set import LabelSet, read_label_set
-from pipeline.labels.label_table import choose_vocabulary, label_table, labels_version, positives
+from pipeline.labels.label_table import choose_vocabulary, label_table, positives
 from pipeline.labels.splits import DEFAULT_SPLIT, existing_split, make_split
 from pipeline.labels.tag_rows import related, rows_of
 from schemas.dataset import Dataset
 from schemas.errors import TagscaleError, UserError, did_you_mean
-from schemas.features import canonical_json
-from schemas.label_version import LabelVersion, open_labels
+from schemas.json_log import log_bytes, whole_entries
+from schemas.label_version import LabelVersion, labels_version, open_labels, read_label_files
 from schemas.manifests import LabelsManifest
 from schemas.sole_writer import changing
-from schemas.storage import exists, join, read_bytes, write_atomic
+from schemas.storage import exists, join, write_atomic
+from schemas.stored_tables import table_bytes
 from schemas.tables import SPLITS
-from schemas.text_lines import lines_of
+from schemas.terminal import say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,24 +173,33 @@ def _version_before(dataset: Dataset, name: str) -> tuple[LabelVersion | None, s
 
 
 def _write_version(dataset: Dataset, laid: LabelVersion) -> bool:
-    """Write a version's files, its manifest last; returns False where the version was there."""
+    """Write a version's files, its manifest last; returns False where the version was there.
+
+    One that is damaged is written anew: whatever became of its files, its hash says what is in them.
+    """
     folder = dataset.layout.label_version(laid.manifest.name, laid.manifest.version)
-    if exists(join(folder, "labels.json")):
-        return False
-    sink = pa.BufferOutputStream()
-    pq.write_table(laid.table, sink, compression="zstd")
+    was_there = exists(join(folder, "labels.json"))
+    if was_there:
+        try:
+            read_label_files(dataset, laid.manifest.name, laid.manifest.version)
+            return False
+        except TagscaleError as error:
+            say(f"warning: {error}: its files are written anew", file=sys.stderr)
     write_atomic(join(folder, "vocabulary.txt"), "".join(f"{tag}\n" for tag in laid.vocabulary).encode())
-    write_atomic(join(folder, "labels.parquet"), bytes(sink.getvalue()))
+    write_atomic(join(folder, "labels.parquet"), table_bytes(laid.table))
     write_atomic(join(folder, "labels.json"), laid.manifest.to_bytes())
-    return True
+    return not was_there
 
 
 def _log_version(dataset: Dataset, laid: LabelVersion, diff: LabelDiff | None) -> None:
-    """Append a version to the log unless it is the newest there already."""
+    """Append a version to the log unless it is the newest there already; lines that are damaged are left out."""
     uri = dataset.layout.label_log(laid.manifest.name)
-    log = read_bytes(uri) if exists(uri) else b""
-    if log and json.loads(lines_of(log.decode())[-1])["version"] == laid.manifest.version:
+    entries, damage = whole_entries(uri) if exists(uri) else ([], [])
+    for problem in damage:
+        say(f"warning: {uri}: {problem}; it is left out, and the log is written anew", file=sys.stderr)
+    if not entries or entries[-1]["version"] != laid.manifest.version:
+        changes = {"tags_added": list(laid.vocabulary)} if diff is None else {"since": diff.before, **diff.changes}
+        entries.append({"version": laid.manifest.version, "tracks": laid.table.num_rows, **changes})
+    elif not damage:
         return
-    changes = {"tags_added": list(laid.vocabulary)} if diff is None else {"since": diff.before, **diff.changes}
-    line = {"version": laid.manifest.version, "tracks": laid.table.num_rows, **changes}
-    write_atomic(uri, log + canonical_json(line) + b"\n")
+    write_atomic(uri, log_bytes(entries))

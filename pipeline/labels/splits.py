@@ -11,23 +11,26 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.labels.annotations import Annotations
 from pipeline.labels.group_sets import group_sets, stratified
 from schemas.dataset import Dataset
-from schemas.errors import UserError
+from schemas.errors import DatasetError, UserError
 from schemas.features import FINGERPRINT_LENGTH, canonical_json
+from schemas.json_log import log_bytes, read_log
 from schemas.names import check_name
 from schemas.same_audio import same_audio
 from schemas.shown_commands import pipeline_command
 from schemas.sole_writer import changing
-from schemas.storage import exists, list_names, open_read, read_bytes, write_atomic, write_if_absent
+from schemas.storage import exists, list_names, write_atomic
+from schemas.stored_tables import read_stored_table, table_bytes
 from schemas.tables import SPLIT, SPLITS
-from schemas.text_lines import lines_of
 
 DEFAULT_SPLIT = "default"
 DEFAULT_RATIOS = (80.0, 10.0, 10.0)  # train, validation, test
+
+# Where one is damaged: what comes of it cannot be made again, since tracks keep the sides that they have.
+_ADVICE = "restore it from a copy, or make a split of another name"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +131,7 @@ def make_split(
 def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotations: Annotations | None) -> Split:
     tracks = dataset.newest_tracks(["group", "split", "flags", "pcm_sha256"])
     tracks = tracks.filter(pc.is_valid(tracks["record"]))
-    log = _log(dataset, name)
+    log = split_log(dataset, name)
     if log:
         made = SplitMethod.from_dict(log[-1]["made"])
         if method is not None and method != made:
@@ -139,16 +142,13 @@ def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotat
         method = made
     elif method is None:
         method = SplitMethod(ratios=None) if tracks["split"].null_count < tracks.num_rows else SplitMethod()
-    before = _read(dataset, name, log[-1]["version"]) if log else None
+    before = read_split(dataset, name, log[-1]["version"]) if log else None
     table = _assign(tracks, method, name, before, annotations)
-    version = _version(table)
-    uri = dataset.layout.split(name, version)
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    write_if_absent(uri, bytes(sink.getvalue()))
-    if not log or log[-1]["version"] != version:
+    version = split_version(table)
+    if before is None or log[-1]["version"] != version:
+        write_atomic(dataset.layout.split(name, version), table_bytes(table))
         log.append({"version": version, "made": method.to_dict(), "tracks": table.num_rows})
-        write_atomic(dataset.layout.split_log(name), b"".join(canonical_json(line) + b"\n" for line in log))
+        write_atomic(dataset.layout.split_log(name), log_bytes(log))
     counts = {side: pc.sum(pc.equal(table["split"], side)).as_py() or 0 for side in SPLITS}
     counts["none"] = tracks.num_rows - table.num_rows
     return Split(name, version, table, counts, _straddling(tracks, table), _groups_apart(tracks, table))
@@ -165,14 +165,27 @@ def existing_split(dataset: Dataset, name: str) -> Split:
     return make_split(dataset, name, None)
 
 
-def _read(dataset: Dataset, name: str, version: str) -> pa.Table:
-    with open_read(dataset.layout.split(name, version)) as file:
-        return pq.read_table(file, schema=SPLIT)
+def read_split(dataset: Dataset, name: str, version: str) -> pa.Table:
+    """The sides of a version, schema SPLIT; raises DatasetError where its file is missing or damaged."""
+    uri = dataset.layout.split(name, version)
+    table = read_stored_table(uri, SPLIT, what="a version of a split", advice=_ADVICE)
+    if split_version(table) != version:
+        raise DatasetError(f"{uri}: its sides are not those that its hash was taken over; {_ADVICE}")
+    return table
 
 
-def _log(dataset: Dataset, name: str) -> list[dict[str, Any]]:
+def split_log(dataset: Dataset, name: str) -> list[dict[str, Any]]:
+    """The versions of a split, oldest first; none where there is no such split. Raises DatasetError for a damaged log."""
     uri = dataset.layout.split_log(name)
-    return [json.loads(line) for line in lines_of(read_bytes(uri).decode())] if exists(uri) else []
+    if not exists(uri):
+        return []
+    log = read_log(uri, _ADVICE)
+    try:
+        for entry in log:
+            SplitMethod.from_dict(entry["made"])
+    except (KeyError, TypeError, ValueError, UserError) as error:
+        raise DatasetError(f"{uri}: expected how each version was made: {error}; {_ADVICE}") from error
+    return log
 
 
 def _assign(
@@ -231,7 +244,8 @@ def _groups_apart(tracks: pa.Table, table: pa.Table) -> tuple[int, tuple[str, ..
     return len(apart), tuple(apart[:1])
 
 
-def _version(table: pa.Table) -> str:
+def split_version(table: pa.Table) -> str:
+    """A hash over the sides of all tracks, schema SPLIT."""
     digest = hashlib.sha256()
     for track, side in zip(table["track_id"].to_pylist(), table["split"].to_pylist(), strict=True):
         digest.update(canonical_json([track, side]))

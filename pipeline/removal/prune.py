@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Literal, get_args
 
+from pipeline.labels.splits import split_log
 from pipeline.removal.leftovers import no_build, temporaries, unnamed_features, unnamed_generations, unnamed_payloads
 from pipeline.removal.remove import known_runs
 from pipeline.removal.unfinished import give_up, parts_under_way
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import features_name
+from schemas.label_version import versions_in_order
 from schemas.layout import generation_name
 from schemas.manifests import DatasetManifest, LabelsManifest
 from schemas.sole_writer import changing, sole_writer
-from schemas.storage import (
-    exists,
-    files_below,
-    is_folder,
-    join,
-    list_names,
-    read_bytes,
-    remove_tree,
-    size,
-    write_atomic,
-)
-from schemas.text_lines import lines_of
+from schemas.storage import exists, files_below, is_folder, join, list_names, remove_tree, size, write_atomic
 
 Kind = Literal["orphans", "fingerprints", "label-versions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -197,9 +187,7 @@ def _orphaned_splits(dataset: Dataset) -> Iterator[tuple[str, str]]:
                 split = LabelsManifest.read(uri).split
                 used.add((split["name"], split["version"]))
     for name in list_names(layout.splits("").rstrip("/")):
-        log = layout.split_log(name)
-        if exists(log):
-            used.update((name, json.loads(line)["version"]) for line in lines_of(read_bytes(log).decode()))
+        used.update((name, entry["version"]) for entry in split_log(dataset, name))
         for file in list_names(layout.splits(name)):
             if file.endswith(".parquet") and (name, file.removesuffix(".parquet")) not in used:
                 yield join(layout.splits(name), file), "a split version that nothing names"
@@ -209,7 +197,7 @@ def _old_versions(dataset: Dataset, keep: int) -> Iterator[tuple[str, str]]:
     """NAME@VERSION and folder of every label version but the newest ones."""
     for name in list_names(dataset.layout.label_sets):
         log = dataset.layout.label_log(name)  # one that was cut short may have none yet
-        order = [json.loads(line)["version"] for line in lines_of(read_bytes(log).decode())] if exists(log) else []
+        order = versions_in_order(dataset, name) if exists(log) else []
         newest = list(dict.fromkeys(reversed(order)))[:keep]
         for version in _versions(dataset, name):
             if version in order and version not in newest:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.plan import PlanReader
 from pipeline.removal.leftovers import no_build, temporaries, unnamed_features, unnamed_generations, unnamed_payloads
 from pipeline.removal.purge import purge_tracks
 from schemas.dataset import Dataset
-from schemas.errors import UserError
+from schemas.errors import DatasetError, UserError
+from schemas.json_object import parse_json_object
+from schemas.label_version import read_label_table
 from schemas.layout import Layout
 from schemas.sole_writer import changing, sole_writer
-from schemas.storage import exists, is_folder, join, list_names, open_read, read_bytes, remove_tree, write_atomic
+from schemas.storage import exists, is_folder, join, list_names, read_bytes, remove_tree, write_atomic
+from schemas.stored_tables import table_bytes
 from schemas.table_files import read_table
-from schemas.tables import LABELS, REMOVED, SPLITS, TRACK_IDS
+from schemas.tables import REMOVED, SPLITS, TRACK_IDS
+from schemas.terminal import say
 from schemas.text_lines import lines_of, text_of
 
 _PLAIN_ENDINGS = (".txt", ".list", ".ids")
@@ -89,7 +92,7 @@ def remove(
         before=len(ours) - len(new),
         purged_payloads=rewritten,
         labels=labels,
-        runs=tuple(run["run"] for run in known_runs(dataset.layout) if run["label_set"] in labels),
+        runs=tuple(_runs_on(dataset.layout, labels)),
         under_way=dataset.under_way_words(),
     )
 
@@ -136,9 +139,31 @@ def _purge(root: str, ids: pa.Array, on_progress: Callable[[int, int], None]) ->
 
 
 def known_runs(layout: Layout) -> list[dict[str, Any]]:
-    """What training runs wrote down in the dataset: `run` (their folder) and `label_set` (NAME@VERSION)."""
-    names = [name for name in list_names(layout.runs) if name.startswith("train-")]
-    return [json.loads(read_bytes(join(layout.runs, name))) for name in names]
+    """What training runs wrote down in the dataset: `run` (their folder) and `label_set` (NAME@VERSION).
+
+    Raises:
+        DatasetError: such a note is damaged.
+    """
+    return [read_run_note(uri) for uri in run_notes(layout)]
+
+
+def run_notes(layout: Layout) -> list[str]:
+    """The files in which training runs wrote down that they were trained on the dataset."""
+    return [join(layout.runs, name) for name in list_names(layout.runs) if name.startswith("train-")]
+
+
+def read_run_note(uri: str) -> dict[str, Any]:
+    """What a training run wrote down; raises DatasetError where it is damaged."""
+    try:
+        note = parse_json_object(read_bytes(uri))
+        if not all(isinstance(note.get(name), str) for name in ("run", "label_set")):
+            raise ValueError("it lacks the run or its label set")
+    except ValueError as error:
+        raise DatasetError(
+            f"{uri}: expected the note of a training run, a JSON object: {error}; run the same `training/run.py train` command "
+            "again, which writes it anew, or remove the file if that run is no longer in use"
+        ) from error
+    return note
 
 
 def _read_ids(uri: str) -> pa.Array:
@@ -162,21 +187,36 @@ def _write_tombstones(layout: Layout, before: pa.Table, ids: pa.Array, *, purged
     added = pa.table({"track_id": ids, "purged": pa.array([purged] * len(ids), pa.bool_())}, schema=REMOVED)
     table = pa.concat_tables([kept, added]).sort_by("track_id").combine_chunks()
     if not table.equals(before):
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        write_atomic(layout.removed, bytes(sink.getvalue()))
+        write_atomic(layout.removed, table_bytes(table))
 
 
 def _label_versions_with(dataset: Dataset, ids: pa.Array) -> Any:
-    """NAME@VERSION and tracks per split, of each label version that holds some of these tracks."""
+    """NAME@VERSION and tracks per split, of each label version that holds some of these tracks.
+
+    One that is damaged is named and left out: it holds no removal up.
+    """
     for name in list_names(dataset.layout.label_sets):
         for version in list_names(dataset.layout.label_set(name)):
-            uri = join(dataset.layout.label_version(name, version), "labels.parquet")
-            if not exists(uri):
+            if not exists(join(dataset.layout.label_version(name, version), "labels.parquet")):
                 continue
-            with open_read(uri) as file:
-                table = pq.read_table(file, columns=["track_id", "split"])
-            held = table.filter(pc.is_in(table["track_id"].cast(LABELS.field("track_id").type), value_set=ids))
+            try:
+                table = read_label_table(dataset, name, version)
+            except DatasetError as error:
+                say(f"warning: {error}", file=sys.stderr)
+                continue
+            held = table.filter(pc.is_in(table["track_id"], value_set=ids))
             counts = {side: pc.sum(pc.equal(held["split"], side)).as_py() or 0 for side in SPLITS}
             if held.num_rows:
                 yield f"{name}@{version}", {side: count for side, count in counts.items() if count}
+
+
+def _runs_on(layout: Layout, labels: dict[str, dict[str, int]]) -> Iterator[str]:
+    """Folders of the known runs that were trained on one of some label versions; a damaged note is named and left out."""
+    for uri in run_notes(layout):
+        try:
+            note = read_run_note(uri)
+        except DatasetError as error:
+            say(f"warning: {error}", file=sys.stderr)
+            continue
+        if note["label_set"] in labels:
+            yield note["run"]

@@ -10,6 +10,7 @@ from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.labels.overlay import lay_labels
 from pipeline.verify import verify
+from schemas.checksums import with_checksum
 from schemas.errors import UserError
 
 
@@ -100,7 +101,7 @@ def test_counts_that_do_not_reconcile_are_found(dataset: Path) -> None:
     marks = sorted((dataset / "features").glob("logmel-*/gen-000/*.json"))
     fields = json.loads(marks[0].read_text())
     fields["records"] -= 1
-    marks[0].write_text(json.dumps(fields))
+    marks[0].write_text(json.dumps(with_checksum(fields)))
     assert "its done mark counts" in _problem(dataset)
 
 
@@ -123,7 +124,7 @@ def test_a_record_of_another_track_is_found_by_a_deep_look(dataset: Path, monkey
     renamed = payload.with_name(f"{payload.name[:11]}{digest[:16]}.tfrecord")
     payload.unlink()
     renamed.write_bytes(data)
-    mark.write_text(json.dumps({**fields, "payload": renamed.name, "sha256": digest}))
+    mark.write_text(json.dumps(with_checksum({**fields, "payload": renamed.name, "sha256": digest})))
     assert verify(str(dataset)).problems == ()
     assert "the tracks table expects" in _problem(dataset, deep=True)
 
@@ -138,7 +139,9 @@ def test_labels_of_another_dataset_are_found(labelled: Path, small_corpus, tmp_p
 def test_a_vocabulary_that_lost_a_tag_and_a_version_cut_short_are_found(labelled: Path) -> None:
     version = next(path for path in (labelled / "labels" / "small").iterdir() if path.is_dir())
     (version / "vocabulary.txt").write_text("low\n")
-    assert "holds 24 tracks and 1 tags, its manifest says 24 and 3" in _problem(labelled)
+    assert "holds 24 tracks and 1 tags in labels.parquet and vocabulary.txt, its manifest says 24 and 3" in _problem(
+        labelled
+    )
     (version / "labels.json").unlink()
     assert "laying the label set was cut short" in _problem(labelled)
 
@@ -166,7 +169,7 @@ def test_a_done_mark_that_names_another_shards_payload_of_the_same_size_is_found
     payload = marks[0].with_name(fields["payload"])
     payload.unlink()
     payload.with_name(other["payload"]).write_bytes(b"0" * fields["bytes"])
-    marks[0].write_text(json.dumps({**fields, "payload": other["payload"]}))
+    marks[0].write_text(json.dumps(with_checksum({**fields, "payload": other["payload"]})))
     assert "part-00000.json: names the payload part-00001" in _problem(dataset)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from schemas.checksums import with_checksum
 from schemas.errors import DatasetError, UserError
 from schemas.features import LogMelSpec, WaveformSpec, specs_for
 from schemas.manifests import (
@@ -40,7 +41,7 @@ LABELS = LabelsManifest(
 def rewritten(path: Path, manifest: Manifest, **changed: Any) -> str:
     """A file of the manifest with some fields changed, or removed where they are `...`."""
     fields = {**manifest.to_dict(), **changed}
-    path.write_text(json.dumps({name: value for name, value in fields.items() if value is not ...}))
+    path.write_text(json.dumps(with_checksum({name: value for name, value in fields.items() if value is not ...})))
     return str(path)
 
 

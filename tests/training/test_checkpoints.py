@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from schemas.checksums import with_checksum
 from schemas.errors import DatasetError
 from training.checkpoints import Checkpoints, LoopState, TornCheckpoint
 
@@ -49,7 +50,7 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before_loudly(
 
 def _change_state(folder: Path, **fields: object) -> None:
     file = folder / "state.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+    file.write_text(json.dumps(with_checksum({**json.loads(file.read_text()), **fields})))
 
 
 def test_a_checkpoint_of_another_version_of_tagscale_is_not_passed_over(tmp_path: Path) -> None:

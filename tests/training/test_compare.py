@@ -17,6 +17,7 @@ from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import DEFAULT_SPLIT, SplitMethod, make_split
+from schemas.checksums import with_checksum
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.label_version import open_labels
@@ -198,7 +199,7 @@ def test_runs_of_other_datasets_and_splits_meet_on_the_tracks_that_are_new_to_bo
     first = Path(shutil.copytree(small_run, tmp_path / "first"))
     config = json.loads((first / "config.json").read_text())
     changed = {**config, "dataset": root, "label_set": f"{laid.name}@{laid.version}"}
-    (first / "config.json").write_text(json.dumps(changed))
+    (first / "config.json").write_text(json.dumps(with_checksum(changed)))
 
     second = str(shutil.copytree(small_run, tmp_path / "second"))
     result = compare(str(first), second, "test")

@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import SplitMethod, make_split
+from schemas.checksums import with_checksum
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.label_version import open_labels
@@ -203,7 +204,7 @@ def own_copy(small_dataset: SmallDataset, small_run: str, tmp_path: Path) -> tup
     dataset = small_dataset.copy(tmp_path / "small")
     run = Path(shutil.copytree(small_run, tmp_path / "run"))
     config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps({**config, "dataset": dataset.root}))
+    (run / "config.json").write_text(json.dumps(with_checksum({**config, "dataset": dataset.root})))
     return dataset, str(run)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import SplitMethod, make_split
+from schemas.checksums import with_checksum
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.label_version import open_labels
@@ -35,7 +36,7 @@ def week(small_dataset: SmallDataset, small_run: str, tmp_path: Path) -> tuple[S
     dataset = small_dataset.copy(tmp_path / "small")
     run = Path(shutil.copytree(small_run, tmp_path / "last week"))
     config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps({**config, "dataset": dataset.root}))
+    (run / "config.json").write_text(json.dumps(with_checksum({**config, "dataset": dataset.root})))
 
     def lay(text: str, split: str | None = None) -> str:
         (dataset.folder / "new.yaml").write_text(text)
@@ -125,7 +126,7 @@ def test_a_run_that_changed_since_is_noticed(
     train(config, out)
     recorded = RunFolder(out).read_config()
     state = Path(run, "checkpoints", BEST_NAME, "state.json")
-    state.write_text(json.dumps({**json.loads(state.read_text()), "sha256": "0" * 64}))
+    state.write_text(json.dumps(with_checksum({**json.loads(state.read_text()), "sha256": "0" * 64})))
     with pytest.raises(UserError, match=r"another configuration \(init_from_sha256: \w+ -> 0000"):
         train(dataclasses.replace(config, epochs=2), out)
     with pytest.raises(UserError, match="it was trained on since"):

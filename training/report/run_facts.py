@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import io
 import math
 from typing import Any
@@ -13,8 +14,8 @@ from schemas.json_object import parse_json_object
 from schemas.shown_commands import training_command
 from schemas.spreadsheet import text_of_cell
 from schemas.storage import exists, read_bytes
-from schemas.text_lines import lines_of
 from training.config import TrainConfig
+from training.metrics_log import MetricsLog
 from training.run_folder import RunFolder
 
 REPORTED_SPLITS = ("test", "validation")  # the first one that was evaluated, unless another is asked for
@@ -100,15 +101,11 @@ def read_facts(root: str, split: str | None = None) -> RunFacts:
             f"`{training_command('evaluate', '--run', root, '--split', split)}`"
         )
     split = split or (evaluated[0] if evaluated else REPORTED_SPLITS[0])
-    evaluation = _json(folder.evaluation(f"{split}.json")) if split in evaluated else None
+    evaluation = _json(folder.evaluation(f"{split}.json"), "evaluate the run again") if split in evaluated else None
     table = folder.evaluation(f"{split}_per_tag.csv")
-    tags = _tags(table) if evaluation is not None and exists(table) else []
-    lines = lines_of(read_bytes(folder.metrics).decode()) if exists(folder.metrics) else []
-    try:
-        epochs = [parse_json_object(line) for line in lines]
-    except ValueError as error:
-        raise DatasetError(f"{folder.metrics}: expected a JSON object a line: {error}") from error
-    environment = _json(folder.environment) if exists(folder.environment) else {}
+    tags = _tags(table, evaluation) if evaluation is not None and exists(table) else []
+    epochs = MetricsLog(root).read()
+    environment = _json(folder.environment, "remove it") if exists(folder.environment) else {}
     return RunFacts(root, config, environment, epochs, split, evaluation, tags)
 
 
@@ -117,16 +114,20 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _json(uri: str) -> dict[str, Any]:
+def _json(uri: str, advice: str) -> dict[str, Any]:
     try:
         return parse_json_object(read_bytes(uri))
     except ValueError as error:
-        raise DatasetError(f"{uri}: expected a JSON object: {error}") from error
+        raise DatasetError(f"{uri}: expected a JSON object: {error}; {advice}") from error
 
 
-def _tags(uri: str) -> list[TagResult]:
-    rows = csv.DictReader(io.StringIO(read_bytes(uri).decode(), newline=""))
+def _tags(uri: str, evaluation: dict[str, Any]) -> list[TagResult]:
+    data = read_bytes(uri)
+    said = evaluation.get("per_tag_sha256")  # an evaluation of an earlier version does not say
     try:
+        if said is not None and hashlib.sha256(data).hexdigest() != said:
+            raise ValueError("its bytes are not those that the evaluation wrote")
+        rows = csv.DictReader(io.StringIO(data.decode(), newline=""))
         return [
             TagResult(
                 text_of_cell(row.pop("tag")),

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from scipy import stats
 
+from schemas.checksums import with_checksum
 from schemas.errors import DatasetError
 from schemas.json_object import parse_json_object
 from schemas.spreadsheet import text_cell
@@ -142,7 +143,7 @@ Row = TypeVar("Row", RunRow, BaselineRow)
 
 def write_row(folder: str, name: str, row: RunRow | BaselineRow) -> None:
     """Write a row down as soon as it is known: that is what makes a study resumable."""
-    write_atomic(join(folder, f"{name}.json"), _json(dataclasses.asdict(row)))
+    write_atomic(join(folder, f"{name}.json"), _json(with_checksum(without_nan(dataclasses.asdict(row)))))
 
 
 def read_run_row(folder: str, name: str) -> RunRow | None:

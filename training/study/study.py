@@ -7,6 +7,7 @@ import json
 import sys
 from typing import Any
 
+from schemas.checksums import with_checksum
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError
 from schemas.json_object import parse_json_object
@@ -105,14 +106,15 @@ def _begin(config: TrainConfig, out: str, begun: bool) -> None:
                 "choose another --out"
             )
     write_atomic(
-        join(out, CONFIG_NAME), (json.dumps({"format": FORMAT, **now}, indent=2, sort_keys=True) + "\n").encode()
+        join(out, CONFIG_NAME),
+        (json.dumps(with_checksum({"format": FORMAT, **now}), indent=2, sort_keys=True) + "\n").encode(),
     )
 
 
 def _config_of(uri: str) -> dict[str, Any]:
     """What a study wrote down of its configuration."""
     try:
-        fields = parse_json_object(read_bytes(uri))
+        fields = parse_json_object(read_bytes(uri), known_format=FORMAT)
     except ValueError as error:
         raise DatasetError(
             f"{uri}: expected the configuration of a study, a JSON object: {error}; restore it from a copy, or choose "

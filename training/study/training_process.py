@@ -7,7 +7,6 @@ TensorFlow, so that the study's own process stays small.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -17,8 +16,6 @@ from typing import Any
 
 from schemas.commandline import GRACE_SECONDS, Stopped, stop_on_sigterm, unexpected
 from schemas.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError
-from schemas.storage import read_bytes
-from schemas.text_lines import lines_of
 from training.out_of_memory import explained_out_of_memory
 from training.study.plan import StudyRun
 from training.study.results import RunRow
@@ -103,12 +100,11 @@ def _main(sending: Any, run: StudyRun, root: str, stage: str | None) -> None:
 def _trained_row(run: StudyRun, root: str, stage: str | None) -> RunRow:
     import_tensorflow()
     from training.evaluate import evaluate
-    from training.run_folder import RunFolder
+    from training.metrics_log import MetricsLog
     from training.train import train
 
     trained = train(run.config, root, stage=stage)
     metrics = evaluate(root, "test", stage=stage).metrics
-    lines = lines_of(read_bytes(RunFolder(root).metrics).decode())
     return RunRow(
         frontend=run.config.frontend,
         share=run.config.train_share,
@@ -119,7 +115,7 @@ def _trained_row(run: StudyRun, root: str, stage: str | None) -> RunRow:
         epochs=trained.state.epoch,
         best_epoch=trained.state.best_epoch,
         steps=trained.state.step,
-        seconds=round(sum(float(json.loads(line).get("seconds", 0)) for line in lines), 3),  # of all calls
+        seconds=round(sum(float(epoch.get("seconds", 0)) for epoch in MetricsLog(root).read()), 3),  # of all calls
     )
 
 

@@ -16,6 +16,7 @@ import soundfile
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.verify import verify
+from schemas.checksums import with_checksum
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.examples import decode_example
@@ -75,7 +76,7 @@ def test_a_build_that_lost_a_part_resumes_to_the_same_bytes(
     manifest = DatasetManifest.read(str(dataset / "dataset.json"))
     begun = json.loads(manifest.to_bytes())
     begun["generations"][0].update(records=None, rejects=None, tracks_sha256=None)
-    (dataset / "dataset.json").write_text(json.dumps(begun))
+    (dataset / "dataset.json").write_text(json.dumps(with_checksum(begun)))
     folders = [path / "gen-000" for path in (dataset / "features").iterdir()]
     if lost == "one mark":
         (folders[0] / "part-00001.json").unlink()
@@ -317,7 +318,7 @@ def test_resuming_with_other_library_versions_is_refused_unless_asked_for(
 
     begun = json.loads((dataset / "dataset.json").read_text())
     begun["generations"][0].update(records=None, rejects=None, tracks_sha256=None)
-    (dataset / "dataset.json").write_text(json.dumps(begun))
+    (dataset / "dataset.json").write_text(json.dumps(with_checksum(begun)))
     plan = dataset / "plan" / "gen-000.parquet"
     plan.write_bytes(
         plan_bytes(pq.read_table(plan), {"generation": 0, "versions": {**begun["versions"], "soxr": "0.1"}})
@@ -381,7 +382,7 @@ def test_a_dataset_of_an_earlier_algorithm_is_read_with_a_warning_and_not_added_
         spec = family["spec"]
         (spec if spec["family"] == "waveform" else spec["waveform"])["algorithm"] = 1
         family["fingerprint"] = spec_from_dict(spec).fingerprint
-    (dataset / "dataset.json").write_text(json.dumps(manifest))
+    (dataset / "dataset.json").write_text(json.dumps(with_checksum(manifest)))
     said = "its features are of algorithm 1, by which about one mp3 in ten has wrong samples"
     for _ in range(2):
         assert Dataset.open(str(dataset)).newest_tracks().num_rows == TRACKS

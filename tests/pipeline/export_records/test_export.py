@@ -18,6 +18,7 @@ from pipeline.export_records.export import ExportOptions, ExportSummary, export_
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import SplitMethod, make_split
 from pipeline.removal.remove import remove
+from schemas.checksums import with_checksum
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, TagscaleError, UserError
 from schemas.examples import decode_example
@@ -250,7 +251,7 @@ def test_counts_that_do_not_reconcile_are_an_error(labelled: Path, tmp_path: Pat
     )
     counts = json.loads(mark.read_text())
     counts["train"]["records"] += 1
-    mark.write_text(json.dumps(counts))
+    mark.write_text(json.dumps(with_checksum(counts)))
     with pytest.raises(DatasetError, match="its done marks name"):
         _export(labelled, tmp_path / "out")
 

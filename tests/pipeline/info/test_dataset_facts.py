@@ -13,11 +13,14 @@ from pipeline.decode.options import BuildOptions
 from pipeline.derive.derive import DeriveOptions, derive
 from pipeline.info.dataset_facts import DatasetFacts
 from pipeline.info.overview import info
-from pipeline.labels.splits import SplitMethod, make_split
+from pipeline.labels.splits import SplitMethod, make_split, split_version
 from pipeline.removal.prune import prune
 from pipeline.removal.remove import remove
+from schemas.checksums import with_checksum
 from schemas.dataset import Dataset
 from schemas.errors import UserError
+from schemas.json_log import log_bytes, read_log
+from schemas.stored_tables import table_bytes
 from tests.conftest import small_catalog
 
 
@@ -86,8 +89,11 @@ def test_splits_have_counts_and_say_what_they_leave_out(dataset: Path) -> None:
     assert (found.name, found.versions, found.without_side) == ("wide", (split.version,), 0)
     assert found.counts == {side: count for side, count in split.counts.items() if side != "none"}
     assert found.made == "by hash, ratios 60,20,20, salt salt"
-    uri = dataset / "splits" / "wide" / f"{split.version}.parquet"
-    pq.write_table(split.table.slice(2), uri)
+    fewer = split.table.slice(2)
+    folder, version = dataset / "splits" / "wide", split_version(fewer)
+    (folder / f"{version}.parquet").write_bytes(table_bytes(fewer))
+    entries = read_log(str(folder / "log.jsonl"), "")
+    (folder / "log.jsonl").write_bytes(log_bytes([*entries, {**entries[0], "version": version}]))
     assert _facts(dataset).splits[0].without_side == 2
 
 
@@ -106,6 +112,6 @@ def test_versions_are_in_order_also_back_to_an_old_one_and_pruned_ones_are_told(
 def test_an_unfinished_build_is_an_error_that_says_what_to_do(dataset: Path) -> None:
     manifest = json.loads((dataset / "dataset.json").read_text())
     manifest["generations"][0].update(records=None, rejects=None, tracks_sha256=None)
-    (dataset / "dataset.json").write_text(json.dumps(manifest))
+    (dataset / "dataset.json").write_text(json.dumps(with_checksum(manifest)))
     with pytest.raises(UserError, match="its build is unfinished; run the same `.*pipeline.run build` command again"):
         info(str(dataset))

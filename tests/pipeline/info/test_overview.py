@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.info.overview import info
+from schemas.checksums import with_checksum
 from schemas.errors import UserError
 
 
@@ -33,7 +34,7 @@ def test_a_damaged_label_set_hides_no_other_one(dataset: Path, lay) -> None:
     manifest = dataset / "labels" / "broken" / broken.version / "labels.json"
     fields = json.loads(manifest.read_text())
     fields["generations"] = ["another dataset's"]
-    manifest.write_text(json.dumps(fields))
+    manifest.write_text(json.dumps(with_checksum(fields)))
     found = info(str(dataset))
     assert [health.reference.partition("@")[0] for health in found.labels] == ["whole"]
     assert len(found.problems) == 1
