@@ -6,6 +6,7 @@ quickly, since every command resumes.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -18,7 +19,8 @@ from typing import Any
 import click
 
 from schemas.commandline import run_command
-from schemas.errors import TagscaleError
+from schemas.errors import EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError
+from schemas.stopping import deferred_stop, stop_exit_code
 from schemas.storage import write_atomic
 from schemas.terminal import say
 
@@ -40,6 +42,7 @@ TRAINING = {
 }
 EPOCHS = 60
 TAGGED_FILES = 2
+POLL_SECONDS = 0.1  # between two looks whether to stop
 
 LABEL_SET = """\
 name: demo
@@ -84,12 +87,19 @@ def demo(out: str, tracks: int, seconds: float, epochs: int) -> None:
 
 
 def _run(name: str, arguments: list[str]) -> float:
-    """Run a step as a user would; returns its wall time in seconds."""
+    """Run a step as a user would; returns its wall time in seconds. A stop waits for the step's own, and for its words."""
     say("", f"== {name}", f"$ python {shlex.join(arguments)}")
     started = time.monotonic()
-    ended = subprocess.run([sys.executable, *arguments], check=False)
-    if ended.returncode != 0:
-        raise TagscaleError(f"demo: the step {name} ended with exit code {ended.returncode}; its words are above")
+    with deferred_stop() as stop_requested, subprocess.Popen([sys.executable, *arguments]) as step:
+        while step.poll() is None and not stop_requested():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                step.wait(POLL_SECONDS)
+        if stop_requested():
+            step.terminate()  # ^C has reached it, and this is nothing new to it; SIGTERM has not
+            if step.wait() in (EXIT_STOPPED, EXIT_INTERRUPTED):
+                sys.exit(stop_exit_code())
+    if step.returncode != 0:
+        raise TagscaleError(f"demo: the step {name} ended with exit code {step.returncode}; its words are above")
     return round(time.monotonic() - started, 1)
 
 

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
+from schemas.stopping import stop_on_signals
+
+if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "tagscale-pipeline":
+    stop_on_signals()  # before the other imports, since a user may press ^C while they run
+
 import click
 
 from pipeline.audio.limits import MAX_SECONDS

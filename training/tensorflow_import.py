@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 from schemas.errors import UserError
+from schemas.stopping import stopped_at_once
 from schemas.terminal import say
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
@@ -37,12 +38,13 @@ def import_tensorflow() -> None:
     with tempfile.TemporaryFile() as words:
         os.dup2(words.fileno(), 2)
         try:
-            importlib.import_module("tensorflow")
+            with stopped_at_once():
+                importlib.import_module("tensorflow")
         except ModuleNotFoundError as error:
             raise UserError(
                 f"{error.name} is not installed; pip install 'tagscale[train]', or 'tagscale[train-cpu]' without a GPU"
             ) from error
-        except BaseException:
+        except Exception:
             os.dup2(kept, 2)
             words.seek(0)
             say(*words.read().decode(errors="replace").splitlines(), file=sys.stderr)
