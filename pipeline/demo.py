@@ -4,6 +4,7 @@ Each step is the command that a user would type, printed before it runs; run aga
 quickly, since every command resumes.
 """
 
+import contextlib
 import csv
 import json
 import os
@@ -20,8 +21,9 @@ require_packages("train", "corpus")  # of all its steps, before anything is impo
 import click  # noqa: E402
 
 from schemas.commandline import run_command  # noqa: E402
-from schemas.errors import TagscaleError  # noqa: E402
+from schemas.errors import EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError  # noqa: E402
 from schemas.shown_commands import pipeline_command, training_command  # noqa: E402
+from schemas.stopping import deferred_stop, stop_exit_code  # noqa: E402
 from schemas.storage import write_atomic  # noqa: E402
 from schemas.terminal import say  # noqa: E402
 
@@ -43,6 +45,7 @@ TRAINING = {
 }
 EPOCHS = 60
 TAGGED_FILES = 2
+POLL_SECONDS = 0.1  # between two looks whether to stop
 
 LABEL_SET = """\
 name: demo
@@ -87,12 +90,19 @@ def demo(out: str, tracks: int, seconds: float, epochs: int) -> None:
 
 
 def _run(name: str, arguments: list[str]) -> float:
-    """Run a step as a user would; returns its wall time in seconds."""
+    """Run a step as a user would; returns its wall time in seconds. A stop waits for the step's own, and for its words."""
     say("", f"== {name}", f"$ python {shlex.join(arguments)}")
     started = time.monotonic()
-    ended = subprocess.run([sys.executable, *arguments], check=False)
-    if ended.returncode != 0:
-        raise TagscaleError(f"demo: the step {name} ended with exit code {ended.returncode}; its words are above")
+    with deferred_stop() as stop_requested, subprocess.Popen([sys.executable, *arguments]) as step:
+        while step.poll() is None and not stop_requested():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                step.wait(POLL_SECONDS)
+        if stop_requested():
+            step.terminate()  # ^C has reached it, and this is nothing new to it; SIGTERM has not
+            if step.wait() in (EXIT_STOPPED, EXIT_INTERRUPTED):
+                sys.exit(stop_exit_code())
+    if step.returncode != 0:
+        raise TagscaleError(f"demo: the step {name} ended with exit code {step.returncode}; its words are above")
     return round(time.monotonic() - started, 1)
 
 

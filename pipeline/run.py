@@ -4,10 +4,18 @@ from schemas.interpreter import require_packages
 
 require_packages()  # before anything is imported that may be missing
 
-import click  # noqa: E402
+import os
+import sys
 
-from pipeline.audio.limits import MAX_SECONDS  # noqa: E402
-from pipeline.estimate.options import (  # noqa: E402
+from schemas.stopping import stop_on_signals
+
+if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "tagscale-pipeline":
+    stop_on_signals()  # before the other imports, since a user may press ^C while they run
+
+import click
+
+from pipeline.audio.limits import MAX_SECONDS
+from pipeline.estimate.options import (
     DEFAULT_SAMPLE,
     DEFAULT_WORKERS,
     MEMORY_GB,
@@ -15,10 +23,10 @@ from pipeline.estimate.options import (  # noqa: E402
     STORAGE_GB_MONTH,
     VCPU_HOUR,
 )
-from pipeline.labels.importers.commands import import_group  # noqa: E402
-from schemas.commandline import run_command  # noqa: E402
-from schemas.shown_commands import pipeline_command  # noqa: E402
-from schemas.terminal import say  # noqa: E402
+from pipeline.labels.importers.commands import import_group
+from schemas.commandline import run_command
+from schemas.shown_commands import pipeline_command
+from schemas.terminal import say
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

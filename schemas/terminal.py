@@ -7,6 +7,7 @@ order of letters around. All that these packages print goes through `say` or `sa
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from typing import Any, TextIO, cast
@@ -14,6 +15,8 @@ from typing import Any, TextIO, cast
 # Control characters (C0, DEL, C1), separators of lines and paragraphs, overrides of the direction of writing, and what
 # stands for bytes of a file's name that are no UTF-8.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_COLUMNS = 80  # of a terminal that does not say
 
 
 def visible(text: str, keep: str = "") -> str:
@@ -50,6 +53,13 @@ def guard_terminal() -> None:
 def unguarded(stream: TextIO) -> TextIO:
     """The stream below a guard, for a progress bar, which moves the cursor."""
     return getattr(stream, "unguarded", stream)
+
+
+def wipe_line(stream: TextIO) -> None:
+    """Empty the line that the cursor is on, where a progress bar or the ^C that a terminal shows may stand."""
+    if stream.isatty():
+        columns = os.get_terminal_size(stream.fileno()).columns or _COLUMNS
+        stream.write(f"\r{' ' * (columns - 1)}\r")
 
 
 class _Guarded:

@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 
 import tensorflow as tf
 
-from schemas.commandline import Stopped
 from schemas.errors import TagscaleError
 from schemas.progress import Progress
+from schemas.stopping import Stopped
 from schemas.terminal import say
 from training.checkpoints import BEST_NAME, LoopState
 from training.config import TrainConfig

@@ -10,21 +10,26 @@ sys.path[:] = [path for path in sys.path if os.path.realpath(path or ".") != os.
 if os.path.dirname(_HERE) not in sys.path:
     sys.path.insert(0, os.path.dirname(_HERE))
 
-from schemas.interpreter import require_packages  # noqa: E402
+from schemas.interpreter import require_packages
 
 require_packages()  # before anything is imported that may be missing
 
-from typing import Any, Literal  # noqa: E402
+from schemas.stopping import stop_on_signals
 
-import click  # noqa: E402
+if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "tagscale-train":
+    stop_on_signals()  # before the other imports, since a user may press ^C while they run
 
-from schemas.commandline import run_command  # noqa: E402
-from schemas.errors import EXIT_REGRESSION, TagscaleError  # noqa: E402
-from schemas.shown_commands import training_command  # noqa: E402
-from schemas.terminal import say, say_json  # noqa: E402
-from training.out_of_memory import explained_out_of_memory  # noqa: E402
-from training.tensorflow_import import import_tensorflow  # noqa: E402
-from training.train_options import train_options  # noqa: E402
+from typing import Any, Literal
+
+import click
+
+from schemas.commandline import run_command
+from schemas.errors import EXIT_REGRESSION, TagscaleError
+from schemas.shown_commands import training_command
+from schemas.terminal import say, say_json
+from training.out_of_memory import explained_out_of_memory
+from training.tensorflow_import import import_tensorflow
+from training.train_options import train_options
 
 SHOWN_TAGS = 5  # highest scores printed per file
 STUDYS_OWN = ("frontend", "train_share", "init_from")
@@ -156,7 +161,8 @@ def compare_command(
     """Whether RUN_B is better than RUN_A on the same tracks: a paired bootstrap of whole groups.
 
     --metric is what tags are ranked by, and what --max-regression is about, in the mean over tags. Exit codes: 0 done,
-    or let through; 2 the input is wrong; 3 --max-regression is not excluded; 75 stopped by SIGTERM; 1 anything else.
+    or let through; 2 the input is wrong; 3 --max-regression is not excluded; 75 stopped, 130 stopped by ^C;
+    1 anything else.
     """
     import_tensorflow()
     from training.compare import compare

@@ -11,6 +11,7 @@ import tempfile
 
 from schemas.errors import UserError
 from schemas.interpreter import missing_words
+from schemas.stopping import stopped_at_once
 from schemas.terminal import say
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
@@ -38,12 +39,13 @@ def import_tensorflow() -> None:
     with tempfile.TemporaryFile() as words:
         os.dup2(words.fileno(), 2)
         try:
-            importlib.import_module("tensorflow")
+            with stopped_at_once():
+                importlib.import_module("tensorflow")
         except ModuleNotFoundError as error:
             if not (advice := missing_words(error.name or "")):
                 raise
             raise UserError(advice) from error
-        except BaseException:
+        except Exception:
             os.dup2(kept, 2)
             words.seek(0)
             say(*words.read().decode(errors="replace").splitlines(), file=sys.stderr)

@@ -12,11 +12,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from schemas.commandline import deferred_stop
 from schemas.dataset import Dataset
 from schemas.features import LogMelSpec, features_name
 from schemas.label_version import LabelVersion, open_labels
 from schemas.progress import Progress
+from schemas.stopping import deferred_stop
 from schemas.storage import absolute, exists, read_bytes
 from schemas.terminal import say
 from training.augmentation import Augmentation
@@ -83,7 +83,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
         UserError: dataset, label set, split, strategy, batch size or folder do not fit.
         DatasetError: the features or labels on disk contradict each other.
         TagscaleError: a step failed, or a loss is not a number.
-        Stopped: SIGTERM arrived, and the position is saved.
+        Stopped: the command was told to stop, and the position is saved.
     """
     started = time.monotonic()
     if config.deterministic:

@@ -26,6 +26,7 @@ from pipeline.audio.limits import MAX_SECONDS
 from pipeline.audio.turns import Turns
 from schemas.examples import EXAMPLE_DTYPES
 from schemas.features import LogMelSpec, canonical_json
+from schemas.stopping import sheltered_children
 
 MEMORY_BYTES = 4 << 30  # address space of a decoding process (4 GiB); its libraries map about 1 GiB
 STALL_SECONDS = 4.0  # without progress, after which a decoder counts as hung; a block takes some 10 ms
@@ -206,15 +207,18 @@ class DecodingProcess:
         command += [f"--max-seconds={self._max_seconds!r}"]
         command += [] if self._max_samples is None else [f"--max-samples={self._max_samples}"]
         command += [f"--decoder={self._decoder}", f"--spec={canonical_json(self._spec.to_dict()).decode()}"]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._words,
-            pass_fds=(self._results.fileno(), child_end),
-            env={**os.environ, **dict.fromkeys(_THREAD_VARIABLES, "1"), "PYTHONPATH": _python_path()},
-        )
-        os.close(child_end)
+        try:
+            with sheltered_children():
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._words,
+                    pass_fds=(self._results.fileno(), child_end),
+                    env={**os.environ, **dict.fromkeys(_THREAD_VARIABLES, "1"), "PYTHONPATH": _python_path()},
+                )
+        finally:
+            os.close(child_end)
         self._pending = b""
         self._patience = START_SECONDS  # until it says that it is ready
         return self._process

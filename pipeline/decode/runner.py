@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from pipeline.decode.job_failures import job_failure
 from pipeline.decode.jobs import Job, unfinished_shards
+from pipeline.decode.kept_stops import kept_stops
 from pipeline.decode.lost_workers import ended_by_lost_worker
 from pipeline.decode.transforms import LOCAL_WORKER, WriteShards
 from pipeline.plan import PlanReader
@@ -21,6 +25,8 @@ from schemas.errors import TagscaleError
 from schemas.storage import is_remote
 
 FRUITLESS_ATTEMPTS = 2  # attempts of a local runner that may end without a single new shard
+# Beam starts a worker by a shell. What a terminal sends to all processes of a command, the command alone decides about.
+WORKER_COMMAND = f"trap '' INT HUP; exec {shlex.quote(sys.executable)} -m apache_beam.runners.worker.sdk_worker_main"
 POLL_SECONDS = 1.0  # between two looks at the done marks
 REMOTE_POLL_SECONDS = 10.0  # the same in a store, where each look takes a listing of every thousand marks
 
@@ -57,8 +63,9 @@ def run_shards(
             with (
                 _watched(job, shards, on_progress),
                 _quiet_beam(),
+                kept_stops(),
                 ended_by_lost_worker(),
-                beam.Pipeline(runner=FnApiRunner() if local else None, options=options) as pipeline,
+                beam.Pipeline(runner=_local_runner(count) if local else None, options=options) as pipeline,
             ):
                 pipeline | "WriteShards" >> WriteShards(job, handing_out(job, missing, count))
         except Exception as error:  # a runner wraps whatever happened in a worker in an exception of its own
@@ -86,17 +93,24 @@ def handing_out(job: Job, shards: Sequence[int], workers: int) -> list[int]:
     return [shard for number, turn in enumerate(rounds) for shard in (turn[::-1] if number % 2 else turn)]
 
 
+def _local_runner(count: int) -> FnApiRunner:
+    if count == 1:
+        return FnApiRunner()
+    return FnApiRunner(default_environment=SubprocessSDKEnvironment.from_command_string(WORKER_COMMAND))
+
+
 def _local_options(count: int) -> list[str]:
     os.environ.pop(LOCAL_WORKER, None)
+    options = ["--direct_running_mode=in_memory", f"--direct_num_workers={count}"]  # other modes choose an environment
     if count == 1:
-        return ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
+        return options
     os.environ[LOCAL_WORKER] = "1"
     # Beam starts its workers with this interpreter: let them find these packages wherever the command was started.
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if root not in paths:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (root, *paths)))
-    return ["--direct_running_mode=multi_processing", f"--direct_num_workers={count}"]
+    return options
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
 import signal, sys, threading, time, warnings, click
-import schemas.commandline
+import schemas.stopping
 from schemas.commandline import run_command
 from schemas.errors import DatasetError, UserError
 
@@ -43,7 +43,7 @@ def command(what, count):
     if what in ("wait", "thread", "clean-up"):
         if what == "thread":
             threading.Thread(target=time.sleep, args=(60,)).start()
-        schemas.commandline.GRACE_SECONDS = 0.5
+        schemas.stopping.LEAVING_SECONDS = 0.5
         print("waiting", flush=True)
         try:
             time.sleep(60)
@@ -68,7 +68,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["user"], 2, "error: catalog x.csv: expected a, received b; do c"),
         (["dataset"], 1, "error: part-00000: was cut"),
         (["io"], 1, "error: /nowhere/at all: No such file or directory"),
-        (["interrupt"], 130, "interrupted"),
+        (["interrupt"], 130, "stopped; what is finished is kept: run the same command again"),
         (["fine", "--tempo"], 2, "No such option"),
         (["fine", "--count", "many"], 2, "'many' is not a valid integer"),
         ([], 2, "Missing argument 'WHAT'"),

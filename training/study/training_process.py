@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.resource_tracker
 import os
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
-from schemas.commandline import GRACE_SECONDS, Stopped, stop_on_sigterm, unexpected
-from schemas.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError
+from schemas.commandline import unexpected
+from schemas.errors import EXIT_DONE, EXIT_STOPPED, TagscaleError
+from schemas.stopping import SAVING_SECONDS, Stopped, deferred_stop, sheltered_children, stop_on_signals
 from training.out_of_memory import explained_out_of_memory
 from training.study.plan import StudyRun
 from training.study.results import RunRow
 from training.tensorflow_import import import_tensorflow
 
-PATIENCE_SECONDS = GRACE_SECONDS * 3 / 4  # for a training that was told to stop, before it is killed
+PATIENCE_SECONDS = SAVING_SECONDS * 3 / 4  # for a training that was told to stop, before it is killed
+POLL_SECONDS = 0.1  # between two looks whether to stop
 
 
 def train_apart(run: StudyRun, root: str, stage: str | None) -> RunRow:
@@ -34,20 +38,20 @@ def train_apart(run: StudyRun, root: str, stage: str | None) -> RunRow:
 
     Raises:
         TagscaleError: what `train` and `evaluate` raise; also where the process was killed.
-        Stopped: the process was told to stop.
+        Stopped: this process or that one was told to stop; the position is saved.
     """
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_main, args=(sending, run, root, stage), daemon=True)
-    process.start()
-    sending.close()  # else the end of the process would not end the pipe
-    try:
-        outcome = receiving.recv()
-    except EOFError:
-        outcome = None
-        process.join()
-    finally:
-        _end(process)
+    multiprocessing.resource_tracker.ensure_running()  # else it starts with the process, and undoes the shelter
+    with deferred_stop() as stop_requested:
+        with sheltered_children():
+            process.start()
+        sending.close()  # else the end of the process would not end the pipe
+        try:
+            outcome = _outcome(receiving, stop_requested)
+        finally:
+            _end(process)
     if isinstance(outcome, RunRow):
         return outcome
     if isinstance(outcome, BaseException):
@@ -55,6 +59,17 @@ def train_apart(run: StudyRun, root: str, stage: str | None) -> RunRow:
     if process.exitcode == EXIT_STOPPED:
         raise Stopped
     raise TagscaleError(f"{root}: its training {_ending(process.exitcode)}")
+
+
+def _outcome(receiving: Any, stop_requested: Callable[[], bool]) -> object:
+    """What the process sent; None if it ended without a word, or is to be stopped."""
+    while not receiving.poll(POLL_SECONDS):
+        if stop_requested():
+            return None
+    try:
+        return receiving.recv()
+    except EOFError:
+        return None
 
 
 def _end(process: Any) -> None:
@@ -80,7 +95,7 @@ def _ending(code: int | None) -> str:
 
 def _main(sending: Any, run: StudyRun, root: str, stage: str | None) -> None:
     """What the process does: send a row, or the error that a user can read."""
-    stop_on_sigterm()
+    stop_on_signals(words="")
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     try:
         with explained_out_of_memory():
@@ -92,8 +107,6 @@ def _main(sending: Any, run: StudyRun, root: str, stage: str | None) -> None:
         sending.send(unexpected(error))
     except Stopped:
         os._exit(EXIT_STOPPED)
-    except KeyboardInterrupt:
-        os._exit(EXIT_INTERRUPTED)
     os._exit(EXIT_DONE)  # at once: the interpreter's own way out takes TensorFlow apart
 
 
