@@ -127,7 +127,7 @@ def check_runner(runner: PipelineRunner | None, options: PipelineOptions) -> Non
         # Of Google's options Beam would also look at the buckets, and make one: that is left to the job.
         found = validator.validate_cloud_options(view) if part is GoogleCloudOptions else _faults(view, validator)
         if found:
-            raise UserError(f"Beam options: {' '.join(str(found[0]).split())}")
+            raise UserError(f"Beam options: {' '.join(str(found[0]).split()).rstrip('.')}; mend it behind --")
 
 
 def _check_scheduler(options: PipelineOptions) -> None:

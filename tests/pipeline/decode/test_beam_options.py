@@ -12,11 +12,12 @@ import grpc
 import pytest
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
-from pipeline.decode.beam_options import check_beam_options
+from pipeline.decode.beam_options import OWN_OPTIONS, check_beam_options
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.derive.derive import DeriveOptions, derive
 from pipeline.export_records.export import ExportOptions, export_records
+from pipeline.run import cli
 from schemas.errors import UserError
 from tests.conftest import SmallCorpus
 
@@ -63,6 +64,7 @@ def test_what_beam_knows_is_let_through(given: str) -> None:
         (f"{FLINK} --flink_mastre=x", "no --flink_mastre; did you mean --flink_master[?]"),
         ("DirectRunner", "expected --NAME=VALUE behind --, received 'DirectRunner'"),
         ("--help", "Beam has no --help"),
+        ("--runner=DirectRunner --workers=4", "--workers is none of Beam's; put it in front of --"),
         ("--direct_num_workers=many", "argument --direct_num_workers: invalid int value: 'many'"),
         ("--runner", "argument --runner: expected one argument"),
         ("--runner=DirectRuner", "--runner: expected .*, received 'DirectRuner'; did you mean 'DirectRunner'[?]"),
@@ -86,6 +88,16 @@ def test_what_beam_would_pass_over_or_fail_by_later_is_refused(given: str, words
     with pytest.raises(UserError, match=words) as error:
         check_beam_options(given.split())
     assert "\n" not in str(error.value)
+
+
+def test_options_of_the_commands_themselves_are_known_to_be_none_of_beams() -> None:
+    ours = {
+        option
+        for name in ("build", "derive", "export-records")
+        for parameter in cli.commands[name].params
+        for option in parameter.opts
+    }
+    assert set(OWN_OPTIONS) <= ours
 
 
 @pytest.mark.parametrize(
