@@ -1,7 +1,7 @@
 """Whether this Python can run the commands, and what to type where it cannot.
 
 An entry point asks before it imports anything else. This file, and an entry point up to that line, need no other package
-and are understood by every Python since 3.6.
+and are understood by every Python since 3.6: so without `from __future__ import annotations`, which is of 3.7.
 """
 
 import importlib.util
@@ -50,13 +50,14 @@ _ENVIRONMENTS = {"tfio": (".venv-tfio", "venv-tfio")}
 _EVERYTHING = (".venv", "venv")
 
 
-def require_packages(*extras: str) -> None:
+def require_packages(*extras: str, without: "tuple[str, ...]" = ()) -> None:
     """Leave with exit code 2 and one line, unless this Python is new enough and has the packages.
 
     Args:
         extras: what is needed beside the base install.
+        without: modules of the base install that are not needed.
     """
-    words = _words_of_old_python() or _words_of_missing(extras)
+    words = _words_of_old_python() or _words_of_missing(extras, without)
     if words:
         _leave(words)
 
@@ -148,9 +149,9 @@ def _words_of_old_python() -> str:
     return f"expected Python {oldest} or newer, received {found} ({sys.executable}); {advice}"
 
 
-def _words_of_missing(extras: "tuple[str, ...]") -> str:
+def _words_of_missing(extras: "tuple[str, ...]", without: "tuple[str, ...]") -> str:
     wanted = PACKAGES + tuple(name for name, extra in EXTRAS.items() if extra in extras)
-    missing = [name for name in wanted if not _is_installed(name)]
+    missing = [name for name in wanted if name not in without and not _is_installed(name)]
     if not missing:
         return ""
     if len(missing) == 1:

@@ -12,7 +12,7 @@ if os.path.dirname(_HERE) not in sys.path:
 
 from schemas.interpreter import require_packages
 
-require_packages()  # before anything is imported that may be missing
+require_packages(without=("apache_beam",))  # before anything is imported that may be missing
 
 from schemas.stopping import stop_on_signals
 

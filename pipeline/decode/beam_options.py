@@ -13,6 +13,17 @@ from pipeline.decode.chosen_runner import advice_for, check_runner, names_of_job
 from schemas.errors import UserError
 from schemas.usage_words import suggestion
 
+OWN_OPTIONS = (
+    "--catalog",
+    "--dataset",
+    "--excerpt",
+    "--families",
+    "--limit",
+    "--out",
+    "--shards",
+    "--strict",
+    "--workers",
+)
 _HELP = frozenset(("-h", "--help"))
 
 with contextlib.suppress(ImportError):  # defines options that Beam knows once it is imported
@@ -48,6 +59,8 @@ def _refuse(word: str, *, is_last_word: bool) -> None:
         raise UserError(
             f"Beam options: expected --NAME=VALUE behind --, received {word!r}; put other words in front of --"
         )
+    if option in OWN_OPTIONS:
+        raise UserError(f"Beam options: {option} is none of Beam's; put it in front of --")
     advice = suggestion(option, _parser().known)
     if option.startswith("--dask") and "apache_beam.runners.dask.dask_runner" not in sys.modules:
         advice = f" without its packages for dask; {advice_for('dask')}"

@@ -7,6 +7,8 @@ import copy
 import importlib
 import os
 import shutil
+import socket
+import urllib.parse
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,6 +115,8 @@ def check_runner(runner: PipelineRunner | None, options: PipelineOptions) -> Non
         UserError: it has not, or options contradict each other.
     """
     names_of_job_server(runner, options)
+    if type(runner).__name__ == "DaskRunner":
+        _check_scheduler(options)
     if isinstance(runner, PortableRunner) and starts_job_server(runner, options):
         _check_job_server(runner, options)
     validator = PipelineOptionsValidator(options, runner)
@@ -123,7 +127,25 @@ def check_runner(runner: PipelineRunner | None, options: PipelineOptions) -> Non
         # Of Google's options Beam would also look at the buckets, and make one: that is left to the job.
         found = validator.validate_cloud_options(view) if part is GoogleCloudOptions else _faults(view, validator)
         if found:
-            raise UserError(f"Beam options: {' '.join(str(found[0]).split())}")
+            raise UserError(f"Beam options: {' '.join(str(found[0]).split()).rstrip('.')}; mend it behind --")
+
+
+def _check_scheduler(options: PipelineOptions) -> None:
+    """Raise UserError where nobody listens at the address of dask's scheduler; without one dask starts its own."""
+    from apache_beam.runners.dask.dask_runner import DaskOptions
+
+    address = options.view_as(DaskOptions).address
+    parts = urllib.parse.urlsplit(address if address and "://" in address else f"tcp://{address}")
+    if not address or parts.scheme not in ("tcp", "tls"):
+        return
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=ANSWER_SECONDS):
+            pass
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"--dask_client_address: expected a scheduler at {address}: {getattr(error, 'strerror', None) or error}; "
+            "start it, or give its tcp://HOST:PORT"
+        ) from error
 
 
 def _faults(view: Any, validator: PipelineOptionsValidator) -> Sequence[str]:

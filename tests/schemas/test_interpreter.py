@@ -68,7 +68,9 @@ def test_a_python_without_the_packages_is_one_line_and_exit_code_2(command: tupl
     ended = run(sys.executable, "-S", *command)
     assert ended.returncode == 2
     assert ended.stdout == ""
-    assert re.fullmatch(r"error: apache_beam, av, click and \d+ more are not installed for .*\n", ended.stderr)
+    assert re.fullmatch(
+        r"error: (apache_beam, )?av, click(, fsspec)? and \d+ more are not installed for .*\n", ended.stderr
+    )
     environment = "source .venv/bin/activate" if (ROOT / ".venv").exists() else "make venv && source .venv/bin/activate"
     assert environment in ended.stderr
 
@@ -89,7 +91,7 @@ def test_an_old_python_says_which_one_is_needed(python: str) -> None:
 def test_what_an_old_python_reads_first_is_in_its_grammar(path: str) -> None:
     text = (ROOT / path).read_text(encoding="utf-8")
     ast.parse(text, feature_version=(3, 6))
-    assert "from __future__ import annotations" not in text  # of 3.7
+    assert not re.search("^from __future__ import annotations", text, re.MULTILINE)  # of 3.7
 
 
 def test_an_old_python_is_told_the_version_and_the_environment(

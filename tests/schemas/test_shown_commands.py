@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipeline.run import cli as pipeline_cli
 from schemas import shown_commands
 from schemas.shown_commands import pipeline_command, training_command
+from training.run import cli as training_cli
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,3 +78,44 @@ def test_no_other_place_spells_a_command_that_is_shown() -> None:
         code = re.sub(r'""".*?"""|#.*', "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
         if path.name not in ("shown_commands.py", "demo.py") and path != ROOT / "training" / "report" / "commands.py":
             assert not spelled.search(code), path
+
+
+def _shown() -> Iterator[tuple[Path, str, list[str]]]:
+    """File, stage and literal words of each command that is shown; words that a variable holds are looked up."""
+    for path in (path for folder in ("schemas", "pipeline", "training") for path in (ROOT / folder).rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tuples = {
+            node.targets[0].id: node.value.elts
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, ast.Tuple | ast.List)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("ing_command"):
+                stage = "training"
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "pipeline_command":
+                stage = "pipeline"
+            else:
+                continue
+            words: list[ast.expr] = []
+            for word in node.args:
+                if not isinstance(word, ast.Starred):
+                    words.append(word)
+                elif isinstance(word.value, ast.Name):
+                    words += tuples[word.value.id]
+                elif isinstance(word.value, ast.Call):  # shlex.split of a literal
+                    words += [ast.Constant(one) for one in shlex.split(ast.literal_eval(word.value.args[0]))]
+            literal = [one.value for one in words if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            if literal:
+                yield path, stage, literal
+
+
+def test_every_command_that_is_shown_has_the_options_that_it_shows() -> None:
+    groups = {"pipeline": pipeline_cli, "training": training_cli}
+    shown = list(_shown())
+    assert len(shown) >= 20
+    for path, stage, (name, *words) in shown:
+        command = groups[stage].commands[name]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, (path, name)

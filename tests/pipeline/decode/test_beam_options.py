@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,14 +12,16 @@ import grpc
 import pytest
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
-from pipeline.decode.beam_options import check_beam_options
+from pipeline.decode.beam_options import OWN_OPTIONS, check_beam_options
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.derive.derive import DeriveOptions, derive
 from pipeline.export_records.export import ExportOptions, export_records
+from pipeline.run import cli
 from schemas.errors import UserError
 from tests.conftest import SmallCorpus
 
+ROOT = Path(__file__).parents[3]
 DATAFLOW = (
     "--runner=DataflowRunner --project=my-project --region=us-central1 --temp_location=gs://bucket/tmp "
     "--sdk_container_image=IMAGE --sdk_location=container --no_save_main_session "
@@ -60,6 +64,7 @@ def test_what_beam_knows_is_let_through(given: str) -> None:
         (f"{FLINK} --flink_mastre=x", "no --flink_mastre; did you mean --flink_master[?]"),
         ("DirectRunner", "expected --NAME=VALUE behind --, received 'DirectRunner'"),
         ("--help", "Beam has no --help"),
+        ("--runner=DirectRunner --workers=4", "--workers is none of Beam's; put it in front of --"),
         ("--direct_num_workers=many", "argument --direct_num_workers: invalid int value: 'many'"),
         ("--runner", "argument --runner: expected one argument"),
         ("--runner=DirectRuner", "--runner: expected .*, received 'DirectRuner'; did you mean 'DirectRunner'[?]"),
@@ -85,6 +90,16 @@ def test_what_beam_would_pass_over_or_fail_by_later_is_refused(given: str, words
     assert "\n" not in str(error.value)
 
 
+def test_options_of_the_commands_themselves_are_known_to_be_none_of_beams() -> None:
+    ours = {
+        option
+        for name in ("build", "derive", "export-records")
+        for parameter in cli.commands[name].params
+        for option in parameter.opts
+    }
+    assert set(OWN_OPTIONS) <= ours
+
+
 @pytest.mark.parametrize(
     ("name", "module", "words"),
     [
@@ -99,9 +114,38 @@ def test_what_beam_would_pass_over_or_fail_by_later_is_refused(given: str, words
 def test_a_runner_without_its_packages_says_how_to_have_them(
     name: str, module: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, module, None)
+    monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UserError, match=f"--runner {name}: its packages are not installed .*{words}"):
         check_beam_options([f"--runner={name}"])
+
+
+DASK = """
+import socket, sys, types
+from unittest.mock import MagicMock
+for name in ("dask", "dask.bag", "dask.distributed", "dask.base", "dask.config", "dask.delayed"):
+    sys.modules[name] = MagicMock()  # is not among the packages here
+sys.modules["dask.bag"].Bag = sys.modules["dask.bag"].core.Bag = type("Bag", (), {})
+from pipeline.decode.beam_options import check_beam_options
+from schemas.errors import UserError
+with socket.create_server(("localhost", 0)) as scheduler:
+    address = f"tcp://localhost:{scheduler.getsockname()[1]}"
+    runner = "--runner=apache_beam.runners.dask.dask_runner.DaskRunner"
+    check_beam_options([runner, f"--dask_client_address={address}", "--dask_npartitions=7"])
+for given in (f"--dask_client_address={address}", f"--dask_client_adress={address}"):
+    try:
+        check_beam_options([runner, given])
+    except UserError as error:
+        print(error)
+"""
+
+
+def test_dask_has_options_of_its_own_and_a_scheduler() -> None:
+    ended = subprocess.run([sys.executable, "-c", DASK], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    gone, misspelt = ended.stdout.splitlines()
+    assert gone.startswith("--dask_client_address: expected a scheduler at tcp://localhost:")
+    assert "Connection refused; start it" in gone
+    assert misspelt == "Beam options: Beam has no --dask_client_adress; did you mean --dask_client_address?"
 
 
 class _JobServer(beam_job_api_pb2_grpc.JobServiceServicer):
