@@ -36,7 +36,7 @@ def read_log(uri: str, advice: str) -> list[dict[str, Any]]:
         FileNotFoundError: there is none.
         DatasetError: it is damaged; the error names the line.
     """
-    entries, damage = _read(uri)
+    entries, damage = whole_entries(uri)
     if damage:
         raise DatasetError(f"{uri}: {damage[0]}; {advice}")
     return entries
@@ -48,10 +48,6 @@ def whole_entries(uri: str) -> tuple[list[dict[str, Any]], list[str]]:
     Raises:
         FileNotFoundError: there is none.
     """
-    return _read(uri)
-
-
-def _read(uri: str) -> tuple[list[dict[str, Any]], list[str]]:
     lines = read_bytes(uri).split(b"\n")
     entries: list[dict[str, Any]] = []
     damage: list[str] = []

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.decode.build import read_run_summary
 from pipeline.decode.generations import close_generation
+from pipeline.decode.run_times import read_run_times
 from pipeline.decode.shards import ShardJob
 from pipeline.decode.sources import changed_tracks
 from pipeline.labels.overlay import lay_labels
@@ -175,7 +175,7 @@ def test_what_lies_in_runs_may_be_lost(whole: EveryKind) -> None:
     catalog = pa.table({"track_id": ["00"], "uri": ["00.wav"]})
     folder = str(Path(whole.catalog).parent)
     for path, read in (
-        (whole.root / "runs" / "build-gen-000.json", lambda: read_run_summary(dataset.layout, 0)),
+        (whole.root / "runs" / "build-gen-000.json", lambda: read_run_times(dataset.layout, 0)),
         (
             whole.root / "runs" / "sources.parquet",
             lambda: changed_tracks(dataset, catalog, folder, lambda *_: None).to_pylist(),

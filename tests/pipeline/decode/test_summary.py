@@ -20,6 +20,7 @@ SUMMARY = BuildSummary(
     hours=10.25,
     bytes={"logmel": 440_000_000, "waveform": 1_180_000_000},
     seconds=61.2,
+    under_way=None,
 )
 
 

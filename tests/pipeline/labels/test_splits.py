@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import soundfile
 
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.labels.annotations import Annotations, read_annotations
-from pipeline.labels.splits import Split, SplitMethod, existing_split, make_split, parse_ratios
+from pipeline.labels.splits import Split, SplitMethod, existing_split, make_split, parse_ratios, split_version
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.tables import SPLITS
@@ -227,3 +230,12 @@ def test_the_command_stratifies_and_refuses_what_contradicts(dataset: Path, smal
         )
         assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
         assert "--from-catalog: expected without" in refused.stderr
+
+
+def test_the_hash_of_a_split_is_over_each_pair_of_track_and_side() -> None:
+    ids = ["a", 'b"],["c', '"],["', "\\", 'd\\"],["', "音", *(f"track {number}" for number in range(70_000))]
+    table = pa.table({"track_id": ids, "split": ["train", "test"] * (len(ids) // 2)})
+    digest = hashlib.sha256()
+    for track, side in zip(ids, table["split"].to_pylist(), strict=True):
+        digest.update(json.dumps([track, side], separators=(",", ":"), ensure_ascii=False).encode())
+    assert split_version(table) == digest.hexdigest()[:12]
