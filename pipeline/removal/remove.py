@@ -63,7 +63,7 @@ def remove(
     Raises:
         UserError: the file is wrong, or names no track of the dataset.
     """
-    asked = _read_ids(tracks_uri)
+    asked = read_ids(tracks_uri)
     dataset = Dataset.open(root)
     with sole_writer(dataset.layout.root):
         known = pa.concat_tables(
@@ -98,7 +98,7 @@ def known_runs(layout: Layout) -> list[dict[str, Any]]:
     return [json.loads(read_bytes(join(layout.runs, name))) for name in names]
 
 
-def _read_ids(uri: str) -> pa.Array:
+def read_ids(uri: str) -> pa.Array:
     if uri.lower().endswith(_PLAIN_ENDINGS):
         try:
             lines = lines_of(text_of(read_bytes(uri), f"tracks {uri}"))
