@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas.errors import UserError
-from schemas.text_lines import lines_of
+from schemas.text_lines import is_encodable, lines_of, readable
 
 _SHOWN = 60  # letters of a line that an error shows
 
@@ -29,7 +29,7 @@ def parse_json_lines(text: str, where: str) -> dict[str, list[Any]]:
             fields = _DECODER.decode(line)
         except _TwiceError as error:
             raise UserError(
-                f"{where}: line {number}: expected each field once, found {error} twice; remove one"
+                f"{where}: line {number}: expected each field once, found {readable(str(error))} twice; remove one"
             ) from error
         except (ValueError, RecursionError) as error:
             raise UserError(
@@ -44,6 +44,11 @@ def parse_json_lines(text: str, where: str) -> dict[str, list[Any]]:
         for name, value in fields.items():
             column = columns.get(name)
             if column is None:
+                if not is_encodable(name):
+                    raise UserError(
+                        f"{where}: line {number}: expected text as the name of a field, received half of a surrogate pair in "
+                        f"{name[:_SHOWN]!a}; remove it"
+                    )
                 column = columns[name] = []
             if len(column) < row:
                 column.extend([None] * (row - len(column)))

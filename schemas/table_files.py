@@ -30,8 +30,8 @@ from schemas.storage import (
     sha256_of,
 )
 from schemas.store_client import StoreError
-from schemas.table_values import as_field, check_text, column_of_json, numbers_or_text
-from schemas.text_lines import text_of, utf8_of
+from schemas.table_values import as_field, check_text, column_of_json, numbers_or_text, without_fractions
+from schemas.text_lines import readable, text_of, utf8_of
 
 _JSON_ENDINGS = (".jsonl", ".json", ".ndjson")
 _ENDINGS = ".csv, .tsv, .jsonl (or .json, .ndjson) or .parquet"
@@ -57,7 +57,7 @@ def read_table(uri: str, *, what: str, required: Sequence[str], schema: pa.Schem
         table = pa.concat_tables(tables, promote_options="default")
     except StoreError:
         raise  # the store's fault and not the user's
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for the name of a column
         raise UserError(f"{what} {uri}: cannot be read: {_one_line(error)}") from error
     if table.num_rows == 0:
         raise UserError(f"{what} {uri}: expected at least one row, found none")
@@ -131,7 +131,7 @@ def _read_file(uri: str, what: str, required: Sequence[str], schema: pa.Schema) 
     elif ending in _JSON_ENDINGS:
         fields = {field.name: field for field in schema}
         columns = {
-            name: column_of_json(values, fields.get(name), error_at)
+            name: column_of_json(values, name, fields.get(name), error_at)
             for name, values in parse_json_lines(text_of(read_bytes(uri), where), where).items()
         }
         table = pa.table(columns)
@@ -145,6 +145,8 @@ def _read_file(uri: str, what: str, required: Sequence[str], schema: pa.Schema) 
         column, known = table.column(position), schema.get_field_index(name)
         if known >= 0:
             column = as_field(column, schema.field(known), error_at)
+            if ending in DELIMITERS and name == "track_id":
+                column = without_fractions(column)
         elif ending in DELIMITERS:
             column = numbers_or_text(column)
         elif ending == ".parquet":
@@ -156,12 +158,12 @@ def _read_file(uri: str, what: str, required: Sequence[str], schema: pa.Schema) 
 def _check_columns(table: pa.Table, where: str, required: Sequence[str]) -> None:
     name, count = collections.Counter(table.column_names).most_common(1)[0] if table.column_names else ("", 0)
     if count > 1:
-        raise UserError(f"{where}: expected each column once, found {name} twice; rename or remove one")
+        raise UserError(f"{where}: expected each column once, found {readable(name)} twice; rename or remove one")
     missing = [name for name in required if name not in table.column_names]
     if missing and (table.column_names or table.num_rows):
         raise UserError(
             f"{where}: expected the column{'s' * (len(missing) > 1)} {' and '.join(missing)}, found "
-            f"{', '.join(table.column_names)}; rename or add {'them' if missing[1:] else 'it'}"
+            f"{', '.join(map(readable, table.column_names))}; rename or add {'them' if missing[1:] else 'it'}"
         )
 
 

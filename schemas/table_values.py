@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.errors import UserError
+from schemas.text_lines import is_encodable, readable
 
 ErrorAt = Callable[[int, str], UserError]
 """Makes the error for a row (from 0) out of a problem, such as `track_id: expected text, received true`."""
@@ -58,33 +59,31 @@ def check_text(column: pa.ChunkedArray, name: str, error_at: ErrorAt) -> None:
                 try:
                     value.as_py()
                 except UnicodeDecodeError as error:
-                    problem = (
-                        f"{name}: expected UTF-8 text, received {error.object[:_SHOWN]!r}; save the table in UTF-8"
-                    )
+                    problem = f"{readable(name)}: expected UTF-8 text, received {error.object[:_SHOWN]!r}; save the table in UTF-8"
                     raise error_at(row, problem) from error
                 row += 1
         raise
 
 
-def column_of_json(values: list[Any], field: pa.Field | None, error_at: ErrorAt) -> pa.ChunkedArray:
+def column_of_json(values: list[Any], name: str, field: pa.Field | None, error_at: ErrorAt) -> pa.ChunkedArray:
     """Values out of JSON as a column that `as_field` takes; without a field, as whatever type they have in common.
 
     Raises:
         UserError: a value that means nothing in the field, or text with half of a surrogate pair.
     """
     if field is None:
-        return pa.chunked_array([_of_any_type(values, error_at)])
+        return pa.chunked_array([_of_any_type(values, name, error_at)])
     if pa.types.is_list(field.type):
         is_list = [isinstance(value, list) for value in values if value is not None]
         if any(is_list):
-            array = _json_lists(values, field.name, error_at)
+            array = _json_lists(values, name, error_at)
             return pa.chunked_array([array])
     convert = _json_number if pa.types.is_floating(field.type) else _json_text
     kind = pa.float64() if pa.types.is_floating(field.type) else pa.string()
     try:
         array = pa.array(values, kind)
     except (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError):
-        array = pa.array([convert(value, field.name, row, error_at) for row, value in enumerate(values)], kind)
+        array = pa.array([convert(value, name, row, error_at) for row, value in enumerate(values)], kind)
     return pa.chunked_array([array])
 
 
@@ -133,9 +132,10 @@ def _json_text(value: Any, name: str, row: int, error_at: ErrorAt) -> str | None
     if value is None:
         return None
     if isinstance(value, str):
-        if not _is_encodable(value):
+        if not is_encodable(value):
             raise error_at(
-                row, f"{name}: expected text, received half of a surrogate pair in {value[:_SHOWN]!a}; remove it"
+                row,
+                f"{readable(name)}: expected text, received half of a surrogate pair in {value[:_SHOWN]!a}; remove it",
             )
         return value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -201,7 +201,7 @@ def _json_number(value: Any, name: str, row: int, error_at: ErrorAt) -> float | 
 
 
 # --- any ------------------------------------------------------------------------------------------------------------
-def _of_any_type(values: list[Any], error_at: ErrorAt) -> pa.Array:
+def _of_any_type(values: list[Any], name: str, error_at: ErrorAt) -> pa.Array:
     """Values of a column that no field describes: as Arrow infers them, and as text where it cannot or they are objects."""
     try:
         array = pa.array(values)
@@ -212,7 +212,7 @@ def _of_any_type(values: list[Any], error_at: ErrorAt) -> pa.Array:
     except (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError):
         pass
     texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
-    return pa.array([_json_text(text, "a field", row, error_at) for row, text in enumerate(texts)], pa.string())
+    return pa.array([_json_text(text, name, row, error_at) for row, text in enumerate(texts)], pa.string())
 
 
 def numbers_or_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -225,6 +225,13 @@ def numbers_or_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
         except pa.ArrowException:
             continue
     return column
+
+
+def without_fractions(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Ids of text without the `.0` that pandas gives every one of a column in which one was missing."""
+    if column.null_count == len(column) or not pc.all(pc.match_substring_regex(column, r"^[0-9]+\.0$")).as_py():
+        return column
+    return pc.utf8_slice_codeunits(column, 0, -2)
 
 
 def _cast(
@@ -256,14 +263,6 @@ def _first_row(column: pa.ChunkedArray, fails: Callable[[pa.ChunkedArray], bool]
     return low
 
 
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
@@ -286,5 +285,5 @@ def _is_decimal_or_null(kind: pa.DataType) -> bool:
 
 
 def _shown(value: Any) -> str:
-    text = ascii(value) if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False, default=str)
+    text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -28,6 +28,20 @@ def line_number(data: bytes, position: int) -> int:
     return 1 + sum(1 for _ in _LINE_END_BYTES.finditer(data, 0, position))
 
 
+def readable(name: str) -> str:
+    """A name for an error of one line: as it is, or quoted where it holds letters that would not show in one."""
+    return name if name.isprintable() else repr(name)
+
+
+def is_encodable(text: str) -> bool:
+    """False for a text with half of a surrogate pair, as JSON can write it: no file holds that as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def utf8_of(data: bytes, where: str) -> bytes:
     """The bytes of a text file as UTF-8 without a byte order mark; UTF-16 is read where it has such a mark.
 

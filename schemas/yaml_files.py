@@ -31,7 +31,7 @@ from schemas.errors import UserError
 from schemas.storage import read_bytes
 from schemas.text_lines import lines_of, text_of
 
-MOST_BYTES = 4 << 20  # of a file: 100,000 tags take half of it, and it is read within a second
+MOST_BYTES = 1 << 20  # of a file: it holds 50,000 tags and more, and any file up to it is read within a second
 _DEEPEST = 20  # lists and fields within each other
 _SHOWN = 80  # letters of a value that an error shows
 
@@ -152,10 +152,12 @@ class _Reader:
         return None if is_nothing(value) else value
 
     def _value(self, event: Event, depth: int) -> Any:
-        self._check(event, depth)
         if isinstance(event, ScalarEvent):
-            text = event.value.translate(self._restored)
+            if event.anchor is not None or event.tag is not None:
+                self._check(event, depth)
+            text = event.value.translate(self._restored) if self._restored else event.value
             return YamlText(text, _line(event), not event.implicit[0] or bool(event.style))
+        self._check(event, depth)
         if isinstance(event, SequenceStartEvent):
             items = []
             while not isinstance(item := next(self._events), SequenceEndEvent):

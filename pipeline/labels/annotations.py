@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 from schemas.errors import UserError
 from schemas.table_files import read_table, row_hint, table_sha256
 from schemas.tables import ANNOTATIONS
+from schemas.text_lines import readable
 
 WIDE_SEPARATOR = "|"  # between the tags of one cell of a wide table
-PRINTED_LIST = r"""^\s*\[\s*['"].*['"]\s*\]\s*$"""  # what pandas makes of a list in a CSV; no tag looks like it
+PRINTED_LIST = r"""^\s*\[(\s*['"].*|.*, .*)\]\s*$"""  # what pandas and DuckDB make of a list in a CSV; no tag looks so
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _read(uri: str) -> pa.Table:
     if "tag" not in table.column_names and "tags" not in table.column_names:
         raise UserError(
             f"annotations {uri}: expected a column tag (one tag a row) or tags (with {WIDE_SEPARATOR} between them), "
-            f"found {', '.join(table.column_names)}"
+            f"found {', '.join(map(readable, table.column_names))}"
         )
     return table
 

@@ -71,7 +71,7 @@ def remove(
     Raises:
         UserError: the file is wrong, or names no track of the dataset.
     """
-    asked = _read_ids(tracks_uri)
+    asked = read_ids(tracks_uri)
     with changing(Dataset.begun(root).layout):
         dataset = Dataset.begun(root)
         known = _known_tracks(dataset)
@@ -166,7 +166,7 @@ def read_run_note(uri: str) -> dict[str, Any]:
     return note
 
 
-def _read_ids(uri: str) -> pa.Array:
+def read_ids(uri: str) -> pa.Array:
     if uri.lower().endswith(_PLAIN_ENDINGS):
         try:
             lines = lines_of(text_of(read_bytes(uri), f"tracks {uri}"))

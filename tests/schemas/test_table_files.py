@@ -114,7 +114,7 @@ WRONG = {
     "no_uri.jsonl": ('{"track_id": "a", "uri": null}\n', "line 1: uri is empty"),
     "fraction.jsonl": ('{"track_id": 7.5, "uri": "b"}\n', "line 1: track_id: expected text or a whole number"),
     "broken.jsonl": ('{"track_id": "a"\n', "cannot be read"),
-    "duration.csv": ("track_id,uri,duration\na,b,3:20\n", 'line 2: duration: expected a number, received "3:20"'),
+    "duration.csv": ("track_id,uri,duration\na,b,3:20\n", "line 2: duration: expected a number, received '3:20'"),
     "text.parquet": ("track_id,uri\na,b\n", "cannot be read"),
     "catalog.xlsx": ("PK", "expected a table ending in .csv, .tsv"),
     "catalog": ("track_id,uri\na,b\n", "received the ending 'of none'"),

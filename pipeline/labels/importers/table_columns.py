@@ -10,9 +10,12 @@ import pyarrow.compute as pc
 
 from pipeline.catalog import check_durations
 from pipeline.labels.importers.published_files import SIDE_NAMES
+from schemas.csv_tables import DELIMITERS
 from schemas.errors import UserError, did_you_mean
 from schemas.table_files import read_table, row_hint
+from schemas.table_values import without_fractions
 from schemas.tables import CATALOG, SPLITS
+from schemas.text_lines import readable
 
 # What a column can be mapped to.
 TYPES = {field.name: field.type for field in CATALOG} | {
@@ -85,7 +88,7 @@ def _read(uri: str, columns: Mapping[str, str]) -> MappedTable:
     table = read_table(uri, what="table", required=(), schema=pa.schema(list(types.items())))
     if columns["track_id"] not in table.column_names:
         raise UserError(
-            f"{uri}: expected the column {columns['track_id']} (track_id), found {', '.join(table.column_names)}"
+            f"{uri}: expected the column {columns['track_id']} (track_id), found {', '.join(map(readable, table.column_names))}"
             f"{did_you_mean(columns['track_id'], table.column_names)}"
         )
     mapped = {
@@ -104,6 +107,8 @@ def _read(uri: str, columns: Mapping[str, str]) -> MappedTable:
 def _checked(column: pa.ChunkedArray, target: str, name: str, uri: str) -> pa.ChunkedArray:
     if pa.types.is_string(column.type):
         column = pc.if_else(pc.equal(pc.utf8_trim_whitespace(column), ""), None, column)
+    if target == "track_id" and uri.lower().endswith(tuple(DELIMITERS)):
+        column = without_fractions(column)
     if target == "split":
         return _sides(column, name, uri)
     if target == "value":

@@ -73,7 +73,7 @@ def _labels(dataset: Dataset, reference: str) -> tuple[Any, ...]:
 
 def _closed(kind: EveryKind, dataset: Dataset) -> Any:
     job = ShardJob(str(kind.root), 0, dataset.manifest.families, audio_root="")
-    entry, table = close_generation(job, dataset.manifest)
+    entry, table = close_generation(job, dataset.manifest.generations[0])
     return entry, table.to_pylist()
 
 
