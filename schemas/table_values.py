@@ -59,7 +59,7 @@ def check_text(column: pa.ChunkedArray, name: str, error_at: ErrorAt) -> None:
                 try:
                     value.as_py()
                 except UnicodeDecodeError as error:
-                    problem = f"{readable(name)}: expected UTF-8 text, received {error.object[:_SHOWN]!r}; save the table in UTF-8"
+                    problem = f"{readable(name)}: expected UTF-8 text, received {error.object[:_SHOWN]!r}; save it in UTF-8"
                     raise error_at(row, problem) from error
                 row += 1
         raise
