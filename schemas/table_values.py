@@ -59,8 +59,10 @@ def check_text(column: pa.ChunkedArray, name: str, error_at: ErrorAt) -> None:
                 try:
                     value.as_py()
                 except UnicodeDecodeError as error:
-                    problem = f"{readable(name)}: expected UTF-8 text, received {error.object[:_SHOWN]!r}; save the table in UTF-8"
-                    raise error_at(row, problem) from error
+                    raise error_at(
+                        row,
+                        f"{readable(name)}: expected UTF-8 text, received {error.object[:_SHOWN]!r}; save the table in UTF-8",
+                    ) from error
                 row += 1
         raise
 
@@ -81,6 +83,8 @@ def column_of_json(values: list[Any], name: str, field: pa.Field | None, error_a
     convert = _json_number if pa.types.is_floating(field.type) else _json_text
     kind = pa.float64() if pa.types.is_floating(field.type) else pa.string()
     try:
+        if bool in set(map(type, values)):  # to Arrow true is 1
+            raise TypeError
         array = pa.array(values, kind)
     except (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError):
         array = pa.array([convert(value, name, row, error_at) for row, value in enumerate(values)], kind)
@@ -91,6 +95,7 @@ def column_of_json(values: list[Any], name: str, field: pa.Field | None, error_a
 def _texts(column: pa.ChunkedArray, field: pa.Field, error_at: ErrorAt) -> pa.ChunkedArray:
     """A column as text: no empty ones, none with a NUL."""
     if pa.types.is_dictionary(column.type):
+        check_text(column, field.name, error_at)
         column = column.cast(column.type.value_type)
     kind = column.type
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -140,10 +145,12 @@ def _json_text(value: Any, name: str, row: int, error_at: ErrorAt) -> str | None
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
+    if isinstance(value, decimal.Decimal) and value == value.to_integral_value():
+        return str(int(value))
     if isinstance(value, float | decimal.Decimal):
         if value != value:
             return None
-        if value == value // 1 and (isinstance(value, decimal.Decimal) or abs(value) < _EXACT):
+        if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
             return str(int(value))
         raise error_at(row, f"{name}: expected text or a whole number below 2^53, received {value}; write it as text")
     raise error_at(row, f"{name}: expected text, received {_shown(value)}")
