@@ -67,28 +67,24 @@ def check_text(column: pa.ChunkedArray, name: str, error_at: ErrorAt) -> None:
         raise
 
 
-def column_of_json(values: list[Any], name: str, field: pa.Field | None, error_at: ErrorAt) -> pa.ChunkedArray:
-    """Values out of JSON as a column that `as_field` takes; without a field, as whatever type they have in common.
+def array_of_json(values: list[Any], name: str, field: pa.Field | None, error_at: ErrorAt) -> pa.Array:
+    """Values out of JSON as an array that `as_field` takes; without a field, as whatever type they have in common.
 
     Raises:
         UserError: a value that means nothing in the field, or text with half of a surrogate pair.
     """
     if field is None:
-        return pa.chunked_array([_of_any_type(values, name, error_at)])
-    if pa.types.is_list(field.type):
-        is_list = [isinstance(value, list) for value in values if value is not None]
-        if any(is_list):
-            array = _json_lists(values, name, error_at)
-            return pa.chunked_array([array])
+        return _of_any_type(values, name, error_at)
+    if pa.types.is_list(field.type) and any(isinstance(value, list) for value in values):
+        return _json_lists(values, name, error_at)
     convert = _json_number if pa.types.is_floating(field.type) else _json_text
     kind = pa.float64() if pa.types.is_floating(field.type) else pa.string()
     try:
         if bool in set(map(type, values)):  # to Arrow true is 1
             raise TypeError
-        array = pa.array(values, kind)
+        return pa.array(values, kind)
     except (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError):
-        array = pa.array([convert(value, name, row, error_at) for row, value in enumerate(values)], kind)
-    return pa.chunked_array([array])
+        return pa.array([convert(value, name, row, error_at) for row, value in enumerate(values)], kind)
 
 
 # --- text -----------------------------------------------------------------------------------------------------------

@@ -139,6 +139,32 @@ def test_json_lines_may_mix_what_means_the_same(tmp_path: Path) -> None:
     assert [row["more"] for row in read] == ['{"x": 1}', None, "1" + "0" * 30]
 
 
+def test_many_lines_are_one_table_whatever_their_first_ones_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("schemas.json_tables._ROWS", 2)
+    rows: list[dict[str, Any]] = [{"track_id": number} for number in range(5)]
+    rows += [
+        {"track_id": "x", "tags": ["a"], "more": 1},
+        {"track_id": "y", "group": "g", "more": "b"},
+        {"track_id": 7.0},
+    ]
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    read = _read(path)
+    assert read["track_id"].to_pylist() == [*"01234", "x", "y", "7"]
+    assert read["tags"].to_pylist()[5] == ["a"]
+    assert read["group"].to_pylist() == [None] * 6 + ["g", None]
+    assert read["more"].to_pylist() == [None] * 5 + ["1", "b", None]
+    for last, words in (
+        ({"track_id": "z", "tags": "a"}, "tags: expected a list"),
+        ({"track_id": 0.5}, "track_id: expected"),
+    ):
+        path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, last]))
+        with pytest.raises(UserError, match=f"line 9: {words}"):
+            _read(path)
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
