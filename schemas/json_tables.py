@@ -1,4 +1,4 @@
-"""JSON Lines as columns of Python values, a row for each line that is not blank."""
+"""JSON Lines as a table, a row for each line that is not blank."""
 
 from __future__ import annotations
 
@@ -6,42 +6,33 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from schemas.errors import UserError
-from schemas.text_lines import is_encodable, lines_of, readable
+import pyarrow as pa
 
+from schemas.errors import UserError
+from schemas.table_values import ErrorAt, array_of_json
+from schemas.text_lines import each_line, is_encodable, readable
+
+_ROWS = 1 << 16  # after which values become Arrow's: Python's own take many times the memory
 _SHOWN = 60  # letters of a line that an error shows
 
 
-def parse_json_lines(text: str, where: str) -> dict[str, list[Any]]:
-    """Columns in the order in which the lines name them; None where a line does not name one.
+def parse_json_lines(text: str, where: str, schema: pa.Schema, error_at: ErrorAt) -> pa.Table:
+    """A table with a column for each field of any line, in the order in which they are named; null where a line lacks it.
 
     Args:
         text: of the file.
         where: what the file is and its name, for the errors.
+        schema: fields whose values `as_field` is to take.
+        error_at: makes the error for a row.
 
     Raises:
-        UserError: a line is no JSON object, or names a field twice.
+        UserError: a line is no JSON object, names a field twice, or has a value that means nothing in a field of the schema.
     """
-    columns: dict[str, list[Any]] = {}
+    known = {field.name: field for field in schema}
+    columns: dict[str, _Column] = {}
     row = 0
     for number, line in json_lines(text):
-        try:
-            fields = _DECODER.decode(line)
-        except _TwiceError as error:
-            raise UserError(
-                f"{where}: line {number}: expected each field once, found {readable(str(error))} twice; remove one"
-            ) from error
-        except (ValueError, RecursionError) as error:
-            raise UserError(
-                f"{where}: line {number}: cannot be read: expected a JSON object on each line, received "
-                f"{_shown(line)}{_problem(error)}; write one object a line (JSON Lines)"
-            ) from error
-        if not isinstance(fields, dict):
-            raise UserError(
-                f"{where}: line {number}: expected a JSON object on each line, received {_shown(line)}; write one object a "
-                "line (JSON Lines)"
-            )
-        for name, value in fields.items():
+        for name, value in _fields_of(line, number, where).items():
             column = columns.get(name)
             if column is None:
                 if not is_encodable(name):
@@ -49,19 +40,77 @@ def parse_json_lines(text: str, where: str) -> dict[str, list[Any]]:
                         f"{where}: line {number}: expected text as the name of a field, received half of a surrogate pair in "
                         f"{name[:_SHOWN]!a}; remove it"
                     )
-                column = columns[name] = []
-            if len(column) < row:
-                column.extend([None] * (row - len(column)))
-            column.append(value)
+                column = columns[name] = _Column(name, known.get(name), error_at)
+            column.add(row, value)
         row += 1
-    for column in columns.values():
-        column.extend([None] * (row - len(column)))
-    return columns
+    return pa.table({name: column.whole(row) for name, column in columns.items()})
 
 
 def json_lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines that are not blank, with their number from 1."""
-    return ((number, line) for number, line in enumerate(lines_of(text), 1) if line.strip())
+    return ((number, line) for number, line in enumerate(each_line(text), 1) if line.strip())
+
+
+class _Column:
+    """Collects a field's values, those of a known field in Arrow's form as soon as there are many."""
+
+    def __init__(self, name: str, field: pa.Field | None, error_at: ErrorAt) -> None:
+        self._name, self._field, self._error_at = name, field, error_at
+        self._values: list[Any] = []
+        self._chunks: list[pa.Array] = []
+        self._rows = 0  # of the chunks
+
+    def add(self, row: int, value: Any) -> None:
+        missing = row - self._rows - len(self._values)
+        if missing:
+            self._values.extend([None] * missing)
+        self._values.append(value)
+        if self._field is not None and len(self._values) >= _ROWS:
+            self._convert()
+
+    def whole(self, rows: int) -> pa.ChunkedArray:
+        self._values.extend([None] * (rows - self._rows - len(self._values)))
+        self._convert()
+        kind = next((chunk.type for chunk in self._chunks if pa.types.is_list(chunk.type)), self._chunks[0].type)
+        first = 0
+        for place, chunk in enumerate(self._chunks):
+            if chunk.type != kind:  # text in one part of the file and lists in another
+                if chunk.null_count < len(chunk):
+                    row = first + chunk.is_valid().index(True).as_py()
+                    raise self._error_at(row, f"{self._name}: expected a list as in other rows, received text")
+                self._chunks[place] = pa.nulls(len(chunk), kind)
+            first += len(chunk)
+        return pa.chunked_array(self._chunks, kind)
+
+    def _convert(self) -> None:
+        before = self._rows
+        self._chunks.append(
+            array_of_json(
+                self._values, self._name, self._field, lambda row, problem: self._error_at(before + row, problem)
+            )
+        )
+        self._rows += len(self._values)
+        self._values = []
+
+
+def _fields_of(line: str, number: int, where: str) -> dict[str, Any]:
+    try:
+        fields = _DECODER.decode(line)
+    except _TwiceError as error:
+        raise UserError(
+            f"{where}: line {number}: expected each field once, found {readable(str(error))} twice; remove one"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{where}: line {number}: cannot be read: expected a JSON object on each line, received "
+            f"{_shown(line)}{_problem(error)}; write one object a line (JSON Lines)"
+        ) from error
+    if not isinstance(fields, dict):
+        raise UserError(
+            f"{where}: line {number}: expected a JSON object on each line, received {_shown(line)}; write one object a "
+            "line (JSON Lines)"
+        )
+    return fields
 
 
 class _TwiceError(Exception):

@@ -30,7 +30,7 @@ from schemas.storage import (
     sha256_of,
 )
 from schemas.store_client import StoreError
-from schemas.table_values import as_field, check_text, column_of_json, numbers_or_text, without_fractions
+from schemas.table_values import as_field, check_text, numbers_or_text, without_fractions
 from schemas.text_lines import readable, text_of, utf8_of
 
 _JSON_ENDINGS = (".jsonl", ".json", ".ndjson")
@@ -129,12 +129,7 @@ def _read_file(uri: str, what: str, required: Sequence[str], schema: pa.Schema) 
     if ending in DELIMITERS:
         table = parse_csv(utf8_of(read_bytes(uri), where), DELIMITERS[ending], where, schema.names)
     elif ending in _JSON_ENDINGS:
-        fields = {field.name: field for field in schema}
-        columns = {
-            name: column_of_json(values, name, fields.get(name), error_at)
-            for name, values in parse_json_lines(text_of(read_bytes(uri), where), where).items()
-        }
-        table = pa.table(columns)
+        table = parse_json_lines(text_of(read_bytes(uri), where), where, schema, error_at)
     elif ending == ".parquet":
         with open_read(uri) as file:
             table = pyarrow.parquet.read_table(file)

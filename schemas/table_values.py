@@ -59,38 +59,39 @@ def check_text(column: pa.ChunkedArray, name: str, error_at: ErrorAt) -> None:
                 try:
                     value.as_py()
                 except UnicodeDecodeError as error:
-                    problem = f"{readable(name)}: expected UTF-8 text, received {error.object[:_SHOWN]!r}; save it in UTF-8"
-                    raise error_at(row, problem) from error
+                    raise error_at(
+                        row,
+                        f"{readable(name)}: expected UTF-8 text, received {error.object[:_SHOWN]!r}; save the table in UTF-8",
+                    ) from error
                 row += 1
         raise
 
 
-def column_of_json(values: list[Any], name: str, field: pa.Field | None, error_at: ErrorAt) -> pa.ChunkedArray:
-    """Values out of JSON as a column that `as_field` takes; without a field, as whatever type they have in common.
+def array_of_json(values: list[Any], name: str, field: pa.Field | None, error_at: ErrorAt) -> pa.Array:
+    """Values out of JSON as an array that `as_field` takes; without a field, as whatever type they have in common.
 
     Raises:
         UserError: a value that means nothing in the field, or text with half of a surrogate pair.
     """
     if field is None:
-        return pa.chunked_array([_of_any_type(values, name, error_at)])
-    if pa.types.is_list(field.type):
-        is_list = [isinstance(value, list) for value in values if value is not None]
-        if any(is_list):
-            array = _json_lists(values, name, error_at)
-            return pa.chunked_array([array])
+        return _of_any_type(values, name, error_at)
+    if pa.types.is_list(field.type) and any(isinstance(value, list) for value in values):
+        return _json_lists(values, name, error_at)
     convert = _json_number if pa.types.is_floating(field.type) else _json_text
     kind = pa.float64() if pa.types.is_floating(field.type) else pa.string()
     try:
-        array = pa.array(values, kind)
+        if bool in set(map(type, values)):  # to Arrow true is 1
+            raise TypeError
+        return pa.array(values, kind)
     except (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError):
-        array = pa.array([convert(value, name, row, error_at) for row, value in enumerate(values)], kind)
-    return pa.chunked_array([array])
+        return pa.array([convert(value, name, row, error_at) for row, value in enumerate(values)], kind)
 
 
 # --- text -----------------------------------------------------------------------------------------------------------
 def _texts(column: pa.ChunkedArray, field: pa.Field, error_at: ErrorAt) -> pa.ChunkedArray:
     """A column as text: no empty ones, none with a NUL."""
     if pa.types.is_dictionary(column.type):
+        check_text(column, field.name, error_at)
         column = column.cast(column.type.value_type)
     kind = column.type
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -140,10 +141,12 @@ def _json_text(value: Any, name: str, row: int, error_at: ErrorAt) -> str | None
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
+    if isinstance(value, decimal.Decimal) and value == value.to_integral_value():
+        return str(int(value))
     if isinstance(value, float | decimal.Decimal):
         if value != value:
             return None
-        if value == value // 1 and (isinstance(value, decimal.Decimal) or abs(value) < _EXACT):
+        if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
             return str(int(value))
         raise error_at(row, f"{name}: expected text or a whole number below 2^53, received {value}; write it as text")
     raise error_at(row, f"{name}: expected text, received {_shown(value)}")

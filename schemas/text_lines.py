@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
 
 from schemas.errors import UserError
 
@@ -21,6 +22,16 @@ def lines_of(text: str) -> list[str]:
     """The lines of a text without their ends; what follows the last end is a line unless it is empty."""
     lines = _LINE_END.split(text)
     return lines if lines[-1] else lines[:-1]
+
+
+def each_line(text: str) -> Iterator[str]:
+    """The lines of a text one by one, as `lines_of` gives them all."""
+    start = 0
+    for end in _LINE_END.finditer(text):
+        yield text[start : end.start()]
+        start = end.end()
+    if start < len(text):
+        yield text[start:]
 
 
 def line_number(data: bytes, position: int) -> int:

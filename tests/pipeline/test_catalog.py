@@ -41,6 +41,42 @@ def test_what_is_wrong_with_a_catalog_is_one_line_that_names_it(what: str, tmp_p
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("seconds", ["-1", "inf", "1e300", "-0.5"])
+def test_a_duration_that_is_no_length_of_time_is_refused_and_nan_is_unknown(seconds: str, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text(f"track_id,uri,duration\n1,a,NaN\n2,b,\n3,c,{seconds}\n")
+    with pytest.raises(UserError, match="line 4: duration: expected seconds from 0 to 1,000,000,000 or nothing"):
+        read_catalog(str(tmp_path / "c.csv"))
+    assert read_catalog(str(tmp_path / "c.csv"), limit=2).table["duration"].to_pylist() == [None, None]
+
+
+@pytest.mark.parametrize("name", ["a[1].csv", "what?.csv", "*.csv", "[ab].csv"])
+def test_a_file_whose_name_looks_like_a_glob_is_that_file(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "music [1990-99]?"
+    folder.mkdir()
+    (folder / "a.csv").write_text("track_id,uri\nother,b\n")
+    (folder / name).write_text("track_id,uri\na,b\n")
+    catalog = read_catalog(str(folder / name))
+    assert (catalog.table["track_id"].to_pylist(), catalog.root) == (["a"], str(folder))
+
+
+def test_a_folder_whose_name_looks_like_a_glob_is_that_folder(tmp_path: Path) -> None:
+    (tmp_path / "part[0]").mkdir()
+    (tmp_path / "part0").mkdir()
+    for folder, track in (("part[0]", "a"), ("part0", "b")):
+        pq.write_table(pa.table({"track_id": [track], "uri": ["1"]}), tmp_path / folder / "x.parquet")
+    for uri in ("part[0]", "part[0]/*.parquet", "part[0]/x.parquet"):
+        catalog = read_catalog(str(tmp_path / uri))
+        assert (catalog.table["track_id"].to_pylist(), catalog.root) == (["a"], str(tmp_path / "part[0]"))
+
+
+def test_a_row_of_a_folder_is_that_of_its_file(tmp_path: Path) -> None:
+    for number, uris in enumerate((["1", "2"], ["3", " "])):
+        ids = [f"{number}{row}" for row in range(2)]
+        pq.write_table(pa.table({"track_id": ids, "uri": uris}), tmp_path / f"{number}.parquet")
+    with pytest.raises(UserError, match=r"row 2 of 1\.parquet: uri is empty"):
+        read_catalog(str(tmp_path))
+
+
 def test_rows_of_a_parquet_catalog_are_counted_from_one(tmp_path: Path) -> None:
     pq.write_table(pa.table({"track_id": ["a", "b", "a"], "uri": ["1", "2", "3"]}), tmp_path / "catalog.parquet")
     with pytest.raises(UserError, match=r"'a' \(row 1 and row 3\)"):

@@ -34,6 +34,8 @@ def command(what, count):
         raise click.UsageError("Missing option '--kind'. Choose from:\\n\\ta,\\n\\tb")
     if what == "io":
         open("/nowhere/at all")
+    if what == "long":
+        open("/tmp/" + "a" * 300, "w")
     if what == "bug":
         raise ZeroDivisionError("a bug")
     if what == "far":
@@ -68,6 +70,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["user"], 2, "error: catalog x.csv: expected a, received b; do c"),
         (["dataset"], 1, "error: part-00000: was cut"),
         (["io"], 1, "error: /nowhere/at all: No such file or directory"),
+        (["long"], 2, "longer than the file system takes (255 bytes a name)"),
         (["interrupt"], 130, "stopped; what is finished is kept: run the same command again"),
         (["fine", "--tempo"], 2, "No such option"),
         (["fine", "--count", "many"], 2, "'many' is not a valid integer"),

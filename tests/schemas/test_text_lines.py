@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import UserError
-from schemas.text_lines import line_number, lines_of, text_of
+from schemas.text_lines import each_line, line_number, lines_of, text_of
 
 # str.splitlines cuts at each of these; only the last three end a line of a file.
 SEPARATORS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
@@ -21,6 +21,8 @@ def test_a_line_ends_as_on_any_system_and_the_last_one_may_lack_its_end(end: str
     assert lines_of(f"a{end}{end}b{end}") == ["a", "", "b"]
     assert lines_of(f"a{end}b") == ["a", "b"]
     assert lines_of("") == []
+    for text in ("", end, f"a{end}b", f"{end}a{end}{end}", "a"):
+        assert list(each_line(text)) == lines_of(text)
     assert [line_number(f"a{end}b{end}c".encode(), place) for place in (0, 1 + len(end), 2 + 2 * len(end))] == [1, 2, 3]
 
 

@@ -86,6 +86,52 @@ def test_a_wrong_field_is_named_as_it_was_given(tmp_path: Path) -> None:
     assert str(of_option.value) == "--batch-size: expected at least 1, received 0"
 
 
+def test_values_of_a_file_are_read_by_their_fields(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "dataset: 007\nlabel_set: on\nfrontend: waveform\nepochs: 012\nwaveform_layers: 7\nlearning_rate: 1e-3\n"
+        "deterministic: yes\nnormalize_input: FALSE\ndropout: '.5'\n",
+        encoding="utf-8-sig",
+    )
+    config = resolve_config(str(tmp_path / "c.yaml"), {})
+    assert (config.dataset, config.label_set, config.epochs, config.waveform_layers) == ("007", "on", 12, 7)
+    assert (config.learning_rate, config.deterministic, config.normalize_input, config.dropout) == (
+        1e-3,
+        True,
+        False,
+        0.5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("epochs: 3\nseed: 1\nepochs: 4\n", "line 3: expected each key once, found 'epochs' on line 1 too"),
+        ("epochs: &a 3\n", "line 1: anchors (&a) are not read"),
+        ("seed: 1\nepochs: 1_000\n", "line 2: epochs: expected int, received '1_000'"),
+        ("epochs: 12:30\n", "line 1: epochs: expected int, received '12:30'"),
+        ("epochs: [3]\n", "line 1: epochs: expected int, received ['3']"),
+        ("epochs:\n", "line 1: epochs: expected int, received None"),
+        (f"epochs: {'9' * 5000}\n", "line 1: epochs: expected int, received '9999"),
+        ("deterministic: maybe\n", "line 1: deterministic: expected bool, received 'maybe'"),
+        ("features: 2020-99-99\n", "line 1: features: expected logmel-"),
+        ("seed: 1\nepoch: 3\n", "line 2: unknown field 'epoch'"),
+        ("epochs: 3\n---\nepochs: 4\n", "line 2: expected one document"),
+    ],
+)
+def test_what_a_file_says_wrong_is_named_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(UserError) as refused:
+        resolve_config(str(tmp_path / "c.yaml"), NEEDED if "frontend" not in text else {})
+    assert str(refused.value).startswith(f"config {tmp_path / 'c.yaml'}: {words}")
+    assert len(str(refused.value)) < 1500
+
+
+def test_json_that_is_nested_too_deep_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"config .*c.json: expected JSON"):
+        resolve_config(str(tmp_path / "c.json"), {})
+
+
 @pytest.mark.parametrize(
     ("text", "received"), [("", "nothing"), ("- 1\n", r"a list: \['1'\]"), ("epochs", "text: 'epochs'")]
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,27 @@ def test_a_wide_table_is_the_same_as_a_long_one(tmp_path: Path) -> None:
 
 def test_a_wide_table_may_name_no_tag_at_all(tmp_path: Path) -> None:
     assert _rows(_read(tmp_path, "track_id,tags\n1,\n2,|\n")) == {}
+
+
+def test_lists_of_tags_are_the_same_as_a_wide_table(tmp_path: Path) -> None:
+    lists = [["rock", " jazz ", "", None], [], None, ["rock"]]
+    table = pa.table({"track_id": [1, 2, 3, 4], "tags": lists})
+    pq.write_table(table, tmp_path / "a.parquet")
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+    for name in ("a.parquet", "a.jsonl"):
+        assert _rows(read_annotations([str(tmp_path / name)])) == {("1", "rock"): 1, ("1", "jazz"): 1, ("4", "rock"): 1}
+
+
+@pytest.mark.parametrize("cell", ["\"['rock', 'pop']\"", '"[rock, pop]"', '"[""rock""]"'])
+def test_a_list_that_was_printed_into_a_csv_is_no_tag(tmp_path: Path, cell: str) -> None:
+    with pytest.raises(UserError, match="line 3: tags: expected tags with | between them, received a printed list"):
+        _read(tmp_path, f"track_id,tags\n1,[live]\n2,{cell}\n")
+    assert _rows(_read(tmp_path, "track_id,tags\n1,[live]|[ab]\n")) == {("1", "[live]"): 1, ("1", "[ab]"): 1}
+
+
+@pytest.mark.parametrize("letter", "\x0b\x0c\x1c\x1d\x85\u2028\u2029")
+def test_a_tag_may_hold_letters_that_python_takes_for_line_ends(tmp_path: Path, letter: str) -> None:
+    assert _read(tmp_path, f"track_id,tag\n1,a{letter}b\n2,c\n").tags == (f"a{letter}b", "c")
 
 
 def test_a_value_of_a_wide_table_is_that_of_each_of_its_tags(tmp_path: Path) -> None:

@@ -98,6 +98,53 @@ def test_a_mistake_is_one_line_that_names_the_file_and_the_field(tmp_path: Path,
     assert "\n" not in str(refused.value)
 
 
+def test_tags_are_read_as_they_are_written(tmp_path: Path) -> None:
+    written = "007, 12:30, 1_000, no, on, 2020-01-01, 1.10, ~, null, 0x10, \"a\u2028b\", c\x85d, '<<'"
+    read = _read(tmp_path, f"name: 007\ntags: [{written}]\nmerge: {{yes: [oui, 1e3], 80: [eighty]}}\nmin_tracks: 010\n")
+    assert read.tags == tuple(word.strip("\"'") for word in written.split(", "))
+    assert (read.name, read.merge, read.min_tracks) == ("007", {"yes": ("oui", "1e3"), "80": ("eighty",)}, 10)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_none_of_a_label_set(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "set.yaml").write_text("name: mine\ntags: [é]\n", encoding=encoding)
+    assert read_label_set(str(tmp_path / "set.yaml")) == LabelSet("mine", tags=("é",))
+
+
+def test_ways_through_a_hierarchy_are_not_counted_one_by_one(tmp_path: Path) -> None:
+    levels = 200  # and 2^200 ways
+    hierarchy = "".join(f"  {side}{n}: [a{n + 1}, b{n + 1}]\n" for n in range(levels) for side in "ab")
+    ancestors = _read(tmp_path, f"name: mine\nhierarchy:\n{hierarchy}").ancestors()
+    assert [len(ancestors[f"a{n}"]) for n in (1, 2, levels)] == [2, 4, 2 * levels]
+    with pytest.raises(UserError, match=r"hierarchy: 'a0' -> 'a1' -> .* -> … -> 'a0' is a cycle"):
+        _read(tmp_path, f"name: mine\nhierarchy:\n{hierarchy}  b{levels}: [a0]\n")
+
+
+def test_a_hierarchy_of_many_levels_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    chain = "".join(f"  t{number}: [t{number + 1}]\n" for number in range(20_000))
+    with pytest.raises(
+        UserError, match="line 2: hierarchy: expected at most 1,000,000 pairs of a tag and a tag above it"
+    ):
+        _read(tmp_path, f"name: mine\nhierarchy:\n{chain}")
+
+
+HOSTILE = Path(__file__).parents[4] / "shared" / "cases" / "hostile"
+TAKEN = {"bigint2", "bom", "date", "date2", "diamond", "dotname", "nameint", "utf16"}
+
+
+@pytest.mark.skipif(not HOSTILE.is_dir(), reason="the shared cases are not beside this checkout")
+def test_label_sets_that_broke_a_parser_are_read_or_refused_in_one_line() -> None:
+    taken = set()
+    for path in sorted(HOSTILE.glob("*.yaml")):
+        try:
+            read_label_set(str(path))
+            taken.add(path.stem)
+        except UserError as error:
+            assert str(error).startswith(f"label set {path}: ")
+            assert len(str(error).splitlines()) == 1
+    assert taken == TAKEN
+
+
 def test_empty_lists_of_what_to_leave_out_or_merge_are_fine(tmp_path: Path) -> None:
     assert _read(tmp_path, "name: mine\nexclude: []\nmerge: {}\n") == LabelSet("mine")
     assert _read(tmp_path, "name: mine\nmerge: {a: []}\n").merge == {"a": ()}

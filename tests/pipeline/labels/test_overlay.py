@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.labels.overlay import LabelSummary, lay_labels
+from pipeline.verify import verify
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.label_version import open_labels
@@ -264,6 +265,23 @@ def test_a_tag_with_a_line_break_is_refused_only_where_it_would_be_in_the_vocabu
         "fine",
         "one line",
     )
+
+
+def test_tags_with_letters_that_python_takes_for_line_ends_are_whole_for_every_reader(
+    dataset: Path, small_corpus
+) -> None:
+    tags = [f"a{letter}b" for letter in "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"]
+    tracks = [row[0] for row in small_corpus.rows]
+    own = _annotations(
+        dataset.parent, "track_id,tag\n" + "".join(f"{track},{tag}\n" for track in tracks for tag in tags)
+    )
+    summary = _lay(dataset, small_corpus, "name: mine\n", own)
+    assert summary.vocabulary == tuple(sorted(tags))
+    assert open_labels(Dataset.open(str(dataset)), "mine").vocabulary == summary.vocabulary
+    assert verify(str(dataset)).problems == ()
+    again = _lay(dataset, small_corpus, f"name: mine\ntags: [{', '.join(tags[5:])}]\n", own)
+    assert again.vocabulary == tuple(tags[5:])
+    assert again.diff.tags_removed == tuple(sorted(tags[:5]))
 
 
 def test_a_hundred_thousand_tags_are_no_trouble_and_a_misspelt_one_finds_its_neighbour(

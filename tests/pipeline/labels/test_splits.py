@@ -102,6 +102,8 @@ def test_ratios_and_names_are_checked(dataset: Path) -> None:
             parse_ratios(text)
     with pytest.raises(UserError, match="--ratios: expected three shares"):
         SplitMethod((-1, 1, 1))
+    with pytest.raises(UserError, match="split name: expected at most 128 letters, received 300; choose a shorter one"):
+        make_split(Dataset.open(str(dataset)), "a" * 300, None)
     with pytest.raises(UserError, match="split name: expected letters"):
         make_split(Dataset.open(str(dataset)), "../x", None)
 

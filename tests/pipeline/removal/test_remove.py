@@ -15,7 +15,7 @@ from pipeline.decode.options import BuildOptions
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import existing_split
 from pipeline.removal import purge
-from pipeline.removal.remove import remove
+from pipeline.removal.remove import read_ids, remove
 from pipeline.verify import verify
 from schemas.dataset import Dataset
 from schemas.errors import UserError
@@ -41,6 +41,23 @@ def bytes_of(root: Path, family: str, track: str) -> bytes:
     row = next(row for row in dataset.tracks_of(0).to_pylist() if row["track_id"] == track)
     uri, _ = dataset.payload(dataset.spec(family), 0, row["shard"])
     return read_range(uri, row[f"{family}_offset"], row[f"{family}_length"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_each_line_of_a_list_is_an_id_however_an_editor_saved_it(tmp_path: Path, encoding: str, end: str) -> None:
+    for name, first in (("gone.txt", ""), ("gone.csv", f"track_id{end}")):
+        path = tmp_path / name
+        path.write_bytes(f"{first}é01{end} 002{end}{end}a\x85\u2028b".encode(encoding))
+        assert [track.strip() for track in read_ids(str(path)).to_pylist()] == sorted(["002", "a\x85\u2028b", "é01"])
+
+
+@pytest.mark.parametrize("data", [b"001\n\xff02\n", b"001\n0\x0002\n"])
+def test_a_list_that_is_no_text_removes_nothing(tmp_path: Path, data: bytes) -> None:
+    for name in ("gone.txt", "gone.csv", "gone.jsonl"):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(UserError, match=f"tracks .*{name}: line 2: expected UTF-8 text"):
+            read_ids(str(tmp_path / name))
 
 
 def test_a_removed_track_is_gone_for_every_reader_and_stays_out(

@@ -80,6 +80,7 @@ def test_the_tag_map_renames_what_a_raw_table_still_spells_otherwise(tmp_path: P
         ("more.tsv", [JAMENDO_HEADER, "track_0000214\tartist_000014\talbum_000031\t14/214.mp3\t124.6"],
          "line 2: expected 5 fields and at least one tag between tabs, found 5 fields"),
         ("more.tsv", [JAMENDO_HEADER, "track_0000299\ta\tb\tc.mp3\tlong\tgenre---rock"], "line 2: DURATION: expected a number"),
+        ("more.tsv", [JAMENDO_HEADER, "track_0000299\ta\tb\tc.mp3\tinf\tgenre---rock"], "DURATION: expected seconds"),
         ("more.tsv", [JAMENDO_HEADER, "track_0000299\ta\tb\tc.mp3\t1.5\tgenre---rock\t"],
          "line 2: expected tags as category---name, received ''"),
         ("more.tsv", [JAMENDO_HEADER, "\ta\tb\tc.mp3\t1.5\tgenre---rock"], "track 1: its id is empty"),

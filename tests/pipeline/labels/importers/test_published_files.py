@@ -31,6 +31,11 @@ def test_lines_lose_their_ends_a_mark_of_byte_order_and_blank_lines_at_the_end(t
     assert read_lines(str(tmp_path / "x.txt")) == ["une", "", "été"]
 
 
+def test_a_line_holds_whatever_an_editor_shows_in_one(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_bytes("a\x85b\rc\u2028d\n".encode("utf-16"))
+    assert read_lines(str(tmp_path / "x.txt")) == ["a\x85b", "c\u2028d"]
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [(b"\xff\xfe\x00", "expected UTF-8 text, received broken UTF-16"), (b"\n \n", "found an empty one")],

@@ -93,6 +93,10 @@ def test_json_lines_and_parquet_may_hold_lists_and_numbers(tmp_path: Path) -> No
          "{0}: track '1', tag 'x': value: 1.0 and None contradict each other"),
         (["ID,PATH", "1,a"], {"track_id": "ID", "uri": "PATH", "group": "xyz"}, "no such column in {0}; there are ID, PATH"),
         (["ID,PATH", "1,a", "1,b"], {"track_id": "ID", "uri": "PATH"}, "{0}: track '1': uri: 'a' and 'b' contradict each other"),
+        (["ID,PATH,D", "1,a,1", "2,b,-1"], {"track_id": "ID", "uri": "PATH", "duration": "D"},
+         "line 3: D (duration): expected seconds from 0 to 1,000,000,000 or nothing"),
+        (["ID;PATH", "1;a"], {"track_id": "ID", "uri": "PATH"}, "expected commas between the columns, received semicolons"),
+        (["ID,PATH", '1,"a', "2,b"], {"track_id": "ID", "uri": "PATH"}, "line 2: a quote begins a cell here"),
         (["ID,PATH,D", "1,a,long"], {"track_id": "ID", "uri": "PATH", "duration": "D"}, "long"),
     ],
 )  # fmt: skip
