@@ -38,6 +38,7 @@ from tests.faults.rot.conftest import EveryKind
 from tests.flipped_bits import flipped, refusal
 
 FLIPS = 40
+VERIFIED = 5  # of so many flips that a reader meets, verify meets one
 
 
 def _features(dataset: Dataset, name: str) -> Any:
@@ -148,14 +149,15 @@ def test_a_flipped_bit_is_found_by_verify_and_refused_by_the_reader(name: str, w
     path, read = _readers(whole)[name]
     data, expected = path.read_bytes(), read()
     refused = 0
-    for damaged in flipped(data, FLIPS):
+    for number, damaged in enumerate(flipped(data, VERIFIED * FLIPS)):
         path.write_bytes(damaged)
         said = refusal(read, expected)
         if said is None:
             continue
         refused += 1
         assert path.name in said, said
-        assert any(path.name in problem for problem in _problems(whole.root)), said
+        if number % VERIFIED == 0:
+            assert any(path.name in problem for problem in _problems(whole.root)), said
     path.write_bytes(data)
     assert refused > 0
     assert read() == expected
