@@ -75,8 +75,8 @@ def labelled_tracks(
     table, removed = without_removed(dataset, table)
     if table.num_rows == 0:
         raise UserError(
-            f"{where}: its split {labels.manifest.split['name']} has no {split} track; make another with `pipeline.run split`"
-            " and lay the label set over it"
+            f"{where}: has no {split} track, since its split {labels.manifest.split['name']} has none or none is labelled; "
+            f"{_remedy(dataset, labels, split)}"
         )
     found = records_of(dataset, labels, table, spec, ["shard"] if share == 1 else ["shard", "group"])
     if share != 1:
@@ -93,6 +93,15 @@ def labelled_tracks(
         spec=spec,
         removed=removed,
     )
+
+
+def _remedy(dataset: Dataset, labels: LabelVersion, split: str) -> str:
+    """What to type where a split has no track on a side."""
+    root, name = dataset.layout.root, f"{labels.manifest.split['name']}-{split}"
+    make = f"`python -m pipeline.run split --dataset {root} --name {name}`, and `label` with --split {name}"
+    validation = labels.manifest.counts["validation"]
+    other = "take another side (--split validation), or " if split == "test" and validation else ""
+    return f"{other}make a split that has some: {make}"
 
 
 def _integers(column: Any) -> npt.NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import re
 from typing import Any
@@ -34,10 +35,10 @@ class SplitMethod:
 
     Attributes:
         ratios: shares of train, validation and test; None to take the catalog's split column.
-        salt: changes which groups fall where; without one the cut follows the shards, so that training reads
-            little that it does not need.
+        salt: changes which groups fall where; without one the cut follows the shards, as far as the shares allow, so
+            that training reads little that it does not need.
         stratified: SHA-256 of the annotation files whose tags were spread over the sides when the split was made;
-            tracks that come later fall by hash.
+            tracks that come later fall as those of any other split do.
     """
 
     ratios: tuple[float, float, float] | None = DEFAULT_RATIOS
@@ -82,6 +83,7 @@ class Split:
         version: hash over the assignments.
         table: schema SPLIT, ordered by track_id.
         counts: tracks per split, and `none` for tracks without one.
+        method: how it was made.
         straddling: sets of tracks with the same audio that lie on several sides: how many, and two ids of the first.
         groups_apart: groups that lie on several sides, as a published split may have it: how many, and the first.
     """
@@ -90,6 +92,7 @@ class Split:
     version: str
     table: pa.Table
     counts: dict[str, int]
+    method: SplitMethod
     straddling: tuple[int, tuple[str, ...]]
     groups_apart: tuple[int, tuple[str, ...]]
 
@@ -116,7 +119,8 @@ def make_split(
         annotations: those that a stratified split is made by; it needs them once.
 
     Raises:
-        UserError: the name is not folder-safe, or the split was made in another way before.
+        UserError: the name is not folder-safe, the split was made in another way before, or there are fewer groups than
+            sides.
     """
     if not _NAME.fullmatch(name):
         raise UserError(f"split name: expected letters, digits, '.', '_' and '-', received {name!r}")
@@ -134,6 +138,8 @@ def make_split(
     elif method is None:
         method = SplitMethod(ratios=None) if tracks["split"].null_count < tracks.num_rows else SplitMethod()
     before = _read(dataset, name, log[-1]["version"]) if log else None
+    if before is None and method.ratios is not None:
+        _require_groups(tracks, method.ratios, f"split {name} of {dataset.layout.root}")
     table = _assign(tracks, method, name, before, annotations)
     version = _version(table)
     uri = dataset.layout.split(name, version)
@@ -145,7 +151,7 @@ def make_split(
         write_atomic(dataset.layout.split_log(name), b"".join(canonical_json(line) + b"\n" for line in log))
     counts = {side: pc.sum(pc.equal(table["split"], side)).as_py() or 0 for side in SPLITS}
     counts["none"] = tracks.num_rows - table.num_rows
-    return Split(name, version, table, counts, _straddling(tracks, table), _groups_apart(tracks, table))
+    return Split(name, version, table, counts, method, _straddling(tracks, table), _groups_apart(tracks, table))
 
 
 def existing_split(dataset: Dataset, name: str) -> Split:
@@ -157,6 +163,41 @@ def existing_split(dataset: Dataset, name: str) -> Split:
             f" make it with `pipeline.run split --dataset {dataset.layout.root} --name {name}`"
         )
     return make_split(dataset, name, None)
+
+
+def require_filled(dataset: Dataset, split: Split) -> None:
+    """Raise UserError if a side of a split is empty that was given a share.
+
+    A side without a share is empty by the user's own wish, and so is one that a published split does not have.
+    """
+    ratios = split.method.ratios or (0.0,) * len(SPLITS)
+    empty = [side for side, share in zip(SPLITS, ratios, strict=True) if share > 0 and not split.counts[side]]
+    if empty:
+        root, taken = dataset.layout.root, list_names(dataset.layout.splits("").rstrip("/"))
+        name = next(name for number in itertools.count(2) if (name := f"{split.name}-{number}") not in taken)
+        raise UserError(
+            f"split {split.name}@{split.version} of {root}: has no {' and no '.join(empty)} track; tracks never change sides "
+            f"in it: make another with `python -m pipeline.run split --dataset {root} --name {name} --ratios "
+            f"{','.join(f'{share:g}' for share in ratios)}`, and lay the label set over it with --split {name}"
+        )
+
+
+def _require_groups(tracks: pa.Table, ratios: tuple[float, float, float], where: str) -> None:
+    """Raise UserError if there are fewer sets of groups than sides that are given a share."""
+    wanted = [side for side, share in zip(SPLITS, ratios, strict=True) if share > 0]
+    sets, groups = group_sets(tracks, "").count, pc.count_distinct(tracks["group"]).as_py()
+    if sets < len(wanted):
+        found = (
+            f"{groups} {'that share' if groups != 1 else 'that has'} audio and stay together"
+            if sets < groups
+            else str(groups)
+        )
+        fewer = "80,20,0" if len(wanted) == len(SPLITS) and sets > 1 else "100,0,0"
+        raise UserError(
+            f"{where}: expected a group (artist) for each of {', '.join(wanted)}, since a group is never cut, received {found}; "
+            "build a catalog of more groups (without a column `group` every track is one of its own), or leave a side out "
+            f"with --ratios {fewer}"
+        )
 
 
 def _read(dataset: Dataset, name: str, version: str) -> pa.Table:
@@ -185,7 +226,7 @@ def _assign(
                 raise UserError(f"split {name}: --stratify: expected the annotation files, received none")
             sides = stratified(tracks, sets, method.ratios, annotations)
         else:
-            sides = sets.followed(pinned, sets.hashed(method.ratios))
+            sides = sets.placed(pinned, method.ratios)
     sides = np.where(pinned >= 0, pinned, sides)
     table = pa.table({"track_id": tracks["track_id"], "split": pa.array(SPLITS).take(pa.array(sides, mask=sides < 0))})
     return table.filter(pc.is_valid(table["split"])).sort_by("track_id").cast(SPLIT)
