@@ -154,7 +154,7 @@ def _print_summary(out: str, summary: dict[str, Any], played: dict[str, list[str
         f"Built: {summary['tracks']} tracks decoded once, {summary['rejects']} rejected; {summary['tags']} tags laid over them."
     )
     say(
-        f"On the {summary['test_tracks']} test tracks, whose artists the model never heard (95 % bootstrap intervals):",
+        f"On the {summary['test_tracks']} test tracks, whose artists the model never heard (95 % intervals over artists):",
         "",
     )
     say(f"  {'':<38} {'macro ROC-AUC':<26} macro PR-AUC")
@@ -162,8 +162,9 @@ def _print_summary(out: str, summary: dict[str, Any], played: dict[str, list[str
         cells = []
         for metric in ("roc_auc_macro", "pr_auc_macro"):
             value, (low, high) = summary[f"{prefix}{metric}"], summary[f"{prefix}{metric}_interval"]
-            # With a few tracks no tag may have both a positive and a negative in the test split.
-            cells.append("not defined" if value is None else f"{value:.3f} [{low:.3f}, {high:.3f}]")
+            # With a few tracks no tag may have both a positive and a negative in the test split, or too few artists.
+            ends = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+            cells.append("not defined" if value is None else f"{value:.3f}{ends}")
         say(f"  {name:<38} {cells[0]:<26} {cells[1]}")
     say("", "Tags of the files above; what is really played in them:")
     for file, tags in played.items():

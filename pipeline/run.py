@@ -164,7 +164,7 @@ def split_command(
     """Make a split by hash of the group (artist), stratified, or from the catalog; a group never straddles two sides."""
     from pipeline.labels.annotations import read_annotations
     from pipeline.labels.splits import DEFAULT_RATIOS, SplitMethod, make_split, parse_ratios
-    from pipeline.labels.summary import print_straddling
+    from pipeline.labels.summary import print_empty_sides, print_straddling
     from schemas.dataset import Dataset
     from schemas.errors import UserError
 
@@ -175,6 +175,7 @@ def split_command(
     method = SplitMethod(shares, salt, () if annotations is None else annotations.sha256)
     split = make_split(Dataset.open(dataset), name, method, annotations)
     say(f"split {name}@{split.version}: " + ", ".join(f"{count:,} {side}" for side, count in split.counts.items()))
+    print_empty_sides(split)
     print_straddling(split)
     label = ("label", "--dataset", dataset, "--split", name, "--annotations", "FILE", "--label-set", "FILE.yaml")
     say(f"next: {pipeline_command(*label)}")
@@ -184,7 +185,11 @@ def split_command(
 @click.option("--dataset", required=True, help="Folder of the dataset.")
 @click.option("--annotations", required=True, multiple=True, help="Annotation file; repeat, the earlier one wins.")
 @click.option("--label-set", required=True, help="YAML file that says which tags, and how.")
-@click.option("--split", help="A split made before [default: one named default, made if need be].")
+@click.option(
+    "--split",
+    help="A split made before [default: the one that the label set lies on; for a new one `split:` of its file, or else the "
+    "split default, made if need be].",
+)
 @click.argument("more_annotations", nargs=-1)
 def label_command(
     dataset: str, annotations: tuple[str, ...], label_set: str, split: str | None, more_annotations: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Compare two runs on the same tracks: a paired bootstrap of whole groups, per tag and in the mean."""
+"""Compare two runs on the same tracks: a paired jackknife over whole groups, per tag and in the mean."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.label_version import LabelVersion, open_labels
 from schemas.progress import Progress
-from training.bootstrap import BOOTSTRAP_SAMPLES, draw_metrics, mean_of_defined
 from training.comparison import Comparison, Difference, RunTracks, TagComparison, difference_of
+from training.groups import track_groups
+from training.jackknife import left_out_metrics, mean_of_defined, parts_of
 from training.label_mapping import map_labels
 from training.metrics import tagging_metrics
 from training.split_scores import SplitScores, score_split
@@ -59,11 +60,10 @@ def compare(
         raise UserError(
             f"{root_a}, {root_b}: no {split} track of {labels.reference} is new to both; name another --split or --label-set"
         )
-    ids = pa.array(b.track_ids).take(pa.array(rows_b))
     columns_a, columns_b = ([of.tags.index(tag) for tag in tags] for of in (a.of, b.of))
     targets = b.targets[rows_b][:, columns_b]
-    groups = _groups(run_b.dataset, ids)
-    per_tag, macro = _differences(
+    groups = track_groups(run_b.dataset, [b.track_ids[row] for row in rows_b])
+    per_tag, macro = score_differences(
         tags, targets, (a.scores[rows_a][:, columns_a], b.scores[rows_b][:, columns_b]), groups, b.of.positive_at
     )
     return Comparison(
@@ -110,49 +110,55 @@ def _count(labels: LabelVersion, split: str) -> int:
     return int(pc.sum(pc.equal(labels.table["split"], split)).as_py() or 0)
 
 
-def _groups(dataset: Dataset, track_ids: pa.Array) -> npt.NDArray[np.int64]:
-    """The number of each track's group, from 0 without gaps."""
-    tracks = dataset.newest_tracks(["group"])
-    place = pc.index_in(track_ids, value_set=tracks["track_id"].combine_chunks())
-    codes = tracks["group"].take(place).combine_chunks().dictionary_encode().indices
-    numbers: npt.NDArray[np.int64] = codes.to_numpy().astype(np.int64)
-    return numbers
-
-
-def _differences(
+def score_differences(
     tags: tuple[str, ...],
     targets: npt.NDArray[np.float32],
     scores: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
     groups: npt.NDArray[np.int64],
     positive_at: float,
 ) -> tuple[tuple[TagComparison, ...], dict[str, Difference]]:
-    # Of one group every sample is the same: its interval would have no width, which says nothing.
-    samples = BOOTSTRAP_SAMPLES if groups.max() > 0 else 0
-    points, draws = [], []
-    with Progress("intervals", 2 * samples, "samples") as progress:
-        for number, one in enumerate(scores):
-            points.append(tagging_metrics(targets, one, positive_at=positive_at, bootstrap=0))
+    """How far the second scores are ahead of the first, for each tag and in the mean over tags.
 
-            def update(done: int, before: int = number * samples) -> None:
+    Args:
+        tags: their names, in order.
+        targets: float32 [tracks, tags] in [0, 1]; NaN is unknown and left out.
+        scores: of the first run and of the second, each float32 [tracks, tags].
+        groups: the number of each track's group, from 0 without gaps, int64 [tracks].
+        positive_at: least target that counts as positive.
+
+    Returns:
+        Of every tag, and `roc_auc` and `pr_auc` in the mean over the defined tags.
+    """
+    parts = parts_of(groups)
+    count = int(parts.max()) + 1
+    points, replicates = [], []
+    with Progress("intervals", 2 * count, "replicates") as progress:
+        for number, one in enumerate(scores):
+            points.append(tagging_metrics(targets, one, positive_at=positive_at))
+
+            def update(done: int, before: int = number * count) -> None:
                 progress.update(before + done)
 
-            # The same seed and groups: both runs meet the same samples.
-            draws.append(
-                draw_metrics(targets, one, positive_at=positive_at, samples=samples, groups=groups, on_progress=update)
-            )
+            # The same parts are left out of both runs, and the difference is taken within each.
+            replicates.append(left_out_metrics(targets, one, parts, positive_at=positive_at, on_progress=update))
     a, b = points
     defined = np.array([not np.isnan(tag.roc_auc) for tag in a.per_tag], bool)
-    drawn = {name: getattr(draws[1], name) - getattr(draws[0], name) for name in ("roc_auc", "pr_auc")}
+    without = {name: getattr(replicates[1], name) - getattr(replicates[0], name) for name in ("roc_auc", "pr_auc")}
     per_tag = []
     for number, (tag, of_a, of_b) in enumerate(zip(tags, a.per_tag, b.per_tag, strict=True)):
+        support = replicates[0].tag_support[number]
         differences = {
-            name: difference_of(getattr(of_a, name), getattr(of_b, name), drawn[name][number]) for name in drawn
+            name: difference_of(getattr(of_a, name), getattr(of_b, name), without[name][number], support)
+            for name in without
         }
         per_tag.append(TagComparison(tag, of_a.positives, of_a.tracks, **differences))
     macro = {
         name: difference_of(
-            getattr(a, f"{name}_macro"), getattr(b, f"{name}_macro"), mean_of_defined(drawn[name][defined])
+            getattr(a, f"{name}_macro"),
+            getattr(b, f"{name}_macro"),
+            mean_of_defined(without[name][defined]),
+            replicates[0].support,
         )
-        for name in drawn
+        for name in without
     }
     return tuple(per_tag), macro

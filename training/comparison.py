@@ -7,13 +7,10 @@ import math
 import os
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from schemas.errors import UserError
 from schemas.label_version import LabelVersion
 from schemas.storage import is_remote, local_path
-from training.bootstrap import BOOTSTRAP_SAMPLES, interval
+from training.intervals import Replicated, Support, difference_interval
 from training.run_folder import RunFolder
 from training.undefined_numbers import without_nan
 
@@ -29,8 +26,8 @@ class Difference:
         a: of the first run.
         b: of the second.
         value: b - a.
-        interval: lower and upper end of the bootstrap interval of the difference.
-        p: two-sided bootstrap p-value of no difference.
+        interval: lower and upper end of the interval of the difference; NaN where too few groups say anything of it.
+        p: two-sided p-value of no difference; likewise.
     """
 
     a: float
@@ -85,7 +82,7 @@ class Comparison:
         labels: what both were held to.
         split_tracks: tracks of the split in these labels.
         tracks: those that both were judged by.
-        groups: their groups, which are drawn as a whole.
+        groups: their groups, which are left out as a whole.
         tags: those that both have, in the order of the vocabulary.
         per_tag: in that order.
         macro: `roc_auc` and `pr_auc` in the mean over the defined tags.
@@ -110,9 +107,9 @@ class Comparison:
         return tuple(one.tag for one in self.per_tag if math.isnan(one.roc_auc.a))
 
     @property
-    def samples(self) -> int:
-        """Bootstrap samples; of one group every sample is the same, and its interval would say nothing."""
-        return BOOTSTRAP_SAMPLES if self.groups > 1 else 0
+    def is_defined(self) -> bool:
+        """Whether any tag has a positive and a negative."""
+        return len(self.undefined) < len(self.per_tag)
 
     @property
     def uri(self) -> str:
@@ -136,7 +133,7 @@ class Gate:
     Attributes:
         metric: whose mean over tags decides.
         limit: the largest regression that is let through.
-        lower: lower end of the interval of the difference.
+        lower: lower end of the interval of the difference; NaN where nothing can be said, which lets nothing pass.
         upper: upper end.
     """
 
@@ -150,36 +147,28 @@ class Gate:
         return self.lower >= -self.limit
 
     @property
+    def is_judged(self) -> bool:
+        """Whether anything can be said of the difference."""
+        return not math.isnan(self.lower)
+
+    @property
     def is_proven(self) -> bool:
         """Whether even the upper end is a regression beyond the limit; else there may be too few tracks to say."""
         return self.upper < -self.limit
 
 
 def gate_of(comparison: Comparison, metric: Metric, limit: float) -> Gate:
-    """Judge a comparison.
-
-    Raises:
-        UserError: the limit is negative, or the comparison has no interval to judge by.
-    """
+    """Judge a comparison; raises UserError where the limit is no share."""
     if not 0 <= limit <= 1:
         raise UserError(f"--max-regression: expected 0 to 1, received {limit:g}")
     lower, upper = comparison.macro[metric].interval
-    if math.isnan(lower):
-        raise UserError(
-            f"--max-regression: {comparison.tracks} tracks of {comparison.groups} groups have no interval to judge by; expected "
-            "two groups or more, and a tag with a positive and a negative"
-        )
     return Gate(metric, limit, lower, upper)
 
 
-def difference_of(a: float, b: float, drawn: npt.NDArray[np.float64]) -> Difference:
-    """The difference of a figure, with what the bootstrap samples, [samples], say of it."""
-    known = drawn[~np.isnan(drawn)]
-    if len(known) == 0 or math.isnan(b - a):
-        return Difference(a, b, b - a, (math.nan, math.nan), math.nan)
-    # The figure itself counts as one more sample, so that p is never 0.
-    tails = [(1 + np.count_nonzero(side)) / (1 + len(known)) for side in (known <= 0, known >= 0)]
-    return Difference(a, b, b - a, interval(known), min(1.0, 2 * min(tails)))
+def difference_of(a: float, b: float, replicates: Replicated, support: Support) -> Difference:
+    """The difference of a figure, with what its replicates, [parts], say of it."""
+    ends, p = difference_interval(b - a, replicates, support)
+    return Difference(a, b, b - a, ends, p)
 
 
 def comparison_json(result: Comparison, gate: Gate | None) -> dict[str, Any]:
@@ -195,7 +184,6 @@ def comparison_json(result: Comparison, gate: Gate | None) -> dict[str, Any]:
         "groups": result.groups,
         "tags": len(result.tags),
         "tags_undefined": list(result.undefined),
-        "bootstrap_samples": result.samples,
         "macro": {name: _fields(one) for name, one in result.macro.items()},
         "per_tag": [
             {

@@ -6,8 +6,10 @@ import math
 
 from schemas.terminal import visible
 from training.comparison import Comparison, Difference, Gate, Metric, RunTracks, TagComparison
+from training.intervals import too_few_groups
 
 SHOWN_TAGS = 5  # from each end of the ranking
+LEAST_P = 0.001  # shown; of a smaller one the digits say nothing
 _NAMES: dict[str, str] = {"pr_auc": "PR-AUC", "roc_auc": "ROC-AUC"}
 
 
@@ -17,7 +19,7 @@ def comparison_words(result: Comparison, metric: Metric, gate: Gate | None) -> s
     shared = f"{len(result.tags)} tags of {result.labels.reference}"
     lines = [
         f"{b} against {a} on {result.tracks:,} of {result.split_tracks:,} {result.split} tracks, {shared}; "
-        f"differences with 95 % intervals over {result.groups:,} whole groups:"
+        f"differences with 95 % intervals over {result.groups:,} whole {'group' if result.groups == 1 else 'groups'}:"
     ]
     lines += [f"  mean {_NAMES[name]:<8} {_difference(result.macro[name])}" for name in ("pr_auc", "roc_auc")]
     ranked = result.ranked(metric)
@@ -26,13 +28,14 @@ def comparison_words(result: Comparison, metric: Metric, gate: Gate | None) -> s
     lines += _tags(f"{_NAMES[metric]} of {'the tags' if not worst else 'the tags that gained most'}:", best, metric)
     if worst:
         lines += _tags("of those that gained least or lost most:", worst, metric)
+    lines += _not_told(result, metric)
     if result.undefined:
         lines.append(f"  tags without a positive or without a negative: {', '.join(result.undefined)}")
     for run in (result.run_a, result.run_b):
         lines += _left_out(run, result.labels.reference)
     lines.append(f"  written to {result.uri}")
     if gate is not None:
-        lines.append(_verdict(gate, b))
+        lines.append(_verdict(gate, b, result))
     return "\n".join(map(visible, lines))
 
 
@@ -47,9 +50,20 @@ def _difference(one: Difference) -> str:
     if math.isnan(one.value):
         return "not defined"
     figures = f"{one.a:.4f} -> {one.b:.4f}  {one.value:+.4f}"
-    if math.isnan(one.p):
+    if math.isnan(one.interval[0]):
         return figures
-    return f"{figures} [{one.interval[0]:+.4f}, {one.interval[1]:+.4f}]  p {one.p:.3f}"
+    p = f"p {one.p:.3f}" if one.p >= LEAST_P else f"p < {LEAST_P}"
+    return f"{figures} [{one.interval[0]:+.4f}, {one.interval[1]:+.4f}]  {p}"
+
+
+def _not_told(result: Comparison, metric: Metric) -> list[str]:
+    """Of what nothing can be said but the figure."""
+    if result.is_defined and math.isnan(result.macro[metric].interval[0]):
+        return [f"  {too_few_groups(result.groups)}"]
+    tags = [one.tag for one in result.ranked(metric) if math.isnan(getattr(one, metric).interval[0])]
+    if tags:
+        return [f"  tags of which too few groups say anything for an interval: {', '.join(sorted(tags))}"]
+    return []
 
 
 def _left_out(run: RunTracks, reference: str) -> list[str]:
@@ -65,7 +79,10 @@ def _left_out(run: RunTracks, reference: str) -> list[str]:
     return lines
 
 
-def _verdict(gate: Gate, root: str) -> str:
+def _verdict(gate: Gate, root: str, result: Comparison) -> str:
+    if not gate.is_judged:
+        why = too_few_groups(result.groups) if result.is_defined else "no tag has both a positive and a negative track"
+        return f"failed: {why}"
     name, limit = _NAMES[gate.metric], f"{gate.limit:g}"
     if gate.passed:
         return f"passed: the interval excludes that {root} loses more than {limit} of mean {name}"

@@ -15,9 +15,10 @@ from schemas.storage import write_atomic
 from training.baselines.kinds import NAMES, BaselineKind
 from training.baselines.models import baseline_scores, fitted_tracks
 from training.baselines.statistics import track_statistics
-from training.bootstrap import BOOTSTRAP_SAMPLES
 from training.evaluation_files import Evaluation, evaluation_csv, evaluation_json
 from training.evaluation_plots import draw_curves, draw_per_tag
+from training.groups import track_groups
+from training.jackknife import parts_of
 from training.label_mapping import LabelMapping, map_labels
 from training.metrics import Metrics, tagging_metrics
 from training.report.page import write_report
@@ -74,6 +75,7 @@ def _evaluate(
         )
     chosen, problem = _validation(run, mapping, scored, stage)
     positive_at = stored.of.positive_at
+    groups = track_groups(run.dataset, stored.track_ids)
     thresholds = (
         np.full(len(mapping.tags), np.nan)
         if chosen is None
@@ -86,11 +88,11 @@ def _evaluate(
         removed=scored.removed,
         seen=scored.seen,
         mapping=mapping,
-        metrics=_metrics("model", stored.targets, stored.scores, positive_at),
+        metrics=_metrics("model", stored.targets, stored.scores, positive_at, groups),
         decisions=decide(stored.targets, stored.scores, thresholds, positive_at=positive_at),
         threshold_tracks=0 if chosen is None else len(chosen.track_ids),
         threshold_problem=problem,
-        baselines=_baselines(run, mapping, scored, baselines, stage) if baselines else {},
+        baselines=_baselines(run, mapping, scored, baselines, groups, stage) if baselines else {},
         name=scored.name,
     )
     return _write(result, run, stored)
@@ -123,14 +125,23 @@ def _validation(
 
 
 def _metrics(
-    what: str, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], positive_at: float
+    what: str,
+    targets: npt.NDArray[np.float32],
+    scores: npt.NDArray[np.float32],
+    positive_at: float,
+    groups: npt.NDArray[np.int64],
 ) -> Metrics:
-    with Progress(f"intervals of the {what}", BOOTSTRAP_SAMPLES, "samples") as progress:
-        return tagging_metrics(targets, scores, positive_at=positive_at, on_progress=progress.update)
+    with Progress(f"intervals of the {what}", int(parts_of(groups).max()) + 1, "replicates") as progress:
+        return tagging_metrics(targets, scores, positive_at=positive_at, groups=groups, on_progress=progress.update)
 
 
 def _baselines(
-    run: TrainedRun, mapping: LabelMapping, scored: SplitScores, kinds: Sequence[BaselineKind], stage: Stage | None
+    run: TrainedRun,
+    mapping: LabelMapping,
+    scored: SplitScores,
+    kinds: Sequence[BaselineKind],
+    groups: npt.NDArray[np.int64],
+    stage: Stage | None,
 ) -> dict[BaselineKind, Metrics]:
     """Each fitted on what the model was trained on, as far as that is labelled here."""
     of, spec = scored.stored.of, run.dataset.spec("logmel")
@@ -147,6 +158,7 @@ def _baselines(
             asked.tracks.targets,
             baseline_scores(kind, seen, targets, new, of.positive_at),
             of.positive_at,
+            groups,
         )
         for kind in kinds
     }

@@ -11,7 +11,6 @@ from typing import Any
 
 from schemas.spreadsheet import text_cell
 from training.baselines.kinds import BaselineKind
-from training.bootstrap import BOOTSTRAP_SAMPLES
 from training.label_mapping import LabelMapping
 from training.metrics import Metrics
 from training.thresholds import Decisions
@@ -90,7 +89,7 @@ def evaluation_json(result: Evaluation, run: TrainedRun) -> dict[str, Any]:
         "epoch": run.state.epoch,
         "checkpoint": run.checkpoint,
         "positive_at": labels.positive_at,
-        "bootstrap_samples": BOOTSTRAP_SAMPLES,
+        "groups": result.metrics.groups,
         **_figures(result.metrics, result.graded, ""),
         "f1_macro": result.decisions.f1_macro,
         "f1_micro": result.decisions.f1_micro,

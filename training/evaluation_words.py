@@ -8,19 +8,24 @@ from schemas.shown_commands import training_command
 from schemas.terminal import visible
 from training.baselines.kinds import NAMES
 from training.evaluation_files import Evaluation
+from training.intervals import too_few_groups
 from training.metrics import Metrics
 
 
 def evaluation_words(result: Evaluation) -> str:
     """A closing summary: the figures, what was left out, what was written, and what comes next."""
     labels = result.mapping.labels.reference
+    metrics = result.metrics
     lines = [
         f"{result.run} on {result.tracks:,} {result.split} {'tracks' if result.tracks > 1 else 'track'}, "
-        f"{result.metrics.tags_defined} of {len(result.vocabulary)} tags, per track, 95 % intervals over tracks:"
+        f"{metrics.tags_defined} of {len(result.vocabulary)} tags, per track, 95 % intervals over "
+        f"{metrics.groups:,} whole {'group' if metrics.groups == 1 else 'groups'}:"
     ]
-    lines += _figures("model", result.metrics, result.graded)
-    for kind, metrics in result.baselines.items():
-        lines += _figures(NAMES[kind], metrics, result.graded)
+    lines += _figures("model", metrics, result.graded)
+    for kind, of_baseline in result.baselines.items():
+        lines += _figures(NAMES[kind], of_baseline, result.graded)
+    if 0 < metrics.roc_auc_macro < 1 and math.isnan(metrics.roc_auc_interval[0]):
+        lines.append(f"  {too_few_groups(metrics.groups)}")
     decisions = result.decisions
     if result.threshold_problem:
         lines.append(f"  no thresholds: {result.threshold_problem}")

@@ -14,7 +14,6 @@ from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import FeatureSpec
 from schemas.label_version import LabelVersion, records_of, without_removed
-from schemas.shown_commands import pipeline_command
 from schemas.tables import SPLITS
 from training.nested_shares import nested_share
 
@@ -76,8 +75,8 @@ def labelled_tracks(
     table, removed = without_removed(dataset, table)
     if table.num_rows == 0:
         raise UserError(
-            f"{where}: its split {labels.manifest.split['name']} has no {split} track; make another with "
-            f"`{pipeline_command('split')}` and lay the label set over it"
+            f"{where}: has no {split} track, since its split {labels.manifest.split['name']} has none or none is labelled; "
+            f"{_remedy(dataset, labels, split)}"
         )
     found = records_of(dataset, labels, table, spec, ["shard"] if share == 1 else ["shard", "group"])
     if share != 1:
@@ -94,6 +93,15 @@ def labelled_tracks(
         spec=spec,
         removed=removed,
     )
+
+
+def _remedy(dataset: Dataset, labels: LabelVersion, split: str) -> str:
+    """What to type where a split has no track on a side."""
+    root, name = dataset.layout.root, f"{labels.manifest.split['name']}-{split}"
+    make = f"`{pipeline_command('split', '--dataset', root, '--name', name)}`, and `label` with --split {name}"
+    validation = labels.manifest.counts["validation"]
+    other = "take another side (--split validation), or " if split == "test" and validation else ""
+    return f"{other}make a split that has some: {make}"
 
 
 def _integers(column: Any) -> npt.NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Exact ROC-AUC and PR-AUC per tag, in the mean and of all tags in one ranking, with bootstrap intervals over tracks.
+"""Exact ROC-AUC and PR-AUC per tag, in the mean and of all tags in one ranking, with intervals over groups.
 
 One row per track; nothing is bucketed. PR-AUC is average precision. A tag without a positive or without a negative
 has no ROC-AUC: it is left out of the means and listed. Tests hold the numbers to scikit-learn.
@@ -12,11 +12,11 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from training.bootstrap import BOOTSTRAP_SAMPLES, draw_metrics, interval, mean_of_defined, squared_errors
+from training.intervals import NO_INTERVAL, Support, area_interval, root_interval
+from training.jackknife import left_out_metrics, mean_of_defined, parts_of, squared_errors
 from training.ranking import Scores, ranking_areas
 
 _NAN = float("nan")
-_NONE = (_NAN, _NAN)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ class TagMetrics:
 
 @dataclasses.dataclass(frozen=True)
 class Metrics:
-    """Metrics of a set of tracks; intervals are the lower and upper end of a bootstrap over tracks, NaN without one.
+    """Metrics of a set of tracks; intervals are the lower and upper end of one over whole groups, NaN without one.
 
     Attributes:
         roc_auc_macro: mean over the defined tags.
@@ -52,19 +52,21 @@ class Metrics:
         pr_auc_micro_interval: of pr_auc_micro.
         sqrt_mse: root of the mean squared error over known targets.
         sqrt_mse_interval: of sqrt_mse.
+        groups: of the tracks; 0 where no interval was asked for.
     """
 
     roc_auc_macro: float
     pr_auc_macro: float
     per_tag: tuple[TagMetrics, ...]
-    roc_auc_interval: tuple[float, float] = _NONE
-    pr_auc_interval: tuple[float, float] = _NONE
+    roc_auc_interval: tuple[float, float] = NO_INTERVAL
+    pr_auc_interval: tuple[float, float] = NO_INTERVAL
     roc_auc_micro: float = _NAN
     pr_auc_micro: float = _NAN
-    roc_auc_micro_interval: tuple[float, float] = _NONE
-    pr_auc_micro_interval: tuple[float, float] = _NONE
+    roc_auc_micro_interval: tuple[float, float] = NO_INTERVAL
+    pr_auc_micro_interval: tuple[float, float] = NO_INTERVAL
     sqrt_mse: float = _NAN
-    sqrt_mse_interval: tuple[float, float] = _NONE
+    sqrt_mse_interval: tuple[float, float] = NO_INTERVAL
+    groups: int = 0
 
     @property
     def tags_defined(self) -> int:
@@ -76,8 +78,7 @@ def tagging_metrics(
     scores: Scores,
     *,
     positive_at: float = 0.5,
-    bootstrap: int = BOOTSTRAP_SAMPLES,
-    seed: int = 0,
+    groups: npt.NDArray[np.int64] | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Metrics:
     """Exact metrics of scores against targets.
@@ -86,10 +87,9 @@ def tagging_metrics(
         targets: float32 [tracks, tags] in [0, 1]; NaN is unknown and left out.
         scores: float [tracks, tags].
         positive_at: least target that counts as positive.
-        bootstrap: how often tracks are drawn again for the intervals; 0 for the macro figures alone, as training asks
-            for them after every epoch.
-        seed: of the draws.
-        on_progress: called with the number of bootstrap samples done.
+        groups: the number of each track's group, from 0 without gaps, int64 [tracks], for the intervals and the figures
+            over all pairs; None for the macro figures alone, as training asks for them after every epoch.
+        on_progress: called with the number of replicates done; see `parts_of`.
     """
     if targets.shape != scores.shape:
         raise ValueError(f"Expected scores of shape {targets.shape}. Received: {scores.shape}")
@@ -105,23 +105,24 @@ def tagging_metrics(
         pr_auc_macro=_mean([tag.pr_auc for tag in per_tag]),
         per_tag=tuple(per_tag),
     )
-    if bootstrap == 0:
+    if groups is None:
         return macro
     roc_micro, pr_micro = ranking_areas(scores[hits], scores[misses])
     errors, known = squared_errors(targets, scores)
-    draws = draw_metrics(
-        targets, scores, positive_at=positive_at, samples=bootstrap, seed=seed, on_progress=on_progress
-    )
+    without = left_out_metrics(targets, scores, parts_of(groups), positive_at=positive_at, on_progress=on_progress)
+    support = without.support
+    sqrt_mse = float(np.sqrt(errors.sum() / known.sum())) if known.any() else _NAN
     return dataclasses.replace(
         macro,
-        roc_auc_interval=interval(mean_of_defined(draws.roc_auc[defined])),
-        pr_auc_interval=interval(mean_of_defined(draws.pr_auc[defined])),
+        roc_auc_interval=area_interval(macro.roc_auc_macro, mean_of_defined(without.roc_auc[defined]), support),
+        pr_auc_interval=area_interval(macro.pr_auc_macro, mean_of_defined(without.pr_auc[defined]), support),
         roc_auc_micro=roc_micro,
         pr_auc_micro=pr_micro,
-        roc_auc_micro_interval=interval(draws.roc_auc_micro),
-        pr_auc_micro_interval=interval(draws.pr_auc_micro),
-        sqrt_mse=float(np.sqrt(errors.sum() / known.sum())) if known.any() else _NAN,
-        sqrt_mse_interval=interval(draws.sqrt_mse),
+        roc_auc_micro_interval=area_interval(roc_micro, without.roc_auc_micro, support),
+        pr_auc_micro_interval=area_interval(pr_micro, without.pr_auc_micro, support),
+        sqrt_mse=sqrt_mse,
+        sqrt_mse_interval=root_interval(sqrt_mse, without.sqrt_mse, Support(support.groups, support.groups)),
+        groups=int(groups.max(initial=-1)) + 1,
     )
 
 

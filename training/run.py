@@ -55,7 +55,11 @@ def cli() -> None:
 @click.option("--stage", help=STAGE_HELP)
 @train_options()
 def train_command(out: str, config: str | None, stage: str | None, **options: object) -> None:
-    """Train a tagger. The same command on a run that was stopped resumes it."""
+    """Train a tagger. The same command on a run that was stopped resumes it.
+
+    A run keeps the labels that it began with. Were they laid anew meanwhile, --label-set NAME@OLD goes on with the old ones,
+    and --init-from RUN --out NEW starts a new run on the new ones from its weights.
+    """
     from training.config import resolve_config
 
     resolved = resolve_config(config, options)
@@ -78,7 +82,8 @@ def train_command(out: str, config: str | None, stage: str | None, **options: ob
         from training.init_from import words_of
 
         say(f"  {words_of(summary.started_from)}")
-    say(f"next: {training_command('evaluate', '--run', out)}")
+    side = [] if summary.judged_by == "test" else ["--split", summary.judged_by]
+    say(f"next: {training_command('evaluate', '--run', out, *side)}")
 
 
 @cli.command("study")
@@ -158,11 +163,11 @@ def compare_command(
     as_json: bool,
     stage: str | None,
 ) -> None:
-    """Whether RUN_B is better than RUN_A on the same tracks: a paired bootstrap of whole groups.
+    """Whether RUN_B is better than RUN_A on the same tracks: a paired jackknife over whole groups.
 
     --metric is what tags are ranked by, and what --max-regression is about, in the mean over tags. Exit codes: 0 done,
-    or let through; 2 the input is wrong; 3 --max-regression is not excluded; 75 stopped, 130 stopped by ^C;
-    1 anything else.
+    or let through; 2 the input is wrong; 3 --max-regression is not excluded, as where there are fewer than ten groups,
+    of which nothing can be said; 75 stopped, 130 stopped by ^C; 1 anything else.
     """
     import_tensorflow()
     from training.compare import compare

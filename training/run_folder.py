@@ -137,7 +137,8 @@ class RunFolder:
                 and (name not in CHANGEABLE or (name == "epochs" and config.schedule == "cosine"))
             ]
             if differences:
-                own = f"go on with its own (--config {self.config})"
+                ways = _relabelled(before["label_set"], now["label_set"], self.root)
+                own = f"{ways}go on with its own (--config {self.config})"
                 raise UserError(
                     f"{self.root}: holds a run with another configuration ({'; '.join(differences)}); {own}, or choose "
                     "another --out"
@@ -154,6 +155,16 @@ class RunFolder:
 
     def write_json(self, uri: str, fields: dict[str, Any]) -> None:
         write_atomic(uri, _json(fields))
+
+
+def _relabelled(before: str, now: str, root: str) -> str:
+    """The two ways on with a run whose label set has another version by now; empty where it has not."""
+    if before == now or before.partition("@")[0] != now.partition("@")[0]:
+        return ""
+    return (
+        f"its labels were laid anew since: --label-set {before} goes on with the old ones, --init-from {root} --out NEW starts a "
+        "new run on the new ones from its weights; or "
+    )
 
 
 def register_run(dataset: Dataset, root: str, config: TrainConfig) -> None:

@@ -58,6 +58,7 @@ class TrainSummary:
         input_wait: share of their time spent waiting for data, 0 to 1.
         seconds: wall time of this call.
         started_from: what the run began with, where this call began it from another run.
+        judged_by: the split to evaluate: test, or validation where the labels have no test track.
     """
 
     out: str
@@ -69,6 +70,7 @@ class TrainSummary:
     input_wait: float
     seconds: float
     started_from: InitSummary | None
+    judged_by: str
 
 
 def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSummary:
@@ -138,6 +140,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
         input_wait=loop.throughput.input_wait,
         seconds=time.monotonic() - started,
         started_from=started_from,
+        judged_by="test" if labels.manifest.counts["test"] else "validation",
     )
 
 

@@ -36,7 +36,7 @@ class Validation:
         """Mean loss, metrics and scores, the same in every worker."""
         scores = self._scores(on_progress)
         targets = self.records.tracks.targets
-        metrics = tagging_metrics(targets, scores, positive_at=self.positive_at, bootstrap=0)
+        metrics = tagging_metrics(targets, scores, positive_at=self.positive_at)
         return mean_loss(self._loss_kind, targets, scores), metrics, scores
 
     def _scores(self, on_progress: Callable[[int], None] | None) -> npt.NDArray[np.float32]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.labels.annotations import Annotations
+from pipeline.labels.shares import filled, near_shares
 from pipeline.labels.stratify import stratified_sides
 from pipeline.labels.tag_rows import rows_of
 from pipeline.plan import hash_position
@@ -32,11 +33,6 @@ class GroupSets:
     joined: npt.NDArray[np.int64]
     position: npt.NDArray[np.float64]
 
-    def hashed(self, ratios: tuple[float, float, float]) -> npt.NDArray[np.int64]:
-        """Side of each track by the hash of its set, [tracks]."""
-        cuts = np.cumsum(ratios)[:2] / sum(ratios)
-        return np.searchsorted(cuts, self.position, side="right")[self.group].astype(np.int64)
-
     def followed(self, pinned: npt.NDArray[np.int64], sides: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Sides of tracks that follow those of their set that have one.
 
@@ -54,6 +50,37 @@ class GroupSets:
             side_of[owners] = pinned[held[places]]
             sides = np.where(side_of[belongs] >= 0, side_of[belongs], sides)
         return sides
+
+    def placed(self, pinned: npt.NDArray[np.int64], ratios: tuple[float, float, float]) -> npt.NDArray[np.int64]:
+        """Sides of tracks: those of their set that have one, else such that every side has its share; see `near_shares`.
+
+        Args:
+            pinned: as for `followed`.
+            ratios: shares of the sides.
+
+        Returns:
+            int64 [tracks].
+        """
+        sides = self.followed(pinned, np.full(len(self.group), -1, np.int64))
+        free = np.flatnonzero(sides < 0)
+        numbers, member, sizes = np.unique(self.joined[self.group[free]], return_inverse=True, return_counts=True)
+        order = np.argsort(self.position[numbers], kind="stable")
+        held = np.bincount(sides[sides >= 0], minlength=len(ratios))
+        hashed = _by_hash(self.position[numbers[order]], ratios)
+        near = np.empty(len(numbers), np.int64)
+        near[order] = near_shares(sizes[order], hashed, held, np.array(ratios) / sum(ratios))
+        sides[free] = near[member]
+        return sides
+
+    @property
+    def count(self) -> int:
+        """How many sets there are."""
+        return len(np.unique(self.joined[self.group]))
+
+
+def _by_hash(position: npt.NDArray[np.float64], ratios: tuple[float, float, float]) -> npt.NDArray[np.int64]:
+    """Sides of sets by their positions alone."""
+    return np.searchsorted(np.cumsum(ratios)[:2] / sum(ratios), position, side="right").astype(np.int64)
 
 
 def group_sets(tracks: pa.Table, salt: str) -> GroupSets:
@@ -76,8 +103,11 @@ def stratified(
     rows = rows.taken(rows.value >= POSITIVE_AT)
     owners, member = np.unique(sets.joined[sets.group], return_inverse=True)
     order = np.argsort(sets.position[owners], kind="stable")
-    sides: npt.NDArray[np.int64] = stratified_sides(member, rows.track, rows.tag, np.array(ratios), order)[member]
-    return sides
+    sides = stratified_sides(member, rows.track, rows.tag, np.array(ratios), order)
+    none = np.zeros(len(ratios), np.int64)
+    of_order = filled(np.bincount(member)[order], sides[order], none, np.array(ratios) / sum(ratios))
+    sides[order] = of_order
+    return sides[member]
 
 
 def _joined(tracks: pa.Table, group: npt.NDArray[np.int64], groups: int) -> list[int]:

@@ -56,6 +56,7 @@ class LabelSet:
         positive_at: least value that counts as positive.
         missing: what a tag without an annotation is: `negative`, or `unknown` (left out of loss and metrics).
         unlabelled: `keep` or `drop` tracks without any tag of the vocabulary.
+        split: name of the split that the first version is laid over; None for the default one.
     """
 
     name: str
@@ -69,12 +70,18 @@ class LabelSet:
     positive_at: float = 0.5
     missing: Missing = "negative"
     unlabelled: Unlabelled = "keep"
+    split: str | None = None
 
     def __post_init__(self) -> None:
         try:
             check_name(self.name, "")
         except UserError as error:
             raise _FieldError("name", str(error).removeprefix(": ")) from error
+        if self.split is not None:
+            try:
+                check_name(self.split, "")
+            except UserError as error:
+                raise _FieldError("split", str(error).removeprefix(": ")) from error
         for option, allowed in (("values", Values), ("missing", Missing), ("unlabelled", Unlabelled)):
             if getattr(self, option) not in get_args(allowed):
                 raise _FieldError(
@@ -154,8 +161,9 @@ class LabelSet:
         return {tag: tuple(sorted(above[tag])) for tag in parents}
 
     def to_dict(self) -> dict[str, Any]:
-        """The resolved label set as JSON can hold it."""
+        """The resolved label set as JSON can hold it; of the split the manifest says which version was taken."""
         fields = dataclasses.asdict(self)
+        del fields["split"]
         for name in ("tags", "exclude"):
             fields[name] = list(fields[name])
         for name in _GROUPS:

@@ -13,7 +13,7 @@ from pipeline.labels.annotations import Annotations, read_annotations, spelling_
 from pipeline.labels.diff import LabelDiff, label_diff
 from pipeline.labels.label_set import LabelSet, read_label_set
 from pipeline.labels.label_table import choose_vocabulary, label_table, positives
-from pipeline.labels.splits import DEFAULT_SPLIT, existing_split, make_split
+from pipeline.labels.splits import DEFAULT_SPLIT, existing_split, make_split, require_filled
 from pipeline.labels.tag_rows import related, rows_of
 from schemas.dataset import Dataset
 from schemas.errors import TagscaleError, UserError, did_you_mean
@@ -40,6 +40,9 @@ class LabelSummary:
         tracks: labelled table's rows per split.
         unlabelled: tracks without any tag of the vocabulary.
         split: name and version of the split.
+        split_before: name of the split of the version before; None for the first.
+        split_of_file: name of the split that the label set's file names; None where it names none.
+        into_train: tracks that the version before has in validation or test, and this one in train.
         straddling, groups_apart: see `Split`.
         foreign_tracks: annotated tracks that the dataset does not hold: how many, and the first few.
         overruled: annotation rows that an earlier file overruled.
@@ -59,6 +62,9 @@ class LabelSummary:
     tracks: dict[str, int]
     unlabelled: int
     split: tuple[str, str]
+    split_before: str | None
+    split_of_file: str | None
+    into_train: int
     straddling: tuple[int, tuple[str, ...]]
     groups_apart: tuple[int, tuple[str, ...]]
     foreign_tracks: tuple[int, tuple[str, ...]]
@@ -78,16 +84,22 @@ def lay_labels(root: str, annotation_uris: Sequence[str], label_set_uri: str, sp
         root: the dataset.
         annotation_uris: annotation files; the earlier one wins where they disagree.
         label_set_uri: the label set's YAML file.
-        split: name of a split made before; None for the split `default`, which is made if need be.
+        split: name of a split made before; None for that of the label set's newest version, so that no track changes
+            sides by accident; where there is none for the one that the file names; or else for the split `default`,
+            which is made if need be.
 
     Raises:
-        UserError: the dataset, an annotation file, the label set or the split is wrong, or no tag is left.
+        UserError: the dataset, an annotation file, the label set or the split is wrong, a side of the split is
+            empty, or no tag is left.
     """
     label_set = read_label_set(label_set_uri)
     dataset = Dataset.open(root)
     annotations = read_annotations(annotation_uris)
     _check_known(label_set, annotations, label_set_uri)
-    sides = existing_split(dataset, split) if split is not None else make_split(dataset, DEFAULT_SPLIT, None)
+    had = split_before(dataset, label_set.name, asked=split is not None)
+    chosen = split or had or label_set.split
+    sides = existing_split(dataset, chosen) if chosen else make_split(dataset, DEFAULT_SPLIT, None)
+    require_filled(dataset, sides)
     rows, foreign = rows_of(annotations, sides.table["track_id"])
     rows, raised = related(rows, label_set)
     vocabulary = choose_vocabulary(rows, label_set, label_set_uri)
@@ -123,6 +135,9 @@ def lay_labels(root: str, annotation_uris: Sequence[str], label_set_uri: str, sp
         tracks=_counts(table),
         unlabelled=unlabelled,
         split=(sides.name, sides.version),
+        split_before=had,
+        split_of_file=label_set.split,
+        into_train=0 if before is None else _into_train(before, laid),
         straddling=sides.straddling,
         groups_apart=sides.groups_apart,
         foreign_tracks=(len(foreign), tuple(foreign[:3])),
@@ -162,6 +177,39 @@ def _counts(table: pa.Table) -> dict[str, int]:
     return {side: pc.sum(pc.equal(table["split"], side)).as_py() or 0 for side in SPLITS}
 
 
+def split_before(dataset: Dataset, name: str, *, asked: bool) -> str | None:
+    """Name of the split that the newest version of a label set lies on, as far as it can be read; None where there is none.
+
+    Raises:
+        UserError: no version can be read, and no split was asked for.
+    """
+    log = dataset.layout.label_log(name)
+    if not exists(log):
+        return None
+    entries, _ = whole_entries(log)
+    problem = "its log is damaged"
+    for entry in reversed(entries):
+        if "split" in entry:
+            return str(entry["split"])
+        try:  # written before the log said so
+            uri = join(dataset.layout.label_version(name, entry["version"]), "labels.json")
+            return LabelsManifest.read(uri).split["name"]
+        except TagscaleError as error:
+            problem = str(error)
+    if asked:
+        return None
+    raise UserError(
+        f"label set {name}: expected the split that its newest version lies on: {problem}; name it with --split, so that no "
+        "track changes sides"
+    )
+
+
+def _into_train(before: LabelVersion, after: LabelVersion) -> int:
+    held_out = before.table.filter(pc.not_equal(before.table["split"], SPLITS[0]))["track_id"]
+    train = after.table.filter(pc.equal(after.table["split"], SPLITS[0]))["track_id"]
+    return pc.sum(pc.is_in(train, value_set=held_out.combine_chunks())).as_py() or 0
+
+
 def _version_before(dataset: Dataset, name: str) -> tuple[LabelVersion | None, str | None]:
     """The newest version of a label set, and why it cannot be read where that is so."""
     if not exists(dataset.layout.label_log(name)):
@@ -199,7 +247,8 @@ def _log_version(dataset: Dataset, laid: LabelVersion, diff: LabelDiff | None) -
         say(f"warning: {uri}: {problem}; it is left out, and the log is written anew", file=sys.stderr)
     if not entries or entries[-1]["version"] != laid.manifest.version:
         changes = {"tags_added": list(laid.vocabulary)} if diff is None else {"since": diff.before, **diff.changes}
-        entries.append({"version": laid.manifest.version, "tracks": laid.table.num_rows, **changes})
+        split = laid.manifest.split["name"]
+        entries.append({"version": laid.manifest.version, "tracks": laid.table.num_rows, "split": split, **changes})
     elif not damage:
         return
     write_atomic(uri, log_bytes(entries))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from typing import Any
 
@@ -41,10 +42,10 @@ class SplitMethod:
 
     Attributes:
         ratios: shares of train, validation and test; None to take the catalog's split column.
-        salt: changes which groups fall where; without one the cut follows the shards, so that training reads
-            little that it does not need.
+        salt: changes which groups fall where; without one the cut follows the shards, as far as the shares allow, so
+            that training reads little that it does not need.
         stratified: SHA-256 of the annotation files whose tags were spread over the sides when the split was made;
-            tracks that come later fall by hash.
+            tracks that come later fall as those of any other split do.
     """
 
     ratios: tuple[float, float, float] | None = DEFAULT_RATIOS
@@ -89,6 +90,7 @@ class Split:
         version: hash over the assignments.
         table: schema SPLIT, ordered by track_id.
         counts: tracks per split, and `none` for tracks without one.
+        method: how it was made.
         straddling: sets of tracks with the same audio that lie on several sides: how many, and two ids of the first.
         groups_apart: groups that lie on several sides, as a published split may have it: how many, and the first.
     """
@@ -97,6 +99,7 @@ class Split:
     version: str
     table: pa.Table
     counts: dict[str, int]
+    method: SplitMethod
     straddling: tuple[int, tuple[str, ...]]
     groups_apart: tuple[int, tuple[str, ...]]
 
@@ -123,7 +126,8 @@ def make_split(
         annotations: those that a stratified split is made by; it needs them once.
 
     Raises:
-        UserError: the name is not folder-safe, or the split was made in another way before.
+        UserError: the name is not folder-safe, the split was made in another way before, or there are fewer groups than
+            sides.
     """
     check_name(name, "split name")
     with changing(dataset.layout):
@@ -145,6 +149,8 @@ def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotat
     elif method is None:
         method = SplitMethod(ratios=None) if tracks["split"].null_count < tracks.num_rows else SplitMethod()
     before = read_split(dataset, name, log[-1]["version"]) if log else None
+    if before is None and method.ratios is not None:
+        _require_groups(tracks, method.ratios, f"split {name} of {dataset.layout.root}")
     table = _assign(tracks, method, name, before, annotations)
     version = split_version(table)
     if before is None or log[-1]["version"] != version:
@@ -153,7 +159,7 @@ def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotat
         write_atomic(dataset.layout.split_log(name), log_bytes(log))
     counts = {side: pc.sum(pc.equal(table["split"], side)).as_py() or 0 for side in SPLITS}
     counts["none"] = tracks.num_rows - table.num_rows
-    return Split(name, version, table, counts, _straddling(tracks, table), _groups_apart(tracks, table))
+    return Split(name, version, table, counts, method, _straddling(tracks, table), _groups_apart(tracks, table))
 
 
 def existing_split(dataset: Dataset, name: str) -> Split:
@@ -165,6 +171,42 @@ def existing_split(dataset: Dataset, name: str) -> Split:
             f" make it with `{pipeline_command('split', '--dataset', dataset.layout.root, '--name', name)}`"
         )
     return make_split(dataset, name, None)
+
+
+def require_filled(dataset: Dataset, split: Split) -> None:
+    """Raise UserError if a side of a split is empty that was given a share.
+
+    A side without a share is empty by the user's own wish, and so is one that a published split does not have.
+    """
+    ratios = split.method.ratios or (0.0,) * len(SPLITS)
+    empty = [side for side, share in zip(SPLITS, ratios, strict=True) if share > 0 and not split.counts[side]]
+    if empty:
+        root, taken = dataset.layout.root, list_names(dataset.layout.splits("").rstrip("/"))
+        name = next(name for number in itertools.count(2) if (name := f"{split.name}-{number}") not in taken)
+        shares = ",".join(f"{share:g}" for share in ratios)
+        command = pipeline_command("split", "--dataset", root, "--name", name, "--ratios", shares)
+        raise UserError(
+            f"split {split.name}@{split.version} of {root}: has no {' and no '.join(empty)} track; tracks never change sides "
+            f"in it: make another with `{command}`, and lay the label set over it with --split {name}"
+        )
+
+
+def _require_groups(tracks: pa.Table, ratios: tuple[float, float, float], where: str) -> None:
+    """Raise UserError if there are fewer sets of groups than sides that are given a share."""
+    wanted = [side for side, share in zip(SPLITS, ratios, strict=True) if share > 0]
+    sets, groups = group_sets(tracks, "").count, pc.count_distinct(tracks["group"]).as_py()
+    if sets < len(wanted):
+        found = (
+            f"{groups} {'that share' if groups != 1 else 'that has'} audio and stay together"
+            if sets < groups
+            else str(groups)
+        )
+        fewer = "80,20,0" if len(wanted) == len(SPLITS) and sets > 1 else "100,0,0"
+        raise UserError(
+            f"{where}: expected a group (artist) for each of {', '.join(wanted)}, since a group is never cut, received {found}; "
+            "build a catalog of more groups (without a column `group` every track is one of its own), or leave a side out "
+            f"with --ratios {fewer}"
+        )
 
 
 def read_split(dataset: Dataset, name: str, version: str) -> pa.Table:
@@ -206,7 +248,7 @@ def _assign(
                 raise UserError(f"split {name}: --stratify: expected the annotation files, received none")
             sides = stratified(tracks, sets, method.ratios, annotations)
         else:
-            sides = sets.followed(pinned, sets.hashed(method.ratios))
+            sides = sets.placed(pinned, method.ratios)
     sides = np.where(pinned >= 0, pinned, sides)
     table = pa.table({"track_id": tracks["track_id"], "split": pa.array(SPLITS).take(pa.array(sides, mask=sides < 0))})
     return table.filter(pc.is_valid(table["split"])).sort_by("track_id").cast(SPLIT)

@@ -27,6 +27,7 @@ def print_label_summary(summary: LabelSummary, dataset: str) -> None:
     """Print the version, tags with their positives, what was left out, what changed, and what to type next."""
     state = "new version" if summary.is_new else "was there before"
     say(f"{summary.name}@{summary.version} over {dataset} ({state}), split {summary.split[0]}@{summary.split[1]}")
+    _print_split(summary)
     counts = ", ".join(f"{summary.tracks[side]:,} {side}" for side in SPLITS)
     say(f"  tracks    {counts}; {summary.unlabelled:,} without any of the {len(summary.vocabulary):,} tags")
     width = max(len(tag) for tag in summary.vocabulary[:SHOWN])
@@ -39,7 +40,7 @@ def print_label_summary(summary: LabelSummary, dataset: str) -> None:
     for side in SPLITS:
         empty = [tag for tag, count in zip(summary.vocabulary, summary.positives[side], strict=True) if count == 0]
         if not summary.tracks[side]:
-            say(f"  warning: the split has no {side} track")
+            say(f"  warning: there is no {side} track{_needed(side)}")
         elif empty:
             say(f"  warning: no positive {side} track for {len(empty):,} of the tags: {', '.join(empty)}")
     print_straddling(summary)
@@ -50,6 +51,33 @@ def print_label_summary(summary: LabelSummary, dataset: str) -> None:
         print_diff(summary.diff)
     train = ("train", "--dataset", dataset, "--label-set", summary.name, "--frontend", "spectrogram", "--out", "RUN")
     say(f"next: {training_command(*train)}")
+
+
+def print_empty_sides(split: Split) -> None:
+    """Print a warning of sides without a track, and of what needs them."""
+    for side in SPLITS:
+        if not split.counts[side]:
+            say(f"  warning: there is no {side} track{_needed(side)}")
+
+
+def _needed(side: str) -> str:
+    return "" if side == "test" else f": `train` refuses these labels, it needs a {side} side"
+
+
+def _print_split(summary: LabelSummary) -> None:
+    """Print what became of the split that the label set had, where that is not plain."""
+    name, before, named = summary.split[0], summary.split_before, summary.split_of_file
+    if before is not None and before != name:
+        moved = "" if summary.diff is None else f" {summary.diff.tracks_moved:,} tracks changed sides,"
+        say(
+            f"  warning: the version before lies on the split {before}, this one on {name}:{moved} {summary.into_train:,} of "
+            "validation or test are in train now; runs of the two are not judged by the same tracks"
+        )
+    elif named not in (None, name):
+        say(
+            f"  the split stays {name}; `split: {named}` in the file is for a first version: to change sides on purpose, add "
+            f"--split {named}"
+        )
 
 
 def _print_annotations(summary: LabelSummary) -> None:

@@ -73,7 +73,8 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> SmallDataset:
     (folder / "small.yaml").write_text(f"name: small\ntags: [{', '.join(TAGS)}]\n")
     root = str(folder / "data")
     build(str(folder / "catalog.csv"), root, BuildOptions(workers=1, shards=6))
-    make_split(Dataset.open(root), DEFAULT_SPLIT, SplitMethod((60, 20, 20)))
+    # By this salt every side has tracks with each tag, and tracks without.
+    make_split(Dataset.open(root), DEFAULT_SPLIT, SplitMethod((60, 20, 20), salt="g"))
     lay_labels(root, [str(folder / "annotations.csv")], str(folder / "small.yaml"))
     return SmallDataset(root, folder)
 

@@ -23,7 +23,9 @@ from training.baselines.kinds import BASELINES
 from training.evaluate import evaluate
 from training.evaluation_files import evaluation_csv
 from training.evaluation_words import evaluation_words
+from training.intervals import LEAST_GROUPS
 from training.labels import labelled_tracks
+from training.metrics import tagging_metrics
 from training.records import TrackRecords, as_float
 from training.report.run_facts import read_facts
 from training.scoring import TrackScorer
@@ -56,7 +58,23 @@ def test_the_evaluation_is_scikit_learns_on_one_row_per_track_of_the_split(run_c
     precision = np.mean([average_precision_score(targets[:, tag], scores[:, tag]) for tag in defined])
     assert written["roc_auc_macro"] == pytest.approx(roc, abs=1e-9)
     assert written["pr_auc_macro"] == pytest.approx(precision, abs=1e-9)
-    assert written["roc_auc_macro_interval"][0] <= written["roc_auc_macro"] <= written["roc_auc_macro_interval"][1]
+    assert written["groups"] == len({number // 2 for number in (int(one[-2:]) for one in records.tracks.track_ids)})
+
+
+def test_an_interval_is_over_whole_groups_and_of_few_there_is_none(run_copy: str) -> None:
+    train, test = evaluate(run_copy, "train"), evaluate(run_copy, "test")
+    stored = read_stored_scores(str(Path(run_copy, "evaluation", "train_scores.parquet")))
+    groups = np.array([int(track[-2:]) // 2 for track in stored.track_ids])
+    groups = np.unique(groups, return_inverse=True)[1]
+    assert train.metrics == tagging_metrics(stored.targets, stored.scores, groups=groups)
+    assert train.metrics.groups == groups.max() + 1 >= LEAST_GROUPS > test.metrics.groups
+    low, high = train.metrics.roc_auc_interval
+    assert low < train.metrics.roc_auc_macro < high
+    written = json.loads(Path(run_copy, "evaluation", "test.json").read_text())
+    assert written["roc_auc_macro_interval"] == [None, None]
+    assert f"nothing can be said of {test.metrics.groups} groups (artists)" in evaluation_words(test)
+    assert "nothing can be said" not in evaluation_words(train)
+    assert f"over {train.metrics.groups} whole groups" in evaluation_words(train)
 
 
 def test_the_table_per_tag_has_a_row_for_every_tag_in_order(run_copy: str) -> None:
@@ -128,7 +146,6 @@ def test_graded_labels_have_an_error_and_others_have_none(own_copy: tuple[SmallD
     written = json.loads(Path(run, "evaluation", f"test-{reference}.json").read_text())
     stored = read_stored_scores(str(Path(run, "evaluation", f"test-{reference}_scores.parquet")))
     assert written["sqrt_mse"] == pytest.approx(np.sqrt(np.mean((stored.targets - stored.scores) ** 2)), abs=1e-6)
-    assert written["sqrt_mse_interval"][0] < written["sqrt_mse"] < written["sqrt_mse_interval"][1]
     evaluate(run, "test")
     assert "sqrt_mse" not in json.loads(Path(run, "evaluation", "test.json").read_text())
 
@@ -157,7 +174,8 @@ def test_what_is_not_defined_is_null_and_fails_at_nothing(
     written = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     assert written["tracks"] == len(tracks)
     assert written["tags_undefined"] == undefined
-    assert (written["roc_auc_macro"] is None) == (written["pr_auc_macro_interval"][0] is None) == (len(tracks) == 1)
+    assert (written["roc_auc_macro"] is None) == (len(tracks) == 1)
+    assert written["pr_auc_macro_interval"] == [None, None]
     assert written["f1_macro"] is None  # none of these labels is on a validation track
     assert ("no thresholds: odd@" in evaluation_words(result)) == (unlabelled == "drop")
 

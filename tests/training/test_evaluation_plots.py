@@ -30,7 +30,7 @@ def _scores(tags: int, tracks: int = 300) -> StoredScores:
 def _evaluation(run_folder: str, stored: StoredScores) -> Evaluation:
     labels = open_run(run_folder).labels
     mapping = dataclasses.replace(map_labels(labels, labels), tags=stored.of.tags)
-    metrics = tagging_metrics(stored.targets, stored.scores, bootstrap=2)
+    metrics = tagging_metrics(stored.targets, stored.scores)
     decisions = decide(stored.targets, stored.scores, best_thresholds(stored.targets, stored.scores))
     count = len(stored.track_ids)
     return Evaluation("run", "test", count, 0, 0, mapping, metrics, decisions, count, "", None, "test")

@@ -1,23 +1,30 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.labels.overlay import lay_labels
-from pipeline.labels.splits import SplitMethod, make_split
+from pipeline.labels.splits import SplitMethod, existing_split, make_split
+from pipeline.run import cli
 from schemas.checksums import with_checksum
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError
 from schemas.label_version import open_labels
 from schemas.tables import SPLITS
 from tests.training.conftest import TAGS, TRACKS, SmallDataset, sound_of
+from training.config import TrainConfig
 from training.labels import labelled_tracks
+from training.train import train
 
 
 def test_every_track_is_in_one_split_with_the_tags_that_it_was_annotated_with(small_dataset: SmallDataset) -> None:
@@ -59,13 +66,35 @@ def test_labels_of_another_dataset_are_refused(small_dataset: SmallDataset, tmp_
         open_labels(Dataset.open(foreign.root), "small")
 
 
-def test_a_split_without_tracks_says_how_to_make_another(small_dataset: SmallDataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("ratios", "empty", "words"),
+    [
+        ((0, 0, 100), "train", r"has no train track, .*; make a split that has some: "),
+        ((90, 0, 10), "validation", r"has no validation track, .*; make a split that has some: "),
+        ((90, 10, 0), "test", r"has no test track, .*; take another side \(--split validation\), or make a split"),
+    ],
+)
+def test_a_side_without_tracks_says_how_to_make_another_split(
+    small_dataset: SmallDataset,
+    small_config: TrainConfig,
+    tmp_path: Path,
+    ratios: tuple[float, float, float],
+    empty: str,
+    words: str,
+) -> None:
     copy = small_dataset.copy(tmp_path / "copy")
     dataset = Dataset.open(copy.root)
-    make_split(dataset, "test-only", SplitMethod((0, 0, 100)))
-    lay_labels(copy.root, [str(copy.folder / "annotations.csv")], str(copy.folder / "small.yaml"), "test-only")
-    with pytest.raises(UserError, match="has no train track; make another with `.*pipeline.run split`"):
-        labelled_tracks(dataset, open_labels(dataset, "small"), dataset.spec("logmel"), "train")
+    make_split(dataset, "some", SplitMethod(ratios))
+    lay_labels(copy.root, [str(copy.folder / "annotations.csv")], str(copy.folder / "small.yaml"), "some")
+    with pytest.raises(UserError, match=words) as refused:
+        labelled_tracks(dataset, open_labels(dataset, "small"), dataset.spec("logmel"), empty)
+    if empty != "test":
+        with pytest.raises(UserError, match=words):
+            train(dataclasses.replace(small_config, dataset=copy.root), str(tmp_path / "run"))
+        assert not (tmp_path / "run").exists()
+    command = re.search(r"`python -m pipeline.run (split [^`]+)`", str(refused.value)).group(1)
+    assert CliRunner().invoke(cli, shlex.split(command)).exit_code == 0
+    assert min(existing_split(dataset, f"some-{empty}").counts[side] for side in SPLITS) > 0
 
 
 def test_a_table_that_lost_rows_is_found(small_dataset: SmallDataset, tmp_path: Path) -> None:

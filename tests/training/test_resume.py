@@ -162,7 +162,9 @@ def test_another_label_version_is_refused_with_the_difference(
     with open(copy.folder / "annotations.csv", "a") as annotations:
         annotations.write("track-00,noise\n")
     lay_labels(copy.root, [str(copy.folder / "annotations.csv")], str(copy.folder / "small.yaml"))
-    with pytest.raises(UserError, match=r"another configuration \(label_set: small@\w+ -> small@\w+\)"):
+    run = str(tmp_path / "run")
+    ways = rf"--label-set small@\w+ goes on with the old ones, --init-from {run} --out NEW starts a new run on the new ones"
+    with pytest.raises(UserError, match=rf"another configuration \(label_set: small@\w+ -> small@\w+\); .*{ways}"):
         train(here, str(tmp_path / "run"))
 
 

@@ -11,9 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
 from tests.training.conftest import TAGS, SmallDataset
+from training.checkpoints import LoopState
 from training.config import TrainConfig
+from training.run import cli
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,6 +40,18 @@ def test_each_command_explains_itself_without_importing_tensorflow(command: str)
     ended = _run(command, "--help")
     assert ended.returncode == 0
     assert "Usage:" in ended.stdout
+
+
+def test_where_there_is_no_test_side_the_next_step_names_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    from training import train
+
+    for side, words in (("test", "--run RUN\n"), ("validation", "--run RUN --split validation\n")):
+        summary = train.TrainSummary("RUN", LoopState(label_version="a@b"), 1, 0, 0, 0.0, 0.0, 0.0, None, side)
+        monkeypatch.setattr(train, "train", lambda *_, summary=summary, **__: summary)
+        ended = CliRunner().invoke(
+            cli, ["train", "--dataset", "d", "--label-set", "a", "--frontend", "waveform", "--out", "RUN"]
+        )
+        assert ended.output.endswith(f"next: python training/run.py evaluate {words}")
 
 
 def test_it_runs_from_anywhere(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from schemas.page import bullets, table, text, tiles
 from training.baselines.kinds import NAMES
 from training.evaluation_files import BASELINE_PREFIXES
+from training.intervals import LEAST_GROUPS, too_few_groups
 from training.report.cells import figure, interval, quiet
 from training.report.commands import evaluate_command
 from training.report.label_counts import LabelCounts
@@ -39,10 +40,7 @@ def headline(facts: RunFacts, labels: LabelCounts | str) -> Iterator[str]:
     yield tiles(_tiles(facts, labels))
     if evaluation is not None:
         yield _models(facts, evaluation)
-        yield (
-            '<p class="quiet">Scores averaged over the patches of a track, one row per track; 95 % bootstrap intervals '
-            "over tracks.</p>"
-        )
+        yield quiet(_footnote(evaluation))
     found = list(findings(facts))
     if found:
         yield bullets(found)
@@ -77,6 +75,17 @@ def findings(facts: RunFacts) -> Iterator[str]:
             f"The logistic regression has the better PR-AUC in {len(better)} of {len(facts.tags)} tags: "
             f"{', '.join(tag.tag for tag in better[:_NAMED])}{'…' if len(better) > _NAMED else ''}"
         )
+
+
+def _footnote(evaluation: dict[str, Any]) -> str:
+    """How the figures were taken; an evaluation of an earlier version does not say over how many groups."""
+    taken = "Scores averaged over the patches of a track, one row per track; 95 % intervals over "
+    if not is_number(evaluation.get("groups")):
+        return f"{taken}tracks."
+    groups: int = evaluation["groups"]
+    if not interval(evaluation.get(f"{_MACRO}_interval")) and groups < LEAST_GROUPS:
+        return f"{taken}whole groups; {too_few_groups(groups)}."
+    return f"{taken}{groups:,} whole groups (artists)."
 
 
 def _tiles(facts: RunFacts, labels: LabelCounts | str) -> Iterator[tuple[str, str]]:

@@ -81,7 +81,7 @@ def _fitted(
 ) -> BaselineRow:
     positive_at = labels.positive_at
     scores = baseline_scores(kind, known, train.targets, asked, positive_at)
-    metrics = tagging_metrics(test.targets, scores, positive_at=positive_at, bootstrap=0)
+    metrics = tagging_metrics(test.targets, scores, positive_at=positive_at)
     return BaselineRow(
         baseline=kind,
         share=share,

@@ -21,6 +21,7 @@ def test_every_field_is_read(tmp_path: Path) -> None:
     text = (
         "name: mine\ntags: [rock, 80, café]\nmin_tracks: 3\nmerge: {rock: [rock'n'roll, Rock]}\nexclude: [other]\n"
         "hierarchy: {music: [rock, café]}\nvalues: graded\npositive_at: 0.7\nmissing: unknown\nunlabelled: drop\n"
+        "split: wide\n"
     )
     assert _read(tmp_path, text) == LabelSet(
         name="mine",
@@ -33,6 +34,7 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         positive_at=0.7,
         missing="unknown",
         unlabelled="drop",
+        split="wide",
     )
 
 
@@ -168,3 +170,9 @@ def test_a_folder_is_no_label_set(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         read_label_set(str(tmp_path / "absent.yaml"))
+
+
+def test_the_split_is_no_part_of_what_a_version_is_named_by(tmp_path: Path) -> None:
+    assert _read(tmp_path, "name: mine\nsplit: wide\n").to_dict() == LabelSet("mine").to_dict()
+    with pytest.raises(UserError, match="split: expected letters"):
+        _read(tmp_path, "name: mine\nsplit: ../x\n")

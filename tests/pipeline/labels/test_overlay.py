@@ -4,14 +4,18 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.labels.overlay import LabelSummary, lay_labels
+from pipeline.labels.splits import SplitMethod, existing_split, make_split
+from pipeline.labels.summary import print_label_summary
 from pipeline.verify import verify
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.label_version import open_labels
+from schemas.tables import SPLIT
 
 
 def _lay(dataset: Path, small_corpus, label_set: str, *annotations: str) -> LabelSummary:
@@ -301,3 +305,77 @@ def test_a_damaged_version_before_does_not_stand_in_the_way(dataset: Path, small
     second = _lay(dataset, small_corpus, "name: mine\ntags: [noise]\n")
     assert second.diff is None
     assert "labels.json" in second.not_compared
+
+
+def test_a_label_set_keeps_its_split_until_another_is_asked_for(
+    dataset: Path, small_corpus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = Dataset.open(str(dataset))
+    for name, salt in (("wide", "a"), ("other", "b")):
+        make_split(opened, name, SplitMethod((50, 25, 25), salt))
+    first = _lay(dataset, small_corpus, "name: mine\ntags: [low]\nsplit: wide\n")
+    second = _lay(dataset, small_corpus, "name: mine\ntags: [noise]\n")
+    assert (first.split[0], second.split) == ("wide", first.split)
+    assert second.diff.tracks_moved == 0
+    print_label_summary(second, str(dataset))
+    assert "lies on the split" not in capsys.readouterr().out
+
+    named = _lay(dataset, small_corpus, "name: mine\ntags: [low]\nsplit: other\n")
+    assert named.split == first.split
+    print_label_summary(named, str(dataset))
+    assert "the split stays wide; `split: other` in the file" in capsys.readouterr().out
+
+    path = str(dataset.parent / "set.yaml")
+    moved = lay_labels(str(dataset), [small_corpus.annotations], path, "other")
+    sides = [
+        dict(zip(table["track_id"].to_pylist(), table["split"].to_pylist(), strict=True))
+        for table in (existing_split(opened, name).table for name in ("wide", "other"))
+    ]
+    into_train = sum(sides[0][track] != "train" == sides[1][track] for track in sides[0])
+    assert (moved.split[0], moved.split_before, moved.into_train) == ("other", "wide", into_train)
+    assert into_train > 0
+    print_label_summary(moved, str(dataset))
+    said = capsys.readouterr().out
+    assert "warning: the version before lies on the split wide, this one on other: " in said
+    assert (
+        f"{moved.diff.tracks_moved} tracks changed sides, {into_train} of validation or test are in train now" in said
+    )
+    assert _lay(dataset, small_corpus, "name: mine\n").split[0] == "other"
+
+
+def test_the_split_of_a_version_that_the_log_does_not_name_is_read_from_its_manifest(
+    dataset: Path, small_corpus
+) -> None:
+    make_split(Dataset.open(str(dataset)), "wide", SplitMethod((50, 25, 25)))
+    path = dataset.parent / "set.yaml"
+    path.write_text("name: mine\n")
+    lay_labels(str(dataset), [small_corpus.annotations], str(path), "wide")
+    log = dataset / "labels" / "mine" / "log.jsonl"
+    line = json.loads(log.read_text())
+    assert line.pop("split") == "wide"
+    log.write_text(json.dumps(line) + "\n")
+    assert lay_labels(str(dataset), [small_corpus.annotations], str(path)).split[0] == "wide"
+    (dataset / "labels" / "mine" / line["version"] / "labels.json").write_text("{}")
+    with pytest.raises(UserError, match="expected the split that its newest version lies on.*name it with --split"):
+        lay_labels(str(dataset), [small_corpus.annotations], str(path))
+
+
+def test_a_side_without_a_share_is_the_users_wish_and_what_needs_it_is_said(
+    dataset: Path, small_corpus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_split(Dataset.open(str(dataset)), "two", SplitMethod((90, 0, 10)))
+    path = dataset.parent / "set.yaml"
+    path.write_text("name: mine\n")
+    summary = lay_labels(str(dataset), [small_corpus.annotations], str(path), "two")
+    assert summary.tracks["validation"] == 0
+    print_label_summary(summary, str(dataset))
+    assert "warning: there is no validation track: `train` refuses these labels" in capsys.readouterr().out
+
+
+def test_labels_are_not_laid_over_a_split_with_an_empty_side(dataset: Path, small_corpus) -> None:
+    made = make_split(Dataset.open(str(dataset)), "default", None)
+    table = made.table.set_column(1, SPLIT.field("split"), pa.array(["train"] * made.table.num_rows))
+    pq.write_table(table, dataset / "splits" / "default" / f"{made.version}.parquet")
+    with pytest.raises(UserError, match="has no validation and no test track.*--name default-2 --ratios 80,10,10`"):
+        _lay(dataset, small_corpus, "name: mine\n")
+    assert not (dataset / "labels").exists()

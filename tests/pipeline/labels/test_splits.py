@@ -13,10 +13,20 @@ import soundfile
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.labels.annotations import Annotations, read_annotations
-from pipeline.labels.splits import Split, SplitMethod, existing_split, make_split, parse_ratios, split_version
+from pipeline.labels.splits import (
+    Split,
+    SplitMethod,
+    existing_split,
+    make_split,
+    parse_ratios,
+    require_filled,
+    split_version,
+)
 from schemas.dataset import Dataset
 from schemas.errors import UserError
-from schemas.tables import SPLITS
+from schemas.json_log import log_bytes
+from schemas.stored_tables import table_bytes
+from schemas.tables import SPLIT, SPLITS
 
 
 def _sides(split: Split) -> dict[str, str]:
@@ -172,7 +182,7 @@ def test_a_published_split_that_parts_an_artist_says_so(tmp_path: Path) -> None:
     build(str(tmp_path / "catalog.csv"), str(tmp_path / "data"), BuildOptions(workers=1))
     split = make_split(Dataset.open(str(tmp_path / "data")), "published", None)
     assert split.groups_apart == (1, ("x",))
-    assert make_split(Dataset.open(str(tmp_path / "data")), "own", SplitMethod()).groups_apart == (0, ())
+    assert make_split(Dataset.open(str(tmp_path / "data")), "own", SplitMethod((80, 20, 0))).groups_apart == (0, ())
 
 
 def _annotated(tmp_path: Path, tracks: list[str]) -> Annotations:
@@ -241,3 +251,55 @@ def test_the_hash_of_a_split_is_over_each_pair_of_track_and_side() -> None:
     for track, side in zip(ids, table["split"].to_pylist(), strict=True):
         digest.update(json.dumps([track, side], separators=(",", ":"), ensure_ascii=False).encode())
     assert split_version(table) == digest.hexdigest()[:12]
+
+
+def test_the_default_split_of_a_few_artists_leaves_no_side_empty_whatever_the_salt(dataset: Path) -> None:
+    opened = Dataset.open(str(dataset))
+    made = {make_split(opened, f"s{salt}", SplitMethod(salt=str(salt))).counts.values() for salt in range(10)}
+    sides = {tuple(counts) for counts in made}
+    assert sides == {(18, 3, 3, 0)}  # 24 tracks of 8 artists: 6, 1 and 1 of them
+    assert len({make_split(opened, f"s{salt}", None).version for salt in range(10)}) > 5
+
+
+def test_fewer_artists_than_sides_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    root = str(tmp_path / "data")
+    build(catalog_of_copies(tmp_path, [("a", 1, "x"), ("b", 2, "x"), ("c", 3, "y")]), root, BuildOptions(workers=1))
+    opened = Dataset.open(root)
+    with pytest.raises(UserError, match=r"for each of train, validation, test.*received 2;.*--ratios 80,20,0"):
+        make_split(opened, "mine", None)
+    assert not (tmp_path / "data" / "splits").exists()
+    assert make_split(opened, "mine", SplitMethod((80, 20, 0))).counts == {
+        "train": 2,
+        "validation": 1,
+        "test": 0,
+        "none": 0,
+    }
+
+
+def test_artists_who_share_audio_count_once(tmp_path: Path) -> None:
+    root = str(tmp_path / "data")
+    rows = [("a", 1, "x"), ("b", 1, "y"), ("c", 3, "z")]
+    build(catalog_of_copies(tmp_path, rows), root, BuildOptions(workers=1))
+    with pytest.raises(UserError, match="received 3 that share audio and stay together"):
+        make_split(Dataset.open(root), "mine", None)
+
+
+def test_an_empty_side_of_an_older_split_is_filled_by_artists_that_come_later(small_corpus, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    build(small_corpus.catalog, str(root), BuildOptions(workers=1, shards=2, limit=4))
+    before = make_split(Dataset.open(str(root)), "mine", SplitMethod())
+    # As the hash alone made them: everything is in train.
+    table = pa.table({"track_id": before.table["track_id"], "split": pa.array(["train"] * 4)}).cast(SPLIT)
+    old = split_version(table)
+    (root / "splits" / "mine" / f"{old}.parquet").write_bytes(table_bytes(table))
+    line = {"version": old, "made": SplitMethod().to_dict(), "tracks": 4}
+    (root / "splits" / "mine" / "log.jsonl").write_bytes(log_bytes([line]))
+    with pytest.raises(
+        UserError, match="has no validation and no test track.*split --dataset .* --name mine-2 --ratios"
+    ):
+        require_filled(Dataset.open(str(root)), existing_split(Dataset.open(str(root)), "mine"))
+    build(small_corpus.catalog, str(root), BuildOptions(workers=1, shards=2))
+    grown = existing_split(Dataset.open(str(root)), "mine")
+    require_filled(Dataset.open(str(root)), grown)
+    assert grown.counts == {"train": 18, "validation": 3, "test": 3, "none": 0}
+    assert {_sides(grown)[track] for track in before.table["track_id"].to_pylist()} == {"train"}
