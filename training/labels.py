@@ -14,6 +14,7 @@ from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import FeatureSpec
 from schemas.label_version import LabelVersion, records_of, without_removed
+from schemas.shown_commands import pipeline_command
 from schemas.tables import SPLITS
 from training.nested_shares import nested_share
 
