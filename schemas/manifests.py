@@ -16,6 +16,7 @@ from schemas.checksums import CHECKSUM, with_checksum
 from schemas.errors import DatasetError, UserError
 from schemas.features import FAMILIES, Family, FeatureSpec, LogMelSpec, WaveformSpec, spec_from_dict
 from schemas.json_object import parse_json_object
+from schemas.shown_commands import pipeline_command
 from schemas.storage import read_bytes
 
 FORMAT = 1
@@ -331,5 +332,5 @@ class LabelsManifest(Manifest):
 
     @classmethod
     def read(cls, uri: str) -> LabelsManifest:
-        advice = "lay the same label set again with `pipeline.run label`, or restore it from a copy"
+        advice = f"lay the same label set again with `{pipeline_command('label')}`, or restore it from a copy"
         return cls.from_dict(read_json(uri, "a label version's manifest", advice), where=uri)

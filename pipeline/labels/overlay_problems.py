@@ -9,6 +9,7 @@ from schemas.dataset import Dataset
 from schemas.errors import TagscaleError
 from schemas.json_log import read_log
 from schemas.label_version import again, read_label_files
+from schemas.shown_commands import pipeline_command
 from schemas.storage import exists, join, list_names
 
 _LOG_NAME = "log.jsonl"
@@ -57,7 +58,7 @@ def label_problems(dataset: Dataset) -> Iterator[str]:
 def _version_problems(dataset: Dataset, name: str, version: str) -> Iterator[str]:
     folder = dataset.layout.label_version(name, version)
     if not exists(join(folder, "labels.json")):
-        yield f"{folder}: has no labels.json: laying the label set was cut short; run `pipeline.run label` again"
+        yield f"{folder}: has no labels.json: laying the label set was cut short; run `{pipeline_command('label')}` again"
         return
     try:
         labels = read_label_files(dataset, name, version)

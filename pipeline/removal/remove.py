@@ -19,6 +19,7 @@ from schemas.errors import DatasetError, UserError
 from schemas.json_object import parse_json_object
 from schemas.label_version import read_label_table
 from schemas.layout import Layout
+from schemas.shown_commands import training_command
 from schemas.sole_writer import changing, sole_writer
 from schemas.storage import exists, is_folder, join, list_names, read_bytes, remove_tree, write_atomic
 from schemas.stored_tables import table_bytes
@@ -160,8 +161,8 @@ def read_run_note(uri: str) -> dict[str, Any]:
             raise ValueError("it lacks the run or its label set")
     except ValueError as error:
         raise DatasetError(
-            f"{uri}: expected the note of a training run, a JSON object: {error}; run the same `training/run.py train` command "
-            "again, which writes it anew, or remove the file if that run is no longer in use"
+            f"{uri}: expected the note of a training run, a JSON object: {error}; run the same "
+            f"`{training_command('train')}` command again, which writes it anew, or remove the file if that run is no longer in use"
         ) from error
     return note
 
