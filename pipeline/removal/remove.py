@@ -162,7 +162,7 @@ def read_run_note(uri: str) -> dict[str, Any]:
     except ValueError as error:
         raise DatasetError(
             f"{uri}: expected the note of a training run, a JSON object: {error}; run the same "
-            f"`{training_command('train')}` command again, which writes it anew, or remove the file if that run is no longer in use"
+            f"`{training_command('train')}` command again, which writes it anew, or remove the file if that run is not in use"
         ) from error
     return note
 
