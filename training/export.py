@@ -13,11 +13,12 @@ import tensorflow as tf
 from tensorflow.core.protobuf import fingerprint_pb2
 
 from schemas.features import LogMelSpec
-from schemas.storage import is_remote, join, local_path, publish, remove, require_empty_or, write_atomic
+from schemas.storage import exists, is_remote, join, local_path, publish, remove, require_empty_or, write_atomic
 from training.serving import ServedTagger
 from training.trained import open_run
 
-MODEL_NAME = "saved_model.pb"
+MODEL_NAME = "saved_model.pb"  # written last: it makes the folder a SavedModel
+FIRST_NAME = "fingerprint.pb"  # written first: alone, it says that an export was stopped here
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,13 +45,14 @@ def export(root: str, out: str) -> ExportSummary:
 
     Args:
         root: the run.
-        out: folder of the SavedModel; a SavedModel that is there is replaced.
+        out: folder of the SavedModel; a SavedModel that is there, or what a stopped export left of one, is replaced.
 
     Raises:
         UserError: no such run, or `out` holds something else.
     """
     run = open_run(root)
-    require_empty_or(out, MODEL_NAME, "a SavedModel to replace")
+    begun = exists(join(out, FIRST_NAME))
+    require_empty_or(out, FIRST_NAME if begun else MODEL_NAME, "a SavedModel to replace")
     spec = run.spec
     served = ServedTagger(
         run.model, run.config.patch, spec if isinstance(spec, LogMelSpec) else None, run.labels.vocabulary
@@ -63,7 +65,7 @@ def export(root: str, out: str) -> ExportSummary:
     }
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(served.saved_object(), folder, signatures=served.signatures())
-        _derive_uuid(os.path.join(folder, "fingerprint.pb"))
+        _derive_uuid(os.path.join(folder, FIRST_NAME))
         for name, data in assets.items():
             write_atomic(os.path.join(folder, "assets", name), data)
         size = _move(folder, out)
@@ -87,11 +89,11 @@ def _derive_uuid(path: str) -> None:
 
 
 def _move(folder: str, out: str) -> int:
-    """Copy a finished SavedModel to `out`, the file that makes it one last; returns its bytes."""
+    """Copy a finished SavedModel to `out`, the files that say what it is first and last; returns its bytes."""
     remove(join(out, MODEL_NAME))
     files = sorted(
         (os.path.relpath(os.path.join(where, name), folder) for where, _, names in os.walk(folder) for name in names),
-        key=lambda name: (name == MODEL_NAME, name),
+        key=lambda name: (name == MODEL_NAME, name != FIRST_NAME, name),
     )
     total = 0
     for name in files:
