@@ -40,6 +40,7 @@ _handled = False  # the main thread knows of it
 _cut = False  # `Stopped` was raised, so that whatever is raised after it follows from it
 _unwinds = True  # the main thread has something to let go of on its way out
 _deferred: threading.Event | None = None
+_unsaved: Callable[[], bool] | None = None  # where it is deferred
 _deferred_until = 0.0  # by time.monotonic()
 
 
@@ -67,7 +68,7 @@ def stop_on_signals(words: str = STOPPED_WORDS) -> None:
         os.set_blocking(writing, False)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         threading.Thread(target=_watch, args=(reading,), name="stopping", daemon=True).start()
-        sys.excepthook = _on_uncaught
+        sys.excepthook, sys.unraisablehook = _on_uncaught, _on_unraisable
     for number in _STOPS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
@@ -79,16 +80,21 @@ def stop_exit_code() -> int:
 
 
 @contextlib.contextmanager
-def deferred_stop() -> Iterator[Callable[[], bool]]:
+def deferred_stop(unsaved: Callable[[], bool] | None = None) -> Iterator[Callable[[], bool]]:
     """Let work that must not be cut anywhere ask, at places of its choice, whether it was told to stop.
 
     It then saves what it has and raises `Stopped`; work that ends first is followed by `Stopped` all the same. The
     process still ends after `SAVING_SECONDS`, and at once if ^C is pressed again.
 
+    Args:
+        unsaved: whether there is anything to save now, without which the process ends after `LEAVING_SECONDS`; None if
+            there always is.
+
     Yields:
         A function that returns True once a signal has arrived.
     """
-    global _deferred, _deferred_until, _cut
+    global _deferred, _deferred_until, _unsaved, _cut
+    _unsaved = unsaved
     event = _deferred = threading.Event()
     for number in _STOPS:
         if signal.getsignal(number) is _stop:
@@ -194,7 +200,8 @@ def _watch(reading: int) -> None:
             _leave_without_main(_words and AT_ONCE_WORDS, EXIT_INTERRUPTED)
         if began is None:
             continue
-        latest = began + SAVING_SECONDS if _deferred is not None else max(began, _deferred_until) + LEAVING_SECONDS
+        saving = _deferred is not None and (_unsaved is None or _unsaved())
+        latest = began + SAVING_SECONDS if saving else max(began, _deferred_until) + LEAVING_SECONDS
         if time.monotonic() >= latest:
             _leave_without_main(_words, stop_exit_code())
 
@@ -208,3 +215,10 @@ def _on_uncaught(kind: type[BaseException], error: BaseException, trace: Traceba
     if isinstance(error, Stopped):
         leave(_words, stop_exit_code())
     sys.__excepthook__(kind, error, trace)
+
+
+def _on_unraisable(failed: sys.UnraisableHookArgs) -> None:
+    """`Stopped` was raised where nothing can be, as in what the garbage collector calls: it would be lost."""
+    if isinstance(failed.exc_value, Stopped):
+        leave(_words, stop_exit_code())
+    sys.__unraisablehook__(failed)

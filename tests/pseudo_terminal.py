@@ -33,6 +33,8 @@ class PseudoTerminal:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
         self.session, self._terminal = pty.fork()
         if self.session == 0:
+            for number in (signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)  # who runs the tests in the background ignores them
             os.chdir(folder)
             os.execvpe(command[0], list(command), {**environment, "COLUMNS": str(_COLUMNS)})
         self.shown = ""
@@ -67,6 +69,16 @@ class PseudoTerminal:
             self._reap()
             assert time.monotonic() < deadline, self.shown
 
+    def wait_for(self, seconds: float) -> None:
+        """Read what is shown for a while."""
+        end = time.monotonic() + seconds
+        self.wait_until(lambda: time.monotonic() >= end)
+
+    def wait_until_it_handles(self, number: signal.Signals) -> None:
+        """Wait until the command has a handler of its own for a signal."""
+        status = Path(f"/proc/{self.session}/status")
+        self.wait_until(lambda: int(status.read_text().split("SigCgt:")[1].split()[0], 16) >> (number - 1) & 1)
+
     def exit_code(self, seconds: float = 60) -> int:
         """Wait for the command's end; its exit code, negative for a signal."""
         deadline = time.monotonic() + seconds
@@ -77,6 +89,13 @@ class PseudoTerminal:
         while not self._closed and self._read(0.0):
             pass
         return os.waitstatus_to_exitcode(self._status)
+
+    def wait_until_none_is_left(self, seconds: float = 20) -> None:
+        """Wait for the end of all that the command started."""
+        deadline = time.monotonic() + seconds
+        while left := processes_of(self.session):
+            self._read(0.01)
+            assert time.monotonic() < deadline, left
 
     def _reap(self) -> None:
         if self._status is None:
@@ -107,3 +126,9 @@ def processes_of(session: int) -> dict[int, str]:
                 if int(its_session) == session and state != "Z":
                     found[int(process.name)] = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
     return found
+
+
+def lines_of(shown: str) -> list[str]:
+    """The lines that were shown, without the keys that the terminal shows and with what was drawn over gone."""
+    whole = [line.replace("^C", "").rpartition("\r")[2].strip() for line in shown.replace("\r\n", "\n").split("\n")]
+    return [line for line in whole if line]

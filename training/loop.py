@@ -127,6 +127,11 @@ class TrainingLoop:
         return self.state.epoch >= self._config.epochs or self._stalled()
 
     @property
+    def has_trained(self) -> bool:
+        """True once a step is done; the first one takes as long as the model takes to compile."""
+        return self.throughput.steps > 0
+
+    @property
     def _total_steps(self) -> int:
         return self._config.epochs * self._input.steps
 

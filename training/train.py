@@ -38,7 +38,7 @@ from training.run_folder import RunFolder, register_run
 from training.scoring import TrackScorer
 from training.staging import open_stage
 from training.step import TrainingStep
-from training.strategies import is_chief, make_strategy, require_agreement
+from training.strategies import is_chief, make_strategy, require_agreement, worker_count
 from training.tensorboard.board import TensorBoardFolder
 from training.tensorboard.projector import chosen_tracks, embed_tracks, write_embedding
 from training.validation import Validation
@@ -121,8 +121,11 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
             json.dumps({name: value for name, value in config.to_dict().items() if name != "dataset"}),
             "the workers' configurations differ; start the same command on every worker",
         )
-        with deferred_stop() as stop_requested:
+        several = worker_count(strategy) > 1  # one that leaves alone ends the others with an error
+        under_way: TrainingLoop | None = None
+        with deferred_stop(lambda: several or (under_way is not None and under_way.has_trained)) as stop_requested:
             loop, started_from = _make_loop(config, run, strategy, training, validation, labels, stop_requested)
+            under_way = loop
             first = loop.state
             if copies is not None and not loop.is_over:
                 order = epoch_order(training.tracks, config.seed, first.epoch)

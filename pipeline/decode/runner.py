@@ -25,8 +25,7 @@ from schemas.errors import TagscaleError
 from schemas.storage import is_remote
 
 FRUITLESS_ATTEMPTS = 2  # attempts of a local runner that may end without a single new shard
-# Beam starts a worker by a shell. What a terminal sends to all processes of a command, the command alone decides about.
-WORKER_COMMAND = f"trap '' INT HUP; exec {shlex.quote(sys.executable)} -m apache_beam.runners.worker.sdk_worker_main"
+WORKER_MODULE = "apache_beam.runners.worker.sdk_worker_main"
 POLL_SECONDS = 1.0  # between two looks at the done marks
 REMOTE_POLL_SECONDS = 10.0  # the same in a store, where each look takes a listing of every thousand marks
 
@@ -96,7 +95,10 @@ def handing_out(job: Job, shards: Sequence[int], workers: int) -> list[int]:
 def _local_runner(count: int) -> FnApiRunner:
     if count == 1:
         return FnApiRunner()
-    return FnApiRunner(default_environment=SubprocessSDKEnvironment.from_command_string(WORKER_COMMAND))
+    # Beam starts it by a shell. What a terminal sends to all processes of a command is for the command alone.
+    worker = shlex.join((sys.executable, "-m", "pipeline.decode.local_worker", str(os.getpid()), WORKER_MODULE))
+    command = f"trap '' INT HUP; exec {worker}"
+    return FnApiRunner(default_environment=SubprocessSDKEnvironment.from_command_string(command))
 
 
 def _local_options(count: int) -> list[str]:

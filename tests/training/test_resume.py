@@ -19,7 +19,9 @@ import pytest
 
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, TagscaleError, UserError
+from schemas.stopping import STOPPED_WORDS
 from schemas.storage import TEMPORARY_PREFIX
+from tests.pseudo_terminal import INTERRUPT, PseudoTerminal, lines_of
 from tests.training.conftest import SmallDataset
 from training.config import TrainConfig
 from training.input import TrainingInput
@@ -100,20 +102,23 @@ def test_a_run_killed_in_the_middle_of_epochs_ends_with_the_same_bits(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("how", "code"), [("SIGTERM", 75), ("^C", 130)])
 def test_a_stopped_run_saves_its_position_says_so_and_goes_on(
-    config: TrainConfig, undisturbed: Path, tmp_path: Path
+    how: str, code: int, config: TrainConfig, undisturbed: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     rarely = dataclasses.replace(config, checkpoint_minutes=60.0)
-    command = _command(rarely, out, tmp_path)
-    process = _start_and_wait(command, lambda: (out / "metrics.jsonl").exists())
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 75, errors
-    assert errors.splitlines()[-1].startswith("stopped; what is finished is kept: run the same command again")
+    with PseudoTerminal(_command(rarely, out, tmp_path), os.environ, ROOT) as terminal:
+        terminal.wait_until((out / "metrics.jsonl").exists, seconds=240)
+        if how == "^C":
+            terminal.press(INTERRUPT)
+        else:
+            os.kill(terminal.session, signal.SIGTERM)
+        assert terminal.exit_code() == code, terminal.shown
+    assert lines_of(terminal.shown) == [STOPPED_WORDS]
     stopped_at = _steps(out)[-1]
     assert stopped_at > 3, "there was no checkpoint between the first epoch and the stop"
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    train(rarely, str(out))
     _assert_same(out, undisturbed)
 
 

@@ -4,16 +4,16 @@ import csv
 import dataclasses
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from schemas.errors import DatasetError, UserError
+from schemas.stopping import STOPPED_WORDS
 from schemas.storage import write_atomic
+from tests.pseudo_terminal import INTERRUPT, PseudoTerminal, lines_of
 from tests.training.conftest import SmallDataset
 from training.config import TrainConfig
 from training.evaluate import evaluate
@@ -80,20 +80,22 @@ def test_what_is_finished_is_not_done_again_and_the_tables_come_out_the_same(stu
 
 
 @pytest.mark.slow
-def test_a_stopped_study_exits_75_and_goes_on_to_the_same_results(study: Path, plan: StudyPlan, tmp_path: Path) -> None:
+def test_a_study_stopped_by_hand_exits_130_and_goes_on_to_the_same_results(
+    study: Path, plan: StudyPlan, tmp_path: Path
+) -> None:
+    """The terminal sends ^C to the process that trains too, which saves because the study tells it to."""
     out = tmp_path / "study"
     write_atomic(str(tmp_path / "config.json"), json.dumps(plan.config.to_dict()).encode())
     command = [sys.executable, "training/run.py", "study", "--config", str(tmp_path / "config.json")]
     command += ["--shares", "1/2,1", "--seeds", "1", "--out", str(out)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 240
     first = out / "results" / f"{plan.runs()[0].name}.json"
-    while not first.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    _, words = process.communicate(timeout=60)
-    assert process.returncode == 75, words
-    assert "run the same command again" in words
+    with PseudoTerminal(command, os.environ, ROOT) as terminal:
+        terminal.wait_until(first.exists, seconds=240)
+        terminal.press(INTERRUPT)
+        assert terminal.exit_code() == 130, terminal.shown
+        terminal.wait_until_none_is_left()
+    assert lines_of(terminal.shown)[-1] == STOPPED_WORDS
+    assert "Traceback" not in terminal.shown
     assert not (out / "study.json").exists()
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
