@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from schemas.dataset import Dataset
+from schemas.stopping import STOPPED_WORDS
 from tests.training.conftest import SmallDataset
 from training.build_model import build_model
 from training.config import TrainConfig
@@ -196,17 +197,19 @@ def test_the_others_end_with_clear_words_when_a_worker_is_killed(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 def test_a_stopped_worker_stops_all_at_the_same_step_with_the_position_saved(
-    odd_dataset: SmallDataset, tmp_path: Path
+    how: signal.Signals, code: int, odd_dataset: SmallDataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     endless = ["--epochs", "9999", "--batch-size", "4", "--validate-every", "9999", "--checkpoint-minutes", "99"]
     with _two_workers(odd_dataset, out, tmp_path, endless) as workers:
         _wait_for((out / "metrics.jsonl").exists)
-        workers[1].send_signal(signal.SIGTERM)
+        workers[1].send_signal(how)
         codes = [worker.wait(timeout=60) for worker in workers]
-    logs = "\n".join((tmp_path / f"worker-{index}.log").read_text()[-2000:] for index in range(2))
-    assert codes == [75, 75], logs
+    logs = [(tmp_path / f"worker-{index}.log").read_text()[-2000:] for index in range(2)]
+    assert codes == [75, code], logs
+    assert [log.splitlines()[-1] for log in logs] == [STOPPED_WORDS] * 2
     newest = sorted(out.glob("checkpoints/step-*/state.json"))[-1]
     state = json.loads(newest.read_text())["state"]
     assert state["step"] == 4 * state["epoch"] + state["epoch_step"]
