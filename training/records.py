@@ -13,6 +13,7 @@ from schemas.dataset import Dataset
 from schemas.errors import DatasetError
 from schemas.examples import EXAMPLE_DTYPES, around_values, decode_example, value_count
 from schemas.features import INT16_SCALE, LogMelSpec
+from schemas.shown_commands import pipeline_command
 from schemas.storage import is_remote, read_range
 from schemas.tfrecord import FOOTER_BYTES, HEADER_BYTES, OVERHEAD_BYTES, record_footer, record_header, unframe
 from training.labels import LabelledTracks
@@ -162,8 +163,8 @@ def _read(uri: str, offset: int, length: int) -> bytes:
         return read_range(uri, offset, length)
     except FileNotFoundError as error:
         raise DatasetError(
-            f"{uri}: was there when this began and is gone, as after `pipeline.run remove --purge`, which writes its other "
-            "tracks anew under another name; run the same command again"
+            f"{uri}: was there when this began and is gone, as after `{pipeline_command('remove', '--purge')}`, which writes its "
+            "other tracks anew under another name; run the same command again"
         ) from error
 
 

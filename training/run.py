@@ -82,8 +82,10 @@ def train_command(out: str, config: str | None, stage: str | None, **options: ob
         from training.init_from import words_of
 
         say(f"  {words_of(summary.started_from)}")
-    side = [] if summary.judged_by == "test" else ["--split", summary.judged_by]
-    say(f"next: {training_command('evaluate', '--run', out, *side)}")
+    evaluate = training_command("evaluate", "--run", out)
+    if summary.judged_by != "test":
+        evaluate = training_command("evaluate", "--run", out, "--split", summary.judged_by)
+    say(f"next: {evaluate}")
 
 
 @cli.command("study")

@@ -21,7 +21,7 @@ from schemas.json_log import log_bytes, whole_entries
 from schemas.label_version import LabelVersion, labels_version, open_labels, read_label_files
 from schemas.manifests import LabelsManifest
 from schemas.sole_writer import changing
-from schemas.storage import exists, join, write_atomic
+from schemas.storage import exists, join, list_names, write_atomic
 from schemas.stored_tables import table_bytes
 from schemas.tables import SPLITS
 from schemas.terminal import say
@@ -181,21 +181,26 @@ def split_before(dataset: Dataset, name: str, *, asked: bool) -> str | None:
     """Name of the split that the newest version of a label set lies on, as far as it can be read; None where there is none.
 
     Raises:
-        UserError: no version can be read, and no split was asked for.
+        UserError: no version can be read, or those that can disagree, and no split was asked for.
     """
     log = dataset.layout.label_log(name)
     if not exists(log):
         return None
     entries, _ = whole_entries(log)
-    problem = "its log is damaged"
-    for entry in reversed(entries):
-        if "split" in entry:
-            return str(entry["split"])
-        try:  # written before the log said so
-            uri = join(dataset.layout.label_version(name, entry["version"]), "labels.json")
-            return LabelsManifest.read(uri).split["name"]
+    if entries and "split" in entries[-1]:
+        return str(entries[-1]["split"])
+    # Written before the log said so, or the log is damaged: the versions themselves say it.
+    versions = [entries[-1]["version"]] if entries else list_names(dataset.layout.label_set(name))
+    found, problem = set(), "its log is damaged"
+    for version in versions:
+        uri = join(dataset.layout.label_version(name, version), "labels.json")
+        try:
+            if entries or exists(uri):
+                found.add(LabelsManifest.read(uri).split["name"])
         except TagscaleError as error:
             problem = str(error)
+    if len(found) == 1:
+        return found.pop()
     if asked:
         return None
     raise UserError(

@@ -9,12 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.labels.overlay import LabelSummary, lay_labels
-from pipeline.labels.splits import SplitMethod, existing_split, make_split
+from pipeline.labels.splits import SplitMethod, existing_split, make_split, split_version
 from pipeline.labels.summary import print_label_summary
 from pipeline.verify import verify
 from schemas.dataset import Dataset
 from schemas.errors import UserError
+from schemas.json_log import log_bytes
 from schemas.label_version import open_labels
+from schemas.stored_tables import table_bytes
 from schemas.tables import SPLIT
 
 
@@ -375,7 +377,10 @@ def test_a_side_without_a_share_is_the_users_wish_and_what_needs_it_is_said(
 def test_labels_are_not_laid_over_a_split_with_an_empty_side(dataset: Path, small_corpus) -> None:
     made = make_split(Dataset.open(str(dataset)), "default", None)
     table = made.table.set_column(1, SPLIT.field("split"), pa.array(["train"] * made.table.num_rows))
-    pq.write_table(table, dataset / "splits" / "default" / f"{made.version}.parquet")
+    folder, version = dataset / "splits" / "default", split_version(table)
+    (folder / f"{version}.parquet").write_bytes(table_bytes(table))
+    line = {"version": version, "made": made.method.to_dict(), "tracks": table.num_rows}
+    (folder / "log.jsonl").write_bytes(log_bytes([line]))
     with pytest.raises(UserError, match="has no validation and no test track.*--name default-2 --ratios 80,10,10`"):
         _lay(dataset, small_corpus, "name: mine\n")
     assert not (dataset / "labels").exists()

@@ -86,7 +86,7 @@ def test_eight_labels_at_once_are_eight_versions(
 def test_of_splits_made_at_once_under_one_name_one_is_made_and_the_others_are_told(
     dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow(monkeypatch, pipeline.labels.splits, "_log")
+    slow(monkeypatch, pipeline.labels.splits, "split_log")
     opened = Dataset.open(str(dataset))
     made: list[tuple[str, str]] = []
     refused: list[str] = []
