@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.labels.annotations import Annotations
-from pipeline.labels.group_sets import group_sets, stratified
+from pipeline.labels.group_sets import GroupSets, group_sets, stratified
 from schemas.dataset import Dataset, same_audio
 from schemas.errors import UserError
 from schemas.features import FINGERPRINT_LENGTH, canonical_json
@@ -138,9 +138,7 @@ def make_split(
     elif method is None:
         method = SplitMethod(ratios=None) if tracks["split"].null_count < tracks.num_rows else SplitMethod()
     before = _read(dataset, name, log[-1]["version"]) if log else None
-    if before is None and method.ratios is not None:
-        _require_groups(tracks, method.ratios, f"split {name} of {dataset.layout.root}")
-    table = _assign(tracks, method, name, before, annotations)
+    table = _assign(tracks, method, name, before, annotations, dataset.layout.root)
     version = _version(table)
     uri = dataset.layout.split(name, version)
     sink = pa.BufferOutputStream()
@@ -182,21 +180,18 @@ def require_filled(dataset: Dataset, split: Split) -> None:
         )
 
 
-def _require_groups(tracks: pa.Table, ratios: tuple[float, float, float], where: str) -> None:
+def _require_groups(sets: GroupSets, ratios: tuple[float, float, float], name: str, root: str) -> None:
     """Raise UserError if there are fewer sets of groups than sides that are given a share."""
     wanted = [side for side, share in zip(SPLITS, ratios, strict=True) if share > 0]
-    sets, groups = group_sets(tracks, "").count, pc.count_distinct(tracks["group"]).as_py()
-    if sets < len(wanted):
-        found = (
-            f"{groups} {'that share' if groups != 1 else 'that has'} audio and stay together"
-            if sets < groups
-            else str(groups)
-        )
-        fewer = "80,20,0" if len(wanted) == len(SPLITS) and sets > 1 else "100,0,0"
+    groups = len(sets.position)
+    if sets.count < len(wanted):
+        found = f"{groups} that share audio and stay together" if sets.count < groups else str(groups)
+        fewer = "80,20,0" if len(wanted) == len(SPLITS) and sets.count > 1 else "100,0,0"
         raise UserError(
-            f"{where}: expected a group (artist) for each of {', '.join(wanted)}, since a group is never cut, received {found}; "
-            "build a catalog of more groups (without a column `group` every track is one of its own), or leave a side out "
-            f"with --ratios {fewer}"
+            f"split {name}: expected a group (artist) for each of {', '.join(wanted)}, since a group is never cut, received "
+            f"{found} in {root}; "
+            "build a catalog of more groups (without a column `group` every track is one of its own), or leave a side out: "
+            f"`python -m pipeline.run split --dataset {root} --name {name} --ratios {fewer}`"
         )
 
 
@@ -211,7 +206,12 @@ def _log(dataset: Dataset, name: str) -> list[dict[str, Any]]:
 
 
 def _assign(
-    tracks: pa.Table, method: SplitMethod, name: str, before: pa.Table | None, annotations: Annotations | None
+    tracks: pa.Table,
+    method: SplitMethod,
+    name: str,
+    before: pa.Table | None,
+    annotations: Annotations | None,
+    root: str,
 ) -> pa.Table:
     """Sides of all tracks, schema SPLIT; those of `before` keep theirs."""
     pinned = np.full(tracks.num_rows, -1, np.int64) if before is None else _pinned(tracks, before)
@@ -221,6 +221,8 @@ def _assign(
         sides = _codes(tracks["split"])
     else:
         sets = group_sets(tracks, method.salt)
+        if before is None:
+            _require_groups(sets, method.ratios, name, root)
         if method.stratified and before is None:
             if annotations is None:
                 raise UserError(f"split {name}: --stratify: expected the annotation files, received none")
