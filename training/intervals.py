@@ -7,7 +7,7 @@ the logit scale, where it is near symmetric and stays between 0 and 1.
 Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 11, for the jackknife; Arvesen, "Jackknifing
 U-statistics" (Annals of Mathematical Statistics, 1969), for its use on areas; Cameron and Miller, "A Practitioner's Guide to
 Cluster-Robust Inference" (Journal of Human Resources, 2015), for whole groups and t; Pepe, "The Statistical Evaluation of
-Medical Tests" (2003), section 5.2, for the logit. The percentile bootstrap of groups that is usual held the truth in 78 to 92 of
+Medical Tests" (2003), section 5.2, for the logit. The percentile bootstrap of groups that is usual held the truth in 77 to 92 of
 100 times for ten groups (`python -m benchmarks.interval_coverage` and its test show what this does).
 """
 

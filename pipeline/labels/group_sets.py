@@ -75,7 +75,7 @@ class GroupSets:
     @property
     def count(self) -> int:
         """How many sets there are."""
-        return len(np.unique(self.joined[self.group]))
+        return len(np.unique(self.joined))
 
 
 def _by_hash(position: npt.NDArray[np.float64], ratios: tuple[float, float, float]) -> npt.NDArray[np.int64]:

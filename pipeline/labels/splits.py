@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.labels.annotations import Annotations
-from pipeline.labels.group_sets import group_sets, stratified
+from pipeline.labels.group_sets import GroupSets, group_sets, stratified
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError
 from schemas.features import FINGERPRINT_LENGTH, canonical_json
@@ -149,9 +149,7 @@ def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotat
     elif method is None:
         method = SplitMethod(ratios=None) if tracks["split"].null_count < tracks.num_rows else SplitMethod()
     before = read_split(dataset, name, log[-1]["version"]) if log else None
-    if before is None and method.ratios is not None:
-        _require_groups(tracks, method.ratios, f"split {name} of {dataset.layout.root}")
-    table = _assign(tracks, method, name, before, annotations)
+    table = _assign(tracks, method, name, before, annotations, dataset.layout.root)
     version = split_version(table)
     if before is None or log[-1]["version"] != version:
         write_atomic(dataset.layout.split(name, version), table_bytes(table))
@@ -191,21 +189,18 @@ def require_filled(dataset: Dataset, split: Split) -> None:
         )
 
 
-def _require_groups(tracks: pa.Table, ratios: tuple[float, float, float], where: str) -> None:
+def _require_groups(sets: GroupSets, ratios: tuple[float, float, float], name: str, root: str) -> None:
     """Raise UserError if there are fewer sets of groups than sides that are given a share."""
     wanted = [side for side, share in zip(SPLITS, ratios, strict=True) if share > 0]
-    sets, groups = group_sets(tracks, "").count, pc.count_distinct(tracks["group"]).as_py()
-    if sets < len(wanted):
-        found = (
-            f"{groups} {'that share' if groups != 1 else 'that has'} audio and stay together"
-            if sets < groups
-            else str(groups)
-        )
-        fewer = "80,20,0" if len(wanted) == len(SPLITS) and sets > 1 else "100,0,0"
+    groups = len(sets.position)
+    if sets.count < len(wanted):
+        found = f"{groups} that share audio and stay together" if sets.count < groups else str(groups)
+        fewer = "80,20,0" if len(wanted) == len(SPLITS) and sets.count > 1 else "100,0,0"
+        command = pipeline_command("split", "--dataset", root, "--name", name, "--ratios", fewer)
         raise UserError(
-            f"{where}: expected a group (artist) for each of {', '.join(wanted)}, since a group is never cut, received {found}; "
-            "build a catalog of more groups (without a column `group` every track is one of its own), or leave a side out "
-            f"with --ratios {fewer}"
+            f"split {name}: expected a group (artist) for each of {', '.join(wanted)}, since a group is never cut, received "
+            f"{found} in {root}; build a catalog of more groups (without a column `group` every track is one of its own), or "
+            f"leave a side out: `{command}`"
         )
 
 
@@ -233,7 +228,12 @@ def split_log(dataset: Dataset, name: str) -> list[dict[str, Any]]:
 
 
 def _assign(
-    tracks: pa.Table, method: SplitMethod, name: str, before: pa.Table | None, annotations: Annotations | None
+    tracks: pa.Table,
+    method: SplitMethod,
+    name: str,
+    before: pa.Table | None,
+    annotations: Annotations | None,
+    root: str,
 ) -> pa.Table:
     """Sides of all tracks, schema SPLIT; those of `before` keep theirs."""
     pinned = np.full(tracks.num_rows, -1, np.int64) if before is None else _pinned(tracks, before)
@@ -243,6 +243,8 @@ def _assign(
         sides = _codes(tracks["split"])
     else:
         sets = group_sets(tracks, method.salt)
+        if before is None:
+            _require_groups(sets, method.ratios, name, root)
         if method.stratified and before is None:
             if annotations is None:
                 raise UserError(f"split {name}: --stratify: expected the annotation files, received none")

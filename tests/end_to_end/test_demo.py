@@ -27,9 +27,8 @@ def test_the_demo_leaves_what_it_promises_and_runs_again(tmp_path: Path) -> None
     for name in ("roc_auc_macro", "pr_auc_macro", "baseline_roc_auc_macro", "baseline_pr_auc_macro"):
         assert summary[name] == evaluation[name]
         assert 0 <= summary[name] <= 1
-        low, high = summary[f"{name}_interval"]
-        assert low <= high
-        assert f"{summary[name]:.3f} [{low:.3f}, {high:.3f}]" in first.stdout
+        assert summary[f"{name}_interval"] == [None, None]  # a few artists say nothing
+        assert f" {summary[name]:.3f}" in first.stdout
     steps = ["corpus", "build", "split", "label", "verify", "train", "evaluate", "export", "tag"]
     assert sorted(summary["seconds"]) == sorted(steps)
     assert all(f"== {step}\n$ python " in first.stdout for step in steps)

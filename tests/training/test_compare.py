@@ -210,7 +210,7 @@ def test_runs_of_other_datasets_and_splits_meet_on_the_tracks_that_are_new_to_bo
     (tmp_path / "own.yaml").write_text(f"name: own\ntags: [{', '.join(TAGS)}]\n")
     root = str(tmp_path / "data")
     build(str(tmp_path / "catalog.csv"), root, BuildOptions(workers=1, shards=6))
-    make_split(Dataset.open(root), DEFAULT_SPLIT, SplitMethod((40, 20, 40), salt="b"))
+    make_split(Dataset.open(root), DEFAULT_SPLIT, SplitMethod((40, 20, 40), salt="c"))
     laid = lay_labels(root, [str(tmp_path / "annotations.csv")], str(tmp_path / "own.yaml"))
     first = Path(shutil.copytree(small_run, tmp_path / "first"))
     config = json.loads((first / "config.json").read_text())

@@ -357,6 +357,7 @@ def test_the_split_of_a_version_that_the_log_does_not_name_is_read_from_its_mani
     assert line.pop("split") == "wide"
     log.write_text(json.dumps(line) + "\n")
     assert lay_labels(str(dataset), [small_corpus.annotations], str(path)).split[0] == "wide"
+    log.write_bytes(log_bytes([{"version": line["version"], "tracks": line["tracks"]}]))
     (dataset / "labels" / "mine" / line["version"] / "labels.json").write_text("{}")
     with pytest.raises(UserError, match="expected the split that its newest version lies on.*name it with --split"):
         lay_labels(str(dataset), [small_corpus.annotations], str(path))

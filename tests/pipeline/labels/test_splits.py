@@ -265,7 +265,10 @@ def test_fewer_artists_than_sides_are_refused_with_what_to_do(tmp_path: Path) ->
     root = str(tmp_path / "data")
     build(catalog_of_copies(tmp_path, [("a", 1, "x"), ("b", 2, "x"), ("c", 3, "y")]), root, BuildOptions(workers=1))
     opened = Dataset.open(root)
-    with pytest.raises(UserError, match=r"for each of train, validation, test.*received 2;.*--ratios 80,20,0"):
+    with pytest.raises(
+        UserError,
+        match=r"for each of train, validation, test.*received 2 in .*: `python -m .* --name mine --ratios 80,20,0`",
+    ):
         make_split(opened, "mine", None)
     assert not (tmp_path / "data" / "splits").exists()
     assert make_split(opened, "mine", SplitMethod((80, 20, 0))).counts == {
@@ -303,3 +306,11 @@ def test_an_empty_side_of_an_older_split_is_filled_by_artists_that_come_later(sm
     require_filled(Dataset.open(str(root)), grown)
     assert grown.counts == {"train": 18, "validation": 3, "test": 3, "none": 0}
     assert {_sides(grown)[track] for track in before.table["track_id"].to_pylist()} == {"train"}
+
+
+def test_a_stratified_split_leaves_no_side_empty_where_the_tags_would(dataset: Path, small_corpus, tmp_path) -> None:
+    (tmp_path / "one.csv").write_text(f"track_id,tag\n{small_corpus.rows[0][0]},rare\n")
+    annotations = read_annotations([str(tmp_path / "one.csv")])
+    method = SplitMethod((98, 1, 1), stratified=annotations.sha256)
+    split = make_split(Dataset.open(str(dataset)), "even", method, annotations)
+    assert split.counts == {"train": 18, "validation": 3, "test": 3, "none": 0}
