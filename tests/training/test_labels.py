@@ -92,7 +92,7 @@ def test_a_side_without_tracks_says_how_to_make_another_split(
         with pytest.raises(UserError, match=words):
             train(dataclasses.replace(small_config, dataset=copy.root), str(tmp_path / "run"))
         assert not (tmp_path / "run").exists()
-    command = re.search(r"`python -m pipeline.run (split [^`]+)`", str(refused.value)).group(1)
+    command = re.search(r"`\S+ -m pipeline.run (split [^`]+)`", str(refused.value)).group(1)
     assert CliRunner().invoke(cli, shlex.split(command)).exit_code == 0
     assert min(existing_split(dataset, f"some-{empty}").counts[side] for side in SPLITS) > 0
 

@@ -267,7 +267,7 @@ def test_fewer_artists_than_sides_are_refused_with_what_to_do(tmp_path: Path) ->
     opened = Dataset.open(root)
     with pytest.raises(
         UserError,
-        match=r"for each of train, validation, test.*received 2 in .*: `python -m .* --name mine --ratios 80,20,0`",
+        match=r"for each of train, validation, test.*received 2 in .*: `\S*python -m .* --name mine --ratios 80,20,0`",
     ):
         make_split(opened, "mine", None)
     assert not (tmp_path / "data" / "splits").exists()
