@@ -1,8 +1,8 @@
 """Command line of the pipeline: python -m pipeline.run COMMAND, or tagscale-pipeline where it is installed."""
 
-from schemas.interpreter import require_packages
+from schemas.interpreter import require_packages, require_python
 
-require_packages()  # before anything is imported that may be missing
+require_python()  # before anything is imported that an old one does not understand
 
 import os
 import sys
@@ -11,6 +11,8 @@ from schemas.stopping import stop_on_signals
 
 if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "tagscale-pipeline":
     stop_on_signals()  # before the other imports, since a user may press ^C while they run
+
+require_packages()  # before anything is imported that may be missing
 
 import click
 

@@ -50,6 +50,13 @@ _ENVIRONMENTS = {"tfio": (".venv-tfio", "venv-tfio")}
 _EVERYTHING = (".venv", "venv")
 
 
+def require_python() -> None:
+    """Leave with exit code 2 and one line, unless this Python is new enough to understand the other files."""
+    words = _words_of_old_python()
+    if words:
+        _leave(words)
+
+
 def require_packages(*extras: str, without: "tuple[str, ...]" = ()) -> None:
     """Leave with exit code 2 and one line, unless this Python is new enough and has the packages.
 
@@ -57,7 +64,8 @@ def require_packages(*extras: str, without: "tuple[str, ...]" = ()) -> None:
         extras: what is needed beside the base install.
         without: modules of the base install that are not needed.
     """
-    words = _words_of_old_python() or _words_of_missing(extras, without)
+    require_python()
+    words = _words_of_missing(extras, without)
     if words:
         _leave(words)
 
@@ -71,9 +79,7 @@ def explain_missing_packages() -> None:
             _leave(words)
         sys.__excepthook__(kind, error, trace)
 
-    words = _words_of_old_python()
-    if words:
-        _leave(words)
+    require_python()
     sys.excepthook = explain
 
 

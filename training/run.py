@@ -10,14 +10,16 @@ sys.path[:] = [path for path in sys.path if os.path.realpath(path or ".") != os.
 if os.path.dirname(_HERE) not in sys.path:
     sys.path.insert(0, os.path.dirname(_HERE))
 
-from schemas.interpreter import require_packages
+from schemas.interpreter import require_packages, require_python
 
-require_packages(without=("apache_beam",))  # before anything is imported that may be missing
+require_python()  # before anything is imported that an old one does not understand
 
 from schemas.stopping import stop_on_signals
 
 if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "tagscale-train":
     stop_on_signals()  # before the other imports, since a user may press ^C while they run
+
+require_packages(without=("apache_beam",))  # before anything is imported that may be missing
 
 from typing import Any, Literal
 

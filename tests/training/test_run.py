@@ -13,6 +13,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
+from schemas.shown_commands import training_command
 from tests.training.conftest import TAGS, SmallDataset
 from training.checkpoints import LoopState
 from training.config import TrainConfig
@@ -51,7 +52,7 @@ def test_where_there_is_no_test_side_the_next_step_names_validation(monkeypatch:
         ended = CliRunner().invoke(
             cli, ["train", "--dataset", "d", "--label-set", "a", "--frontend", "waveform", "--out", "RUN"]
         )
-        assert ended.output.endswith(f"next: python training/run.py evaluate {words}")
+        assert ended.output.endswith(f"next: {training_command('evaluate')} {words}")
 
 
 def test_it_runs_from_anywhere(tmp_path: Path) -> None:
