@@ -91,6 +91,7 @@ class Split:
         table: schema SPLIT, ordered by track_id.
         counts: tracks per split, and `none` for tracks without one.
         method: how it was made.
+        undivided: all tracks are of one artist or share one audio, so that no split by hash parts them.
         straddling: sets of tracks with the same audio that lie on several sides: how many, and two ids of the first.
         groups_apart: groups that lie on several sides, as a published split may have it: how many, and the first.
     """
@@ -100,6 +101,7 @@ class Split:
     table: pa.Table
     counts: dict[str, int]
     method: SplitMethod
+    undivided: bool
     straddling: tuple[int, tuple[str, ...]]
     groups_apart: tuple[int, tuple[str, ...]]
 
@@ -138,6 +140,7 @@ def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotat
     tracks = dataset.newest_tracks(["group", "split", "flags", "pcm_sha256"])
     tracks = tracks.filter(pc.is_valid(tracks["record"]))
     log = split_log(dataset, name)
+    asked = method is not None
     if log:
         made = SplitMethod.from_dict(log[-1]["made"])
         if method is not None and method != made:
@@ -149,7 +152,12 @@ def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotat
     elif method is None:
         method = SplitMethod(ratios=None) if tracks["split"].null_count < tracks.num_rows else SplitMethod()
     before = read_split(dataset, name, log[-1]["version"]) if log else None
-    table = _assign(tracks, method, name, before, annotations, dataset.layout.root)
+    sets = None if method.ratios is None else group_sets(tracks, method.salt)
+    # One artist cannot be parted: that is refused where a split was asked for, and a trial of labels goes on.
+    undivided = sets is not None and sets.count == 1
+    if method.ratios is not None and sets is not None and before is None and (asked or not undivided):
+        _require_groups(sets, method.ratios, name, dataset.layout.root)
+    table = _assign(tracks, method, name, before, sets, annotations)
     version = split_version(table)
     if before is None or log[-1]["version"] != version:
         write_atomic(dataset.layout.split(name, version), table_bytes(table))
@@ -157,7 +165,8 @@ def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotat
         write_atomic(dataset.layout.split_log(name), log_bytes(log))
     counts = {side: pc.sum(pc.equal(table["split"], side)).as_py() or 0 for side in SPLITS}
     counts["none"] = tracks.num_rows - table.num_rows
-    return Split(name, version, table, counts, method, _straddling(tracks, table), _groups_apart(tracks, table))
+    straddling, apart = _straddling(tracks, table), _groups_apart(tracks, table)
+    return Split(name, version, table, counts, method, undivided, straddling, apart)
 
 
 def existing_split(dataset: Dataset, name: str) -> Split:
@@ -174,8 +183,11 @@ def existing_split(dataset: Dataset, name: str) -> Split:
 def require_filled(dataset: Dataset, split: Split) -> None:
     """Raise UserError if a side of a split is empty that was given a share.
 
-    A side without a share is empty by the user's own wish, and so is one that a published split does not have.
+    A side without a share is empty by the user's own wish, and so is one that a published split does not have. Of one artist
+    no split has all sides: labels may be tried on it, and `train` says what it lacks.
     """
+    if split.undivided:
+        return
     ratios = split.method.ratios or (0.0,) * len(SPLITS)
     empty = [side for side, share in zip(SPLITS, ratios, strict=True) if share > 0 and not split.counts[side]]
     if empty:
@@ -232,19 +244,16 @@ def _assign(
     method: SplitMethod,
     name: str,
     before: pa.Table | None,
+    sets: GroupSets | None,
     annotations: Annotations | None,
-    root: str,
 ) -> pa.Table:
     """Sides of all tracks, schema SPLIT; those of `before` keep theirs."""
     pinned = np.full(tracks.num_rows, -1, np.int64) if before is None else _pinned(tracks, before)
-    if method.ratios is None:
+    if method.ratios is None or sets is None:
         if tracks["split"].null_count == tracks.num_rows:
             raise UserError(f"split {name}: the catalog has no split column, or an empty one; use --ratios")
         sides = _codes(tracks["split"])
     else:
-        sets = group_sets(tracks, method.salt)
-        if before is None:
-            _require_groups(sets, method.ratios, name, root)
         if method.stratified and before is None:
             if annotations is None:
                 raise UserError(f"split {name}: --stratify: expected the annotation files, received none")

@@ -13,6 +13,7 @@ import soundfile
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.labels.annotations import Annotations, read_annotations
+from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import (
     Split,
     SplitMethod,
@@ -22,6 +23,7 @@ from pipeline.labels.splits import (
     require_filled,
     split_version,
 )
+from pipeline.labels.summary import print_label_summary
 from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.json_log import log_bytes
@@ -277,6 +279,21 @@ def test_fewer_artists_than_sides_are_refused_with_what_to_do(tmp_path: Path) ->
         "test": 0,
         "none": 0,
     }
+
+
+def test_labels_may_be_tried_on_one_artist_and_training_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = str(tmp_path / "data")
+    build(catalog_of_copies(tmp_path, [("a", 1, "x"), ("b", 2, "x")]), root, BuildOptions(workers=1))
+    (tmp_path / "tags.csv").write_text("track_id,tag\na,loud\n")
+    (tmp_path / "set.yaml").write_text("name: mine\n")
+    summary = lay_labels(root, [str(tmp_path / "tags.csv")], str(tmp_path / "set.yaml"))
+    assert summary.tracks == {"train": 2, "validation": 0, "test": 0}
+    print_label_summary(summary, root)
+    assert "warning: there is no validation track: `train` refuses these labels" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"received 1 in .* --ratios 100,0,0"):
+        make_split(Dataset.open(root), "mine", SplitMethod())
 
 
 def test_artists_who_share_audio_count_once(tmp_path: Path) -> None:
