@@ -170,15 +170,21 @@ class Dataset:
             DatasetError: the done mark is missing or another shard's, or the payload is missing or has another size
                 than its done mark says.
         """
+        try:
+            return self._payload(spec, generation, shard)
+        except FileNotFoundError:  # a purge turns the mark to a new payload before it removes the old one
+            try:
+                return self._payload(spec, generation, shard)
+            except FileNotFoundError as error:
+                raise DatasetError(f"{error.filename}: the payload is missing though its done mark is there") from error
+
+    def _payload(self, spec: FeatureSpec, generation: int, shard: int) -> tuple[str, ShardManifest]:
         mark = self.shard_manifest(spec, generation, shard)
         uri = self.layout.payload(spec, generation, shard, mark.sha256)
         if uri.rsplit("/", 1)[-1] != mark.payload:
             where = self.layout.done_mark(spec, generation, shard)
             raise DatasetError(f"{where}: names the payload {mark.payload}; the mark is another shard's or was changed")
-        try:
-            found = size(uri)
-        except FileNotFoundError as error:
-            raise DatasetError(f"{uri}: the payload is missing though its done mark is there") from error
+        found = size(uri)
         if found != mark.bytes:
             raise DatasetError(f"{uri}: expected {mark.bytes} bytes, found {found}; the file was cut or replaced")
         return uri, mark

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 
+from schemas.sole_writer import sole_writer
 from schemas.storage import (
     TEMPORARY_PREFIX,
     exists,
@@ -20,7 +21,10 @@ from schemas.storage import (
 
 BEGUN_NAME = f"{TEMPORARY_PREFIX}begun"  # in a folder that is filled in place, until it is whole
 # What stands in the way of a rename: a mount point, a link to another disk, a folder above that is not ours.
-_NOT_RENAMED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV)
+_NOT_RENAMED = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV),
+    *(errno.EMFILE, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL),  # as a mounted bucket answers
+)
 
 
 def require_replaceable(out: str, marker: str, what: str) -> None:
@@ -67,19 +71,35 @@ def place_folder(folder: str, out: str, marker: str) -> int:
 def _swap(folder: str, out: str) -> None:
     above, name = os.path.split(out)
     new, old = (os.path.join(above, f"{TEMPORARY_PREFIX}{kind}-{name}") for kind in ("new", "old"))
-    for left in (new, old):
-        shutil.rmtree(left, ignore_errors=True)
-    os.makedirs(above, exist_ok=True)
-    try:
-        shutil.copytree(folder, new, copy_function=_copy)
-        os.chmod(new, 0o755)  # that of a temporary folder would hide it from the rest of the team
-        if os.path.isdir(out):
-            _keep_others(out, new)
-            os.rename(out, old)
-        os.rename(new, out)
-    finally:
-        for left in (new, old):
-            shutil.rmtree(left, ignore_errors=True)
+    os.makedirs(new, exist_ok=True)
+    with sole_writer(new, "folder", shown=out):  # and nobody else brings another one here
+        if not os.path.lexists(out) and os.path.isdir(old):
+            os.rename(old, out)  # a call was killed between its two renames
+        for left in os.listdir(new):
+            _remove(os.path.join(new, left))
+        shutil.rmtree(old, ignore_errors=True)
+        try:
+            shutil.copytree(folder, new, copy_function=_copy, dirs_exist_ok=True)
+            os.chmod(new, 0o755)  # that of a temporary folder would hide it from the rest of the team
+            if os.path.isdir(out):
+                _keep_others(out, new)
+                os.rename(out, old)
+            try:
+                os.rename(new, out)
+            except BaseException:
+                if os.path.isdir(old) and not os.path.lexists(out):
+                    os.rename(old, out)
+                raise
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.remove(path)
 
 
 def _keep_others(out: str, new: str) -> None:

@@ -20,7 +20,7 @@ from pipeline.decode.generations import (
     tried_again,
     wanted_tracks,
 )
-from pipeline.decode.jobs import unfinished_shards
+from pipeline.decode.jobs import remove_half_marks, unfinished_shards
 from pipeline.decode.options import BuildOptions
 from pipeline.decode.planning import entry_under_way, job_under_way, open_or_begin, plan_generation
 from pipeline.decode.reject_rate import (
@@ -179,6 +179,8 @@ def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOpt
     def tracks_in(shards_done: int) -> int:
         return entry.tracks * shards_done // entry.shards
 
+    # Their other half might be other bytes now, as where a track was taken out since.
+    remove_half_marks(job, entry.shards)
     with Progress("decode", entry.tracks, "tracks") as progress:
         progress.start_at(tracks_in(entry.shards - len(unfinished_shards(job, entry.shards))))
         run_shards(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import hashlib
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.decode.jobs import FeatureJob
+from pipeline.decode.jobs import FeatureJob, mark_name
 from pipeline.decode.shards import ShardJob
 from pipeline.plan import PlanReader
 from schemas.dataset import Dataset
@@ -19,7 +20,7 @@ from schemas.errors import DatasetError
 from schemas.features import Family, FeatureSpec
 from schemas.layout import Layout
 from schemas.manifests import GenerationEntry, ShardManifest, read_json
-from schemas.storage import parent, read_bytes, remove_temporaries, write_atomic
+from schemas.storage import join, list_names, parent, read_bytes, remove, remove_temporaries, write_atomic
 from schemas.tables import TRACKS
 
 Retry = Literal["none", "transient", "all"]
@@ -105,6 +106,7 @@ def close_generation(job: ShardJob, planned: GenerationEntry) -> tuple[Generatio
     Raises:
         DatasetError: a tracks part is missing or is not the one that the done marks name, or has other tracks than the plan.
     """
+    _keep_named_payloads(job, planned.shards)
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
         table = pa.concat_tables(readers.map(lambda shard: _tracks_part(job, shard), range(planned.shards)))
     plan = PlanReader(job.plan).columns(["track_id"])
@@ -133,13 +135,44 @@ def close_generation(job: ShardJob, planned: GenerationEntry) -> tuple[Generatio
     return entry, table
 
 
+def _keep_named_payloads(job: ShardJob, shards: int) -> None:
+    """See that the payload of every done mark is there, and remove those that none names, which killed workers left."""
+    for spec in job.families.values():
+        folder = job.layout.features(spec, job.generation)
+        with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+            marks = list(readers.map(lambda shard: _done_mark(job, spec, shard), range(shards)))  # noqa: B023
+        require_payloads(folder, marks)
+        named = {mark.payload for mark in marks}
+        for name in list_names(folder):
+            if name.endswith(".tfrecord") and name not in named:
+                remove(join(folder, name))
+
+
+def require_payloads(folder: str, marks: Sequence[ShardManifest]) -> None:
+    """Raise DatasetError unless the payloads of some done marks are in their folder.
+
+    Args:
+        folder: of some features of a generation.
+        marks: of its shards, from the first on.
+    """
+    there = set(list_names(folder))
+    for shard, mark in enumerate(marks):
+        if mark.payload not in there:
+            raise DatasetError(
+                f"{join(folder, mark.payload)}: the payload is missing though its done mark is there; remove "
+                f"{join(folder, mark_name(shard))}, and the same command writes both again"
+            )
+
+
 def payload_bytes(job: FeatureJob, shards: int) -> dict[Family, int]:
-    """Bytes of a generation's payloads per family, by the done marks."""
-    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
-        return {
-            family: sum(mark.bytes for mark in readers.map(lambda shard: _done_mark(job, spec, shard), range(shards)))  # noqa: B023
-            for family, spec in job.families.items()
-        }
+    """Bytes of a generation's payloads per family, by the done marks; raises DatasetError where one is missing."""
+    sizes: dict[Family, int] = {}
+    for family, spec in job.families.items():
+        with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+            marks = list(readers.map(lambda shard: _done_mark(job, spec, shard), range(shards)))  # noqa: B023
+        require_payloads(job.layout.features(spec, job.generation), marks)
+        sizes[family] = sum(mark.bytes for mark in marks)
+    return sizes
 
 
 def _tracks_part(job: ShardJob, shard: int) -> pa.Table:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from schemas.features import Family, FeatureSpec
 from schemas.layout import Layout, shard_name
-from schemas.storage import exists, join, list_names
+from schemas.storage import exists, join, list_names, remove
 
 
 class ShardCounted(Protocol):
@@ -73,6 +73,16 @@ def mark_name(shard: int) -> str:
 def is_done(job: Job, shard: int) -> bool:
     """True if every done mark of a shard is there."""
     return all(exists(join(folder, mark_name(shard))) for folder in job.mark_folders)
+
+
+def remove_half_marks(job: Job, shards: int) -> None:
+    """Remove the done marks of shards that have some and not all, as a killed worker leaves them."""
+    names = {folder: set(list_names(folder)) for folder in job.mark_folders}
+    for mark in map(mark_name, range(shards)):
+        having = [folder for folder, found in names.items() if mark in found]
+        if len(having) < len(names):
+            for folder in having:
+                remove(join(folder, mark))
 
 
 def unfinished_shards(job: Job, shards: int) -> list[int]:

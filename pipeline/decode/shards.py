@@ -16,7 +16,7 @@ from pipeline.audio.engines import Decoder
 from pipeline.audio.fetch import local_audio
 from pipeline.audio.isolation import DecodingProcess
 from pipeline.audio.limits import MAX_SECONDS
-from pipeline.decode.jobs import feature_folders
+from pipeline.decode.jobs import feature_folders, is_done
 from pipeline.decode.payload_file import FeatureBytes, HashedFeature, PayloadFile
 from pipeline.plan import PlanReader
 from schemas.dataset import read_tombstones
@@ -137,9 +137,14 @@ class ShardWriter:
                     payload.publish()
             break
         tracks = _tracks_part(rows)
+        if is_done(job, shard):  # by a twin, perhaps before one of its tracks was taken out: that one counts
+            return self._counts(shard, rows)
         write_atomic(job.layout.tracks_part(job.generation, shard), tracks)
         for payload in payloads.values():
             payload.mark_done(len(rows), hashlib.sha256(tracks).hexdigest())
+        return self._counts(shard, rows)
+
+    def _counts(self, shard: int, rows: list[dict[str, Any]]) -> ShardCounts:
         rejects = collections.Counter(row["cause"] for row in rows if row["cause"] is not None)
         return ShardCounts(
             shard=shard,

@@ -109,6 +109,7 @@ def derive(root: str, options: DeriveOptions) -> DeriveSummary:
         built = range(entry.generations, len(dataset.manifest.generations))
         for generation in built:
             _derive_generation(dataset, spec, generation, options)
+            payload_bytes(DerivedShardJob(root, generation, spec), dataset.manifest.generations[generation].shards)
             entry = dataclasses.replace(entry, generations=generation + 1)
             _write_entry(dataset, entry)
     finished = [dataset.manifest.generations[generation] for generation in built]

@@ -111,7 +111,7 @@ def lay_labels(root: str, annotation_uris: Sequence[str], label_set_uri: str, sp
         label_set=label_set.to_dict(),
         annotations_sha256=annotations.sha256,
         split={"name": sides.name, "version": sides.version},
-        generations=dataset.identity(),
+        generations=sides.generations,
         counts={"tracks": table.num_rows, "tags": len(vocabulary), **_counts(table)},
     )
     laid = LabelVersion(manifest, vocabulary, table)

@@ -91,6 +91,7 @@ class Split:
         table: schema SPLIT, ordered by track_id.
         counts: tracks per split, and `none` for tracks without one.
         method: how it was made.
+        generations: what the dataset's generations were when it was made, see `Dataset.identity`.
         undivided: all tracks are of one artist or share one audio, so that no split by hash parts them.
         straddling: sets of tracks with the same audio that lie on several sides: how many, and two ids of the first.
         groups_apart: groups that lie on several sides, as a published split may have it: how many, and the first.
@@ -101,6 +102,7 @@ class Split:
     table: pa.Table
     counts: dict[str, int]
     method: SplitMethod
+    generations: tuple[str, ...]
     undivided: bool
     straddling: tuple[int, tuple[str, ...]]
     groups_apart: tuple[int, tuple[str, ...]]
@@ -132,8 +134,10 @@ def make_split(
             sides.
     """
     check_name(name, "split name")
-    with changing(dataset.layout):
-        return _make_split(dataset, name, method, annotations)
+    with changing(
+        dataset.layout
+    ):  # and as the dataset is by then: a generation may have been finished since it was opened
+        return _make_split(Dataset.begun(dataset.layout.root), name, method, annotations)
 
 
 def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotations: Annotations | None) -> Split:
@@ -166,7 +170,7 @@ def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotat
     counts = {side: pc.sum(pc.equal(table["split"], side)).as_py() or 0 for side in SPLITS}
     counts["none"] = tracks.num_rows - table.num_rows
     straddling, apart = _straddling(tracks, table), _groups_apart(tracks, table)
-    return Split(name, version, table, counts, method, undivided, straddling, apart)
+    return Split(name, version, table, counts, method, dataset.identity(), undivided, straddling, apart)
 
 
 def existing_split(dataset: Dataset, name: str) -> Split:

@@ -12,16 +12,29 @@ from schemas.features import FeatureSpec, features_name
 from schemas.layout import generation_name
 from schemas.manifests import ShardManifest, read_json
 from schemas.sole_writer import sole_writer
-from schemas.storage import files_below, join, list_names, parent
+from schemas.storage import files_below, is_remote, join, list_names, parent, remove, remove_tree
 
 _READERS = 8  # done marks that are read side by side
 
 Found = Iterator[tuple[str, str]]  # path, and why nobody needs it
 
 
+def remove_features(*folders: str) -> None:
+    """Remove folders of features, all their done marks first: cut short anywhere, no mark is left that names nothing."""
+    for folder in folders:
+        for uri in files_below(folder):
+            if uri.endswith(".json"):
+                remove(uri)
+    for folder in folders:
+        remove_tree(folder)
+
+
 @contextlib.contextmanager
 def no_build(dataset: Dataset) -> Iterator[bool]:
-    """Hold a dataset against builds, or yield False where one is running."""
+    """Hold a dataset against builds, or yield False where one is running, or may be, as in a bucket, which has no locks."""
+    if is_remote(dataset.layout.root):
+        yield False
+        return
     with contextlib.ExitStack() as held:
         try:
             held.enter_context(sole_writer(dataset.layout.root))
@@ -41,8 +54,10 @@ def unnamed_payloads(dataset: Dataset, *, of_build: bool) -> Found:
     generations = [entry.generation for entry in dataset.manifest.generations]
     if of_build and dataset.under_way is not None:
         generations.append(dataset.under_way.generation)
-    for spec, _ in dataset.whole_features():
+    for spec, held in dataset.whole_features():
         for generation in generations:
+            if generation >= held and is_remote(dataset.layout.root) and not of_build:
+                continue  # a derivation may be writing it
             folder = dataset.layout.features(spec, generation)
             names = list_names(folder)
             named = _named_payloads(dataset, spec, generation, names)
@@ -72,13 +87,13 @@ def unnamed_generations(dataset: Dataset, *, of_build: bool) -> Found:
     """Features of generations that dataset.json does not name.
 
     Args:
-        dataset: the dataset.
-        of_build: no build is running, which might have planned one since.
+        dataset: the dataset, read while no generation could be planned, which a disk's locks see to.
+        of_build: in a bucket: no build is running, which might have planned one since.
     """
     known = [generation_name(entry.generation) for entry in dataset.manifest.generations]
     if dataset.under_way is not None:
         known.append(generation_name(dataset.under_way.generation))
-    if of_build:
+    if of_build or not is_remote(dataset.layout.root):
         for spec, _ in dataset.whole_features():
             folder = parent(dataset.layout.features(spec, 0))
             for name in list_names(folder):

@@ -8,7 +8,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Literal, get_args
 
 from pipeline.labels.splits import split_log
-from pipeline.removal.leftovers import no_build, temporaries, unnamed_features, unnamed_generations, unnamed_payloads
+from pipeline.removal.leftovers import (
+    no_build,
+    remove_features,
+    temporaries,
+    unnamed_features,
+    unnamed_generations,
+    unnamed_payloads,
+)
 from pipeline.removal.remove import known_runs
 from pipeline.removal.unfinished import give_up, parts_under_way
 from schemas.dataset import Dataset
@@ -18,10 +25,11 @@ from schemas.label_version import versions_in_order
 from schemas.layout import generation_name
 from schemas.manifests import DatasetManifest, LabelsManifest
 from schemas.sole_writer import changing, sole_writer
-from schemas.storage import exists, files_below, is_folder, join, list_names, remove_tree, size, write_atomic
+from schemas.storage import exists, files_below, is_folder, is_remote, join, list_names, size, write_atomic
 
 Kind = Literal["orphans", "fingerprints", "label-versions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+_PATIENCE_SECONDS = 30.0  # for another command that changes features
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,12 +88,16 @@ def prune(
         raise UserError(f"--keep: expected at least 1, received {keep_versions}")
     layout = Dataset.begun(root).layout
     with contextlib.ExitStack() as held:
-        if is_folder(layout.all_features):
-            held.enter_context(sole_writer(layout.all_features, shown=layout.root))
+        if delete and is_folder(layout.all_features):
+            held.enter_context(sole_writer(layout.all_features, shown=layout.root, patience=_PATIENCE_SECONDS))
         held.enter_context(changing(layout))
         dataset = Dataset.begun(root) if unfinished else Dataset.open(root)
-        alone = held.enter_context(no_build(dataset))
-        if unfinished and not alone:
+        if delete:
+            alone = held.enter_context(no_build(dataset))
+        else:  # what is only shown keeps no build waiting
+            with no_build(dataset) as alone:
+                pass
+        if unfinished and not alone and not is_remote(layout.root):
             raise UserError(
                 f"{layout.root}: a build is writing {dataset.under_way_words() or 'it'} now; expected none: stop it first"
             )
@@ -126,7 +138,7 @@ def _prune(
             _forget_derived(dataset, unwanted)
         for path in found:
             if path not in given_up:
-                remove_tree(path.uri)
+                remove_features(path.uri)
         if unfinished:
             give_up(dataset)
     return PruneSummary(tuple(found), tuple(kept))

@@ -23,18 +23,22 @@ from schemas.errors import DatasetError
 from schemas.examples import blank_example, decode_example
 from schemas.features import FeatureSpec
 from schemas.layout import shard_name
-from schemas.storage import exists, join, list_names, open_read, parent, read_bytes, remove, write_atomic
+from schemas.storage import exists, join, list_names, parent, read_bytes, remove, write_atomic
 from schemas.tables import TRACKS
 from schemas.tfrecord import frame, unframe
 
 
-def purge_tracks(dataset: Dataset, ids: pa.Array, on_progress: Callable[[int, int], None]) -> int:
+def purge_tracks(dataset: Dataset, ids: pa.Array, on_progress: Callable[[int, int], None], *, first: int = 0) -> int:
     """Erase every record of some tracks, in all generations and families, and in what is done of the one under way.
 
+    A build erases from the generation under way too when it closes it: whoever has that one in the dataset holds the
+    dataset's small files meanwhile.
+
     Args:
-        dataset: the dataset.
+        dataset: the dataset, with or without the generation under way.
         ids: of the tracks.
         on_progress: called with payloads looked at and payloads in all.
+        first: number of the first generation to look through.
 
     Returns:
         How many payloads were rewritten.
@@ -42,7 +46,7 @@ def purge_tracks(dataset: Dataset, ids: pa.Array, on_progress: Callable[[int, in
     Raises:
         DatasetError: a record is not where the tracks table has it; nothing of that payload was changed.
     """
-    work = list(_payloads_with(dataset, ids))
+    work = list(_payloads_with(dataset, ids, first))
     rewritten = 0
     for number, (spec, generation, shard, rows) in enumerate(work):
         rewritten += _purge_payload(dataset, spec, generation, shard, rows)
@@ -64,9 +68,10 @@ def purge_again(dataset: Dataset, generation: int) -> None:
             _purge_payload(dataset, spec, generation, shard, rows)
 
 
-def _payloads_with(dataset: Dataset, ids: pa.Array) -> Iterator[tuple[FeatureSpec, int, int, pa.Table]]:
+def _payloads_with(dataset: Dataset, ids: pa.Array, first: int) -> Iterator[tuple[FeatureSpec, int, int, pa.Table]]:
     """Spec, generation and shard of each payload that holds some of the tracks, with their rows and places."""
-    tables = [(entry.generation, dataset.tracks_of(entry.generation)) for entry in dataset.manifest.generations]
+    finished = dataset.manifest.generations[first:]
+    tables = [(entry.generation, dataset.tracks_of(entry.generation)) for entry in finished]
     if dataset.under_way is not None:
         tables.append((dataset.under_way.generation, _tracks_under_way(dataset)))
     for generation, tracks in tables:
@@ -89,13 +94,20 @@ def _payloads_of(
 
 
 def _tracks_under_way(dataset: Dataset) -> pa.Table:
-    """The rows of the shards of the generation under way that have any; TRACKS, in the order of the shards."""
-    tables = [TRACKS.empty_table()]
+    """The rows of the shards of the generation under way that some done mark speaks of; TRACKS, in the order of the shards."""
+    tables, generation = [TRACKS.empty_table()], len(dataset.manifest.generations)
     for shard in range(dataset.under_way.shards if dataset.under_way is not None else 0):
-        uri = dataset.layout.tracks_part(len(dataset.manifest.generations), shard)
-        if exists(uri):
-            with open_read(uri) as file:
-                tables.append(pq.read_table(file, schema=TRACKS))
+        marks = [
+            dataset.shard_manifest(spec, generation, shard)
+            for spec in dataset.manifest.families.values()
+            if exists(dataset.layout.done_mark(spec, generation, shard))
+        ]
+        if marks:
+            data = read_bytes(dataset.layout.tracks_part(generation, shard))
+            if (
+                marks[0].tracks_sha256 == hashlib.sha256(data).hexdigest()
+            ):  # else of an attempt since, which will be marked
+                tables.append(pq.read_table(pa.BufferReader(data), schema=TRACKS))
     return pa.concat_tables(tables)
 
 

@@ -12,7 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.plan import PlanReader
-from pipeline.removal.leftovers import no_build, temporaries, unnamed_features, unnamed_generations, unnamed_payloads
+from pipeline.removal.leftovers import (
+    no_build,
+    remove_features,
+    temporaries,
+    unnamed_features,
+    unnamed_generations,
+    unnamed_payloads,
+)
 from pipeline.removal.purge import purge_tracks
 from schemas.dataset import Dataset
 from schemas.errors import DatasetError, UserError
@@ -21,7 +28,7 @@ from schemas.label_version import read_label_table
 from schemas.layout import Layout
 from schemas.shown_commands import training_command
 from schemas.sole_writer import changing, sole_writer
-from schemas.storage import exists, is_folder, join, list_names, read_bytes, remove_tree, write_atomic
+from schemas.storage import exists, is_folder, join, list_names, read_bytes, write_atomic
 from schemas.stored_tables import table_bytes
 from schemas.table_files import read_table
 from schemas.tables import REMOVED, SPLITS, TRACK_IDS
@@ -102,7 +109,10 @@ def _known_tracks(dataset: Dataset) -> pa.Array:
     """Ids of all tracks that a dataset holds, or that are planned for the generation under way."""
     ids = [dataset.tracks_of(entry.generation, ["track_id"]) for entry in dataset.manifest.generations]
     if dataset.under_way is not None:
-        ids.append(PlanReader(dataset.layout.plan(dataset.under_way.generation)).columns(["track_id"]))
+        try:
+            ids.append(PlanReader(dataset.layout.plan(dataset.under_way.generation)).columns(["track_id"]))
+        except DatasetError as error:  # it holds up no removal from what is finished
+            say(f"warning: {error}; which tracks it holds is not known", file=sys.stderr)
     return pa.concat_tables([TRACK_IDS.empty_table(), *ids])["track_id"].unique()
 
 
@@ -122,11 +132,13 @@ def _purge(root: str, ids: pa.Array, on_progress: Callable[[int, int], None]) ->
                     f"{layout.root}: the tracks are taken out, but not erased yet: another command is changing its features; run "
                     "the same command again when it has ended"
                 ) from error
-        rewritten = purge_tracks(Dataset.begun(root), ids, on_progress)
+        finished = dataclasses.replace(Dataset.begun(root), under_way=None)
+        rewritten = purge_tracks(finished, ids, on_progress)
         # A build may have closed a generation meanwhile. From the mark on it erases them itself.
         with changing(layout):
             dataset = Dataset.begun(root)
-            rewritten += purge_tracks(dataset, ids, lambda done, total: None)
+            since = len(finished.manifest.generations)
+            rewritten += purge_tracks(dataset, ids, lambda done, total: None, first=since)
             with no_build(dataset) as alone:
                 for uri, _ in [
                     *unnamed_features(dataset),
@@ -134,7 +146,7 @@ def _purge(root: str, ids: pa.Array, on_progress: Callable[[int, int], None]) ->
                     *unnamed_payloads(dataset, of_build=alone),
                     *temporaries(dataset, layout.all_features, of_build=alone),
                 ]:
-                    remove_tree(uri)
+                    remove_features(uri)
             _write_tombstones(layout, dataset.removed(), ids, purged=True)
     return rewritten
 

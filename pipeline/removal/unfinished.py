@@ -4,48 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schemas.dataset import Dataset
+from pipeline.removal.leftovers import remove_features
+from schemas.dataset import Dataset, read_tombstones
 from schemas.layout import generation_name
 from schemas.manifests import DatasetManifest
-from schemas.storage import exists, files_below, remove, remove_tree, write_atomic
+from schemas.storage import exists, files_below, join, remove, remove_tree, write_atomic
 
 
 def parts_under_way(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    """Path of each file and folder of the generation under way that is there, and why it goes."""
-    if dataset.under_way is None:
-        return
-    generation = dataset.under_way.generation
-    layout = dataset.layout
-    why = f"of {generation_name(generation)}, which is not finished"
-    paths = [layout.features(spec, generation) for spec in dataset.manifest.families.values()]
-    paths += [layout.tracks_parts(generation), layout.tracks(generation), layout.plan(generation)]
+    """Path of each file and folder that is not finished and is there, and why it goes."""
+    layout, paths = dataset.layout, []
+    if dataset.under_way is not None:
+        generation = dataset.under_way.generation
+        why = f"of {generation_name(generation)}, which is not finished"
+        paths += _feature_folders(dataset)
+        paths += [layout.tracks_parts(generation), layout.tracks(generation), layout.plan(generation)]
+    elif not dataset.manifest.generations:
+        why = "of a dataset of which nothing is finished"
+        paths += [layout.all_features, join(layout.root, "tracks"), layout.plans, layout.manifest]
     for path in paths:
         if exists(path) or files_below(path):
             yield path, why
 
 
-def give_up(dataset: Dataset) -> None:
-    """Remove the generation under way, and the whole dataset where nothing else is in it.
+def _feature_folders(dataset: Dataset) -> list[str]:
+    generation = len(dataset.manifest.generations)
+    return [dataset.layout.features(spec, generation) for spec in dataset.manifest.families.values()]
 
-    The plan goes last: wherever this is cut short, the same command goes on, and so does a build.
+
+def give_up(dataset: Dataset) -> None:
+    """Remove the generation under way, and the whole dataset where nothing else is in it; its tombstones stay.
+
+    Wherever this is cut short, the same call goes on; until the manifest is written a build does so too.
 
     Args:
         dataset: held against builds and other changes.
     """
-    if dataset.under_way is None:
-        return
     layout = dataset.layout
-    plan = layout.plan(dataset.under_way.generation)
-    for path, _ in list(parts_under_way(dataset)):
-        if path != plan:
-            remove_tree(path)
-    manifest = DatasetManifest.read(layout.manifest).finished
-    write_atomic(layout.manifest, manifest.to_bytes())
-    remove(plan)
-    remove(layout.run_summary(f"build-{generation_name(dataset.under_way.generation)}"))
-    if not manifest.generations:  # so that another build may choose other features
-        for folder in (layout.plans, layout.all_features, layout.runs):
+    if dataset.under_way is not None:
+        generation = dataset.under_way.generation
+        remove_features(*_feature_folders(dataset))
+        remove_tree(layout.tracks_parts(generation))
+        remove(layout.tracks(generation))
+        manifest = DatasetManifest.read(layout.manifest).finished
+        write_atomic(layout.manifest, manifest.to_bytes())
+        remove(layout.plan(generation))
+        remove(layout.run_summary(f"build-{generation_name(generation)}"))
+    if not dataset.manifest.generations:
+        remove_features(layout.all_features)
+        for folder in (join(layout.root, "tracks"), layout.plans, layout.runs):
             remove_tree(folder)
-        remove_tree(f"{layout.root}/tracks")
-        remove(layout.removed)
-        remove(layout.manifest)
+        if not read_tombstones(layout).num_rows:  # so that another build may choose other features
+            remove(layout.removed)
+            remove(layout.manifest)

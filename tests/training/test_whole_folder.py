@@ -80,7 +80,8 @@ def test_wherever_it_is_killed_it_is_whole_or_not_there_and_the_same_call_makes_
     step: int, after: bool, replaces: bool, renames: bool, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    before = {MARKER: "old", "variables/data": "old weights"} if replaces else {}
+    users = {"notes.txt": "mine"} if replaces else {}  # beside the files of the folder's own
+    before = {MARKER: "old", "variables/data": "old weights", **users} if replaces else {}
     for name, text in before.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text(text)
@@ -111,12 +112,59 @@ def test_wherever_it_is_killed_it_is_whole_or_not_there_and_the_same_call_makes_
         except Killed:
             if (out / MARKER).exists():
                 left = {name: text for name, text in texts(out).items() if name != training.whole_folder.BEGUN_NAME}
-                assert left in (before, texts(folder))
+                assert left in (before, {**texts(folder), **users})
     if not renames:
         monkeypatch.setattr(os, "rename", _cannot_rename)
     place(folder, out)
-    assert texts(out) == texts(folder)
+    assert texts(out) == {**texts(folder), **users}
     assert sorted(os.listdir(tmp_path)) == ["finished", "out"]
+
+
+def test_a_stop_between_the_two_renames_brings_the_old_one_back(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    place(folder, out)
+    (out / "notes.txt").write_text("mine")
+    rename = os.rename
+
+    def stopped(source: str, target: str) -> None:
+        if source.endswith("new-out"):
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            place(folder, out)
+    assert texts(out) == {**texts(folder), "notes.txt": "mine"}
+
+
+def test_a_kill_between_the_two_renames_loses_nothing_that_the_user_put_in(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    place(folder, out)
+    (out / "notes.txt").write_text("mine")
+    shutil.copytree(out, tmp_path / f"{training.whole_folder.TEMPORARY_PREFIX}new-out")
+    out.rename(tmp_path / f"{training.whole_folder.TEMPORARY_PREFIX}old-out")
+    place(folder, out)
+    assert texts(out) == {**texts(folder), "notes.txt": "mine"}
+    assert sorted(os.listdir(tmp_path)) == ["finished", "out"]
+
+
+def test_two_at_once_are_one_and_a_refusal(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy, refused = training.whole_folder._copy, []
+
+    def copying(source: str, target: str) -> None:
+        if not refused:
+            with pytest.raises(UserError, match="another command is changing this folder") as error:
+                place_folder(str(folder), str(tmp_path / "out"), MARKER)
+            refused.append(str(error.value))
+        copy(source, target)
+
+    monkeypatch.setattr(training.whole_folder, "_copy", copying)
+    place(folder, tmp_path / "out")
+    assert refused[0].startswith(f"{tmp_path / 'out'}: ")
+    assert texts(tmp_path / "out") == texts(folder)
 
 
 def _cannot_rename(_source: str, _target: str) -> None:

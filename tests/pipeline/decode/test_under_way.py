@@ -13,6 +13,8 @@ import pytest
 import soundfile
 
 import pipeline.decode.shards
+import pipeline.removal.leftovers
+import pipeline.removal.unfinished
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.derive.derive import DeriveOptions, derive
@@ -24,7 +26,7 @@ from pipeline.removal.prune import prune
 from pipeline.removal.remove import remove
 from pipeline.verify import verify
 from schemas.dataset import Dataset
-from schemas.errors import TagscaleError, UserError
+from schemas.errors import DatasetError, TagscaleError, UserError
 from schemas.sole_writer import sole_writer
 from tests.conftest import TRACKS, RunPipeline, SmallCorpus, small_catalog
 
@@ -155,6 +157,85 @@ def test_what_was_begun_can_be_given_up(
     assert verify(root, deep=True).problems == ()
 
 
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("first_one", [False, True])
+def test_giving_up_that_is_killed_anywhere_is_gone_on_with_by_itself_and_by_a_build(
+    first_one: bool, half_done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = str(half_done / "catalog.csv")
+    if first_one:
+        shutil.rmtree(half_done / "data")
+        with pytest.raises(UserError, match="3 of 10 tracks were rejected"):
+            build(catalog, str(half_done / "data"), dataclasses.replace(ONE, max_reject_rate=0.2))
+    step, ended = 0, False
+    while not ended:
+        step, calls = step + 1, 0
+
+        def killing(function: Callable[..., object], least: int = step) -> Callable[..., object]:
+            def counted(*arguments: object) -> object:
+                nonlocal calls
+                calls += 1
+                if calls == least:
+                    raise Killed
+                return function(*arguments)
+
+            return counted
+
+        root = Path(shutil.copytree(half_done / "data", tmp_path / str(step)))
+        with monkeypatch.context() as patched:
+            for module in (pipeline.removal.leftovers, pipeline.removal.unfinished):
+                for name in {"remove", "remove_tree", "write_atomic"} & set(vars(module)):
+                    patched.setattr(module, name, killing(getattr(module, name)))
+            try:
+                prune(str(root), [], unfinished=True, delete=True)
+                ended = True
+            except Killed:
+                pass
+        if not ended and (root / "dataset.json").exists():
+            again = Path(shutil.copytree(root, tmp_path / f"{step} again"))
+            prune(str(again), [], unfinished=True, delete=True)
+            assert first_one == (list(again.iterdir()) == [])
+        assert build(catalog, str(root), ALL_MAY_FAIL).tracks == OLD + ADDED
+        assert verify(str(root), deep=True).problems == ()
+    assert step > 5
+
+
+def test_a_take_down_outlives_a_first_build_that_is_given_up(tmp_path: Path) -> None:
+    catalog, root = small_catalog(tmp_path, 6, missing=3), str(tmp_path / "data")
+    with pytest.raises(UserError, match="3 of 6 tracks were rejected"):
+        build(catalog, root, ONE)
+    (tmp_path / "gone.txt").write_text("01\n")
+    remove(root, str(tmp_path / "gone.txt"))
+    prune(root, [], unfinished=True, delete=True)
+    assert build(catalog, root, ALL_MAY_FAIL).tracks == 5
+    assert "01" not in Dataset.open(root).newest_tracks()["track_id"].to_pylist()
+
+
+def test_a_payload_that_is_gone_is_found_before_its_generation_is_closed(half_done: Path) -> None:
+    payload = next((half_done / "data" / "features").glob("logmel-*/gen-001/part-*.tfrecord"))
+    payload.unlink()
+    with pytest.raises(
+        DatasetError, match=r"the payload is missing though its done mark is there; remove \S+json"
+    ) as error:
+        build(str(half_done / "catalog.csv"), str(half_done / "data"), ALL_MAY_FAIL)
+    Path(str(error.value).split("; remove ")[1].split(",")[0]).unlink()
+    build(str(half_done / "catalog.csv"), str(half_done / "data"), ALL_MAY_FAIL)
+    assert verify(str(half_done / "data"), deep=True).problems == ()
+
+
+def test_a_shard_of_which_one_half_is_done_is_written_anew_where_a_track_was_taken_out_since(half_done: Path) -> None:
+    root = half_done / "data"
+    next((root / "features").glob("logmel-*/gen-001/part-*.json")).unlink()
+    (half_done / "gone.txt").write_text("06\n")
+    remove(str(root), str(half_done / "gone.txt"), purge=True)
+    build(str(half_done / "catalog.csv"), str(root), ALL_MAY_FAIL)
+    assert _holding(root, "06") == []
+    assert verify(str(root), deep=True).problems == ()
+
+
 def test_a_first_build_that_is_given_up_leaves_an_empty_folder(tmp_path: Path) -> None:
     catalog, root = small_catalog(tmp_path, 4, missing=4), tmp_path / "data"
     with pytest.raises(UserError, match="4 of 4 tracks were rejected"):
@@ -171,6 +252,8 @@ def test_a_plan_that_cannot_be_read_can_be_given_up(refused: Path) -> None:
     root = refused / "data"
     (root / "plan" / "gen-001.parquet").write_bytes(b"PAR1 and nothing else")
     assert verify(str(root)).problems == ()
+    (refused / "gone.txt").write_text("00\n")
+    assert remove(str(root), str(refused / "gone.txt")).removed == 1
     prune(str(root), [], unfinished=True, delete=True)
     assert build(str(refused / "catalog.csv"), str(root), ALL_MAY_FAIL).built == (1,)
 
