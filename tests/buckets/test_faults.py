@@ -100,8 +100,8 @@ def test_audio_that_cannot_be_had_is_rejected_and_recovered_once_it_can(
             assert after[name] == before[name]
     rows = Dataset.open(data).tracks_of(0).select(["track_id", "cause", "transient", "message"]).to_pylist()
     assert [tuple(row.values()) for row in rows if row["cause"]] == [
-        ("11", "io_error", True, "the store failed: expected 262144 bytes at byte 0, received 131072"),
-        ("05", "io_error", True, "the store failed: HttpError: Service Unavailable, 503"),
+        ("11", "io_error", True, "the store failed: expected 262144 bytes at byte 0, received 131072: 11.wav"),
+        ("05", "io_error", True, "the store failed: HttpError: Service Unavailable, 503: 05.wav"),
     ]
 
 

@@ -58,6 +58,7 @@ def documents() -> list[Path]:
                 "buckets",
                 "importing",
                 "records",
+                "tables",
             )
         ),
     ]
