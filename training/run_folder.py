@@ -143,7 +143,7 @@ class RunFolder:
                     f"{self.root}: holds a run with another configuration ({'; '.join(differences)}); {own}, or choose "
                     "another --out"
                 )
-        write_atomic(self.config, _json({"format": FORMAT, **config.to_dict()}))
+        write_atomic(self.config, _json(with_checksum({"format": FORMAT, **config.to_dict()})))
 
     def keep_metrics(self, epochs: int) -> None:
         """Forget the epochs after `epochs`; see `MetricsLog.keep`."""
@@ -153,8 +153,9 @@ class RunFolder:
         """Append the line of an epoch; what is not defined is null."""
         MetricsLog(self.root).add(without_nan(fields))
 
-    def write_json(self, uri: str, fields: dict[str, Any]) -> None:
-        write_atomic(uri, _json(fields))
+    def write_json(self, uri: str, fields: dict[str, Any], *, checked: bool = True) -> None:
+        """Write a file of the run; with a checksum where commands read it again, which `checked` says."""
+        write_atomic(uri, _json(with_checksum(fields) if checked else fields))
 
 
 def _relabelled(before: str, now: str, root: str) -> str:
@@ -176,10 +177,10 @@ def register_run(dataset: Dataset, root: str, config: TrainConfig) -> None:
     name = f"train-{hashlib.sha256(path.encode()).hexdigest()[:FINGERPRINT_LENGTH]}"
     fields = {"run": path, "label_set": config.label_set, "frontend": config.frontend}
     try:
-        write_atomic(dataset.layout.run_summary(name), _json(fields))
+        write_atomic(dataset.layout.run_summary(name), _json(with_checksum(fields)))
     except Exception as error:  # each store has errors of its own
         say(f"{dataset.layout.root}: cannot be written, so it will not know of this run: {error}", file=sys.stderr)
 
 
 def _json(fields: dict[str, Any]) -> bytes:
-    return (json.dumps(with_checksum(fields), indent=2, sort_keys=True) + "\n").encode()
+    return (json.dumps(fields, indent=2, sort_keys=True) + "\n").encode()
