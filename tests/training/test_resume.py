@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 def config(small_config: TrainConfig) -> TrainConfig:
     """Three steps an epoch, a checkpoint after each, and all that has a state of its own."""
     return dataclasses.replace(
-        small_config, epochs=4, batch_size=5, checkpoint_minutes=0.0, ema=0.9, plateau_epochs=1, warmup_steps=6
+        small_config, epochs=4, batch_size=8, checkpoint_minutes=0.0, ema=0.9, plateau_epochs=1, warmup_steps=6
     )
 
 
@@ -194,7 +194,7 @@ def test_removed_tracks_begin_the_epoch_again_and_say_so(
         "training tracks were removed from the dataset since; the run goes on with the others"
         in capsys.readouterr().err
     )
-    assert (state.epoch, state.step) == (1, 1 + -(-(len(training) - 1) // 5))
+    assert (state.epoch, state.step) == (1, 1 + -(-(len(training) - 1) // here.batch_size))
 
 
 def test_a_purge_under_a_running_training_ends_it_with_words_and_the_next_start_goes_on(
