@@ -90,7 +90,7 @@ def small_config(small_dataset: SmallDataset):
         frontend="spectrogram",
         patch_seconds=1.0,
         epochs=2,
-        batch_size=8,
+        batch_size=12,
         num_filt=1,
         dense_units=16,
         strategy="single",

@@ -85,7 +85,7 @@ def test_a_run_that_goes_on_ends_with_the_weights_of_an_undisturbed_one(
 
 
 def test_another_configuration_is_refused_with_the_difference(small_config: TrainConfig, small_run: str) -> None:
-    with pytest.raises(UserError, match=r"another configuration \(batch_size: 8 -> 4; seed: 0 -> 1\)"):
+    with pytest.raises(UserError, match=r"another configuration \(batch_size: 12 -> 4; seed: 0 -> 1\)"):
         train(dataclasses.replace(small_config, batch_size=4, seed=1), small_run)
 
 

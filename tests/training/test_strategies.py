@@ -30,7 +30,7 @@ OPTIONS = (
     "--label-set small --frontend spectrogram --patch-seconds 1 --num-filt 1 --dense-units 16 --dropout 0 "
     "--synchronized-batch-norm"
 ).split()
-A_FEW_STEPS = "--epochs 4 --batch-size 14".split()
+A_FEW_STEPS = "--epochs 4 --batch-size 22".split()  # one step an epoch
 
 TWO_CPUS = (
     "import sys, runpy, tensorflow as tf\n"
@@ -60,7 +60,7 @@ def _assert_same_run(one: Path, other: Path) -> None:
     """Losses and weights agree to 1e-5 after four steps.
 
     Adam's first steps are signs of gradients: where one is all rounding, a weight may go the other way. That is one in
-    two million here, and of two runs that differ in their batches half of all.
+    eighty thousand here, and of two runs that differ in their batches half of all.
     """
     for first, second in zip(_lines(one), _lines(other), strict=True):
         for name in ("loss", "validation_loss"):
@@ -72,7 +72,7 @@ def _assert_same_run(one: Path, other: Path) -> None:
         assert sorted(first_arrays) == sorted(second_arrays)
         weights = [name for name in first_arrays if name.startswith("model/")]
         apart = np.concatenate([np.abs(first_arrays[name] - second_arrays[name]).ravel() for name in weights])
-    assert np.mean(apart > 1e-5) < 1e-5
+    assert np.mean(apart > 1e-5) < 1e-4
     assert apart.max() < 1e-3
 
 
@@ -175,7 +175,7 @@ def test_two_worker_processes_train_as_one_device_does_and_one_goes_on_alone(
     logs = "\n".join((tmp_path / f"worker-{index}.log").read_text()[-2000:] for index in range(2))
     assert codes == [0, 0], logs
     _assert_same_run(single, out)
-    longer = ["--epochs", "5", "--batch-size", "14"]
+    longer = ["--epochs", "5", "--batch-size", "22"]
     subprocess.run(
         _command(odd_dataset, out, "single", longer), cwd=ROOT, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL
     )
@@ -202,7 +202,7 @@ def test_a_stopped_worker_stops_all_at_the_same_step_with_the_position_saved(
     how: signal.Signals, code: int, odd_dataset: SmallDataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    endless = ["--epochs", "9999", "--batch-size", "4", "--validate-every", "9999", "--checkpoint-minutes", "99"]
+    endless = ["--epochs", "9999", "--batch-size", "6", "--validate-every", "9999", "--checkpoint-minutes", "99"]
     with _two_workers(odd_dataset, out, tmp_path, endless) as workers:
         _wait_for((out / "metrics.jsonl").exists)
         workers[1].send_signal(how)

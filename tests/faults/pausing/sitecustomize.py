@@ -28,3 +28,4 @@ def _pausing(change):
 if _EVENTS:
     os.replace = _pausing(os.replace)  # payloads, tables, plans, manifests
     os.link = _pausing(os.link)  # done marks
+    os.rename = _pausing(os.rename)  # folders that appear whole
