@@ -35,10 +35,11 @@ from pipeline.decode.run_times import read_run_times, write_run_times
 from pipeline.decode.runner import run_shards
 from pipeline.decode.shards import ShardJob
 from pipeline.decode.sources import changed_tracks, remember_sources
+from pipeline.plan import PlanReader
 from pipeline.removal.purge import purge_again
 from pipeline.sample import decode_sample, sample_catalog
 from pipeline.writable_folder import writable_folder
-from schemas.dataset import Dataset
+from schemas.dataset import Dataset, read_tombstones
 from schemas.errors import UserError
 from schemas.features import Family, logmel_spec_of
 from schemas.layout import Layout
@@ -179,8 +180,13 @@ def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOpt
     def tracks_in(shards_done: int) -> int:
         return entry.tracks * shards_done // entry.shards
 
-    # Their other half might be other bytes now, as where a track was taken out since.
-    remove_half_marks(job, entry.shards)
+    removed, plan = read_tombstones(layout)["track_id"].combine_chunks(), PlanReader(job.plan)
+
+    def lost_a_track(shard: int) -> bool:
+        return bool(pc.any(pc.is_in(plan.shard(shard)["track_id"], value_set=removed)).as_py())
+
+    if len(removed):
+        remove_half_marks(job, entry.shards, lost_a_track)
     with Progress("decode", entry.tracks, "tracks") as progress:
         progress.start_at(tracks_in(entry.shards - len(unfinished_shards(job, entry.shards))))
         run_shards(

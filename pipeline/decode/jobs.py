@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from schemas.features import Family, FeatureSpec
@@ -75,14 +76,20 @@ def is_done(job: Job, shard: int) -> bool:
     return all(exists(join(folder, mark_name(shard))) for folder in job.mark_folders)
 
 
-def remove_half_marks(job: Job, shards: int) -> None:
-    """Remove the done marks of shards that have some and not all, as a killed worker leaves them."""
+def remove_half_marks(job: Job, shards: int, is_outdated: Callable[[int], bool]) -> None:
+    """Remove the done marks of shards that have some and not all, as a killed worker leaves them, where they no longer hold.
+
+    Args:
+        job: whose shards they are.
+        shards: how many its plan has.
+        is_outdated: says of a shard whether what is written now is not what was written then.
+    """
     names = {folder: set(list_names(folder)) for folder in job.mark_folders}
-    for mark in map(mark_name, range(shards)):
-        having = [folder for folder, found in names.items() if mark in found]
-        if len(having) < len(names):
+    for shard in range(shards):
+        having = [folder for folder, found in names.items() if mark_name(shard) in found]
+        if 0 < len(having) < len(names) and is_outdated(shard):
             for folder in having:
-                remove(join(folder, mark))
+                remove(join(folder, mark_name(shard)))
 
 
 def unfinished_shards(job: Job, shards: int) -> list[int]:
