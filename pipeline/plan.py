@@ -110,7 +110,7 @@ def plan_bytes(plan: pa.Table, metadata: dict[str, Any], schema: pa.Schema = PLA
 
 
 def _checksum(rows: pa.Table) -> str:
-    """Of a shard's rows: of their values, so that it holds for whatever Arrow reads them."""
+    """SHA-256 of the values of a shard's rows, so that it holds for whatever Arrow reads them."""
     return hashlib.sha256(canonical_json(rows.to_pydict())).hexdigest()[:_CHECKSUM_DIGITS]
 
 

@@ -230,7 +230,7 @@ def _check_record(
 
 
 def _note_problems(dataset: Dataset) -> Iterator[str]:
-    """Of what training runs wrote down; whatever else is in runs/ may be lost, and nothing reads it as the truth."""
+    """What is wrong with the notes of training runs; whatever else is in runs/ may be lost, and nothing trusts it."""
     for uri in run_notes(dataset.layout):
         try:
             read_run_note(uri)

@@ -139,8 +139,7 @@ def _keep_named_payloads(job: ShardJob, shards: int) -> None:
     """See that the payload of every done mark is there, and remove those that none names, which killed workers left."""
     for spec in job.families.values():
         folder = job.layout.features(spec, job.generation)
-        with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
-            marks = list(readers.map(lambda shard: _done_mark(job, spec, shard), range(shards)))  # noqa: B023
+        marks = _done_marks(job, spec, shards)
         require_payloads(folder, marks)
         named = {mark.payload for mark in marks}
         for name in list_names(folder):
@@ -168,8 +167,7 @@ def payload_bytes(job: FeatureJob, shards: int) -> dict[Family, int]:
     """Bytes of a generation's payloads per family, by the done marks; raises DatasetError where one is missing."""
     sizes: dict[Family, int] = {}
     for family, spec in job.families.items():
-        with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
-            marks = list(readers.map(lambda shard: _done_mark(job, spec, shard), range(shards)))  # noqa: B023
+        marks = _done_marks(job, spec, shards)
         require_payloads(job.layout.features(spec, job.generation), marks)
         sizes[family] = sum(mark.bytes for mark in marks)
     return sizes
@@ -187,6 +185,12 @@ def _tracks_part(job: ShardJob, shard: int) -> pa.Table:
         if mark.tracks_sha256 != digest:
             raise DatasetError(f"{uri}: not the tracks part that the done mark of {family} names")
     return pq.read_table(pa.BufferReader(data), schema=TRACKS)
+
+
+def _done_marks(job: FeatureJob, spec: FeatureSpec, shards: int) -> list[ShardManifest]:
+    """The done marks of all shards of some features, in order."""
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+        return list(readers.map(lambda shard: _done_mark(job, spec, shard), range(shards)))
 
 
 def _done_mark(job: FeatureJob, spec: FeatureSpec, shard: int) -> ShardManifest:

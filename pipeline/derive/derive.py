@@ -106,14 +106,14 @@ def derive(root: str, options: DeriveOptions) -> DeriveSummary:
         entry = next((entry for entry in dataset.manifest.derived if entry.spec == spec), None)
         # Named before anything is written: a purge finds what a derivation that was cut short left.
         entry = _begin(dataset, entry or DerivedEntry(spec, 0, logmel_versions()), options)
-        built = range(entry.generations, len(dataset.manifest.generations))
+        size, built = 0, range(entry.generations, len(dataset.manifest.generations))
         for generation in built:
             _derive_generation(dataset, spec, generation, options)
-            payload_bytes(DerivedShardJob(root, generation, spec), dataset.manifest.generations[generation].shards)
+            job = DerivedShardJob(root, generation, spec)
+            size += payload_bytes(job, dataset.manifest.generations[generation].shards)["logmel"]
             entry = dataclasses.replace(entry, generations=generation + 1)
             _write_entry(dataset, entry)
     finished = [dataset.manifest.generations[generation] for generation in built]
-    sizes = [payload_bytes(DerivedShardJob(root, entry.generation, spec), entry.shards) for entry in finished]
     bank = mel_filterbank(spec.sample_rate, spec.n_fft, spec.mels)
     return DeriveSummary(
         dataset=dataset.layout.root,
@@ -121,7 +121,7 @@ def derive(root: str, options: DeriveOptions) -> DeriveSummary:
         spec=spec,
         built=tuple(built),
         records=sum(entry.records or 0 for entry in finished),
-        bytes=sum(size["logmel"] for size in sizes),
+        bytes=size,
         empty_bands=int(np.count_nonzero(bank.sum(axis=0) == 0)),
         seconds=time.monotonic() - started,
     )

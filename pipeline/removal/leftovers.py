@@ -83,6 +83,12 @@ def unnamed_features(dataset: Dataset) -> Found:
             yield join(dataset.layout.all_features, name), "features that dataset.json does not name"
 
 
+def named_generations(dataset: Dataset) -> list[str]:
+    """Names of the generations that dataset.json has, the one under way among them."""
+    under_way = [] if dataset.under_way is None else [dataset.under_way]
+    return [generation_name(entry.generation) for entry in (*dataset.manifest.generations, *under_way)]
+
+
 def unnamed_generations(dataset: Dataset, *, of_build: bool) -> Found:
     """Features of generations that dataset.json does not name.
 
@@ -90,9 +96,7 @@ def unnamed_generations(dataset: Dataset, *, of_build: bool) -> Found:
         dataset: the dataset, read while no generation could be planned, which a disk's locks see to.
         of_build: in a bucket: no build is running, which might have planned one since.
     """
-    known = [generation_name(entry.generation) for entry in dataset.manifest.generations]
-    if dataset.under_way is not None:
-        known.append(generation_name(dataset.under_way.generation))
+    known = named_generations(dataset)
     if of_build or not is_remote(dataset.layout.root):
         for spec, _ in dataset.whole_features():
             folder = parent(dataset.layout.features(spec, 0))

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from pipeline.labels.splits import split_log
 from pipeline.removal.leftovers import (
+    named_generations,
     no_build,
     remove_features,
     temporaries,
@@ -22,7 +23,6 @@ from schemas.dataset import Dataset
 from schemas.errors import UserError
 from schemas.features import features_name
 from schemas.label_version import versions_in_order
-from schemas.layout import generation_name
 from schemas.manifests import DatasetManifest, LabelsManifest
 from schemas.sole_writer import changing, sole_writer
 from schemas.storage import exists, files_below, is_folder, is_remote, join, list_names, size, write_atomic
@@ -174,9 +174,7 @@ def _orphans(dataset: Dataset, alone: bool) -> Iterator[tuple[str, str]]:
     layout = dataset.layout
     yield from unnamed_payloads(dataset, of_build=alone)
     yield from unnamed_generations(dataset, of_build=alone)
-    known = [generation_name(entry.generation) for entry in dataset.manifest.generations]
-    if dataset.under_way is not None:
-        known.append(generation_name(dataset.under_way.generation))
+    known = named_generations(dataset)
     for folder in (layout.plans, join(layout.root, "tracks")):
         for name in list_names(folder):
             if name.partition(".")[0] not in known:

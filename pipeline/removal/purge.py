@@ -88,13 +88,16 @@ def _payloads_of(
         rows = tracks.select(["track_id", "shard"]).append_column("offset", places["offset"])
         rows = rows.append_column("length", places["length"]).filter(held)
         for shard in sorted(rows["shard"].unique().to_pylist()):
-            # Of a generation or a derivation that is not finished, the shards that are done hold these tracks too.
+            # The shards that are done hold these tracks too where a generation or a derivation is not finished.
             if generation < generations or exists(dataset.layout.done_mark(spec, generation, shard)):
                 yield spec, shard, rows.filter(pc.equal(rows["shard"], shard))
 
 
 def _tracks_under_way(dataset: Dataset) -> pa.Table:
-    """The rows of the shards of the generation under way that some done mark speaks of; TRACKS, in the order of the shards."""
+    """The rows of the shards of the generation under way that some done mark speaks of; TRACKS, in the order of the shards.
+
+    A tracks part that the mark does not name is of a later attempt, which a build is about to mark or to give up.
+    """
     tables, generation = [TRACKS.empty_table()], len(dataset.manifest.generations)
     for shard in range(dataset.under_way.shards if dataset.under_way is not None else 0):
         marks = [
@@ -104,9 +107,7 @@ def _tracks_under_way(dataset: Dataset) -> pa.Table:
         ]
         if marks:
             data = read_bytes(dataset.layout.tracks_part(generation, shard))
-            if (
-                marks[0].tracks_sha256 == hashlib.sha256(data).hexdigest()
-            ):  # else of an attempt since, which will be marked
+            if marks[0].tracks_sha256 == hashlib.sha256(data).hexdigest():
                 tables.append(pq.read_table(pa.BufferReader(data), schema=TRACKS))
     return pa.concat_tables(tables)
 
