@@ -2,7 +2,7 @@
 
 import sys
 
-from schemas.interpreter import explain_missing_packages, require_packages
+from schemas.console.interpreter import explain_missing_packages, require_packages
 
 explain_missing_packages()
 if "benchmarks.training_step_jax" not in sys.orig_argv:  # that one runs where JAX and Keras are, without the rest

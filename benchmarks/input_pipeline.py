@@ -20,8 +20,8 @@ import soundfile
 
 from benchmarks.results import write_results
 from schemas.features import Family, LogMelSpec
-from training.staging import Stage
-from training.tensorflow_import import import_tensorflow
+from training.data.staging import Stage
+from training.devices.tensorflow_import import import_tensorflow
 
 PASSES = 5
 BATCH_SIZE = 32
@@ -73,10 +73,10 @@ class Ways:
     def __init__(self, root: str, family: Family, stage: Stage) -> None:
         from schemas.dataset import Dataset
         from schemas.label_version import open_labels
-        from training.input import TrainingInput
-        from training.labels import labelled_tracks
-        from training.patches import patch_length
-        from training.records import TrackRecords
+        from training.data.input import TrainingInput
+        from training.data.labels import labelled_tracks
+        from training.models.patches import patch_length
+        from training.data.records import TrackRecords
 
         dataset = Dataset.open(root)
         self._spec = dataset.spec(family)

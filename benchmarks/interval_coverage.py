@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.results import write_results
-from schemas.terminal import say
-from training.compare import score_differences
-from training.metrics import Metrics, tagging_metrics
+from schemas.console.terminal import say
+from training.comparison.compare import score_differences
+from training.metrics.tagging import Metrics, tagging_metrics
 
 GROUPS = (10, 30, 100)
 OF_ONE_RUN = ("roc_auc_macro", "pr_auc_macro", "roc_auc_micro", "pr_auc_micro", "sqrt_mse")

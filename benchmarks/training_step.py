@@ -103,7 +103,7 @@ def training_step(frontend: str, seconds: float, batch: int, variant: str) -> Ca
     import keras
     import tensorflow as tf
 
-    from training.losses import TrainingLoss
+    from training.fit.losses import TrainingLoss
     from training.models.tagger import set_dropout_step
 
     if not variant.endswith("XLA"):  # XLA has no deterministic gradient of a maximum over neighbours
@@ -145,7 +145,7 @@ def tagger_and_batch(frontend: str, seconds: float, batch: int, variant: str) ->
     from benchmarks.plain_taggers import plain_tagger
     from schemas.features import HOP_LENGTH
     from training.models.tagger import ModelConfig, build_tagger
-    from training.patches import patch_length
+    from training.models.patches import patch_length
 
     keras.utils.set_random_seed(0)
     config = ModelConfig(frontend)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.input_pipeline import write_dataset
 from benchmarks.results import write_results
-from training.tensorflow_import import import_tensorflow
+from training.devices.tensorflow_import import import_tensorflow
 
 TURNS = 4
 STEPS = 12  # of a turn
@@ -29,14 +29,14 @@ def measure(root: str, frontend: Any, turns: int) -> dict[str, float]:
 
     from schemas.dataset import Dataset
     from schemas.label_version import open_labels
-    from training.build_model import build_model, features_of
+    from training.runs.build_model import build_model, features_of
     from training.config import TrainConfig
-    from training.input import TrainingInput
-    from training.labels import labelled_tracks
-    from training.losses import TrainingLoss
-    from training.optimizer import make_optimizer
-    from training.records import TrackRecords
-    from training.step import TrainingStep
+    from training.data.input import TrainingInput
+    from training.data.labels import labelled_tracks
+    from training.fit.losses import TrainingLoss
+    from training.fit.optimizer import make_optimizer
+    from training.data.records import TrackRecords
+    from training.fit.step import TrainingStep
 
     config = TrainConfig(root, "bench", frontend, patch_seconds=PATCH_SECONDS, batch_size=BATCH_SIZE)
     dataset = Dataset.open(root)

@@ -53,8 +53,8 @@ def usual_script(catalog: str) -> None:
 
 def plan(catalog: str) -> None:
     """All that a driver does with a catalog before it starts a job; the plan goes nowhere."""
-    from pipeline.catalog import read_catalog
-    from pipeline.plan import plan_bytes, plan_tracks, shard_count
+    from pipeline.decode.catalog import read_catalog
+    from pipeline.jobs.plan import plan_bytes, plan_tracks, shard_count
     from schemas.features import Excerpt
 
     table = read_catalog(catalog).table

@@ -14,18 +14,18 @@ import sys
 import time
 from typing import Any
 
-from schemas.interpreter import require_packages
+from schemas.console.interpreter import require_packages
 
 require_packages("train", "corpus")  # of all its steps, before anything is imported that may be missing
 
 import click  # noqa: E402
 
-from schemas.commandline import run_command  # noqa: E402
-from schemas.errors import EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError  # noqa: E402
-from schemas.shown_commands import pipeline_command, training_command  # noqa: E402
-from schemas.stopping import deferred_stop, stop_exit_code  # noqa: E402
-from schemas.storage import write_atomic  # noqa: E402
-from schemas.terminal import say  # noqa: E402
+from schemas.console.commandline import run_command  # noqa: E402
+from schemas.console.errors import EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError  # noqa: E402
+from schemas.console.shown_commands import pipeline_command, training_command  # noqa: E402
+from schemas.console.stopping import deferred_stop, stop_exit_code  # noqa: E402
+from schemas.storage.files import write_atomic  # noqa: E402
+from schemas.console.terminal import say  # noqa: E402
 
 TRACKS = 360
 SECONDS = 30  # of each track

@@ -1,13 +1,13 @@
 """Command line of the pipeline: python -m pipeline.run COMMAND, or tagscale-pipeline where it is installed."""
 
-from schemas.interpreter import require_packages, require_python
+from schemas.console.interpreter import require_packages, require_python
 
 require_python()  # before anything is imported that an old one does not understand
 
 import os
 import sys
 
-from schemas.stopping import stop_on_signals
+from schemas.console.stopping import stop_on_signals
 
 if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "tagscale-pipeline":
     stop_on_signals()  # before the other imports, since a user may press ^C while they run
@@ -25,10 +25,10 @@ from pipeline.estimate.options import (
     STORAGE_GB_MONTH,
     VCPU_HOUR,
 )
-from pipeline.labels.importers.commands import import_group
-from schemas.commandline import run_command
-from schemas.shown_commands import pipeline_command
-from schemas.terminal import say
+from pipeline.importers.commands import import_group
+from schemas.console.commandline import run_command
+from schemas.console.shown_commands import pipeline_command
+from schemas.console.terminal import say
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -168,7 +168,7 @@ def split_command(
     from pipeline.labels.splits import DEFAULT_RATIOS, SplitMethod, make_split, parse_ratios
     from pipeline.labels.summary import print_empty_sides, print_straddling
     from schemas.dataset import Dataset
-    from schemas.errors import UserError
+    from schemas.console.errors import UserError
 
     if from_catalog and ratios:
         raise UserError("--from-catalog: expected without --ratios, --salt and --stratify, received both")
@@ -243,8 +243,8 @@ def export_records_command(dataset: str, label_set: str, out: str, **options: ob
 def verify_command(dataset: str, deep: bool) -> None:
     """Check that a dataset is whole; exits with 0 only if everything reconciles."""
     from pipeline.verify import verify
-    from schemas.errors import DatasetError
-    from schemas.progress import Progress
+    from schemas.console.errors import DatasetError
+    from schemas.console.progress import Progress
 
     with Progress("verify", 0, "payloads") as progress:
         report = verify(dataset, deep=deep, on_progress=progress.update_of)
@@ -290,7 +290,7 @@ def remove_command(dataset: str, tracks: str, purge: bool) -> None:
     """Take tracks out of a dataset: at once for every reader, and with --purge from the disk."""
     from pipeline.removal.remove import remove
     from pipeline.removal.summary import print_removal_summary
-    from schemas.progress import Progress
+    from schemas.console.progress import Progress
 
     with Progress("purge", 0, "payloads") as progress:
         summary = remove(dataset, tracks, purge=purge, on_progress=progress.update_of)
@@ -341,7 +341,7 @@ def prune_command(
 def corpus_command(out: str, tracks: int, seed: int, seconds: float) -> None:
     """Render a labelled demonstration corpus with a General MIDI soundfont."""
     from pipeline.corpus.render import render_corpus
-    from schemas.progress import Progress
+    from schemas.console.progress import Progress
 
     with Progress("render", tracks, "tracks") as progress:
         summary = render_corpus(out, tracks, seed, seconds, progress=progress.update_of)

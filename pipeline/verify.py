@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.labels.overlay_problems import label_problems, label_versions, split_problems
-from pipeline.plan import PlanReader
+from pipeline.jobs.plan import PlanReader
 from pipeline.removal.remove import read_run_note, run_notes
 from schemas.dataset import Dataset
-from schemas.errors import DatasetError, TagscaleError
+from schemas.console.errors import DatasetError, TagscaleError
 from schemas.examples import decode_example
 from schemas.features import FeatureSpec, LogMelSpec
 from schemas.manifests import GenerationEntry, ShardManifest
-from schemas.storage import exists, open_read, sha256_of
+from schemas.storage.files import exists, open_read, sha256_of
 from schemas.tables import REMOVED
 from schemas.tfrecord import read_records
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from schemas.errors import DatasetError
+from schemas.console.errors import DatasetError
 from schemas.features import Family, FeatureSpec, WaveformSpec
 
 # The value key and the length key of each family; each record has `track_id` beside them.

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 
 SAMPLE_RATE = 16_000  # Hz, mono
 N_FFT = 512  # samples, the Hann window and the transform (32 ms)

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.dataset import Dataset
-from schemas.errors import DatasetError, UserError, did_you_mean
+from schemas.console.errors import DatasetError, UserError, did_you_mean
 from schemas.features import FINGERPRINT_LENGTH, FeatureSpec, canonical_json
 from schemas.json_log import read_log
 from schemas.manifests import LabelsManifest
-from schemas.shown_commands import pipeline_command
-from schemas.storage import exists, join, list_names, read_bytes
-from schemas.stored_tables import read_stored_table
+from schemas.console.shown_commands import pipeline_command
+from schemas.storage.files import exists, join, list_names, read_bytes
+from schemas.storage.stored_tables import read_stored_table
 from schemas.tables import LABELS
 
 

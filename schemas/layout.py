@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from schemas.features import FeatureSpec, features_name
-from schemas.storage import join
+from schemas.storage.files import join
 
 MANIFEST_NAME = "dataset.json"
 PAYLOAD_HASH_LENGTH = 16  # hex digits of the payload's SHA-256 in its name

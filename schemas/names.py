@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 
 MOST_LETTERS = 128  # file systems take 255 bytes, and what is made of a name adds to it
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import google_crc32c
 
-from schemas.errors import DatasetError
+from schemas.console.errors import DatasetError
 
 HEADER_BYTES = 12  # uint64 length and its CRC
 FOOTER_BYTES = 4  # CRC of the payload

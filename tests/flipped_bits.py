@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from schemas.errors import TagscaleError
+from schemas.console.errors import TagscaleError
 
 WHOLE_BELOW = 100  # bytes of a file of which each bit is flipped
 

@@ -73,7 +73,7 @@ def test_only_the_decoding_process_decodes() -> None:
     engines = {f"pipeline.audio.{name}" for name in ("soundfile_engine", "pyav_engine", "tfio_engine", "tracks")}
     decoding = {module for module, path in _sources().items() if _imports(path) & set(decoders)} - engines
     # The corpus is encoded, and of the libraries the versions are written down.
-    assert decoding == {"pipeline.audio.decoding_process", "pipeline.corpus.encoding", "pipeline.versions"}
+    assert decoding == {"pipeline.audio.decoding_process", "pipeline.corpus.encoding", "pipeline.jobs.versions"}
 
 
 def test_modules_import_each_other_without_cycles() -> None:
@@ -99,7 +99,7 @@ def test_modules_import_each_other_without_cycles() -> None:
             "pipeline.audio.decoding_process",
             {"apache_beam", "tensorflow", "librosa", "numba", "pyarrow", "av", "gcsfs"},
         ),
-        ("pipeline.decode.transforms", {"tensorflow", "keras", "librosa", "numba"}),
+        ("pipeline.jobs.transforms", {"tensorflow", "keras", "librosa", "numba"}),
         ("training.config", {"tensorflow", "keras", "apache_beam"}),
     ],
 )

@@ -9,14 +9,14 @@ import types
 import typing
 from typing import Annotated, Any, Literal, get_args
 
-from schemas.checksums import without_checksum
-from schemas.errors import UserError
+from schemas.storage.checksums import without_checksum
+from schemas.console.errors import UserError
 from schemas.features import HOP_LENGTH, SAMPLE_RATE, Family
-from schemas.storage import read_bytes
-from schemas.text_lines import text_of
-from schemas.yaml_files import YamlText, boolean, is_nothing, number, read_yaml, shown, whole_number
+from schemas.storage.files import read_bytes
+from schemas.user_files.text_lines import text_of
+from schemas.user_files.yaml_files import YamlText, boolean, is_nothing, number, read_yaml, shown, whole_number
 from training.models.config import Frontend, ModelConfig, ResidualBatchNorm, least_patch
-from training.patches import patch_length
+from training.models.patches import patch_length
 
 StrategyName = Literal["auto", "single", "mirrored", "multi-worker", "tpu"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]

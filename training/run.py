@@ -10,11 +10,11 @@ sys.path[:] = [path for path in sys.path if os.path.realpath(path or ".") != os.
 if os.path.dirname(_HERE) not in sys.path:
     sys.path.insert(0, os.path.dirname(_HERE))
 
-from schemas.interpreter import require_packages, require_python
+from schemas.console.interpreter import require_packages, require_python
 
 require_python()  # before anything is imported that an old one does not understand
 
-from schemas.stopping import stop_on_signals
+from schemas.console.stopping import stop_on_signals
 
 if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "tagscale-train":
     stop_on_signals()  # before the other imports, since a user may press ^C while they run
@@ -25,13 +25,13 @@ from typing import Any, Literal
 
 import click
 
-from schemas.commandline import run_command
-from schemas.errors import EXIT_REGRESSION, TagscaleError
-from schemas.shown_commands import training_command
-from schemas.terminal import say, say_json
-from training.out_of_memory import explained_out_of_memory
-from training.tensorflow_import import import_tensorflow
-from training.train_options import train_options
+from schemas.console.commandline import run_command
+from schemas.console.errors import EXIT_REGRESSION, TagscaleError
+from schemas.console.shown_commands import training_command
+from schemas.console.terminal import say, say_json
+from training.devices.out_of_memory import explained_out_of_memory
+from training.devices.tensorflow_import import import_tensorflow
+from training.config_options import train_options
 
 SHOWN_TAGS = 5  # highest scores printed per file
 STUDYS_OWN = ("frontend", "train_share", "init_from")
@@ -66,7 +66,7 @@ def train_command(out: str, config: str | None, stage: str | None, **options: ob
 
     resolved = resolve_config(config, options)
     import_tensorflow()
-    from training.train import train
+    from training.fit.train import train
 
     summary = train(resolved, out, stage=stage)
     state = summary.state
@@ -81,7 +81,7 @@ def train_command(out: str, config: str | None, stage: str | None, **options: ob
     if summary.removed:
         say(f"  {summary.removed:,} labelled tracks were left out: they were removed from the dataset")
     if summary.started_from is not None:
-        from training.init_from import words_of
+        from training.fit.init_from import words_of
 
         say(f"  {words_of(summary.started_from)}")
     evaluate = training_command("evaluate", "--run", out)
@@ -136,8 +136,8 @@ def evaluate_command(
     """Exact ROC-AUC, PR-AUC and F1 of a run's best epoch, every track of a split once."""
     import_tensorflow()
     from training.baselines.kinds import ALL_BASELINES, BASELINES
-    from training.evaluate import evaluate
-    from training.evaluation_words import evaluation_words
+    from training.evaluation.evaluate import evaluate
+    from training.evaluation.words import evaluation_words
 
     kinds = [kind for kind in BASELINES if baseline in (kind, ALL_BASELINES)]
     result = evaluate(run_folder, split, label_set=label_set, baselines=kinds, stage=stage)
@@ -174,9 +174,9 @@ def compare_command(
     of which nothing can be said; 75 stopped, 130 stopped by ^C; 1 anything else.
     """
     import_tensorflow()
-    from training.compare import compare
-    from training.comparison import comparison_json, gate_of
-    from training.comparison_words import comparison_words
+    from training.comparison.compare import compare
+    from training.comparison.result import comparison_json, gate_of
+    from training.comparison.words import comparison_words
 
     result = compare(run_a, run_b, split, label_set=label_set, stage=stage)
     gate = None if max_regression is None else gate_of(result, metric, max_regression)
@@ -214,7 +214,7 @@ def report_command(run_folder: str, split: str | None) -> None:
 def export_command(run_folder: str, out: str) -> None:
     """Write a run's best epoch as a SavedModel that takes raw audio."""
     import_tensorflow()
-    from training.export import export
+    from training.serving.export import export
 
     summary = export(run_folder, out)
     say(
@@ -234,7 +234,7 @@ def tag_command(model: str, as_json: bool, files: tuple[str, ...]) -> None:
     That line goes to stderr; with --json it is an object like the others, with a `problem` and no scores.
     """
     import_tensorflow()
-    from training.tag import tag_files
+    from training.serving.tag import tag_files
 
     rejected = 0
     for one in tag_files(model, files):

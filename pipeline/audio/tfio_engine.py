@@ -17,8 +17,8 @@ import soundfile
 from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.causes import Cause, TrackRejected, decoder_words
 from pipeline.audio.sources import BLOCK_FRAMES
-from schemas.errors import UserError
-from schemas.interpreter import install_advice
+from schemas.console.errors import UserError
+from schemas.console.interpreter import install_advice
 
 # What divides an integer sample so that full scale is 1.
 _FULL_SCALE = {np.dtype(np.int16): 2.0**15, np.dtype(np.int32): 2.0**31, np.dtype(np.uint8): 2.0**7}

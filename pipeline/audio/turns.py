@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from schemas.terminal import say
+from schemas.console.terminal import say
 
 SPEAK_SECONDS = 10.0  # of waiting, after which a line says so
 WAIT_SECONDS = 300.0  # of waiting, after which a track is decoded without a turn; an hour of audio takes 5 s

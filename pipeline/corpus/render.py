@@ -25,8 +25,8 @@ from pipeline.corpus.encoding import choose_encoding, encode
 from pipeline.corpus.mixing import choose_mix, mix_down
 from pipeline.corpus.synthesis import play, soundfont, synthesizer
 from pipeline.corpus.tags import TAGS, tags_of
-from schemas import storage
-from schemas.errors import UserError
+from schemas.storage.files import files as storage
+from schemas.console.errors import UserError
 
 CORPUS_VERSION: Final = 1  # raise it by hand when the same parameters give other music
 SHORTEST: Final = 2.0  # seconds; in less, a slow piece gets no further than the call before the response
@@ -263,7 +263,7 @@ def _summary(out: str, parameters: CorpusParameters, rendered: Sequence[_Track])
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """A CSV file. Commands take it as their input, so its cells are exact: not those of `schemas.spreadsheet`."""
+    """A CSV file. Commands take it as their input, so its cells are exact: not those of `schemas.user_files.spreadsheet`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.corpus.score import Part
-from schemas.errors import UserError
-from schemas.interpreter import missing_words
+from schemas.console.errors import UserError
+from schemas.console.interpreter import missing_words
 
 SOUNDFONT: Final = "TimGM6mb.sf2"
 

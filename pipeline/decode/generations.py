@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.decode.jobs import FeatureJob, mark_name
+from pipeline.jobs.shard_job import FeatureJob, mark_name
 from pipeline.decode.shards import ShardJob
-from pipeline.plan import PlanReader
+from pipeline.jobs.plan import PlanReader
 from schemas.dataset import Dataset
-from schemas.errors import DatasetError
+from schemas.console.errors import DatasetError
 from schemas.features import Family, FeatureSpec
 from schemas.layout import Layout
 from schemas.manifests import GenerationEntry, ShardManifest, read_json
-from schemas.storage import join, list_names, parent, read_bytes, remove, remove_temporaries, write_atomic
+from schemas.storage.files import join, list_names, parent, read_bytes, remove, remove_temporaries, write_atomic
 from schemas.tables import TRACKS
 
 Retry = Literal["none", "transient", "all"]

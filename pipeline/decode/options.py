@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pipeline.audio.engines import Decoder
 from pipeline.audio.limits import MAX_SECONDS
 from pipeline.decode.generations import Retry
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from schemas.features import FAMILIES, Family
 
 DEFAULT_EXCERPT = "center:30"

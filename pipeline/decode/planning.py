@@ -7,19 +7,19 @@ import time
 import pyarrow as pa
 
 from pipeline.audio.limits import MAX_SECONDS
-from pipeline.catalog import Catalog
+from pipeline.decode.catalog import Catalog
 from pipeline.decode.options import DEFAULT_EXCERPT, BuildOptions
 from pipeline.decode.run_times import write_run_times
 from pipeline.decode.shards import ShardJob
-from pipeline.plan import PlanReader, plan_bytes, plan_tracks, shard_count
-from pipeline.versions import check_versions, feature_versions
+from pipeline.jobs.plan import PlanReader, plan_bytes, plan_tracks, shard_count
+from pipeline.jobs.versions import check_versions, feature_versions
 from schemas.dataset import Dataset, outdated_words
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpec, specs_for
 from schemas.layout import MANIFEST_NAME, Layout, generation_name
 from schemas.manifests import DatasetManifest, GenerationEntry
-from schemas.sole_writer import changing
-from schemas.storage import is_remote, require_empty_or, write_atomic, write_if_absent
+from schemas.storage.sole_writer import changing
+from schemas.storage.files import is_remote, require_empty_or, write_atomic, write_if_absent
 
 
 def open_or_begin(layout: Layout, options: BuildOptions) -> DatasetManifest:

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import bdtrc  # scipy.stats costs a second to import
 
-from pipeline.catalog import Catalog
+from pipeline.decode.catalog import Catalog
 from schemas.dataset import Dataset
-from schemas.errors import UserError
-from schemas.shown_commands import pipeline_command
-from schemas.storage import join
+from schemas.console.errors import UserError
+from schemas.console.shown_commands import pipeline_command
+from schemas.storage.files import join
 
 PREFLIGHT_TRACKS = 36  # decoded before a job starts
 PREFLIGHT_EXCERPT = "start:10"  # of each: a preflight of long tracks costs no more than one of short ones

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pipeline.decode.build import BuildSummary
 from schemas.layout import generation_name
-from schemas.shown_commands import pipeline_command
-from schemas.terminal import say
+from schemas.console.shown_commands import pipeline_command
+from schemas.console.terminal import say
 
 
 def print_build_summary(summary: BuildSummary) -> None:

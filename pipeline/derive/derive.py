@@ -9,22 +9,22 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow.compute as pc
 
-from pipeline.decode.beam_options import check_beam_options
+from pipeline.jobs.beam_options import check_beam_options
 from pipeline.decode.generations import payload_bytes
-from pipeline.decode.jobs import unfinished_shards
-from pipeline.decode.runner import run_shards
+from pipeline.jobs.shard_job import unfinished_shards
+from pipeline.jobs.runner import run_shards
 from pipeline.derive.shards import DerivedShardJob
-from pipeline.versions import check_versions, logmel_versions
+from pipeline.jobs.versions import check_versions, logmel_versions
 from schemas.dataset import Dataset, change_manifest
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from schemas.examples import most_samples
 from schemas.features import LogMelSpec, WaveformSpec, features_name
 from schemas.filterbank import mel_filterbank
 from schemas.layout import generation_name
 from schemas.manifests import DerivedEntry
-from schemas.progress import Progress
-from schemas.sole_writer import sole_writer
-from schemas.storage import remove_temporaries
+from schemas.console.progress import Progress
+from schemas.storage.sole_writer import sole_writer
+from schemas.storage.files import remove_temporaries
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.audio.logmel import STORED_DTYPE, logmel_blocks
-from pipeline.decode.jobs import feature_folders
-from pipeline.decode.payload_file import PayloadFile
-from pipeline.stored_features import StoredFeature, StoredFeatures
+from pipeline.jobs.shard_job import feature_folders
+from pipeline.jobs.payload_file import PayloadFile
+from pipeline.jobs.stored_features import StoredFeature, StoredFeatures
 from schemas.dataset import Dataset
 from schemas.features import Family, FeatureSpec, LogMelSpec
 from schemas.layout import Layout

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pipeline.derive.derive import DeriveSummary
 from schemas.layout import generation_name
-from schemas.shown_commands import training_command
-from schemas.terminal import say
+from schemas.console.shown_commands import training_command
+from schemas.console.terminal import say
 
 
 def print_derive_summary(summary: DeriveSummary) -> None:

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.decode.shards import ShardJob, ShardWriter
-from pipeline.plan import plan_bytes
-from schemas.storage import remove_tree, write_atomic
+from pipeline.jobs.plan import plan_bytes
+from schemas.storage.files import remove_tree, write_atomic
 from schemas.tables import PLAN
 
 _TONE_SECONDS = 1

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from pipeline.decode.reject_rate import preflight_size
 from pipeline.estimate.cost_sample import CostSample, Spent
 from pipeline.estimate.extrapolate import Extrapolation, Interval
-from pipeline.plan import plan_tracks, shard_count
+from pipeline.jobs.plan import plan_tracks, shard_count
 from schemas.features import Excerpt
 
 

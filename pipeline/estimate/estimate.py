@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pyarrow.compute as pc
 
-from pipeline.catalog import read_catalog
+from pipeline.decode.catalog import read_catalog
 from pipeline.decode.options import DEFAULT_EXCERPT, BuildOptions
 from pipeline.decode.reject_rate import example_rejects, reject_words, rejects_by_cause
 from pipeline.decode.shards import ShardJob
@@ -19,10 +19,10 @@ from pipeline.estimate.course import Course
 from pipeline.estimate.extrapolate import Extrapolation, Interval, allowing_for, factors_of, share
 from pipeline.estimate.options import EstimateOptions
 from pipeline.estimate.startup import measure_startup
-from pipeline.sample import sample_catalog
-from schemas.errors import UserError
+from pipeline.decode.sample import sample_catalog
+from schemas.console.errors import UserError
 from schemas.features import FAMILIES, Excerpt, Family, specs_for
-from schemas.progress import Progress
+from schemas.console.progress import Progress
 
 _GIB = 1 << 30
 

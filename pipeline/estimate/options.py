@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 
 DEFAULT_SAMPLE = 50  # tracks
 DEFAULT_WORKERS = (1, 8, 64, 256)

@@ -11,7 +11,7 @@ import sys
 
 import apache_beam.runners.worker.sdk_worker_main  # noqa: F401 (what runners start workers with)
 
-import pipeline.decode.transforms  # noqa: F401 (what the job graph names)
+import pipeline.jobs.transforms  # noqa: F401 (what the job graph names)
 from pipeline.decode.shards import ShardJob, ShardWriter
 from schemas.layout import Layout
 from schemas.manifests import DatasetManifest

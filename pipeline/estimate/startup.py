@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 from pipeline.estimate.cost_sample import Spent
-from schemas.errors import TagscaleError
+from schemas.console.errors import TagscaleError
 
 
 def measure_startup(folder: str) -> tuple[Spent, Spent]:

@@ -10,8 +10,8 @@ from pipeline.decode.options import MAX_REJECT_RATE, BuildOptions
 from pipeline.estimate.estimate import Estimate
 from pipeline.estimate.extrapolate import Interval
 from pipeline.estimate.options import EstimateOptions
-from schemas.shown_commands import pipeline_command
-from schemas.terminal import say, say_json
+from schemas.console.shown_commands import pipeline_command
+from schemas.console.terminal import say, say_json
 
 
 def print_estimate(estimate: Estimate, build: BuildOptions, options: EstimateOptions) -> None:

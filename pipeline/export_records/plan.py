@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.dataset import Dataset
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from schemas.features import FeatureSpec, features_name
 from schemas.label_version import LabelVersion, records_of, without_removed
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.decode.jobs import mark_name
-from pipeline.decode.record_file import RecordFile
-from pipeline.plan import PlanReader
-from pipeline.stored_features import StoredFeature, StoredFeatures
+from pipeline.jobs.shard_job import mark_name
+from pipeline.jobs.record_file import RecordFile
+from pipeline.jobs.plan import PlanReader
+from pipeline.jobs.stored_features import StoredFeature, StoredFeatures
 from schemas.dataset import Dataset
-from schemas.errors import DatasetError
+from schemas.console.errors import DatasetError
 from schemas.examples import EXAMPLE_KEYS, FieldValue, Streamed, example_parts
 from schemas.layout import shard_name
 from schemas.manifests import to_json
-from schemas.storage import join, write_if_absent
+from schemas.storage.files import join, write_if_absent
 
 PLAN_NAME = "plan.parquet"
 MARKS_NAME = "done"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.export_records.export import SUMMARY_NAME, ExportSummary
-from schemas.terminal import say
+from schemas.console.terminal import say
 
 
 def print_export_summary(summary: ExportSummary) -> None:

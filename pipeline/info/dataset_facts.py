@@ -15,7 +15,7 @@ from schemas.features import FeatureSpec, features_name
 from schemas.label_version import label_set_names, versions_in_order
 from schemas.manifests import GenerationEntry, LabelsManifest
 from schemas.same_audio import same_audio
-from schemas.storage import exists, join, list_names
+from schemas.storage.files import exists, join, list_names
 from schemas.tables import SPLITS
 
 TRACK_COLUMNS = ("group", "cause", "seconds", "pcm_sha256", "flags")  # what `dataset_facts` reads

@@ -8,8 +8,8 @@ from pipeline.info.dataset_facts import DatasetFacts
 from pipeline.info.findings import findings, merge_words
 from pipeline.info.label_health import BINS, LabelHealth, TagHealth
 from pipeline.info.overview import Overview
-from schemas.page import Cell, bullets, table, text, tiles, whole_page
-from schemas.storage import write_atomic
+from schemas.console.page import Cell, bullets, table, text, tiles, whole_page
+from schemas.storage.files import write_atomic
 from schemas.tables import SPLITS
 
 _SHOWN = 2000  # tags and pairs in a table: a browser's own limit is not far above

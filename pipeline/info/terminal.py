@@ -10,10 +10,10 @@ from pipeline.info.dataset_facts import DatasetFacts, LabelSetFacts
 from pipeline.info.findings import findings, merge_words
 from pipeline.info.label_health import BINS, LabelHealth
 from pipeline.info.overview import Overview
-from schemas.shown_commands import pipeline_command
+from schemas.console.shown_commands import pipeline_command
 from schemas.tables import SPLITS
-from schemas.terminal import say, say_json
-from schemas.text_lines import lines_of
+from schemas.console.terminal import say, say_json
+from schemas.user_files.text_lines import lines_of
 
 _SHOWN = 30  # tags and pairs listed; the rest are in the page and in the JSON
 _BAR = 40  # characters of the longest bar

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.errors import UserError
-from schemas.table_files import read_table, row_hint, table_sha256
+from schemas.console.errors import UserError
+from schemas.user_files.table_files import read_table, row_hint, table_sha256
 from schemas.tables import ANNOTATIONS
-from schemas.text_lines import readable
+from schemas.user_files.text_lines import readable
 
 WIDE_SEPARATOR = "|"  # between the tags of one cell of a wide table
 PRINTED_LIST = r"""^\s*\[(\s*['"].*|.*, .*)\]\s*$"""  # what pandas and DuckDB make of a list in a CSV; no tag looks so

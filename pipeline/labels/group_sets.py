@@ -13,7 +13,7 @@ from pipeline.labels.annotations import Annotations
 from pipeline.labels.shares import filled, near_shares
 from pipeline.labels.stratify import stratified_sides
 from pipeline.labels.tag_rows import rows_of
-from pipeline.plan import hash_position
+from pipeline.jobs.plan import hash_position
 from schemas.same_audio import same_audio
 
 POSITIVE_AT = 0.5  # least value of an annotation that a stratified split counts

@@ -7,9 +7,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from schemas.errors import UserError, did_you_mean
+from schemas.console.errors import UserError, did_you_mean
 from schemas.names import check_name
-from schemas.yaml_files import YamlText, is_nothing, number, read_yaml, shown, whole_number
+from schemas.user_files.yaml_files import YamlText, is_nothing, number, read_yaml, shown, whole_number
 
 Values = Literal["binary", "graded"]
 Missing = Literal["negative", "unknown"]

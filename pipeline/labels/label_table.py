@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from pipeline.labels.label_set import LabelSet
 from pipeline.labels.tag_rows import TagRows
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from schemas.tables import LABELS
 
 

@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.dataset import Dataset
-from schemas.errors import DatasetError
+from schemas.console.errors import DatasetError
 from schemas.examples import blank_example, decode_example
 from schemas.features import FeatureSpec
 from schemas.layout import shard_name
-from schemas.storage import exists, join, list_names, parent, read_bytes, remove, write_atomic
+from schemas.storage.files import exists, join, list_names, parent, read_bytes, remove, write_atomic
 from schemas.tables import TRACKS
 from schemas.tfrecord import frame, unframe
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.plan import PlanReader
+from pipeline.jobs.plan import PlanReader
 from pipeline.removal.leftovers import (
     no_build,
     remove_features,
@@ -22,18 +22,18 @@ from pipeline.removal.leftovers import (
 )
 from pipeline.removal.purge import purge_tracks
 from schemas.dataset import Dataset
-from schemas.errors import DatasetError, UserError
-from schemas.json_object import parse_json_object
+from schemas.console.errors import DatasetError, UserError
+from schemas.storage.json_object import parse_json_object
 from schemas.label_version import read_label_table
 from schemas.layout import Layout
-from schemas.shown_commands import training_command
-from schemas.sole_writer import changing, sole_writer
-from schemas.storage import exists, is_folder, join, list_names, read_bytes, write_atomic
-from schemas.stored_tables import table_bytes
-from schemas.table_files import read_table
+from schemas.console.shown_commands import training_command
+from schemas.storage.sole_writer import changing, sole_writer
+from schemas.storage.files import exists, is_folder, join, list_names, read_bytes, write_atomic
+from schemas.storage.stored_tables import table_bytes
+from schemas.user_files.table_files import read_table
 from schemas.tables import REMOVED, SPLITS, TRACK_IDS
-from schemas.terminal import say
-from schemas.text_lines import lines_of, text_of
+from schemas.console.terminal import say
+from schemas.user_files.text_lines import lines_of, text_of
 
 _PLAIN_ENDINGS = (".txt", ".list", ".ids")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.removal.remove import RemovalSummary
-from schemas.terminal import say
+from schemas.console.terminal import say
 
 
 def print_removal_summary(summary: RemovalSummary, dataset: str) -> None:

@@ -8,7 +8,7 @@ from pipeline.removal.leftovers import remove_features
 from schemas.dataset import Dataset, read_tombstones
 from schemas.layout import generation_name
 from schemas.manifests import DatasetManifest
-from schemas.storage import exists, files_below, join, remove, remove_tree, write_atomic
+from schemas.storage.files import exists, files_below, join, remove, remove_tree, write_atomic
 
 
 def parts_under_way(dataset: Dataset) -> Iterator[tuple[str, str]]:

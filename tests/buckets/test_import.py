@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.buckets.conftest import Bucket, Shell, ended
-from tests.pipeline.labels.importers.small_publications import write_msd_files
+from tests.pipeline.importers.small_publications import write_msd_files
 
 pytestmark = pytest.mark.slow
 

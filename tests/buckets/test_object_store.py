@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas import object_store, store_client
-from schemas.errors import UserError
-from schemas.storage import (
+from schemas.storage.files import object_store, store_client
+from schemas.console.errors import UserError
+from schemas.storage.files import (
     download,
     exists,
     files_below,
@@ -35,7 +35,7 @@ from schemas.storage import (
     write_atomic,
     write_if_absent,
 )
-from schemas.store_client import StoreError
+from schemas.storage.store_client import StoreError
 from tests.buckets.conftest import Bucket
 from tests.buckets.proxy import DELAY_SECONDS, Effect, Fault, Kind, Proxy, Request
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 STAGING = """
 import sys, time
 from schemas.dataset import Dataset
-from training.staging import Stage
+from training.data.staging import Stage
 dataset = Dataset.open(sys.argv[1])
 spec = dataset.spec("waveform")
 payloads = [dataset.payload(spec, 0, shard) for shard in range(dataset.manifest.generations[0].shards)]

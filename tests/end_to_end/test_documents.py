@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.pipeline.labels.importers.small_publications import write_publications
+from tests.pipeline.importers.small_publications import write_publications
 
 ROOT = Path(__file__).parents[2]
 TRACKS = 40

@@ -18,7 +18,7 @@ from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.verify import verify
 from schemas.dataset import Dataset
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 TRACKS = 12

@@ -17,8 +17,8 @@ from pipeline.decode.options import BuildOptions
 from pipeline.derive.derive import DeriveOptions, derive
 from pipeline.export_records.export import ExportOptions, export_records
 from pipeline.labels.overlay import lay_labels
-from schemas.errors import EXIT_INTERRUPTED
-from schemas.stopping import STOPPED_WORDS
+from schemas.console.errors import EXIT_INTERRUPTED
+from schemas.console.stopping import STOPPED_WORDS
 from tests.conftest import SmallCorpus
 from tests.pseudo_terminal import INTERRUPT, PseudoTerminal, lines_of
 

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.catalog import read_catalog
+from pipeline.decode.catalog import read_catalog
 from pipeline.labels.annotations import read_annotations
 from pipeline.labels.label_set import read_label_set
 from pipeline.removal.remove import read_ids
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 
 ROWS = [
     {"track_id": f"{number:03d}", "uri": f'ä "{number}", x.wav', "group": None, "duration": number / 2, "more": "é\n|"}

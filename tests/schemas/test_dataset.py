@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from schemas.dataset import Dataset, newest_rows
-from schemas.errors import DatasetError, UserError
+from schemas.console.errors import DatasetError, UserError
 from schemas.features import Family
 from schemas.manifests import DatasetManifest, GenerationEntry, ShardManifest
-from schemas.storage import write_atomic
+from schemas.storage.files import write_atomic
 
 
 def newest(*rows: tuple[str, int, int | None]) -> list[tuple[str, int, int | None]]:

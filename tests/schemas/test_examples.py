@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.errors import DatasetError
+from schemas.console.errors import DatasetError
 from schemas.examples import Streamed, decode_example, encode_example, example_parts
 from schemas.tfrecord import frame
 

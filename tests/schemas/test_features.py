@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from schemas.features import Excerpt, LogMelSpec, WaveformSpec, spec_from_dict, specs_for
 
 # A changed fingerprint means that every dataset on disk is foreign to this code. If a test here fails, the meaning of

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from schemas.checksums import with_checksum
-from schemas.errors import DatasetError, UserError
+from schemas.storage.checksums import with_checksum
+from schemas.console.errors import DatasetError, UserError
 from schemas.features import LogMelSpec, WaveformSpec, specs_for
 from schemas.manifests import (
     FORMAT,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import DatasetError
+from schemas.console.errors import DatasetError
 from schemas.tfrecord import frame, read_records, unframe
 
 PAYLOADS = (b"", b"a", b"music" * 100, bytes(range(256)) * 50)

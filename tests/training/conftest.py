@@ -13,8 +13,8 @@ import pytest
 import soundfile
 
 if TYPE_CHECKING:
-    from training.records import TrackRecords
-    from training.trained import TrainedRun
+    from training.data.records import TrackRecords
+    from training.runs.trained import TrainedRun
 
 SAMPLE_RATE = 22_050
 SECONDS = (2.0, 3.1, 4.0)  # longer than a patch, a bit longer, twice as long
@@ -100,7 +100,7 @@ def small_config(small_dataset: SmallDataset):
 @pytest.fixture(scope="session")
 def small_run(small_config, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A finished run of `small_config`; tests only read it."""
-    from training.train import train
+    from training.fit.train import train
 
     out = str(tmp_path_factory.mktemp("run") / "run")
     train(small_config, out)
@@ -116,8 +116,8 @@ class Served:
     signatures: dict[str, object]
 
     def records(self, family: str) -> TrackRecords:
-        from training.labels import labelled_tracks
-        from training.records import TrackRecords
+        from training.data.labels import labelled_tracks
+        from training.data.records import TrackRecords
 
         spec = self.run.dataset.spec(family)
         return TrackRecords(self.run.dataset, labelled_tracks(self.run.dataset, self.run.labels, spec, "train"))
@@ -132,8 +132,8 @@ class Served:
 def _served(run: str, folder: Path) -> Served:
     import tensorflow as tf
 
-    from training.export import export
-    from training.trained import open_run
+    from training.serving.export import export
+    from training.runs.trained import open_run
 
     export(run, str(folder))
     return Served(open_run(run), folder, tf.saved_model.load(str(folder)).signatures)
@@ -148,7 +148,7 @@ def spectrogram(small_run: str, tmp_path_factory: pytest.TempPathFactory) -> Ser
 @pytest.fixture(scope="session")
 def waveform(small_config, tmp_path_factory: pytest.TempPathFactory) -> Served:
     """The SavedModel of a waveform run; tests only read it."""
-    from training.train import train
+    from training.fit.train import train
 
     folder = tmp_path_factory.mktemp("waveform")
     config = dataclasses.replace(small_config, frontend="waveform", patch_seconds=1.5, epochs=1)

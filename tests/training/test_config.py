@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from training.config import TrainConfig, resolve_config
 
 NEEDED = {"dataset": "data", "label_set": "mine", "frontend": "spectrogram"}

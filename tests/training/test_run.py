@@ -13,9 +13,9 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from schemas.shown_commands import training_command
+from schemas.console.shown_commands import training_command
 from tests.training.conftest import TAGS, SmallDataset
-from training.checkpoints import LoopState
+from training.runs.checkpoints import LoopState
 from training.config import TrainConfig
 from training.run import cli
 
@@ -44,7 +44,7 @@ def test_each_command_explains_itself_without_importing_tensorflow(command: str)
 
 
 def test_where_there_is_no_test_side_the_next_step_names_validation(monkeypatch: pytest.MonkeyPatch) -> None:
-    from training import train
+    from training.fit import train
 
     for side, words in (("test", "--run RUN\n"), ("validation", "--run RUN --split validation\n")):
         summary = train.TrainSummary("RUN", LoopState(label_version="a@b"), 1, 0, 0, 0.0, 0.0, 0.0, None, side)

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from schemas.errors import EXIT_INTERRUPTED
-from schemas.stopping import STOPPED_WORDS
+from schemas.console.errors import EXIT_INTERRUPTED
+from schemas.console.stopping import STOPPED_WORDS
 from tests.pseudo_terminal import INTERRUPT, PseudoTerminal, lines_of
 from tests.training.conftest import SAMPLE_RATE, Served
-from training.evaluate import evaluate
-from training.export import export
-from training.tag import tag_files
+from training.evaluation.evaluate import evaluate
+from training.serving.export import export
+from training.serving.tag import tag_files
 
 ROOT = Path(__file__).parents[2]
 PAUSING_CODE = ROOT / "tests" / "faults" / "pausing"

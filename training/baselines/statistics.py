@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.records import TrackRecords, as_float
+from training.data.records import TrackRecords, as_float
 
 READERS = 4  # threads; what they compute lets go of Python's lock
 BLOCK = 256  # tracks handed to the threads at a time, so that no queue of a million waits

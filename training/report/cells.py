@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from schemas.page import text
+from schemas.console.page import text
 from training.report.run_facts import is_number
 
 _SHOWN = 100  # characters of an id or a tag: those of others may be of any length

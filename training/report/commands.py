@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 
 from training.baselines.kinds import ALL_BASELINES
-from training.evaluation_files import BASELINE_PREFIXES
+from training.evaluation.files import BASELINE_PREFIXES
 from training.report.run_facts import RunFacts
-from training.run_folder import RunFolder
+from training.runs.run_folder import RunFolder
 
 
 def repeat_commands(facts: RunFacts) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from training.stored_scores import StoredScores
+from training.evaluation.stored_scores import StoredScores
 
 PAIRS = 15  # shown of each kind
 SAME_RANKING = 0.8  # rank correlation from which two tags are scored alike

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from schemas.page import tiles
+from schemas.console.page import tiles
 from training.report.cells import quiet
 from training.report.line_chart import Line, line_chart
 from training.report.run_facts import RunFacts, is_number

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.report.run_facts import TagResult
-from training.stored_scores import StoredScores
+from training.evaluation.stored_scores import StoredScores
 
 EXAMPLES = 5  # tracks of each kind
 WORST, BEST = 9, 6  # tags that are shown with examples

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from schemas.page import bullets, table, text, tiles
+from schemas.console.page import bullets, table, text, tiles
 from training.baselines.kinds import NAMES
-from training.evaluation_files import BASELINE_PREFIXES
-from training.intervals import LEAST_GROUPS, too_few_groups
+from training.evaluation.files import BASELINE_PREFIXES
+from training.metrics.intervals import LEAST_GROUPS, too_few_groups
 from training.report.cells import figure, interval, quiet
 from training.report.commands import evaluate_command
 from training.report.label_counts import LabelCounts

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.dataset import Dataset
-from schemas.errors import TagscaleError
+from schemas.console.errors import TagscaleError
 from schemas.label_version import open_labels, without_removed
 from schemas.tables import SPLITS
 from training.config import TrainConfig
-from training.labels import labelled_tracks
+from training.data.labels import labelled_tracks
 
 
 @dataclasses.dataclass(frozen=True)

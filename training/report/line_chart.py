@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.page import text
+from schemas.console.page import text
 
 POINTS = 600  # drawn of a line at most, evenly chosen: more than there are pixels
 _DOTS = 60  # up to so many points each is a dot with its value

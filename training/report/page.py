@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from schemas.page import table, text, whole_page
-from schemas.storage import exists, write_atomic
+from schemas.console.page import table, text, whole_page
+from schemas.storage.files import exists, write_atomic
 from training.report.cells import quiet
 from training.report.commands import evaluate_command, repeat_commands
 from training.report.curves import curves, throughput
@@ -18,8 +18,8 @@ from training.report.page_style import STYLE
 from training.report.run_facts import RunFacts, read_facts
 from training.report.tag_table import tag_table
 from training.report.track_sections import confusion_section, example_section
-from training.run_folder import RunFolder
-from training.stored_scores import StoredScores, read_stored_scores
+from training.runs.run_folder import RunFolder
+from training.evaluation.stored_scores import StoredScores, read_stored_scores
 
 _SECTIONS = (
     ("curves", "curves"),

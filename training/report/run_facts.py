@@ -9,14 +9,14 @@ import io
 import math
 from typing import Any
 
-from schemas.errors import DatasetError, UserError
-from schemas.json_object import parse_json_object
-from schemas.shown_commands import training_command
-from schemas.spreadsheet import text_of_cell
-from schemas.storage import exists, read_bytes
+from schemas.console.errors import DatasetError, UserError
+from schemas.storage.json_object import parse_json_object
+from schemas.console.shown_commands import training_command
+from schemas.user_files.spreadsheet import text_of_cell
+from schemas.storage.files import exists, read_bytes
 from training.config import TrainConfig
-from training.metrics_log import MetricsLog
-from training.run_folder import RunFolder
+from training.runs.metrics_log import MetricsLog
+from training.runs.run_folder import RunFolder
 
 REPORTED_SPLITS = ("test", "validation")  # the first one that was evaluated, unless another is asked for
 _CRITERIA = {"loss": ("validation_loss", -1), "roc_auc": ("validation_roc_auc", 1), "pr_auc": ("validation_pr_auc", 1)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from schemas.page import Cell, table
+from schemas.console.page import Cell, table
 from schemas.tables import SPLITS
 from training.report.cells import figure, meter, quiet, shown
 from training.report.label_counts import LabelCounts

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from schemas.storage import join, write_atomic
+from schemas.storage.files import join, write_atomic
 from training.baselines.kinds import BASELINES, NAMES
 from training.study.results import MEASURE_NAMES, MEASURES, Measure, StudyResults
 

@@ -7,7 +7,7 @@ import math
 from fractions import Fraction
 from typing import Any, get_args
 
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from training.config import TrainConfig, resolve_config
 from training.models.config import Frontend
 

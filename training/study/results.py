@@ -14,12 +14,12 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from scipy import stats
 
-from schemas.checksums import with_checksum
-from schemas.errors import DatasetError
-from schemas.json_object import parse_json_object
-from schemas.spreadsheet import text_cell
-from schemas.storage import exists, join, read_bytes, write_atomic
-from training.undefined_numbers import without_nan
+from schemas.storage.checksums import with_checksum
+from schemas.console.errors import DatasetError
+from schemas.storage.json_object import parse_json_object
+from schemas.user_files.spreadsheet import text_cell
+from schemas.storage.files import exists, join, read_bytes, write_atomic
+from training.runs.undefined_numbers import without_nan
 
 CONFIDENCE = 0.95
 Measure = Literal["roc_auc", "pr_auc"]

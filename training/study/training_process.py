@@ -16,13 +16,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from schemas.commandline import unexpected
-from schemas.errors import EXIT_DONE, EXIT_STOPPED, TagscaleError
-from schemas.stopping import SAVING_SECONDS, Stopped, deferred_stop, sheltered_children, stop_on_signals
-from training.out_of_memory import explained_out_of_memory
+from schemas.console.commandline import unexpected
+from schemas.console.errors import EXIT_DONE, EXIT_STOPPED, TagscaleError
+from schemas.console.stopping import SAVING_SECONDS, Stopped, deferred_stop, sheltered_children, stop_on_signals
+from training.devices.out_of_memory import explained_out_of_memory
 from training.study.plan import StudyRun
 from training.study.results import RunRow
-from training.tensorflow_import import import_tensorflow
+from training.devices.tensorflow_import import import_tensorflow
 
 PATIENCE_SECONDS = SAVING_SECONDS * 3 / 4  # for a training that was told to stop, before it is killed
 POLL_SECONDS = 0.1  # between two looks whether to stop
@@ -112,9 +112,9 @@ def _main(sending: Any, run: StudyRun, root: str, stage: str | None) -> None:
 
 def _trained_row(run: StudyRun, root: str, stage: str | None) -> RunRow:
     import_tensorflow()
-    from training.evaluate import evaluate
-    from training.metrics_log import MetricsLog
-    from training.train import train
+    from training.evaluation.evaluate import evaluate
+    from training.runs.metrics_log import MetricsLog
+    from training.fit.train import train
 
     trained = train(run.config, root, stage=stage)
     metrics = evaluate(root, "test", stage=stage).metrics

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from tensorboard.compat.proto.event_pb2 import Event
 
-from schemas.storage import exists, join, list_names, read_bytes, remove, write_atomic
+from schemas.storage.files import exists, join, list_names, read_bytes, remove, write_atomic
 from training.tensorboard.events import curve_point, event_file, place_of, points_of, scalar_point
 from training.tensorboard.pr_curves import curves
 

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from google.protobuf import text_format
 from tensorboard.plugins.projector.projector_config_pb2 import EmbeddingInfo, ProjectorConfig
 
-from schemas.storage import join, write_atomic
-from training.records import TrackRecords
-from training.scoring import TrackScorer
+from schemas.storage.files import join, write_atomic
+from training.data.records import TrackRecords
+from training.evaluation.scoring import TrackScorer
 from training.tensorboard.pr_curves import curve_tags
 
 POINTS = 10_000  # tracks shown: t-SNE in the browser takes no more

@@ -42,7 +42,7 @@ def test_ffmpeg_is_loaded_only_for_what_libsndfile_does_not_read(
 
 def test_tfio_without_its_environment_is_one_clear_line(tmp_path: Path) -> None:
     from pipeline.audio.tfio_engine import check_tfio
-    from schemas.errors import UserError
+    from schemas.console.errors import UserError
 
     try:
         check_tfio()

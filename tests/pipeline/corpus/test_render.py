@@ -10,7 +10,7 @@ import soundfile
 
 from pipeline.corpus import synthesis
 from pipeline.corpus.render import MANIFEST, UNFINISHED, render_corpus
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 
 TRACKS, SEED, SECONDS = 8, 3, 2.0
 

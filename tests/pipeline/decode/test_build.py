@@ -16,14 +16,14 @@ import soundfile
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.verify import verify
-from schemas.checksums import with_checksum
+from schemas.storage.checksums import with_checksum
 from schemas.dataset import Dataset
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from schemas.examples import decode_example
 from schemas.features import spec_from_dict
 from schemas.manifests import DatasetManifest
-from schemas.sole_writer import sole_writer
-from schemas.storage import read_range
+from schemas.storage.sole_writer import sole_writer
+from schemas.storage.files import read_range
 from schemas.tfrecord import unframe
 from tests.conftest import TRACKS, RunPipeline, SmallCorpus, small_catalog
 
@@ -290,7 +290,7 @@ def test_a_folder_of_something_else_is_refused_and_nothing_is_written_in_it(tmp_
 
 @pytest.mark.parametrize("text", ["{}", '{"format": 1}', "no json"])
 def test_a_dataset_json_of_something_else_is_no_dataset(text: str, tmp_path: Path) -> None:
-    from schemas.errors import DatasetError
+    from schemas.console.errors import DatasetError
 
     root = tmp_path / "data"
     root.mkdir()
@@ -314,7 +314,7 @@ def test_resuming_with_other_library_versions_is_refused_unless_asked_for(
 ) -> None:
     import pyarrow.parquet as pq
 
-    from pipeline.plan import plan_bytes
+    from pipeline.jobs.plan import plan_bytes
 
     begun = json.loads((dataset / "dataset.json").read_text())
     begun["generations"][0].update(records=None, rejects=None, tracks_sha256=None)

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.catalog import read_catalog
+from pipeline.decode.catalog import read_catalog
 from pipeline.decode.generations import close_generation, wanted_tracks
 from pipeline.decode.shards import ShardJob
-from pipeline.plan import plan_bytes
+from pipeline.jobs.plan import plan_bytes
 from schemas.dataset import Dataset
-from schemas.errors import DatasetError
+from schemas.console.errors import DatasetError
 from schemas.manifests import DatasetManifest
 from tests.conftest import TRACKS, SmallCorpus
 

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.catalog import Catalog
+from pipeline.decode.catalog import Catalog
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.decode.reject_rate import check_preflight, example_rejects, preflight_size
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from tests.conftest import small_catalog
 
 CATALOG = Catalog("music/catalog.csv", pa.table({"track_id": ["a"], "uri": ["a.wav"]}), "/music")

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.decode.build import BuildSummary
 from pipeline.decode.summary import print_build_summary
-from schemas.shown_commands import pipeline_command
+from schemas.console.shown_commands import pipeline_command
 
 SUMMARY = BuildSummary(
     dataset="data",

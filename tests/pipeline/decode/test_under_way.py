@@ -26,8 +26,8 @@ from pipeline.removal.prune import prune
 from pipeline.removal.remove import remove
 from pipeline.verify import verify
 from schemas.dataset import Dataset
-from schemas.errors import DatasetError, TagscaleError, UserError
-from schemas.sole_writer import sole_writer
+from schemas.console.errors import DatasetError, TagscaleError, UserError
+from schemas.storage.sole_writer import sole_writer
 from tests.conftest import TRACKS, RunPipeline, SmallCorpus, small_catalog
 
 Contents = Callable[..., dict[str, str]]

@@ -19,11 +19,11 @@ from pipeline.removal.prune import prune
 from pipeline.removal.remove import remove
 from pipeline.verify import verify
 from schemas.dataset import Dataset
-from schemas.errors import DatasetError, TagscaleError, UserError
+from schemas.console.errors import DatasetError, TagscaleError, UserError
 from schemas.examples import decode_example
 from schemas.features import LogMelSpec
 from schemas.manifests import DatasetManifest
-from schemas.storage import read_range, write_atomic
+from schemas.storage.files import read_range, write_atomic
 from schemas.tfrecord import unframe
 from tests.conftest import TRACKS, RunPipeline, SmallCorpus
 
@@ -224,7 +224,7 @@ def test_the_command_says_what_it_made_and_warns_of_empty_bands(dataset: Path, r
 
 
 def test_a_foreign_record_is_not_taken_for_a_tracks_own(dataset: Path) -> None:
-    from pipeline.stored_features import StoredFeatures
+    from pipeline.jobs.stored_features import StoredFeatures
 
     opened = Dataset.open(str(dataset))
     row = opened.tracks_of(0).to_pylist()[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.catalog import read_catalog
+from pipeline.decode.catalog import read_catalog
 from pipeline.decode.shards import ShardJob
 from pipeline.estimate.cost_sample import CostSample, measure_sample
 from schemas.features import FAMILIES, specs_for

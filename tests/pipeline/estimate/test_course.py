@@ -11,7 +11,7 @@ import pytest
 from pipeline.estimate.cost_sample import CostSample, Spent
 from pipeline.estimate.course import Course
 from pipeline.estimate.extrapolate import Extrapolation
-from pipeline.plan import plan_tracks
+from pipeline.jobs.plan import plan_tracks
 from schemas.features import Excerpt
 from schemas.tables import CATALOG
 

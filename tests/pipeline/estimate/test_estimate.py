@@ -17,9 +17,9 @@ from pipeline.decode.options import BuildOptions
 from pipeline.estimate.cost_sample import Spent
 from pipeline.estimate.estimate import Estimate, estimate
 from pipeline.estimate.options import EstimateOptions, Prices
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from schemas.manifests import DatasetManifest
-from schemas.shown_commands import pipeline_command
+from schemas.console.shown_commands import pipeline_command
 from tests.conftest import TRACKS, SmallCorpus, small_catalog
 
 WHOLE = EstimateOptions(sample=1000, workers=(1, 2, 64))

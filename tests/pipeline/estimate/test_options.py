@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.estimate.options import EstimateOptions, Prices, parse_workers
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 
 
 def test_worker_counts_are_read_in_order_and_once() -> None:

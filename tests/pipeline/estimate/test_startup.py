@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.estimate.startup import measure_startup
-from schemas.errors import TagscaleError
+from schemas.console.errors import TagscaleError
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from pipeline.estimate.estimate import AtWorkers, Estimate
 from pipeline.estimate.extrapolate import Interval
 from pipeline.estimate.options import EstimateOptions
 from pipeline.estimate.summary import print_estimate
-from schemas.shown_commands import pipeline_command
+from schemas.console.shown_commands import pipeline_command
 
 ESTIMATE = Estimate(
     catalog="my music.csv",

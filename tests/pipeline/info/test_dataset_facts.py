@@ -16,11 +16,11 @@ from pipeline.info.overview import info
 from pipeline.labels.splits import SplitMethod, make_split, split_version
 from pipeline.removal.prune import prune
 from pipeline.removal.remove import remove
-from schemas.checksums import with_checksum
+from schemas.storage.checksums import with_checksum
 from schemas.dataset import Dataset
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from schemas.json_log import log_bytes, read_log
-from schemas.stored_tables import table_bytes
+from schemas.storage.stored_tables import table_bytes
 from tests.conftest import small_catalog
 
 

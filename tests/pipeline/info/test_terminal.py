@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.info.overview import info
 from pipeline.info.terminal import print_json, print_overview
-from schemas.shown_commands import pipeline_command
+from schemas.console.shown_commands import pipeline_command
 from schemas.tables import SPLITS
 
 

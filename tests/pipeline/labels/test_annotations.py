@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.labels.annotations import Annotations, read_annotations
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 
 
 def _read(tmp_path: Path, *texts: str) -> Annotations:

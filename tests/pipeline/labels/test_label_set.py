@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.labels.label_set import LabelSet, read_label_set
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 
 
 def _read(tmp_path: Path, text: str) -> LabelSet:

@@ -13,10 +13,10 @@ from pipeline.labels.splits import SplitMethod, existing_split, make_split, spli
 from pipeline.labels.summary import print_label_summary
 from pipeline.verify import verify
 from schemas.dataset import Dataset
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from schemas.json_log import log_bytes
 from schemas.label_version import open_labels
-from schemas.stored_tables import table_bytes
+from schemas.storage.stored_tables import table_bytes
 from schemas.tables import SPLIT
 
 

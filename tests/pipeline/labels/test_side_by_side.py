@@ -22,7 +22,7 @@ from pipeline.removal.prune import prune
 from pipeline.removal.remove import remove
 from pipeline.verify import verify
 from schemas.dataset import Dataset
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from tests.conftest import SmallCorpus
 
 AT_ONCE = 8

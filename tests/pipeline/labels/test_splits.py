@@ -25,9 +25,9 @@ from pipeline.labels.splits import (
 )
 from pipeline.labels.summary import print_label_summary
 from schemas.dataset import Dataset
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from schemas.json_log import log_bytes
-from schemas.stored_tables import table_bytes
+from schemas.storage.stored_tables import table_bytes
 from schemas.tables import SPLIT, SPLITS
 
 
@@ -56,7 +56,7 @@ def test_the_same_request_gives_the_same_version_and_another_salt_another(datase
 
 
 def test_shares_follow_the_ratios_over_many_groups() -> None:
-    from pipeline.plan import hash_position
+    from pipeline.jobs.plan import hash_position
 
     positions = [hash_position(f"artist {number}") for number in range(20_000)]
     assert sum(position < 0.8 for position in positions) / len(positions) == pytest.approx(0.8, abs=0.01)

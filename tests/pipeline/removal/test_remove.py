@@ -18,10 +18,10 @@ from pipeline.removal import purge
 from pipeline.removal.remove import read_ids, remove
 from pipeline.verify import verify
 from schemas.dataset import Dataset
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from schemas.examples import decode_example
-from schemas.storage import read_range
-from schemas.stored_tables import table_bytes
+from schemas.storage.files import read_range
+from schemas.storage.stored_tables import table_bytes
 from schemas.tfrecord import unframe
 from tests.conftest import TRACKS, SmallCorpus, small_catalog
 

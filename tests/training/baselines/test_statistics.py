@@ -5,14 +5,14 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from schemas.dataset import Dataset
-from schemas.errors import DatasetError
+from schemas.console.errors import DatasetError
 from schemas.label_version import open_labels
 from tests.training.conftest import TAGS, SmallDataset
 from training.baselines.kinds import BASELINES, BaselineKind
 from training.baselines.models import baseline_scores
 from training.baselines.statistics import statistics_of, track_statistics
-from training.labels import labelled_tracks
-from training.records import TrackRecords, as_float
+from training.data.labels import labelled_tracks
+from training.data.records import TrackRecords, as_float
 
 
 def _records(small_dataset: SmallDataset, split: str) -> TrackRecords:

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.plain_taggers import load_weights_of, plain_tagger
-from training.losses import TrainingLoss
+from training.fit.losses import TrainingLoss
 from training.models.config import Frontend
 from training.models.tagger import ModelConfig, build_tagger
 

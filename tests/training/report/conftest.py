@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from training.config import TrainConfig
-from training.stored_scores import ScoresOf, StoredScores
+from training.evaluation.stored_scores import ScoresOf, StoredScores
 
 
 @dataclasses.dataclass(frozen=True)

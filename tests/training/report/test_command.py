@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from click.testing import CliRunner
 
-from schemas.errors import UserError
-from schemas.shown_commands import training_command
+from schemas.console.errors import UserError
+from schemas.console.shown_commands import training_command
 from tests.training.report.conftest import WrittenRun
 from training.run import cli
 

@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 
 from training.report import confusion
 from training.report.confusion import OneWay, confused_pairs
-from training.stored_scores import ScoresOf, StoredScores
+from training.evaluation.stored_scores import ScoresOf, StoredScores
 
 TAGS = ("voice", "vocal", "drums", "flute")
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.errors import DatasetError, UserError
+from schemas.console.errors import DatasetError, UserError
 from schemas.features import features_name
 from tests import html_reader
 from tests.training.conftest import TAGS, SmallDataset
 from tests.training.report.conftest import WrittenRun
 from training.config import resolve_config
 from training.report.page import write_report
-from training.run_folder import RunFolder
+from training.runs.run_folder import RunFolder
 
 NASTY = "<script>alert('x')</script> & \"quoted\""
 
@@ -228,7 +228,7 @@ def test_a_run_on_a_share_of_the_split_shows_what_it_was_trained_on(
 ) -> None:
     from schemas.dataset import Dataset
     from schemas.label_version import open_labels
-    from training.labels import labelled_tracks
+    from training.data.labels import labelled_tracks
 
     dataset = Dataset.open(small_dataset.root)
     spec = dataset.spec("logmel")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.errors import UserError
+from schemas.console.errors import UserError
 from training.config import TrainConfig
 from training.study.plan import STOP_EPOCHS, make_plan, parse_shares, study_config
 

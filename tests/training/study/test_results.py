@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from schemas.errors import DatasetError
+from schemas.console.errors import DatasetError
 from training.study.figure import write_figures
 from training.study.results import (
     BaselineRow,

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import DatasetError, UserError
-from schemas.stopping import STOPPED_WORDS
-from schemas.storage import write_atomic
+from schemas.console.errors import DatasetError, UserError
+from schemas.console.stopping import STOPPED_WORDS
+from schemas.storage.files import write_atomic
 from tests.pseudo_terminal import INTERRUPT, PseudoTerminal, lines_of
 from tests.training.conftest import SmallDataset
 from training.config import TrainConfig
-from training.evaluate import evaluate
+from training.evaluation.evaluate import evaluate
 from training.study.plan import StudyPlan, make_plan
 from training.study.study import CONFIG_NAME, run_study
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import TagscaleError, UserError
-from schemas.storage import write_atomic
+from schemas.console.errors import TagscaleError, UserError
+from schemas.storage.files import write_atomic
 from training.config import TrainConfig
 from training.study.plan import StudyRun
 from training.study.training_process import train_apart

@@ -7,7 +7,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
-from schemas.errors import DatasetError
+from schemas.console.errors import DatasetError
 from training.tensorboard.board import LOSS_STEPS, TensorBoardFolder
 
 STEPS = 2 * LOSS_STEPS  # of an epoch

@@ -1,0 +1,79 @@
+"""The commands `import jamendo|mtat|msd|table`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+def _with_common_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
+    for decorate in (
+        click.option("--out", required=True, help="Folder for the catalog, the annotations and the label set."),
+        click.option("--audio-root", required=True, help="Folder or bucket that the published paths start from."),
+        click.argument("files", nargs=-1, required=True),
+    ):
+        command = decorate(command)
+    return command
+
+
+@click.group("import")
+def import_group() -> None:
+    """Published annotation files -> a catalog, annotations, and the published split and tag order."""
+
+
+@import_group.command("jamendo")
+@_with_common_arguments
+def import_jamendo_command(files: tuple[str, ...], audio_root: str, out: str) -> None:
+    """MTG-Jamendo: autotagging*.tsv, split files, a tag list, tag_map.json."""
+    from pipeline.importers.jamendo import import_jamendo
+    from pipeline.importers.summary import print_import_summary
+
+    print_import_summary(import_jamendo(files, audio_root, out))
+
+
+@import_group.command("mtat")
+@_with_common_arguments
+def import_mtat_command(files: tuple[str, ...], audio_root: str, out: str) -> None:
+    """MagnaTagATune: annotations_final.csv and clip_info_final.csv, or published split lists and label matrices."""
+    from pipeline.importers.magnatagatune import import_mtat
+    from pipeline.importers.summary import print_import_summary
+
+    print_import_summary(import_mtat(files, audio_root, out))
+
+
+@import_group.command("msd")
+@_with_common_arguments
+@click.option(
+    "--path-pattern",
+    help="Where a track lies below the root: {id} and its third to fifth letter, {a}, {b}, {c} [default: {id}.mp3].",
+)
+def import_msd_command(files: tuple[str, ...], audio_root: str, out: str, path_pattern: str | None) -> None:
+    """Million Song Dataset, Last.fm tags: id lists, .npy matrices, a tag list, unique_tracks.txt."""
+    from pipeline.importers.msd import import_msd
+    from pipeline.importers.path_pattern import DEFAULT_PATTERN
+    from pipeline.importers.summary import print_import_summary
+
+    print_import_summary(import_msd(files, audio_root, out, path_pattern or DEFAULT_PATTERN))
+
+
+@import_group.command("table")
+@_with_common_arguments
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="WHAT=COLUMN",
+    help="What a column is: track_id and uri; group, split, duration, tags, tag, value. Repeat.",
+)
+@click.option("--separator", default="|", show_default=True, help="Between the tags of one cell.")
+def import_table_command(
+    files: tuple[str, ...], audio_root: str, out: str, columns: tuple[str, ...], separator: str
+) -> None:
+    """Any CSV, TSV, JSON Lines or Parquet tables, joined on the track id."""
+    from pipeline.importers.summary import print_import_summary
+    from pipeline.importers.table import import_table
+    from pipeline.importers.table_columns import parse_columns
+
+    print_import_summary(import_table(files, audio_root, out, parse_columns(columns), separator))

@@ -1,0 +1,188 @@
+"""What every import ends with: catalog.parquet, annotations.parquet, label_set.yaml, and a count of it all."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import yaml
+
+from pipeline.importers.agreement import ranked_codes
+from schemas.console.errors import UserError
+from schemas.storage.files import exists, is_folder, is_remote, join, local_path, write_atomic
+from schemas.tables import CATALOG, SPLITS
+
+CATALOG_FILE = "catalog.parquet"
+ANNOTATIONS_FILE = "annotations.parquet"
+LABEL_SET_FILE = "label_set.yaml"
+
+
+@dataclasses.dataclass(frozen=True)
+class Remark:
+    """Something that was left out, or that the files do not say.
+
+    Attributes:
+        what: in words.
+        count: how many.
+        example: the first of them.
+    """
+
+    what: str
+    count: int
+    example: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Imported:
+    """What published files say, before it is written.
+
+    Attributes:
+        source: short name of the data set.
+        catalog: track_id, uri and what else is known of schema CATALOG; further columns are carried along. Ordered
+            by track_id.
+        annotations: schema ANNOTATIONS, ordered by track and tag; tracks that the catalog lacks are left out.
+        tag_order: the published vocabulary, if there is one.
+        remarks: what the importer left out.
+    """
+
+    source: str
+    catalog: pa.Table
+    annotations: pa.Table
+    tag_order: tuple[str, ...] | None
+    remarks: tuple[Remark, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportSummary:
+    """What an import wrote.
+
+    Attributes:
+        out: the folder.
+        tracks: rows of the catalog.
+        annotations: rows of the annotations.
+        tags: distinct tags in them.
+        groups: distinct groups (artists) in the catalog.
+        splits: tracks per side, and `none` for those without one.
+        label_set: name and number of tags of the label set; None where no tag order is published.
+        remarks: what was left out, and why.
+    """
+
+    out: str
+    tracks: int
+    annotations: int
+    tags: int
+    groups: int
+    splits: dict[str, int]
+    label_set: tuple[str, int] | None
+    remarks: tuple[Remark, ...]
+
+
+def located(audio_root: str, paths: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Published paths below the audio's root, absolute or with a scheme; paths that are so already stay."""
+    root = audio_root if is_remote(audio_root) else os.path.abspath(local_path(audio_root))
+    complete = pc.or_(pc.starts_with(paths, "/"), pc.match_substring(paths, "://"))
+    below = pc.binary_join_element_wise(pa.scalar(root.rstrip("/")), paths, "/")
+    return pc.if_else(complete, paths, below)
+
+
+def remark(what: str, of: pa.ChunkedArray, where: pa.ChunkedArray) -> tuple[Remark, ...]:
+    """A remark on the rows where `where` is true, shown by `of`; none where there is no such row."""
+    found = of.filter(where)
+    return (Remark(what, len(found), found[0].as_py()),) if len(found) else ()
+
+
+def write_import(imported: Imported, out: str) -> ImportSummary:
+    """Write an import's files into a folder.
+
+    Raises:
+        UserError: there is no track, none of the published tags is in an annotation, or `out` is a file.
+    """
+    if not is_remote(out) and exists(out) and not is_folder(out):
+        raise UserError(f"--out {out}: expected a folder, found a file")
+    if imported.catalog.num_rows == 0:
+        raise UserError(
+            f"import {imported.source}: expected at least one track, found none; give the files that list them"
+        )
+    catalog = _catalog(imported.catalog)
+    held = pc.is_in(imported.annotations["track_id"], value_set=catalog["track_id"].combine_chunks())
+    annotations = imported.annotations.filter(held)
+    used = pc.unique(annotations["tag"])
+    remarks = (
+        *imported.remarks,
+        *remark(
+            "annotations of tracks that no file gives a path for, left out",
+            imported.annotations["track_id"],
+            pc.invert(held),
+        ),
+        *remark(
+            "tracks without any annotation, kept",
+            catalog["track_id"],
+            pc.invert(pc.is_in(catalog["track_id"], value_set=pc.unique(annotations["track_id"]))),
+        ),
+        *_straddling(catalog),
+    )
+    label_set = None
+    if imported.tag_order is not None:
+        order = pa.chunked_array([pa.array(imported.tag_order, pa.string())])
+        known = pc.is_in(order, value_set=used)
+        remarks += remark("published tags that no track has, left out of the label set", order, pc.invert(known))
+        label_set = _write_label_set(imported.source, order.filter(known).to_pylist(), out)
+    elif exists(join(out, LABEL_SET_FILE)):
+        remarks += (Remark("files of an earlier import that were left as they are", 1, join(out, LABEL_SET_FILE)),)
+    _write_table(annotations, join(out, ANNOTATIONS_FILE))
+    _write_table(catalog, join(out, CATALOG_FILE))
+    splits = {side: pc.sum(pc.equal(catalog["split"], side)).as_py() or 0 for side in SPLITS}
+    return ImportSummary(
+        out=out,
+        tracks=catalog.num_rows,
+        annotations=annotations.num_rows,
+        tags=len(used),
+        groups=pc.count_distinct(catalog["group"]).as_py(),
+        splits={**splits, "none": catalog["split"].null_count},
+        label_set=label_set,
+        remarks=remarks,
+    )
+
+
+def _catalog(table: pa.Table) -> pa.Table:
+    """The columns of schema CATALOG and, by name, the further ones."""
+    for field in CATALOG:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    further = sorted(set(table.column_names) - set(CATALOG.names))
+    return table.select([*CATALOG.names, *further]).cast(
+        pa.schema([*CATALOG, *(table.schema.field(n) for n in further)])
+    )
+
+
+def _straddling(catalog: pa.Table) -> tuple[Remark, ...]:
+    """A remark on the groups that the published split has on several sides."""
+    sided = catalog.filter(pc.and_(pc.is_valid(catalog["split"]), pc.is_valid(catalog["group"])))
+    groups, names = ranked_codes(sided["group"])
+    sides, kinds = ranked_codes(sided["split"])
+    pairs = np.unique(groups * max(1, len(kinds)) + sides) // max(1, len(kinds))
+    apart = np.bincount(pairs, minlength=len(names)) > 1
+    return remark(
+        "groups on several sides of the published split, kept so", pa.chunked_array([names]), pa.chunked_array([apart])
+    )
+
+
+def _write_label_set(source: str, tags: list[str], out: str) -> tuple[str, int]:
+    if not tags:
+        raise UserError(
+            f"import {source}: none of the tags of the published list is in an annotation; give the files that it belongs to"
+        )
+    name = f"{source}-{len(tags)}"
+    text = yaml.safe_dump({"name": name, "tags": tags}, sort_keys=False, allow_unicode=True, width=1 << 16)
+    write_atomic(join(out, LABEL_SET_FILE), text.encode())
+    return name, len(tags)
+
+
+def _write_table(table: pa.Table, uri: str) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.combine_chunks(), sink, compression="zstd")
+    write_atomic(uri, bytes(sink.getvalue()))

@@ -1,0 +1,1 @@
+"""What every Beam job shares: plan, shards of work, runner, payload files."""

@@ -1,0 +1,182 @@
+"""The runner that a job asks for: whether it can be had here."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import importlib
+import os
+import shutil
+import socket
+import urllib.parse
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    JobServerOptions,
+    PipelineOptions,
+    PortableOptions,
+    PrismRunnerOptions,
+    StandardOptions,
+)
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+from apache_beam.runners.portability.job_server import JavaJarJobServer
+from apache_beam.runners.portability.portable_runner import PortableRunner
+from apache_beam.runners.runner import PipelineRunner, create_runner
+
+from schemas.console.errors import UserError, did_you_mean
+from schemas.console.interpreter import install_advice
+
+ANSWER_SECONDS = 30  # that a job server may take to answer; --job_server_timeout where that is less
+EMBEDDED = "embed"  # the --job_endpoint of Beam's own job server, in this process
+_DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"  # which has no short name
+
+# Part of a runner's whole name -> a module that it needs, some of them only once it runs.
+_NEEDS = {
+    "dataflow": "apache_beam.runners.dataflow.internal.apiclient",
+    "dask": "dask.distributed",
+    "interactive": "apache_beam.runners.interactive.interactive_runner",
+}
+
+
+def open_runner(options: PipelineOptions) -> PipelineRunner | None:
+    """The runner that the options name; None where they name none.
+
+    Raises:
+        UserError: there is no such runner, or its packages are not installed.
+    """
+    name = options.view_as(StandardOptions).runner
+    if name is None:
+        return None
+    if name.casefold() in ("dask", "daskrunner"):
+        raise UserError(f"--runner {name}: Beam knows it by its whole name alone; write --runner={_DASK}")
+    for part, module in _NEEDS.items():
+        if part in name.casefold():
+            try:
+                importlib.import_module(module)
+            except ImportError as error:
+                raise UserError(
+                    f"--runner {name}: its packages are not installed ({' '.join(str(error).split())}); {advice_for(part)}"
+                ) from error
+    try:
+        runner: PipelineRunner = create_runner(name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"--runner {name}: cannot be imported: {' '.join(str(error).split())}") from error
+    except (ValueError, TypeError) as error:
+        known = StandardOptions.KNOWN_RUNNER_NAMES
+        raise UserError(
+            f"--runner: expected {', '.join(known)} or the whole name of a runner's class, received "
+            f"{name!r}{did_you_mean(name, known)}"
+        ) from error
+    return runner
+
+
+def advice_for(part: str) -> str:
+    """What to type to have the packages of a runner: dataflow, dask or interactive."""
+    return install_advice("gcp") if part == "dataflow" else f"install them: pip install 'apache-beam[{part}]'"
+
+
+def names_of_job_server(runner: PipelineRunner | None, options: PipelineOptions) -> Sequence[str]:
+    """Options that the job server at --job_endpoint knows beside Beam's own.
+
+    Raises:
+        UserError: no job server answers there.
+    """
+    endpoint = _endpoint(runner, options)
+    if endpoint is None or endpoint == EMBEDDED:
+        return ()
+    asked = options.view_as(PortableOptions).job_server_timeout
+    seconds = min(ANSWER_SECONDS, ANSWER_SECONDS if asked is None else asked)
+    with grpc.insecure_channel(endpoint) as channel:
+        try:
+            answer = beam_job_api_pb2_grpc.JobServiceStub(channel).DescribePipelineOptions(
+                beam_job_api_pb2.DescribePipelineOptionsRequest(), timeout=seconds, wait_for_ready=True
+            )
+        except grpc.RpcError as error:
+            raise UserError(
+                f"--job_endpoint: expected a job server at {endpoint}, where none answered within {seconds:g} s "
+                f"({error.code().name}); start it, or give its HOST:PORT"
+            ) from error
+    return [f"--{option.name}" for option in answer.options]
+
+
+def starts_job_server(runner: PipelineRunner | None, options: PipelineOptions) -> bool:
+    """True if Beam will start the runner's job server, whose own options are not known before."""
+    return isinstance(runner, PortableRunner) and _endpoint(runner, options) is None
+
+
+def check_runner(runner: PipelineRunner | None, options: PipelineOptions) -> None:
+    """See that a runner has what it needs to start; nothing is started.
+
+    Raises:
+        UserError: it has not, or options contradict each other.
+    """
+    names_of_job_server(runner, options)
+    if type(runner).__name__ == "DaskRunner":
+        _check_scheduler(options)
+    if isinstance(runner, PortableRunner) and starts_job_server(runner, options):
+        _check_job_server(runner, options)
+    validator = PipelineOptionsValidator(options, runner)
+    for part in validator.OPTIONS:
+        if part is GoogleCloudOptions and not validator.is_service_runner():
+            continue
+        view = options.view_as(part)
+        # Of Google's options Beam would also look at the buckets, and make one: that is left to the job.
+        found = validator.validate_cloud_options(view) if part is GoogleCloudOptions else _faults(view, validator)
+        if found:
+            raise UserError(f"Beam options: {' '.join(str(found[0]).split()).rstrip('.')}; mend it behind --")
+
+
+def _check_scheduler(options: PipelineOptions) -> None:
+    """Raise UserError where nobody listens at the address of dask's scheduler; without one dask starts its own."""
+    from apache_beam.runners.dask.dask_runner import DaskOptions
+
+    address = options.view_as(DaskOptions).address
+    parts = urllib.parse.urlsplit(address if address and "://" in address else f"tcp://{address}")
+    if not address or parts.scheme not in ("tcp", "tls"):
+        return
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=ANSWER_SECONDS):
+            pass
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"--dask_client_address: expected a scheduler at {address}: {getattr(error, 'strerror', None) or error}; "
+            "start it, or give its tcp://HOST:PORT"
+        ) from error
+
+
+def _faults(view: Any, validator: PipelineOptionsValidator) -> Sequence[str]:
+    return view.validate(validator) if hasattr(type(view), "validate") else ()
+
+
+def _endpoint(runner: PipelineRunner | None, options: PipelineOptions) -> str | None:
+    endpoint: str | None = options.view_as(PortableOptions).job_endpoint
+    return endpoint if isinstance(runner, PortableRunner) else None
+
+
+def _check_job_server(runner: PortableRunner, options: PipelineOptions) -> None:
+    name = type(runner).__name__
+    location = options.view_as(PrismRunnerOptions).prism_location
+    if name == "PrismRunner" and location and "://" not in location and not os.path.exists(location):
+        raise UserError(f"--prism_location {location}: no such file; give the path of the program prism, or its URL")
+    try:
+        server = runner.default_job_server(copy.deepcopy(options))
+        server = getattr(server, "_job_server", server)  # inside of what stops it at the end
+        if isinstance(server, JavaJarJobServer):
+            with contextlib.suppress(RuntimeError):  # a jar that is built or fetched when it is needed
+                server.path_to_jar()
+    except NotImplementedError as error:
+        raise UserError(
+            f"--runner {name}: expected --job_endpoint=HOST:PORT of its job server with it, received none"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"--runner {name}: {' '.join(str(error).split())}") from error
+    java = options.view_as(JobServerOptions).job_server_java_launcher
+    if isinstance(server, JavaJarJobServer) and shutil.which(java) is None:
+        raise UserError(
+            f"--runner {name}: its job server needs {java}, which is not installed; install Java, or give the "
+            "--job_endpoint of a job server that runs elsewhere"
+        )

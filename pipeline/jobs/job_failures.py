@@ -1,0 +1,49 @@
+"""A job that stopped: why, in one line, and what helps."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+
+from pipeline.jobs.lost_workers import WorkerLostError
+
+# Errors of the system -> what the user can do before the same command goes on.
+_REMEDIES = (
+    ((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room there"),
+    ((errno.EACCES, errno.EPERM, errno.EROFS), "give this user the right to read and write there"),
+)
+
+
+def job_failure(error: BaseException, left: int, shards: int) -> str:
+    """What to say of a job that stopped.
+
+    Running a command again is no advice by itself: it ends in the same way as long as the cause is there.
+
+    Args:
+        error: what the runner raised; it wraps whatever happened in a worker.
+        left: unfinished shards.
+        shards: of the job.
+    """
+    words = _last_words(error)
+    return (
+        f"the Beam job stopped with {left} of {shards} shards unfinished: {words}; what is finished stays: "
+        f"{_advice(error, words)}"
+    )
+
+
+def _advice(error: BaseException, words: str) -> str:
+    if isinstance(error, WorkerLostError):
+        return "run the same command again, with fewer --workers where memory is short"
+    for codes, remedy in _REMEDIES:
+        if any(os.strerror(code) in words for code in codes):
+            return f"{remedy}, and run the same command again"
+    return "the same command goes on from there once the cause is mended"
+
+
+def _last_words(error: BaseException) -> str:
+    """The line of a runner's exception that names the cause."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = [line for line in lines if "Error" in line.split(":")[0] and not line.startswith(("File ", "raise "))]
+    words = (named or lines or [type(error).__name__])[-1]
+    return re.sub(r" \[while running .*?\]", "", words).removeprefix("RuntimeError: ")

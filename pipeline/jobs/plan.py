@@ -1,0 +1,189 @@
+"""The plan of a generation: which track goes to which shard, written once before anything is decoded.
+
+The plan is a function of the catalog's rows and of nothing else: not of their order, the number of workers or the
+place of the audio. It is one Parquet file with one row group per shard, so that a worker reads its shard's rows alone
+and a catalog never travels inside the job graph. The footer's metadata holds a checksum of each shard's rows, and one of
+itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.storage.checksums import with_checksum
+from schemas.console.errors import DatasetError
+from schemas.features import Excerpt, canonical_json
+from schemas.storage.json_object import parse_json_object
+from schemas.storage.files import open_read
+from schemas.storage.store_client import StoreError
+from schemas.tables import PLAN
+
+SHARD_BYTES = 200 << 20  # waveform bytes a shard aims at (200 MiB, about 200 tracks of 30 s)
+WAVEFORM_BYTES_PER_SECOND = 32_000  # int16 at 16 kHz
+ASSUMED_SECONDS = 240.0  # of a track whose duration the catalog does not say
+LEAST_SHARDS = 16  # so that a small dataset still keeps every core busy
+LEAST_TRACKS_PER_SHARD = 8  # below that a shard is not worth its files
+LARGEST_SHARD = 2  # times the average: a larger one (one huge group) is cut
+
+_METADATA_KEY = b"tagscale"
+_CHECKSUMS = "rows_sha256"  # in the metadata: of each shard's rows, cut to that many digits
+_CHECKSUM_DIGITS = 16
+_ADVICE = "restore it from a copy"
+
+
+def shard_count(durations: Sequence[float | None], excerpt: Excerpt) -> int:
+    """How many shards tracks of these durations in seconds make: by size, but enough for a small machine."""
+    seconds = np.array([ASSUMED_SECONDS if value is None else value for value in durations])
+    if excerpt.where != "full":
+        seconds = np.minimum(seconds, excerpt.seconds)
+    by_size = int(np.ceil(seconds.sum() * WAVEFORM_BYTES_PER_SECOND / SHARD_BYTES))
+    for_cores = min(LEAST_SHARDS, -(-len(seconds) // LEAST_TRACKS_PER_SHARD))
+    return max(1, by_size, for_cores)
+
+
+def hash_position(text: str) -> float:
+    """A text's place in [0, 1) by SHA-256: shards and hash splits both cut this line, so that they agree."""
+    return float(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 11) / (1 << 53)
+
+
+def plan_tracks(tracks: pa.Table, shards: int) -> pa.Table:
+    """Deal tracks to shards by the hash of their group, and order them in the shard by the hash of their id.
+
+    Args:
+        tracks: columns track_id, uri, group (null: the track is its own group), split.
+        shards: how many shards are wanted; some may stay empty and are left out, and one with more than twice the
+            average (a huge group) is cut, so the result's shards are numbered anew from 0.
+
+    Returns:
+        A table of schema PLAN, sorted by shard and place in it.
+    """
+    ids = tracks["track_id"].to_pylist()
+    groups = [group or track for group, track in zip(tracks["group"].to_pylist(), ids, strict=True)]
+    position = {group: hash_position(group) for group in set(groups)}
+    dealt = np.array([int(position[group] * shards) for group in groups])
+    order_keys = np.array([hashlib.sha256(track.encode()).digest() for track in ids], dtype="S32")
+    order = np.lexsort((order_keys, dealt))
+    numbers = _renumbered(dealt[order], most=LARGEST_SHARD * -(-len(ids) // shards))
+    return pa.table(
+        {
+            "shard": pa.array(numbers, pa.int32()),
+            "track_id": tracks["track_id"].take(order),
+            "uri": tracks["uri"].take(order),
+            "group": pa.array(groups, pa.string()).take(order),
+            "split": tracks["split"].take(order),
+        },
+        schema=PLAN,
+    )
+
+
+def _renumbered(dealt: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
+    """Numbers 0, 1, 2, … for a sorted array of shards, runs longer than `most` cut into pieces of at most that."""
+    numbers = np.empty_like(dealt)
+    next_number = 0
+    for start, count in zip(*np.unique(dealt, return_index=True, return_counts=True)[1:], strict=True):
+        pieces = -(-count // most)
+        numbers[start : start + count] = next_number + np.arange(count) * pieces // count
+        next_number += pieces
+    return numbers
+
+
+def plan_bytes(plan: pa.Table, metadata: dict[str, Any], schema: pa.Schema = PLAN) -> bytes:
+    """A plan as a Parquet file with one row group per shard; `metadata` is kept in the file's footer."""
+    sink = pa.BufferOutputStream()
+    shards = plan["shard"].to_numpy()
+    bounds = [*np.unique(shards, return_index=True)[1].tolist(), len(shards)]
+    parts = [plan.slice(first, end - first) for first, end in itertools.pairwise(bounds)]
+    described = with_checksum({**metadata, _CHECKSUMS: list(map(_checksum, parts))})
+    schema = schema.with_metadata({_METADATA_KEY: canonical_json(described)})
+    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+        for part in parts:
+            writer.write_table(part.replace_schema_metadata(schema.metadata))
+    return bytes(sink.getvalue())
+
+
+def _checksum(rows: pa.Table) -> str:
+    """SHA-256 of the values of a shard's rows, so that it holds for whatever Arrow reads them."""
+    return hashlib.sha256(canonical_json(rows.to_pydict())).hexdigest()[:_CHECKSUM_DIGITS]
+
+
+class PlanReader:
+    """An open plan, from which shards are read one at a time.
+
+    Args:
+        uri: the plan's file.
+
+    Attributes:
+        metadata: what `plan_bytes` was given.
+
+    Raises:
+        DatasetError: missing, damaged or not a plan.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        try:
+            self._file = pq.ParquetFile(open_read(uri))
+            self.metadata: dict[str, Any] = parse_json_object(self._file.schema_arrow.metadata[_METADATA_KEY])
+            # A plan of an earlier version has none.
+            self._checksums: list[str] | None = self.metadata.pop(_CHECKSUMS, None)
+            if self._checksums is not None and len(self._checksums) != self.shards:
+                raise ValueError(f"it has {self.shards} row groups, and checksums of {len(self._checksums)}")
+            rows = sum(self._file.metadata.row_group(number).num_rows for number in range(self.shards))
+            if rows != self.tracks:
+                raise ValueError(f"it says {self.tracks} rows, its row groups have {rows}")
+        except StoreError:
+            raise  # the store's fault and not the file's
+        except FileNotFoundError as error:
+            raise DatasetError(f"{uri}: the plan is missing; {_ADVICE}") from error
+        except Exception as error:  # of a damaged file Arrow raises whatever it likes
+            raise DatasetError(f"{uri}: expected a plan: {_one_line(error)}; {_ADVICE}") from error
+
+    @property
+    def shards(self) -> int:
+        return int(self._file.num_row_groups)
+
+    @property
+    def tracks(self) -> int:
+        return int(self._file.metadata.num_rows)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Tracks of each shard."""
+        return [self._file.metadata.row_group(number).num_rows for number in range(self.shards)]
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Some columns of all shards, in the order of shards and records; raises DatasetError."""
+        try:
+            return self._file.read(list(names))
+        except (pa.ArrowException, OSError) as error:
+            raise DatasetError(f"{self.uri}: cannot be read: {error}") from error
+
+    def shard(self, number: int) -> pa.Table:
+        """The rows of one shard, in the order of its records; raises DatasetError where they are damaged."""
+        try:
+            rows = self._file.read_row_group(number)
+            if self._checksums is None:
+                rows.validate(full=True)
+            elif _checksum(rows) != self._checksums[number]:
+                raise ValueError("its rows are not those of its checksum")
+        except StoreError:
+            raise
+        except Exception as error:
+            raise DatasetError(
+                f"{self.uri}: row group {number} cannot be read: {_one_line(error)}; {_ADVICE}"
+            ) from error
+        if rows["shard"].unique().to_pylist() != [number]:
+            raise DatasetError(f"{self.uri}: expected shard {number} in row group {number}; {_ADVICE}")
+        return rows
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,147 @@
+"""Run the shards of a job on a Beam runner, and go on where a local one lost a worker."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shlex
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+from pipeline.jobs.job_failures import job_failure
+from pipeline.jobs.shard_job import Job, unfinished_shards
+from pipeline.jobs.kept_stops import kept_stops
+from pipeline.jobs.lost_workers import ended_by_lost_worker
+from pipeline.jobs.transforms import LOCAL_WORKER, WriteShards
+from pipeline.jobs.plan import PlanReader
+from schemas.console.errors import TagscaleError
+from schemas.storage.files import is_remote
+
+FRUITLESS_ATTEMPTS = 2  # attempts of a local runner that may end without a single new shard
+WORKER_MODULE = "apache_beam.runners.worker.sdk_worker_main"
+POLL_SECONDS = 1.0  # between two looks at the done marks
+REMOTE_POLL_SECONDS = 10.0  # the same in a store, where each look takes a listing of every thousand marks
+
+
+def run_shards(
+    job: Job,
+    shards: int,
+    *,
+    workers: int | None,
+    beam_options: Sequence[str],
+    on_progress: Callable[[int], None],
+) -> None:
+    """Write all unfinished shards of a job.
+
+    Args:
+        job: what to write.
+        shards: how many its plan has.
+        workers: local worker processes; None for one per core. Other runners take their own options.
+        beam_options: options for Beam; without `--runner` the job runs on this machine.
+        on_progress: called every second, or every ten with a remote dataset, with the number of finished shards.
+
+    Raises:
+        TagscaleError: the runner failed; what it finished stays.
+    """
+    options = PipelineOptions(list(beam_options))
+    local = options.view_as(StandardOptions).runner is None
+    count = 1
+    if local:
+        count = max(1, min(workers or os.cpu_count() or 1, len(unfinished_shards(job, shards))))
+        options = PipelineOptions([*beam_options, *_local_options(count)])
+    fruitless = 0
+    while missing := unfinished_shards(job, shards):
+        try:
+            with (
+                _watched(job, shards, on_progress),
+                _quiet_beam(),
+                kept_stops(),
+                ended_by_lost_worker(),
+                beam.Pipeline(runner=_local_runner(count) if local else None, options=options) as pipeline,
+            ):
+                pipeline | "WriteShards" >> WriteShards(job, handing_out(job, missing, count))
+        except Exception as error:  # a runner wraps whatever happened in a worker in an exception of its own
+            left = unfinished_shards(job, shards)
+            fruitless = 0 if len(left) < len(missing) else fruitless + 1
+            if not local or fruitless == FRUITLESS_ATTEMPTS:
+                raise TagscaleError(job_failure(error, len(left), shards)) from error
+    on_progress(shards)
+
+
+def handing_out(job: Job, shards: Sequence[int], workers: int) -> list[int]:
+    """Shards in the order in which they are best handed out.
+
+    Largest first, since a large one that comes last keeps one worker busy alone. A local runner deals them out in turn
+    beforehand: each round goes the other way around, so that no worker gets the larger one every time.
+
+    Args:
+        job: whose shards they are.
+        shards: numbers of the shards.
+        workers: that they are dealt out to in turn; 1 where a worker takes the next as soon as it is free.
+    """
+    sizes = PlanReader(job.plan).sizes
+    ordered = sorted(shards, key=lambda shard: (-sizes[shard], shard))
+    rounds = [ordered[start : start + workers] for start in range(0, len(ordered), workers)]
+    return [shard for number, turn in enumerate(rounds) for shard in (turn[::-1] if number % 2 else turn)]
+
+
+def _local_runner(count: int) -> FnApiRunner:
+    if count == 1:
+        return FnApiRunner()
+    # Beam starts it by a shell. What a terminal sends to all processes of a command is for the command alone.
+    worker = shlex.join((sys.executable, "-m", "pipeline.jobs.local_worker", str(os.getpid()), WORKER_MODULE))
+    command = f"trap '' INT HUP; exec {worker}"
+    return FnApiRunner(default_environment=SubprocessSDKEnvironment.from_command_string(command))
+
+
+def _local_options(count: int) -> list[str]:
+    os.environ.pop(LOCAL_WORKER, None)
+    options = ["--direct_running_mode=in_memory", f"--direct_num_workers={count}"]  # other modes choose an environment
+    if count == 1:
+        return options
+    os.environ[LOCAL_WORKER] = "1"
+    # Beam starts its workers with this interpreter: let them find these packages wherever the command was started.
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if root not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (root, *paths)))
+    return options
+
+
+@contextlib.contextmanager
+def _watched(job: Job, shards: int, on_progress: Callable[[int], None]) -> Iterator[None]:
+    """Count done marks beside the running job; works with any runner, since the marks are files."""
+    ended = threading.Event()
+    pause = REMOTE_POLL_SECONDS if is_remote(job.plan) else POLL_SECONDS
+
+    def watch() -> None:
+        while not ended.wait(pause):
+            with contextlib.suppress(OSError):  # a store may not answer now: the job itself finds out whether it does
+                on_progress(shards - len(unfinished_shards(job, shards)))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def _quiet_beam() -> Iterator[None]:
+    """Keep Beam's own log to what matters: a worker's traceback is told in our words."""
+    logger = logging.getLogger("apache_beam")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

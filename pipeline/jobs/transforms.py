@@ -1,0 +1,81 @@
+"""The Beam side of a build: shard numbers in, files out.
+
+Nothing but shard numbers and small counts flows between the steps; each work item reads its own rows of the plan and
+writes one whole shard.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from pipeline.jobs.shard_job import Job, ShardCounted, is_done
+
+# Set in the environment of worker processes on this machine: Beam prints each error there with its traceback, and tells
+# it to the process that started them, which says it in one line.
+LOCAL_WORKER = "TAGSCALE_LOCAL_WORKER"
+_WORKER_ID = "WORKER_ID"  # Beam sets it in a worker process that it starts
+
+
+class WriteShards(beam.PTransform):  # type: ignore[misc]
+    """Write the named shards of a job, one work item each.
+
+    Args:
+        job: what the shards belong to.
+        shards: numbers of the shards to write.
+
+    Returns:
+        A collection of the counts of each.
+    """
+
+    def __init__(self, job: Job, shards: Sequence[int]) -> None:
+        super().__init__()
+        self._job = job
+        self._shards = list(shards)
+
+    def expand(self, pipeline: Any) -> Any:
+        return (
+            pipeline
+            | "ShardNumbers" >> beam.Create(self._shards, reshuffle=False)
+            # Each number is its own key: a runner is free to spread them, and a local one deals them out evenly.
+            | "Key" >> beam.Map(lambda shard: (shard, None))
+            | "Spread" >> beam.GroupByKey()
+            | "Number" >> beam.Keys()
+            | "WriteShard" >> beam.ParDo(WriteShard(self._job))
+        )
+
+
+class WriteShard(beam.DoFn):  # type: ignore[misc]
+    """Writes the shard of each number that it is given."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._records = Metrics.counter("tagscale", "records")
+        self._rejects = Metrics.counter("tagscale", "rejects")
+        self._shards = Metrics.counter("tagscale", "shards")
+
+    def setup(self) -> None:
+        if os.environ.get(LOCAL_WORKER):
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (until the process ends)
+        self._writer = self._job.open_writer()
+
+    def process(self, shard: int) -> Iterator[ShardCounted]:
+        if is_done(self._job, shard):  # a retried bundle: what it finished stays
+            return
+        counts = self._writer.write(shard)
+        self._shards.inc()
+        self._records.inc(counts.records)
+        self._rejects.inc(sum(counts.rejects.values()))
+        yield counts
+
+    def teardown(self) -> None:
+        self._writer.close()
+        if os.environ.get(LOCAL_WORKER) and _WORKER_ID in os.environ:
+            # gRPC's threads abort a process on the interpreter's own way out now and then: two stray lines for the user.
+            atexit.register(os._exit, 0)

@@ -1,0 +1,1 @@
+"""Files on a disk or in a bucket: read, written whole, locked, and checked by their checksums."""

@@ -1,0 +1,331 @@
+"""Files by path or URI: local folders and, through `schemas.storage.object_store`, gs:// and the other stores fsspec knows.
+
+Three promises hold everywhere: a file appears whole or not at all (`write_atomic`, `publish`), `write_if_absent` never
+replaces what another process wrote first, and no answer comes from a cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import glob
+import hashlib
+import os
+import posixpath
+import re
+import shutil
+import tempfile
+import urllib.parse
+from collections.abc import Iterator
+from typing import IO, BinaryIO
+
+from schemas.storage.files import object_store
+from schemas.console.errors import UserError
+
+TEMPORARY_PREFIX = ".tmp-"  # what a killed process may leave behind; readers never look at such names
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
+_BLOCK = 1 << 20  # bytes read at a time when hashing
+_FILE_URI = re.compile(r"file:(?://([^/]*))?(/.*)?", re.IGNORECASE | re.DOTALL)  # RFC 8089: its host and its path
+
+
+def is_remote(uri: str) -> bool:
+    """True for `scheme://…` other than file://."""
+    return "://" in uri and not _is_file_uri(uri)
+
+
+def _is_file_uri(uri: str) -> bool:
+    return uri[:6].lower() == "file:/"
+
+
+def absolute(uri: str) -> str:
+    """A uri that means the same from any folder."""
+    return uri if is_remote(uri) else os.path.abspath(local_path(uri))
+
+
+def local_path(uri: str) -> str:
+    """The path of a local URI; a path stays as it is, with each % in it.
+
+    In a file:// URI a letter may be written by its bytes, as in `file:///so%20ng.wav` (RFC 8089).
+
+    Raises:
+        UserError: a file:// URI of another machine.
+    """
+    parts = _FILE_URI.fullmatch(uri) if _is_file_uri(uri) else None
+    if parts is None:
+        return uri
+    host, path = parts[1] or "", parts[2] or ""
+    if host and (host.lower() != "localhost" or not path):
+        raise UserError(
+            f"{uri}: expected a file of this machine, as file:///folder/name, received one of the host {host!r}; "
+            "give a path where it is mounted, or the URI of a store"
+        )
+    return os.fsdecode(urllib.parse.unquote_to_bytes(os.fsencode(path)))
+
+
+def join(base: str, *parts: str) -> str:
+    """`base` and `parts` as one path or URI; an absolute last part wins, as with os.path.join."""
+    for part in parts:
+        if "://" in part or part.startswith("/") or _is_file_uri(part):
+            base = part
+        elif part:
+            # Not behind a file:// URI, in which a % of the part would mean another letter.
+            base = posixpath.join(base if is_remote(base) else local_path(base), part)
+    return base
+
+
+def parent(uri: str) -> str:
+    """The folder that holds `uri`."""
+    if is_remote(uri):
+        return uri.rsplit("/", 1)[0]
+    return os.path.dirname(os.path.abspath(local_path(uri)))
+
+
+def exists(uri: str) -> bool:
+    return _remote_type(uri) is not None if is_remote(uri) else os.path.exists(local_path(uri))
+
+
+def is_folder(uri: str) -> bool:
+    return _remote_type(uri) == "directory" if is_remote(uri) else os.path.isdir(local_path(uri))
+
+
+def _remote_type(uri: str) -> str | None:
+    """`file` or `directory`; None where a store has neither, and an error where it does not say."""
+    try:
+        return str(object_store.info(uri)["type"])
+    except FileNotFoundError:
+        return None
+
+
+def size(uri: str) -> int:
+    """Bytes of a file; raises FileNotFoundError."""
+    return int(object_store.info(uri)["size"]) if is_remote(uri) else os.path.getsize(local_path(uri))
+
+
+def list_names(folder: str) -> list[str]:
+    """Names in a folder, sorted, temporary files left out; empty if there is no such folder."""
+    if is_remote(folder):
+        names = [posixpath.basename(entry["name"].rstrip("/")) for entry in object_store.list_folder(folder)]
+    else:
+        try:
+            names = os.listdir(local_path(folder))
+        except FileNotFoundError:
+            names = []
+    return sorted(name for name in names if name and not name.startswith(TEMPORARY_PREFIX))
+
+
+def matching(pattern: str) -> list[str]:
+    """Files and folders that a glob matches, sorted."""
+    return sorted(object_store.matching(pattern) if is_remote(pattern) else glob.glob(local_path(pattern)))
+
+
+def open_read(uri: str) -> BinaryIO:
+    """An open binary file; raises FileNotFoundError."""
+    return object_store.open_read(uri) if is_remote(uri) else open(local_path(uri), "rb")
+
+
+def read_bytes(uri: str) -> bytes:
+    """A whole file; raises FileNotFoundError."""
+    if is_remote(uri):
+        return object_store.read(uri)
+    with open(local_path(uri), "rb") as file:
+        return file.read()
+
+
+def read_range(uri: str, offset: int, length: int) -> bytes:
+    """`length` bytes from `offset`, fewer where the file ends sooner."""
+    if is_remote(uri):
+        return object_store.read_range(uri, offset, length)
+    path = local_path(uri)
+    # Keyed by inode too: a file that was replaced under its name is opened anew. The name `reader` keeps the file
+    # open while it is read, also when another thread's call pushes it out of the cache.
+    reader = _local_reader(path, os.stat(path).st_ino)
+    return os.pread(reader.fileno(), length, offset)
+
+
+@functools.lru_cache(maxsize=256)
+def _local_reader(path: str, _inode: int) -> IO[bytes]:
+    return open(path, "rb", buffering=0)
+
+
+def make_folder(uri: str) -> None:
+    if not is_remote(uri):
+        os.makedirs(local_path(uri), exist_ok=True)
+
+
+def check_writable(folder: str) -> None:
+    """Raise OSError unless files can be made in a local folder; a bucket says so at the first write."""
+    if not is_remote(folder):
+        with tempfile.TemporaryFile(dir=local_path(folder)) as file:
+            file.write(b"\0")
+
+
+def remove(uri: str) -> None:
+    """Remove a file; one that is not there is no error."""
+    with contextlib.suppress(FileNotFoundError):
+        if is_remote(uri):
+            object_store.remove(uri)
+        else:
+            os.remove(local_path(uri))
+
+
+def files_below(uri: str, *, temporary: bool = False) -> list[str]:
+    """All files at or below a path, sorted: the finished ones, or those that killed processes left behind."""
+    if is_remote(uri):
+        found = object_store.files_below(uri)
+    elif os.path.isfile(local_path(uri)):
+        found = [uri]
+    else:
+        found = [os.path.join(folder, name) for folder, _, names in os.walk(local_path(uri)) for name in names]
+    return sorted(path for path in found if posixpath.basename(path).startswith(TEMPORARY_PREFIX) == temporary)
+
+
+def remove_tree(uri: str) -> None:
+    """Remove a file, or a folder with all that is in it; one that is not there is no error."""
+    if is_remote(uri):
+        with contextlib.suppress(FileNotFoundError):
+            object_store.remove_tree(uri)
+    elif os.path.isdir(local_path(uri)):
+        shutil.rmtree(local_path(uri))
+    else:
+        remove(uri)
+
+
+def remove_temporaries(folder: str) -> None:
+    """Remove what killed processes left behind in a local folder; a store's uploads leave nothing."""
+    if not is_remote(folder):
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(local_path(folder)):
+                if name.startswith(TEMPORARY_PREFIX):
+                    remove(join(folder, name))
+
+
+def remove_empty_folder(uri: str) -> None:
+    """Remove a local folder that is empty; a bucket has none to remove."""
+    if not is_remote(uri):
+        with contextlib.suppress(OSError):
+            os.rmdir(local_path(uri))
+
+
+def write_atomic(uri: str, data: bytes) -> None:
+    """Write a file so that readers see the old bytes or the new ones, never a part."""
+    if is_remote(uri):
+        object_store.write(uri, data)
+        return
+    with _temporary_beside(uri) as path:
+        with open(path, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(path, local_path(uri))
+
+
+def write_if_absent(uri: str, data: bytes) -> bool:
+    """Write a file unless it is there already; True if it holds these bytes now, whoever wrote them."""
+    if is_remote(uri):
+        return object_store.create(uri, data)
+    with _temporary_beside(uri) as path:
+        with open(path, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(path, local_path(uri))
+        except FileExistsError:
+            return read_bytes(uri) == data
+    return True
+
+
+@contextlib.contextmanager
+def spool(uri: str) -> Iterator[str]:
+    """A local path to write a large file at before `publish` moves it to `uri`; removed on leaving."""
+    if is_remote(uri):
+        handle, path = tempfile.mkstemp(prefix=TEMPORARY_PREFIX)
+        os.close(handle)
+        try:
+            yield path
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(path)
+    else:
+        with _temporary_beside(uri) as path:
+            yield path
+
+
+def publish(path: str, uri: str) -> None:
+    """Move a spooled file to its name, whole."""
+    if is_remote(uri):
+        object_store.upload(path, uri)
+        return
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(path, local_path(uri))
+
+
+def download(uri: str, path: str) -> None:
+    """Copy a file to a local path; raises FileNotFoundError."""
+    if is_remote(uri):
+        object_store.download(uri, path)
+    else:
+        shutil.copyfile(local_path(uri), path)
+
+
+def sha256_of(uri: str) -> str:
+    """SHA-256 of a file, hex; raises FileNotFoundError."""
+    if is_remote(uri):
+        return object_store.sha256(uri)
+    digest = hashlib.sha256()
+    with open(local_path(uri), "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def require_empty_or(folder: str, marker: str, what: str) -> bool:
+    """True if `folder` holds `marker`, False if it is empty or absent; anything else is an error.
+
+    Raises:
+        UserError: the folder holds other things, so writing there would mix two jobs; or nothing can be written there.
+    """
+    if not local_path(folder).strip():
+        raise UserError(f"expected a folder for {what}, received an empty path; name the folder, '.' for this one")
+    if not is_remote(folder):
+        _require_writable(folder)
+    if exists(join(folder, marker)):
+        return True
+    names = list_names(folder)
+    if names:
+        raise UserError(
+            f"{folder}: expected {what} or an empty folder, found {', '.join(names[:3])}"
+            f"{' and more' if len(names) > 3 else ''} and no {marker}; choose another folder"
+        )
+    return False
+
+
+def _require_writable(folder: str) -> None:
+    """Raise UserError unless files can be made in a local folder, or in what is there of the path to it."""
+    place = os.path.abspath(local_path(folder))
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    if not os.path.isdir(place):
+        found = "a file" if place == os.path.abspath(local_path(folder)) else f"the file {place} on the way to it"
+        raise UserError(f"{folder}: expected a folder, found {found}; choose another folder")
+    try:
+        check_writable(place)
+    except OSError as error:
+        if error.errno in _NOT_WRITABLE:  # a full disk and the like are said where something is lost by them
+            raise UserError(f"{folder}: cannot be written in: {error.strerror}; choose another folder") from error
+
+
+@contextlib.contextmanager
+def _temporary_beside(uri: str) -> Iterator[str]:
+    folder = parent(uri)
+    os.makedirs(folder, exist_ok=True)
+    handle, path = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=folder)
+    os.close(handle)
+    os.chmod(path, 0o644)  # mkstemp's own mode would hide the file from the rest of the team
+    try:
+        yield path
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)

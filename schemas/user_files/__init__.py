@@ -1,0 +1,1 @@
+"""Files that users write or open in other programs: tables, label sets, configurations."""

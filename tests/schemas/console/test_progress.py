@@ -1,0 +1,53 @@
+"""Progress in a log: a line now and then, with rate and remaining time."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+import schemas.console.progress
+from schemas.console.progress import Progress
+from schemas.console.terminal import guard_terminal, unguarded
+
+
+def test_a_log_gets_lines_with_count_rate_and_what_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(schemas.console.progress, "LOG_SECONDS", 0.0)
+    with Progress("decode", 2000, "tracks") as progress:
+        progress.start_at(1000)
+        progress.update(1500, "fine")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("decode: 1,000 of 2,000 tracks, 0.0/s, no estimate yet")
+    assert lines[1].startswith("decode: 1,500 of 2,000 tracks, ")
+    assert lines[1].endswith(" s left, fine")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_a_note_is_shown_and_not_obeyed(stream: type[io.StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schemas.console.progress, "LOG_SECONDS", 0.0)
+    monkeypatch.setattr(sys, "stderr", stream())
+    monkeypatch.setattr(sys, "stdout", sys.stderr)
+    guard_terminal()
+    with Progress("decode", 2, "tracks") as progress:
+        progress.update(1, "loss of \x1b[31m")
+        progress.update(2, "loss of \x1b[31m")
+        if progress._bar is not None:
+            progress._bar.refresh()
+    written = unguarded(sys.stderr).getvalue()
+    assert "loss of \\x1b[31m" in written
+    assert "\x1b" not in written
+    assert ("\r" in written) == (stream is Terminal)  # a bar is drawn over itself
+
+
+def test_a_short_job_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("verify", 0, "payloads") as progress:
+        progress.update_of(1, 3)
+    assert capsys.readouterr().err == ""

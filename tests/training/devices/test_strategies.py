@@ -1,0 +1,261 @@
+"""One loop under several strategies: logical devices in one process, two processes on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.dataset import Dataset
+from schemas.console.stopping import STOPPED_WORDS
+from tests.training.conftest import SmallDataset
+from training.runs.build_model import build_model
+from training.config import TrainConfig
+
+ROOT = Path(__file__).parents[3]
+
+# With synchronized batch norm and no dropout the strategies must agree: what they draw and count is the same.
+OPTIONS = (
+    "--label-set small --frontend spectrogram --patch-seconds 1 --num-filt 1 --dense-units 16 --dropout 0 "
+    "--synchronized-batch-norm"
+).split()
+A_FEW_STEPS = "--epochs 4 --batch-size 22".split()  # one step an epoch
+
+TWO_CPUS = (
+    "import sys, runpy, tensorflow as tf\n"
+    "cpu = tf.config.list_physical_devices('CPU')[0]\n"
+    "tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)\n"
+    "sys.argv = sys.argv[1:]\n"
+    "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+)
+
+
+# oneDNN's kernels round otherwise for other batch sizes, on some CPUs by more than these runs may differ.
+ENVIRONMENT = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"}
+
+
+def _command(dataset: SmallDataset, out: Path, strategy: str, options: list[str] = A_FEW_STEPS) -> list[str]:
+    arguments = ["train", "--dataset", dataset.root, "--strategy", strategy, "--out", str(out), *OPTIONS, *options]
+    if strategy == "mirrored":
+        return [sys.executable, "-c", TWO_CPUS, "training/run.py", *arguments]
+    return [sys.executable, "training/run.py", *arguments]
+
+
+def _lines(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def _assert_same_run(one: Path, other: Path) -> None:
+    """Losses and weights agree to 1e-5 after four steps.
+
+    Adam's first steps are signs of gradients: where one is all rounding, a weight may go the other way. That is one in
+    eighty thousand here, and of two runs that differ in their batches half of all.
+    """
+    for first, second in zip(_lines(one), _lines(other), strict=True):
+        for name in ("loss", "validation_loss"):
+            assert first[name] == pytest.approx(second[name], rel=1e-5)
+        for name in ("validation_roc_auc", "validation_pr_auc"):  # of every track once: they do not divide by two
+            assert first[name] == pytest.approx(second[name], abs=1e-9)
+    (first_file,), (second_file,) = ((run / "checkpoints" / "step-000000004").glob("*.npz") for run in (one, other))
+    with np.load(first_file) as first_arrays, np.load(second_file) as second_arrays:
+        assert sorted(first_arrays) == sorted(second_arrays)
+        weights = [name for name in first_arrays if name.startswith("model/")]
+        apart = np.concatenate([np.abs(first_arrays[name] - second_arrays[name]).ravel() for name in weights])
+    assert np.mean(apart > 1e-5) < 1e-4
+    assert apart.max() < 1e-3
+
+
+def test_replicas_share_statistics_by_default_where_there_are_several(
+    small_dataset: SmallDataset, small_config: TrainConfig
+) -> None:
+    spec = Dataset.open(small_dataset.root).spec("logmel")
+
+    def shared(config: TrainConfig, replicas: int) -> bool:
+        return build_model(config, 3, spec, replicas=replicas).get_layer("backend1_norm").synchronized
+
+    apart = dataclasses.replace(small_config, synchronized_batch_norm=False)
+    assert [shared(small_config, 2), shared(small_config, 1), shared(apart, 2)] == [True, False, False]
+
+
+@pytest.fixture(scope="module")
+def odd_dataset(small_dataset: SmallDataset, tmp_path_factory: pytest.TempPathFactory) -> SmallDataset:
+    """With a number of validation tracks that two workers cannot share evenly."""
+    from pipeline.removal.remove import remove
+    from schemas.label_version import open_labels, without_removed
+
+    folder = tmp_path_factory.mktemp("odd")
+    copy = small_dataset.copy(folder / "copy")
+    dataset = Dataset.open(copy.root)
+    labels = open_labels(dataset, "small").table.to_pylist()
+    (folder / "gone.txt").write_text(next(row["track_id"] for row in labels if row["split"] == "validation") + "\n")
+    remove(copy.root, str(folder / "gone.txt"))
+    left, _ = without_removed(dataset, open_labels(dataset, "small").table)
+    assert left["split"].to_pylist().count("validation") % 2 == 1
+    return copy
+
+
+@pytest.fixture(scope="module")
+def single(odd_dataset: SmallDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("single") / "run"
+    subprocess.run(
+        _command(odd_dataset, out, "single"), cwd=ROOT, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL
+    )
+    return out
+
+
+@pytest.mark.slow
+def test_two_replicas_train_as_one_device_does(odd_dataset: SmallDataset, single: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    subprocess.run(
+        _command(odd_dataset, out, "mirrored"), cwd=ROOT, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL
+    )
+    _assert_same_run(single, out)
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@contextlib.contextmanager
+def _two_workers(
+    dataset: SmallDataset, out: Path, logs: Path, options: list[str]
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
+    workers = []
+    for index in range(2):
+        config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        with open(logs / f"worker-{index}.log", "w") as log:
+            workers.append(
+                subprocess.Popen(
+                    _command(dataset, out, "multi-worker", options),
+                    cwd=ROOT,
+                    env={**ENVIRONMENT, "TF_CONFIG": config},
+                    stdout=log,
+                    stderr=log,
+                )
+            )
+    try:
+        yield workers
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+
+
+def _wait_for(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 240
+    while not reached() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_two_worker_processes_train_as_one_device_does_and_one_goes_on_alone(
+    odd_dataset: SmallDataset, single: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    with _two_workers(odd_dataset, out, tmp_path, A_FEW_STEPS) as workers:
+        codes = [worker.wait(timeout=300) for worker in workers]
+    logs = "\n".join((tmp_path / f"worker-{index}.log").read_text()[-2000:] for index in range(2))
+    assert codes == [0, 0], logs
+    _assert_same_run(single, out)
+    longer = ["--epochs", "5", "--batch-size", "22"]
+    subprocess.run(
+        _command(odd_dataset, out, "single", longer), cwd=ROOT, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL
+    )
+    assert [line["epoch"] for line in _lines(out)] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
+def test_the_others_end_with_clear_words_when_a_worker_is_killed(
+    odd_dataset: SmallDataset, tmp_path: Path, killed: int
+) -> None:
+    out = tmp_path / "run"
+    with _two_workers(odd_dataset, out, tmp_path, ["--epochs", "9999", "--batch-size", "8"]) as workers:
+        _wait_for((out / "metrics.jsonl").exists)
+        workers[killed].kill()
+        assert workers[1 - killed].wait(timeout=60) == 1
+    last = (tmp_path / f"worker-{1 - killed}.log").read_text().splitlines()[-1]
+    assert last.startswith("error: another worker is gone or cannot be reached; start the same command again on every")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_stopped_worker_stops_all_at_the_same_step_with_the_position_saved(
+    how: signal.Signals, code: int, odd_dataset: SmallDataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    endless = ["--epochs", "9999", "--batch-size", "6", "--validate-every", "9999", "--checkpoint-minutes", "99"]
+    with _two_workers(odd_dataset, out, tmp_path, endless) as workers:
+        _wait_for((out / "metrics.jsonl").exists)
+        workers[1].send_signal(how)
+        codes = [worker.wait(timeout=60) for worker in workers]
+    logs = [(tmp_path / f"worker-{index}.log").read_text()[-2000:] for index in range(2)]
+    assert codes == [75, code], logs
+    assert [log.splitlines()[-1] for log in logs] == [STOPPED_WORDS] * 2
+    newest = sorted(out.glob("checkpoints/step-*/state.json"))[-1]
+    state = json.loads(newest.read_text())["state"]
+    assert state["step"] == 4 * state["epoch"] + state["epoch_step"]
+    assert state["step"] > 4 * len(_lines(out)) or state["epoch_step"] == 0
+
+
+@pytest.mark.slow
+def test_workers_that_were_started_differently_say_so(odd_dataset: SmallDataset, tmp_path: Path) -> None:
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
+    workers = []
+    for index in range(2):
+        config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        command = [*_command(odd_dataset, tmp_path / "run", "multi-worker"), "--seed", str(index)]
+        workers.append(
+            subprocess.Popen(
+                command, cwd=ROOT, env={**ENVIRONMENT, "TF_CONFIG": config}, stderr=subprocess.PIPE, text=True
+            )
+        )
+    ended = [worker.communicate(timeout=240)[1].splitlines()[-1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [2, 2]
+    assert all(line.startswith("error: the workers' configurations differ; start the same command") for line in ended)
+
+
+@pytest.mark.slow
+def test_a_batch_that_the_replicas_cannot_share_is_refused_with_sizes_that_fit(
+    odd_dataset: SmallDataset, tmp_path: Path
+) -> None:
+    command = _command(odd_dataset, tmp_path / "run", "mirrored", ["--batch-size", "7"])
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1] == (
+        "error: --batch-size 7: expected a multiple of the 2 replicas; 6 or 8 would be one"
+    )
+
+
+@pytest.mark.slow
+def test_a_strategy_that_cannot_be_had_is_one_line_and_exit_2(odd_dataset: SmallDataset, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
+    ended = subprocess.run(
+        _command(odd_dataset, tmp_path / "run", "multi-worker"),
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith("error: --strategy multi-worker: expected TF_CONFIG")
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from schemas.dataset import Dataset
+from schemas.console.errors import DatasetError, UserError
+from schemas.label_version import open_labels
+from tests.training.conftest import SmallDataset
+from training.runs.checkpoints import BEST_NAME, LoopState
+from training.config import TrainConfig
+from training.evaluation.evaluate import evaluate
+from training.data.labels import labelled_tracks
+from training.fit.plateau import after_plateau
+from training.data.records import TrackRecords, as_float
+from training.runs.run_folder import RunFolder
+from training.fit.train import train
+from training.runs.trained import open_run
+
+ROOT = Path(__file__).parents[3]
+
+
+def _weights(run: str) -> dict[str, np.ndarray]:
+    """Of the newest checkpoint."""
+    (file,) = sorted(Path(run, "checkpoints").glob("step-*"))[-1].glob("*.npz")
+    with np.load(file) as arrays:
+        return dict(arrays)
+
+
+def _lines(run: str) -> list[dict[str, float]]:
+    return [json.loads(line) for line in Path(run, "metrics.jsonl").read_text().splitlines()]
+
+
+def _without_clock(lines: list[dict[str, float]]) -> list[dict[str, float]]:
+    clock = {"seconds", "validation_seconds", "examples_per_second", "input_wait"}
+    return [{name: value for name, value in line.items() if name not in clock} for line in lines]
+
+
+def test_training_learns_what_the_sounds_are(small_config: TrainConfig, tmp_path: Path) -> None:
+    run = str(tmp_path / "run")
+    # Without dropout and with quick statistics, so that few steps suffice on any CPU type.
+    steady = dataclasses.replace(small_config, dropout=0.0, batch_norm_momentum=0.9, learning_rate=3e-3)
+    summary = train(dataclasses.replace(steady, epochs=20, select_by="roc_auc"), run)
+    lines = _lines(run)
+    assert summary.state.epoch == len(lines) == 20
+    assert lines[-1]["loss"] < 0.7 * lines[0]["loss"]
+    assert max(line["validation_roc_auc"] for line in lines) > 0.85
+
+
+def test_the_run_keeps_its_resolved_config_and_the_label_version(small_config: TrainConfig, small_run: str) -> None:
+    config = RunFolder(small_run).read_config()
+    name, _, version = config.label_set.partition("@")
+    assert name == "small"
+    assert len(version) == 12
+    assert config.features == f"logmel-{Dataset.open(config.dataset).spec('logmel').fingerprint}"
+    assert dataclasses.replace(config, label_set="small", features="") == small_config
+
+
+def test_the_same_configuration_gives_the_same_weights(small_run: str, tmp_path: Path) -> None:
+    again = str(tmp_path / "again")
+    train(RunFolder(small_run).read_config(), again)
+    first, second = (_weights(run) for run in (small_run, again))
+    assert first.keys() == second.keys()
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert _without_clock(_lines(small_run)) == _without_clock(_lines(again))
+
+
+def test_a_run_that_goes_on_ends_with_the_weights_of_an_undisturbed_one(
+    small_config: TrainConfig, small_run: str, tmp_path: Path
+) -> None:
+    run = str(tmp_path / "run")
+    train(dataclasses.replace(small_config, epochs=1), run)
+    summary = train(small_config, run)
+    assert summary.trained_steps == 2
+    first, second = (_weights(one) for one in (small_run, run))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert _without_clock(_lines(small_run)) == _without_clock(_lines(run))
+
+
+def test_another_configuration_is_refused_with_the_difference(small_config: TrainConfig, small_run: str) -> None:
+    with pytest.raises(UserError, match=r"another configuration \(batch_size: 12 -> 4; seed: 0 -> 1\)"):
+        train(dataclasses.replace(small_config, batch_size=4, seed=1), small_run)
+
+
+def test_a_folder_that_is_something_else_is_refused_untouched(small_config: TrainConfig, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"expected a run or an empty folder, found thesis.txt"):
+        train(small_config, str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_plateau_is_counted_in_epochs_and_starts_again_once_it_is_over() -> None:
+    state, factors = LoopState(), []
+    for loss in (1.0, 0.9, 0.95, 0.9, 0.91, 0.92, 0.8):
+        state = after_plateau(state, loss, patience=4, epochs=2)
+        factors.append(state.rate_factor)
+    assert factors == [1, 1, 1, 0.5, 0.5, 0.25, 0.25]
+    assert (state.plateau_best, state.plateau_wait) == (0.8, 0)
+
+
+def test_a_result_that_is_no_number_is_neither_better_nor_the_one_to_beat() -> None:
+    state = after_plateau(LoopState(), float("nan"), patience=4, epochs=2)
+    assert (state.plateau_best, state.plateau_wait) == (None, 2)
+    assert after_plateau(state, 1.0, patience=4, epochs=2).plateau_best == 1.0
+
+
+def test_a_cosine_is_not_halved_on_plateaus(small_config: TrainConfig, tmp_path: Path) -> None:
+    config = dataclasses.replace(small_config, epochs=4, learning_rate=5.0, plateau_epochs=1, schedule="cosine")
+    assert train(config, str(tmp_path / "run")).state.rate_factor == 1
+
+
+def test_a_run_is_found_from_any_folder(
+    small_config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(small_config.dataset).parent)
+    here = dataclasses.replace(small_config, dataset=Path(small_config.dataset).name, epochs=1)
+    train(here, str(tmp_path / "run"))
+    monkeypatch.chdir(tmp_path)
+    assert open_run("run").config.dataset == small_config.dataset
+
+
+def test_training_stops_early_and_halves_the_rate_when_nothing_gets_better(
+    small_config: TrainConfig, tmp_path: Path
+) -> None:
+    # A rate this large throws the weights about: the first validations stay the best.
+    config = dataclasses.replace(small_config, epochs=30, learning_rate=5.0, plateau_epochs=2, stop_epochs=3)
+    run = str(tmp_path / "run")
+    train(config, run)
+    lines = _lines(run)
+    best = json.loads(Path(run, "checkpoints", BEST_NAME, "state.json").read_text())["state"]["best_epoch"]
+    assert len(lines) == best + 3 < 30
+    assert lines[-1]["learning_rate"] <= 2.5
+
+
+def test_a_damaged_shard_stops_training_with_its_name(
+    small_dataset: SmallDataset, small_config: TrainConfig, tmp_path: Path
+) -> None:
+    copy = small_dataset.copy(tmp_path / "copy")
+    for payload in Path(copy.root, "features").glob("logmel-*/gen-000/*.tfrecord"):
+        payload.write_bytes(bytes(payload.stat().st_size))
+    with pytest.raises(DatasetError, match=r"part-0000\d-\w+\.tfrecord at byte \d+: no TFRecord record starts here"):
+        train(dataclasses.replace(small_config, dataset=copy.root), str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_to_finite_numbers(small_config: TrainConfig, tmp_path: Path, precision: str) -> None:
+    run = str(tmp_path / "run")
+    train(dataclasses.replace(small_config, epochs=1, precision=precision), run)
+    assert np.isfinite(_lines(run)[0]["loss"])
+
+
+def test_the_waveform_model_trains_from_the_same_dataset(small_config: TrainConfig, tmp_path: Path) -> None:
+    run = str(tmp_path / "run")
+    train(dataclasses.replace(small_config, frontend="waveform", patch_seconds=1.5, epochs=1), run)
+    assert np.isfinite(_lines(run)[0]["validation_loss"])
+
+
+ALL_OPTIONS: dict[str, Any] = {
+    **{"schedule": "cosine", "warmup_steps": 2, "normalize_input": True, "weight_decay": 0.01, "clip_norm": 1.0},
+    **{"ema": 0.5, "label_smoothing": 0.1, "class_weights": "balanced", "mixup": 0.2},
+}
+OF_A_FRONTEND: dict[str, dict[str, Any]] = {
+    "spectrogram": {"time_masks": 1, "time_mask_seconds": 0.2, "frequency_masks": 1},
+    "waveform": {"gain_db": 6.0, "flip_polarity": True, "patch_seconds": 1.5},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("frontend", ["spectrogram", "waveform"])
+def test_all_options_together_train_repeat_and_are_evaluated_as_they_were_validated(
+    small_config: TrainConfig, tmp_path: Path, frontend: Any
+) -> None:
+    config = dataclasses.replace(
+        small_config, frontend=frontend, select_by="roc_auc", **ALL_OPTIONS, **OF_A_FRONTEND[frontend]
+    )
+    first, again = str(tmp_path / "first"), str(tmp_path / "again")
+    train(config, first)
+    train(RunFolder(first).read_config(), again)
+    assert _without_clock(_lines(first)) == _without_clock(_lines(again))
+    assert all(np.array_equal(value, _weights(again)[name]) for name, value in _weights(first).items())
+    best = max(line["validation_roc_auc"] for line in _lines(first))
+    # The best checkpoint holds the averaged weights that were validated, and the statistics of the input.
+    assert evaluate(first, "validation").metrics.roc_auc_macro == pytest.approx(best, abs=1e-9)
+
+
+def test_the_input_is_normalised_by_statistics_of_the_training_split(
+    small_dataset: SmallDataset, small_config: TrainConfig, tmp_path: Path
+) -> None:
+    run = str(tmp_path / "run")
+    train(dataclasses.replace(small_config, normalize_input=True, epochs=1), run)
+    dataset = Dataset.open(small_dataset.root)
+    tracks = labelled_tracks(dataset, open_labels(dataset, "small"), dataset.spec("logmel"), "train")
+    records = TrackRecords(dataset, tracks)
+    frames = np.concatenate([as_float(records.read(number)) for number in range(len(tracks))])
+    stored = {name.rpartition("/")[2]: value for name, value in _weights(run).items() if "normalized" in name}
+    assert stored["mean"] == pytest.approx(frames.mean(axis=0), abs=1e-3)
+    assert stored["deviation"] == pytest.approx(np.maximum(frames.std(axis=0), 1e-3), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"gain_db": 3.0}, "gain_db: is for a waveform front-end, received a spectrogram one; leave it out"),
+        ({"frontend": "waveform", "time_masks": 1}, "time_masks: is for a spectrogram front-end"),
+        ({"ema": 1.0}, "ema: expected at least 0 and less than 1, received 1"),
+        ({"mixup": -0.1}, "mixup: expected at least 0, received -0.1"),
+        ({"schedule": "cosine", "stop_epochs": 3}, "stop_epochs: a cosine ends with the last epoch"),
+        ({"train_share": 0.0}, "train_share: expected more than 0 and at most 1"),
+        ({"clip_norm": float("nan")}, "clip_norm: expected at least 0, received nan"),
+    ],
+)
+def test_options_that_cannot_be_are_named(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        TrainConfig(**{"dataset": "data", "label_set": "mine", "frontend": "spectrogram", **fields})
+
+
+def test_a_patch_longer_than_all_tracks_is_refused_before_a_run_begins(
+    small_config: TrainConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"--patch-seconds 9: expected at most the longest training track, 4.0\d s"):
+        train(dataclasses.replace(small_config, patch_seconds=9.0), str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_shows_itself_on_tensorboard_and_on_a_page(small_run: str) -> None:
+    board = sorted(path.name for path in Path(small_run, "tensorboard").iterdir())
+    assert "projector_config.pbtxt" in board
+    assert "events.out.tfevents.step-000000000004" in board
+    page = Path(small_run, "report.html").read_text()
+    assert "python training/run.py train --config" in page
+
+
+@pytest.mark.slow
+def test_op_determinism_trains_to_the_same_weights(small_run: str, small_config: TrainConfig, tmp_path: Path) -> None:
+    """In a process of its own: it cannot be turned off again."""
+    out = tmp_path / "run"
+    (tmp_path / "config.json").write_text(json.dumps(RunFolder(small_run).read_config().to_dict()))
+    options = ["--config", str(tmp_path / "config.json"), "--deterministic", "--out", str(out)]
+    subprocess.run([sys.executable, "training/run.py", "train", *options], cwd=ROOT, check=True)
+    first, second = _weights(small_run), _weights(str(out))
+    assert all(np.array_equal(first[name], second[name]) for name in first)

@@ -1,0 +1,309 @@
+"""A run that is killed, stopped or damaged goes on and ends as an undisturbed one, bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.dataset import Dataset
+from schemas.console.errors import DatasetError, TagscaleError, UserError
+from schemas.console.stopping import STOPPED_WORDS
+from schemas.storage.files import TEMPORARY_PREFIX
+from tests.pseudo_terminal import INTERRUPT, PseudoTerminal, lines_of
+from tests.training.conftest import SmallDataset
+from training.config import TrainConfig
+from training.data.input import TrainingInput
+from training.runs.run_folder import RunFolder
+from training.fit.train import train
+from training.runs.trained import open_run
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def config(small_config: TrainConfig) -> TrainConfig:
+    """Three steps an epoch, a checkpoint after each, and all that has a state of its own."""
+    return dataclasses.replace(
+        small_config, epochs=4, batch_size=8, checkpoint_minutes=0.0, ema=0.9, plateau_epochs=1, warmup_steps=6
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed") / "run"
+    train(config, str(out))
+    return out
+
+
+def _steps(run: Path) -> list[int]:
+    return sorted(int(path.parent.name.removeprefix("step-")) for path in run.glob("checkpoints/step-*/state.json"))
+
+
+def _arrays(folder: Path) -> dict[str, np.ndarray]:
+    (file,) = folder.glob("*.npz")
+    with np.load(file) as arrays:
+        return dict(arrays)
+
+
+def _lines(run: Path) -> list[dict[str, float]]:
+    clock = {"seconds", "validation_seconds", "examples_per_second", "input_wait"}
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name not in clock} for line in lines]
+
+
+def _assert_same(run: Path, undisturbed: Path) -> None:
+    assert _steps(run)[-1] == _steps(undisturbed)[-1]
+    newest = f"step-{_steps(run)[-1]:09d}"
+    for name in (newest, "best"):
+        states = [json.loads((one / "checkpoints" / name / "state.json").read_text()) for one in (run, undisturbed)]
+        assert states[0] == states[1]  # with the hashes of the weights in it
+    assert _lines(run) == _lines(undisturbed)
+
+
+def _command(config: TrainConfig, out: Path, folder: Path) -> list[str]:
+    (folder / "given.json").write_text(json.dumps(config.to_dict()))
+    return [sys.executable, "training/run.py", "train", "--config", str(folder / "given.json"), "--out", str(out)]
+
+
+def _start_and_wait(command: list[str], reached: Callable[[], bool]) -> subprocess.Popen[str]:
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 240
+    while not reached() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return process
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_the_middle_of_epochs_ends_with_the_same_bits(
+    config: TrainConfig, undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    command = _command(config, out, tmp_path)
+    for least in (1, 5):  # of three steps an epoch: in the first, in the second
+        process = _start_and_wait(command, lambda least=least: max(_steps(out), default=0) >= least)
+        assert process.poll() is None, process.communicate()
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert _steps(out)[-1] < 12, "killed too late to show anything"
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    _assert_same(out, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "code"), [("SIGTERM", 75), ("^C", 130)])
+def test_a_stopped_run_saves_its_position_says_so_and_goes_on(
+    how: str, code: int, config: TrainConfig, undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    rarely = dataclasses.replace(config, checkpoint_minutes=60.0)
+    with PseudoTerminal(_command(rarely, out, tmp_path), os.environ, ROOT) as terminal:
+        terminal.wait_until((out / "metrics.jsonl").exists, seconds=240)
+        if how == "^C":
+            terminal.press(INTERRUPT)
+        else:
+            os.kill(terminal.session, signal.SIGTERM)
+        assert terminal.exit_code() == code, terminal.shown
+    assert lines_of(terminal.shown) == [STOPPED_WORDS]
+    stopped_at = _steps(out)[-1]
+    assert stopped_at > 3, "there was no checkpoint between the first epoch and the stop"
+    train(rarely, str(out))
+    _assert_same(out, undisturbed)
+
+
+def test_a_torn_checkpoint_is_left_out_loudly_and_the_end_is_the_same(
+    config: TrainConfig, undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    train(dataclasses.replace(config, epochs=2), str(out))
+    torn = next((out / "checkpoints" / "step-000000006").glob("*.npz"))
+    torn.write_bytes(torn.read_bytes()[:-100])
+    train(config, str(out))
+    assert "step-000000006: " in (said := capsys.readouterr().err)
+    assert "the checkpoint before it is taken" in said
+    _assert_same(out, undisturbed)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before_and_the_next_start_goes_on(
+    config: TrainConfig, undisturbed: Path, tmp_path: Path
+) -> None:
+    """A quota on the folder stands for the full disk: RLIMIT_FSIZE refuses the larger file of a checkpoint alone."""
+    out = tmp_path / "run"
+    train(dataclasses.replace(config, epochs=1), str(out))
+    command = _command(dataclasses.replace(config, epochs=2), out, tmp_path)
+    limited = "import resource, signal, sys, runpy; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); sys.argv = sys.argv[1:]; "
+    limited += "runpy.run_path(sys.argv[0], run_name='__main__')"
+    ended = subprocess.run([command[0], "-c", limited, *command[1:]], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 1, ended.stderr
+    assert "warning: " in ended.stderr
+    assert "the checkpoint of step 4 cannot be written: File too large; training goes on" in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("error: ")
+    assert "the one of step 3 stays" in ended.stderr.splitlines()[-1]
+    assert _steps(out)[-1] == 3
+    train(config, str(out))
+    _assert_same(out, undisturbed)
+
+
+def test_another_label_version_is_refused_with_the_difference(
+    small_dataset: SmallDataset, config: TrainConfig, tmp_path: Path
+) -> None:
+    from pipeline.labels.overlay import lay_labels
+
+    copy = small_dataset.copy(tmp_path / "copy")
+    here = dataclasses.replace(config, dataset=copy.root, epochs=1)
+    train(here, str(tmp_path / "run"))
+    with open(copy.folder / "annotations.csv", "a") as annotations:
+        annotations.write("track-00,noise\n")
+    lay_labels(copy.root, [str(copy.folder / "annotations.csv")], str(copy.folder / "small.yaml"))
+    run = str(tmp_path / "run")
+    ways = rf"--label-set small@\w+ goes on with the old ones, --init-from {run} --out NEW starts a new run on the new ones"
+    with pytest.raises(UserError, match=rf"another configuration \(label_set: small@\w+ -> small@\w+\); .*{ways}"):
+        train(here, str(tmp_path / "run"))
+
+
+def test_removed_tracks_begin_the_epoch_again_and_say_so(
+    small_dataset: SmallDataset, config: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pipeline.removal.remove import remove
+    from schemas.label_version import open_labels
+
+    copy = small_dataset.copy(tmp_path / "copy")
+    here = dataclasses.replace(config, dataset=copy.root, epochs=1, keep_checkpoints=4)
+    run = tmp_path / "run"
+    train(here, str(run))
+    for name in ("step-000000002", "step-000000003"):
+        shutil.rmtree(run / "checkpoints" / name)
+    table = open_labels(Dataset.open(copy.root), "small").table
+    training = [row["track_id"] for row in table.to_pylist() if row["split"] == "train"]
+    (tmp_path / "gone.txt").write_text(f"{training[0]}\n")
+    remove(copy.root, str(tmp_path / "gone.txt"))
+    state = train(here, str(run)).state
+    assert (
+        "training tracks were removed from the dataset since; the run goes on with the others"
+        in capsys.readouterr().err
+    )
+    assert (state.epoch, state.step) == (1, 1 + -(-(len(training) - 1) // here.batch_size))
+
+
+def test_a_purge_under_a_running_training_ends_it_with_words_and_the_next_start_goes_on(
+    small_dataset: SmallDataset, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.removal.remove import remove
+    from schemas.label_version import open_labels
+
+    copy = small_dataset.copy(tmp_path / "copy")
+    here = dataclasses.replace(config, dataset=copy.root, epochs=2)
+    table = open_labels(Dataset.open(copy.root), "small").table
+    training = [row["track_id"] for row in table.to_pylist() if row["split"] == "train"]
+    (tmp_path / "gone.txt").write_text(f"{training[0]}\n")
+    part = TrainingInput._part
+    purged: list[object] = []
+    one_at_a_time = threading.Lock()  # of the threads that read ahead
+
+    def purging(self: TrainingInput, part_: np.ndarray, epoch: int, crops: np.ndarray) -> object:
+        with one_at_a_time:
+            if epoch == 1 and not purged:
+                purged.append(remove(copy.root, str(tmp_path / "gone.txt"), purge=True))
+        return part(self, part_, epoch, crops)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingInput, "_part", purging)
+        with pytest.raises(DatasetError, match=r"is gone, as after `.*remove --purge`.* run the same command again"):
+            train(here, str(tmp_path / "run"))
+    assert purged
+    assert train(here, str(tmp_path / "run")).state.epoch == 2
+
+
+def test_a_loss_that_is_no_number_stops_at_once_and_names_the_tracks(
+    config: TrainConfig, small_dataset: SmallDataset, tmp_path: Path
+) -> None:
+    wild = dataclasses.replace(config, learning_rate=9.9, warmup_steps=0, ema=0.0, epochs=200, l2=1e30)
+    with pytest.raises(
+        TagscaleError, match=r"the loss is (nan|inf), with the tracks track-\d\d, .*give another --out then"
+    ):
+        train(wild, str(tmp_path / "run"))
+
+
+def test_a_run_without_a_checkpoint_may_begin_with_other_settings(config: TrainConfig, tmp_path: Path) -> None:
+    run = str(tmp_path / "run")
+    wild = dataclasses.replace(
+        config, learning_rate=9.9, warmup_steps=0, ema=0.0, epochs=1, l2=1e30, checkpoint_minutes=9
+    )
+    with pytest.raises(TagscaleError, match="the loss is"):
+        train(wild, run)
+    train(dataclasses.replace(config, epochs=1), run)
+    with pytest.raises(UserError, match=r"another configuration \(.*learning_rate: 0.001 -> 9.9"):
+        train(wild, run)
+
+
+def test_two_trainings_of_one_run_are_kept_apart(config: TrainConfig, tmp_path: Path) -> None:
+    run = RunFolder(str(tmp_path / "run"))
+    with run.held(), pytest.raises(UserError, match="another command is changing this run"):
+        train(config, run.root)
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+@pytest.mark.parametrize("epochs", [2, 3])  # the run is over, or goes on
+def test_a_torn_best_checkpoint_is_said_and_another_is_chosen(
+    config: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str], epochs: int
+) -> None:
+    run = tmp_path / "run"
+    train(dataclasses.replace(config, epochs=2), str(run))
+    (torn,) = (run / "checkpoints" / "best").glob("*.npz")
+    torn.write_bytes(torn.read_bytes()[:-100])
+    with pytest.raises(DatasetError, match=r"has changed since it was written; run the same .* again"):
+        open_run(str(run))
+    summary = train(dataclasses.replace(config, epochs=epochs), str(run))
+    assert "the best one, are lost" in capsys.readouterr().err
+    assert (summary.state.epoch, summary.state.best_epoch) == (epochs, epochs)
+    assert open_run(str(run)).state.best == summary.state.best
+
+
+def test_what_a_kill_left_unfinished_is_cleared_away(config: TrainConfig, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(dataclasses.replace(config, epochs=1), str(run))
+    left = run / "checkpoints" / "step-000000002" / f"{TEMPORARY_PREFIX}half"
+    left.write_bytes(b"half a checkpoint")
+    train(dataclasses.replace(config, epochs=2), str(run))
+    assert _steps(run) == [5, 6]
+    assert not left.parent.exists()
+
+
+def test_workers_save_before_they_validate_since_one_alone_cannot_stop_there(
+    config: TrainConfig, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rarely = dataclasses.replace(config, checkpoint_minutes=60.0)
+    with monkeypatch.context() as patched:
+        patched.setattr("training.fit.loop.worker_count", lambda _strategy: 2)
+        patched.setattr("training.fit.validation.Validation.run", _gone)
+        with pytest.raises(TagscaleError, match="another worker is gone"):
+            train(rarely, str(tmp_path / "run"))
+    assert _steps(tmp_path / "run") == [3]
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+    train(rarely, str(tmp_path / "run"))
+    _assert_same(tmp_path / "run", undisturbed)
+
+
+def _gone(*_: object) -> None:
+    raise TagscaleError("another worker is gone")
+
+
+def test_a_run_that_ended_before_it_was_shown_is_shown_by_the_same_command(config: TrainConfig, tmp_path: Path) -> None:
+    once = dataclasses.replace(config, epochs=1)
+    train(once, str(tmp_path / "run"))
+    page = (tmp_path / "run" / "report.html").read_bytes()
+    (tmp_path / "run" / "report.html").unlink()
+    assert train(once, str(tmp_path / "run")).trained_steps == 0
+    assert (tmp_path / "run" / "report.html").read_bytes() == page

@@ -1,0 +1,202 @@
+"""What `export` writes: a SavedModel for every loader, each weight once, the same bytes from every process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import fingerprint_pb2
+
+from schemas.dataset import Dataset
+from schemas.console.errors import UserError
+from tests.training.conftest import TAGS, Served, SmallDataset
+from training.serving.export import export
+
+ROOT = Path(__file__).parents[3]
+SAVED_MODEL_CLI = Path(sys.executable).with_name("saved_model_cli")  # of the environment, as a user has it
+both_frontends = pytest.mark.parametrize("frontend", ["spectrogram", "waveform"])
+
+Answers = dict[str, tuple[str, np.ndarray]]  # signature -> name and value of its output
+
+
+def _inputs(served: Served) -> dict[str, dict[str, np.ndarray]]:
+    """Inputs for each signature: two rows of more than one patch."""
+    rng = np.random.default_rng(0)
+    waveform = rng.normal(scale=0.1, size=(2, 40_000)).astype(np.float32)
+    inputs = {
+        "serving_default": {"waveform": waveform},
+        "padded": {"waveform": waveform, "samples": np.array([21_000, 40_000], np.int32)},
+        "logmel": {"logmel": rng.uniform(0, 4, size=(2, 150, 96)).astype(np.float32)},
+        "embed": {"waveform": waveform},
+        "tags": {},
+    }
+    return {name: inputs[name] for name in served.signatures}
+
+
+def _loaded(served: Served) -> Answers:
+    """What `tf.saved_model.load` answers."""
+    return {
+        name: (*served.signatures[name].structured_outputs, served.call(name, **inputs))
+        for name, inputs in _inputs(served).items()
+    }
+
+
+def _in_graph_session(served: Served) -> Answers:
+    """What the loader of graph sessions answers, which TensorFlow Serving's does alike."""
+    answers = {}
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        signatures = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(served.model)).signature_def
+        for name, inputs in _inputs(served).items():
+            assert signatures[name].inputs.keys() == inputs.keys()
+            ((output, tensor),) = signatures[name].outputs.items()
+            fed = {signatures[name].inputs[key].name: value for key, value in inputs.items()}
+            answers[name] = (output, session.run(tensor.name, fed))
+    return answers
+
+
+def _from_program(served: Served, folder: Path) -> Answers:
+    """What `saved_model_cli run` answers, one signature a process."""
+
+    def answer(name: str, inputs: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
+        out = folder / name
+        out.mkdir()
+        for key, value in inputs.items():
+            np.save(out / f"given {key}", value)
+        given = ";".join(f"{key}={out}/given {key}.npy" for key in inputs) or ";"  # it insists on an option even so
+        command = [SAVED_MODEL_CLI, "run", "--dir", served.model, "--tag_set", "serve", "--signature_def", name]
+        ended = subprocess.run([*command, "--inputs", given, "--outdir", out], capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr[-2000:]
+        (written,) = (path for path in out.iterdir() if not path.name.startswith("given"))
+        return written.stem, np.load(written, allow_pickle=True)  # strings are pickled
+
+    given = _inputs(served)
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(given, pool.map(answer, given, given.values()), strict=True))
+
+
+def _require_alike(answers: Answers, expected: Answers) -> None:
+    assert answers.keys() == expected.keys()
+    for name, (output, value) in expected.items():
+        assert answers[name][0] == output
+        if name == "tags":
+            assert list(answers[name][1]) == list(value)
+        else:
+            np.testing.assert_allclose(answers[name][1], value, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+@both_frontends
+def test_every_signature_answers_in_a_graph_session_as_when_loaded(
+    frontend: str, request: pytest.FixtureRequest
+) -> None:
+    served: Served = request.getfixturevalue(frontend)
+    _require_alike(_in_graph_session(served), _loaded(served))
+
+
+@pytest.mark.slow
+@both_frontends
+def test_every_signature_answers_through_saved_model_cli_as_when_loaded(
+    frontend: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    served: Served = request.getfixturevalue(frontend)
+    _require_alike(_from_program(served, tmp_path), _loaded(served))
+
+
+@both_frontends
+def test_the_file_holds_each_weight_once(frontend: str, request: pytest.FixtureRequest) -> None:
+    served: Served = request.getfixturevalue(frontend)
+    weights = served.run.model.get_weights()
+    stored = dict(tf.train.list_variables(str(served.model / "variables" / "variables")))
+    del stored["_CHECKPOINTABLE_OBJECT_GRAPH"]
+    assert sorted(map(tuple, stored.values())) == sorted(weight.shape for weight in weights)
+    size = sum(path.stat().st_size for path in (served.model / "variables").iterdir())
+    assert 1 < size / sum(weight.nbytes for weight in weights) < 1.01
+    graph = (served.model / "saved_model.pb").read_bytes()
+    assert not any(weight.tobytes() in graph for weight in weights if weight.size > 1_000)
+
+
+@pytest.mark.slow
+def test_two_exports_of_a_run_are_the_same_bytes(
+    spectrogram: Served, waveform: Served, tmp_path: Path, contents: object
+) -> None:
+    program = (
+        "import sys\n"
+        "from training.serving.export import export\n"
+        "for run, out in zip(sys.argv[1::2], sys.argv[2::2]):\n"
+        "    export(run, out)\n"
+    )
+
+    def exported(seed: str) -> dict[str, str]:
+        given = []
+        for served in (spectrogram, waveform):
+            given += [served.run.folder.root, str(tmp_path / seed / served.run.config.frontend)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed}
+        ended = subprocess.run([sys.executable, "-c", program, *given], env=environment, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr[-2000:]
+        return contents(tmp_path / seed)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(exported, ["1", "2"])
+    assert len(first) == 2 * 8
+    assert first == second
+
+
+def test_the_fingerprint_can_be_read_and_tells_models_apart(spectrogram: Served, waveform: Served) -> None:
+    uuids = set()
+    for served in (spectrogram, waveform):
+        data = (served.model / "fingerprint.pb").read_bytes()
+        fingerprint = fingerprint_pb2.FingerprintDef.FromString(data)
+        assert tf.saved_model.experimental.read_fingerprint(str(served.model)) == fingerprint
+        assert 0 < int(fingerprint.uuid) < 1 << 128
+        uuids.add(fingerprint.uuid)
+    assert len(uuids) == 2
+
+
+@pytest.mark.slow
+def test_it_loads_with_tensorflow_alone(spectrogram: Served, tmp_path: Path) -> None:
+    program = (
+        "import sys, tensorflow as tf\n"
+        "model = tf.saved_model.load(sys.argv[1])\n"
+        "print(model.signatures['serving_default'](waveform=tf.zeros([1, 20000]))['scores'].shape)\n"
+        "ours = {name.split('.')[0] for name in sys.modules} & {'training', 'schemas', 'pipeline'}\n"
+        "assert not ours, ours\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-I", "-c", program, str(spectrogram.model)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.strip() == f"(1, {len(TAGS)})"
+
+
+def test_the_assets_say_what_the_model_is(spectrogram: Served, small_dataset: SmallDataset) -> None:
+    assets = spectrogram.model / "assets"
+    assert (assets / "vocabulary.txt").read_text().splitlines() == list(TAGS)
+    spec = json.loads((assets / "feature_spec.json").read_text())
+    assert spec == Dataset.open(small_dataset.root).spec("logmel").to_dict()
+    labels = json.loads((assets / "labels.json").read_text())
+    config = json.loads((assets / "config.json").read_text())
+    assert config["label_set"] == f"{labels['name']}@{labels['version']}"
+
+
+def test_an_export_replaces_a_savedmodel_and_nothing_else(small_run: str, spectrogram: Served, tmp_path: Path) -> None:
+    model = shutil.copytree(spectrogram.model, tmp_path / "model")
+    (model / "saved_model.pb").write_bytes(b"an older one")
+    export(small_run, str(model))
+    assert tf.saved_model.load(str(model)).signatures.keys() == spectrogram.signatures.keys()
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(
+        UserError, match=r"expected a SavedModel to replace or an empty folder, found (model|notes\.txt)"
+    ):
+        export(small_run, str(tmp_path))
+
+
+def test_a_run_that_never_validated_is_not_exported(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="expected a run"):
+        export(str(tmp_path), str(tmp_path / "model"))

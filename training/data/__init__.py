@@ -1,0 +1,1 @@
+"""What a training reads: labels, records of the shards, patches cut out of them, batches."""

@@ -1,0 +1,198 @@
+"""The training input: a tf.data pipeline whose order is a function of (seed, epoch), for any number of replicas."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from schemas.console.errors import TagscaleError
+from schemas.features import INT16_SCALE, LogMelSpec
+from training.data.augmentation import NO_AUGMENTATION, Augmentation, mixed_targets
+from training.data.labels import LabelledTracks
+from training.models.patches import cut, start_at
+from training.data.records import TrackRecords
+
+SHARDS_MIXED = 16  # shards whose tracks are shuffled together: reads stay near each other, batches are mixed
+READERS = 4  # threads that read batches ahead
+AHEAD = 4  # steps that are kept ready for each replica
+_ORDER, _CROPS, _AUGMENTATION = 1, 2, 3  # what a seed is drawn for
+
+
+def epoch_order(tracks: LabelledTracks, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+    """The order in which an epoch visits tracks: shards shuffled, then tracks within every few shards.
+
+    Returns:
+        int64 [tracks], every track once; the same for any number of workers.
+    """
+    rng = _generator(seed, _ORDER, epoch)
+    # One number for generation and shard: rows of two take np.unique ten times as long.
+    names, place = np.unique(tracks.generation * (tracks.shard.max() + 1) + tracks.shard, return_inverse=True)
+    shard_turn = rng.permutation(len(names))[place]
+    return np.lexsort((rng.random(len(tracks)), shard_turn // SHARDS_MIXED)).astype(np.int64)
+
+
+def epoch_steps(tracks: int, batch_size: int) -> int:
+    """Global batches in an epoch."""
+    return -(-tracks // batch_size)
+
+
+def epoch_batches(order: npt.NDArray[np.int64], batch_size: int) -> list[npt.NDArray[np.int64]]:
+    """Cut an epoch's order into global batches that differ by one track at most, none larger than `batch_size`.
+
+    A short last batch would weigh each of its tracks more, and might leave a replica without any.
+    """
+    return np.array_split(order, epoch_steps(len(order), batch_size))
+
+
+@dataclasses.dataclass(frozen=True)
+class _EpochPlan:
+    """What a seed and an epoch decide: global batches of tracks, and where in [0, 1) of each track its patch begins."""
+
+    epoch: int
+    batches: list[npt.NDArray[np.int64]]
+    crops: npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass
+class TrainingInput:
+    """Patches of training tracks, batch by batch.
+
+    Attributes:
+        records: where the tracks are read.
+        patch: length of a patch in frames or samples.
+        batch_size: tracks of a global batch, at most.
+        seed: of order, crops and augmentation.
+        augmentation: what is done to the patches.
+        failure: the first error of a reading thread; tf.data would hide its words.
+    """
+
+    records: TrackRecords
+    patch: int
+    batch_size: int
+    seed: int
+    augmentation: Augmentation = NO_AUGMENTATION
+    failure: Exception | None = None
+    _plan: _EpochPlan | None = dataclasses.field(default=None, init=False, repr=False)
+    _planning: threading.Lock = dataclasses.field(default_factory=threading.Lock, init=False, repr=False)
+
+    @property
+    def steps(self) -> int:
+        """Global batches in an epoch."""
+        return epoch_steps(len(self.records.tracks), self.batch_size)
+
+    def batch_length(self, step: int) -> int:
+        """Tracks of one global batch."""
+        whole, longer = divmod(len(self.records.tracks), self.steps)
+        return whole + (step < longer)
+
+    def track_ids(self, epoch: int, step: int) -> list[str]:
+        """The tracks of one global batch."""
+        return [self.records.tracks.track_ids[number] for number in self._epoch_plan(epoch).batches[step]]
+
+    def dataset(self, epoch: int, *, first_step: int = 0, replicas: int = 1, mine: range | None = None) -> Any:
+        """The part of an epoch that some replicas see.
+
+        Args:
+            epoch: which one; decides order, crops and augmentation.
+            first_step: skip the batches before it, without reading them.
+            replicas: of all workers together; each global batch is cut into as many parts.
+            mine: the replicas fed from here, in order; all of them by default.
+
+        Returns:
+            A tf.data.Dataset of one element per step and replica: patches float32 [b, patch(, mels)], targets
+            float32 [b, tags], their weights float32 [b, tags] (0 is unknown), and the number of known targets in the
+            whole global batch, float32.
+        """
+        mine = range(replicas) if mine is None else mine
+        tracks, spec = self.records.tracks, self.records.spec
+        row = (spec.mels,) if isinstance(spec, LogMelSpec) else ()
+        stored = tf.float16 if row else tf.int16
+
+        def element(number: Any) -> Any:
+            # Stateless: the same number gives the same part. Otherwise op determinism would read one after the other.
+            # TensorFlow keeps every function that it is given for good, and whatever that one holds: no epoch's plan.
+            step, replica = first_step + number // len(mine), mine.start + number % len(mine)
+            patches, scales, shares, targets, weights, known = tf.numpy_function(
+                self._load, [epoch, step, replica, replicas], [stored, *[tf.float32] * 5], stateful=False
+            )
+            patches.set_shape((None, self.patch, *row))
+            for values in (targets, weights):
+                values.set_shape((None, tracks.targets.shape[1]))
+            for values in (scales, shares):
+                values.set_shape((None,))
+            known.set_shape(())
+            # Here and not in numpy, which takes ten times as long to convert float16.
+            patches = tf.cast(patches, tf.float32)
+            if not row:
+                patches *= scales[:, tf.newaxis]
+            if self.augmentation.mixup:
+                own = tf.reshape(shares, (-1, *[1] * (1 + len(row))))
+                patches = own * patches + (1 - own) * tf.roll(patches, 1, axis=0)
+            return patches, targets, weights, known
+
+        return (
+            tf.data.Dataset.range((self.steps - first_step) * len(mine))
+            .map(element, num_parallel_calls=READERS, deterministic=True)
+            .prefetch(AHEAD * len(mine))
+        )
+
+    def _load(self, epoch: Any, step: Any, replica: Any, replicas: Any) -> tuple[Any, ...]:
+        """What `_part` yields for one replica, and the number of known targets in the whole global batch, float32."""
+        plan = self._epoch_plan(int(epoch))
+        batch = plan.batches[int(step)]
+        part = np.array_split(batch, int(replicas))[int(replica)]
+        try:
+            return (*self._part(part, plan.epoch, plan.crops), np.float32(_known(self.records.tracks, batch)))
+        except (TagscaleError, OSError) as error:
+            self.failure = self.failure or error
+            raise
+
+    def _epoch_plan(self, epoch: int) -> _EpochPlan:
+        """Order and crops of an epoch; the last one asked for is kept."""
+        with self._planning:
+            if self._plan is None or self._plan.epoch != epoch:
+                tracks = self.records.tracks
+                self._plan = _EpochPlan(
+                    epoch,
+                    epoch_batches(epoch_order(tracks, self.seed, epoch), self.batch_size),
+                    _generator(self.seed, _CROPS, epoch).random(len(tracks)),
+                )
+            return self._plan
+
+    def _part(self, part: npt.NDArray[np.int64], epoch: int, crops: npt.NDArray[np.float64]) -> tuple[Any, ...]:
+        """Stored patches [b, patch(, mels)], their scales and mixing shares [b], targets and weights [b, tags]."""
+        augmentation, is_logmel = self.augmentation, isinstance(self.records.spec, LogMelSpec)
+        patches = [self._patch(int(track), crops[track]) for track in part]
+        scales, shares = np.ones(len(part), np.float32), np.ones(len(part), np.float32)
+        stacked = np.stack(patches)
+        if augmentation.is_on:
+            for place, track in enumerate(part):
+                rng = _generator(self.seed, _AUGMENTATION, epoch, int(track))
+                if is_logmel:
+                    augmentation.mask(stacked[place], rng)
+                scales[place], shares[place] = augmentation.scale(rng), augmentation.share(rng)
+        if not is_logmel:
+            scales /= np.float32(INT16_SCALE)
+        targets = self.records.tracks.targets[part]
+        known = ~np.isnan(targets)
+        targets, weights = np.where(known, targets, np.float32(0)), known.astype(np.float32)
+        if augmentation.mixup:
+            targets, weights = mixed_targets(targets, weights, shares)
+        return stacked, scales, shares, targets, weights
+
+    def _patch(self, track: int, crop: float) -> npt.NDArray[Any]:
+        values = self.records.read_patch(track, self.patch, lambda length: start_at(length, self.patch, crop))
+        return cut(values, 0, self.patch)
+
+
+def _generator(*seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
+
+
+def _known(tracks: LabelledTracks, batch: npt.NDArray[np.int64]) -> int:
+    return max(1, int(np.count_nonzero(~np.isnan(tracks.targets[batch]))))

@@ -1,0 +1,70 @@
+"""Import TensorFlow without its start-up chatter, set for repeatable runs; a failure keeps its words."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import os
+import sys
+import tempfile
+
+from schemas.console.errors import UserError
+from schemas.console.interpreter import missing_words
+from schemas.console.stopping import stopped_at_once
+from schemas.console.terminal import say
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+_KEPT_BYTES = 1 << 30  # 1 GiB
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow once, quietly, and let it run one operation at a time on a CPU.
+
+    Operations side by side add gradients in the order in which they come ready, so that two runs of one seed would
+    differ in their last bits; each operation still uses all cores, and the step costs the same.
+
+    Its C++ logging writes to the descriptor of stderr before any of its settings for silence is read, so the
+    descriptor itself is turned away meanwhile.
+
+    Raises:
+        UserError: TensorFlow is not installed.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    _keep_freed_memory()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # warnings and errors of the time after the import
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as words:
+        os.dup2(words.fileno(), 2)
+        try:
+            with stopped_at_once():
+                importlib.import_module("tensorflow")
+        except ModuleNotFoundError as error:
+            if not (advice := missing_words(error.name or "")):
+                raise
+            raise UserError(advice) from error
+        except Exception:
+            os.dup2(kept, 2)
+            words.seek(0)
+            say(*words.read().decode(errors="replace").splitlines(), file=sys.stderr)
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+    tensorflow = sys.modules["tensorflow"]
+    if not tensorflow.config.list_physical_devices("GPU"):
+        tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc's malloc keep large blocks for the next use, instead of giving them back to the kernel.
+
+    Batches and activations are megabytes that come and go with every step. Mapped anew each time, their pages are
+    faulted in and zeroed each time: that took half of the time of reading batches.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)

@@ -1,0 +1,107 @@
+"""Score the tracks of a split with a run's best epoch, or take the scores that an evaluation before left on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from schemas.console.errors import DatasetError
+from schemas.features import FeatureSpec
+from schemas.console.progress import Progress
+from schemas.storage.files import exists
+from training.data.label_mapping import LabelMapping, unseen
+from training.data.labels import LabelledTracks, labelled_tracks
+from training.data.records import TrackRecords
+from training.evaluation.scoring import TrackScorer
+from training.data.staging import Stage
+from training.evaluation.stored_scores import ScoresOf, StoredScores, read_stored_scores
+from training.runs.trained import TrainedRun
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitScores:
+    """Scores of a split, for the tags that the model and the labels share.
+
+    Attributes:
+        stored: the scores, as they lie on disk.
+        name: of the evaluation's files, without their endings.
+        removed: tracks of the split that were left out since they were removed from the dataset.
+        seen: tracks left out because the model was trained or chosen by them; 0 on its own labels.
+    """
+
+    stored: StoredScores
+    name: str
+    removed: int
+    seen: int
+
+
+def score_split(
+    run: TrainedRun, mapping: LabelMapping, split: str, *, stage: Stage | None = None, reuse: bool = False
+) -> SplitScores:
+    """Score a split, and write the scores to evaluation/NAME_scores.parquet of the run.
+
+    Args:
+        run: the run.
+        mapping: the labels, and which tags the model shares with them.
+        split: train, validation or test.
+        stage: where payloads are copied to ahead of use.
+        reuse: take the file that is there, if it holds this checkpoint's scores of these very tracks.
+
+    Raises:
+        UserError: no such split, or none of its tracks is new to the model.
+        DatasetError: the features on disk do not fit.
+    """
+    tracks, seen = split_tracks(run, mapping, split, run.spec)
+    name = evaluation_name(run, mapping, split)
+    uri = run.folder.evaluation(f"{name}_scores.parquet")
+    positive_at = mapping.labels.positive_at
+    of = ScoresOf(mapping.tags, mapping.labels.reference, split, positive_at, run.checkpoint)
+    stored = _stored(uri, of, tracks) if reuse else None
+    if stored is None:
+        records = staged_records(run, tracks, stage)
+        scorer = TrackScorer(run.model, run.config.patch, run.config.batch_size)
+        with Progress(f"score {split}", len(tracks), "tracks") as progress:
+            scores = scorer.scores(records, on_progress=progress.update)[:, mapping.outputs]
+        if not np.isfinite(scores).all():
+            raise DatasetError(
+                f"{run.folder.root}: expected finite scores of {len(tracks)} {split} tracks, received "
+                f"{int(np.isfinite(scores).all(axis=1).sum())}"
+            )
+        stored = StoredScores(of, tracks.track_ids, tracks.targets, scores)
+        stored.write(uri)
+    return SplitScores(stored, name, tracks.removed, seen)
+
+
+def split_tracks(run: TrainedRun, mapping: LabelMapping, split: str, spec: FeatureSpec) -> tuple[LabelledTracks, int]:
+    """The tracks of a split that are new to the model, with targets of the mapped tags; and how many are not."""
+    share = run.config.train_share if split == "train" else 1.0
+    tracks = mapping.targets_of(labelled_tracks(run.dataset, mapping.labels, spec, split, share=share))
+    if mapping.labels.reference == run.labels.reference:
+        return tracks, 0
+    return unseen(tracks, run.labels, mapping.labels.reference)
+
+
+def staged_records(run: TrainedRun, tracks: LabelledTracks, stage: Stage | None) -> TrackRecords:
+    """The records of some tracks, their payloads on the way to the stage."""
+    records = TrackRecords(run.dataset, tracks, stage)
+    if stage is not None:
+        stage.begin(records.payloads(range(len(tracks))))
+    return records
+
+
+def evaluation_name(run: TrainedRun, mapping: LabelMapping, split: str) -> str:
+    """SPLIT, or against other labels than the run's own SPLIT-NAME@HASH."""
+    own = mapping.labels.reference == run.labels.reference
+    return split if own else f"{split}-{mapping.labels.reference}"
+
+
+def _stored(uri: str, of: ScoresOf, tracks: LabelledTracks) -> StoredScores | None:
+    if not exists(uri):
+        return None
+    try:
+        stored = read_stored_scores(uri)
+    except DatasetError:
+        return None  # written anew
+    fits = stored.of == of and stored.track_ids == tracks.track_ids
+    return dataclasses.replace(stored, targets=tracks.targets) if fits else None

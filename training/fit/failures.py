@@ -1,0 +1,103 @@
+"""What went wrong in a step, in words that say what to do next."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from schemas.console.errors import TagscaleError, UserError
+
+SHOWN_IDS = 64  # tracks of a batch that are named
+_ELSEWHERE = "a run that has checkpoints keeps them and its settings: give another --out then"
+
+_LOST_WORKER = (
+    *(tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError),
+    *(tf.errors.CancelledError, tf.errors.InternalError, tf.errors.FailedPreconditionError),
+)
+
+
+def _tail(words: str) -> str:
+    """TensorFlow's words without the Python lines that it puts before them."""
+    return words.rpartition("Collective ops is aborted by:")[2].strip()[:200]
+
+
+def explained(error: tf.errors.OpError, batch_size: int, replicas: int, workers: int) -> TagscaleError:
+    """An error of TensorFlow's as one of ours."""
+    words = " ".join(str(error.message).split())
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+        smaller = batch_size // 2 // replicas * replicas
+        advice = (
+            f"try --batch-size {smaller}" if smaller else "try shorter patches (--patch-seconds) or a smaller model"
+        )
+        advice = f"{advice}; {_ELSEWHERE}"
+        return UserError(
+            f"out of memory with --batch-size {batch_size} on {replicas} replicas; {advice} ({words[:200]})"
+        )
+    if workers > 1 and isinstance(error, _LOST_WORKER):
+        return TagscaleError(
+            "another worker is gone or cannot be reached; start the same command again on every worker, and the run "
+            f"goes on from its last checkpoint ({_tail(words)})"
+        )
+    return TagscaleError(f"a training step failed: {words}")
+
+
+def not_finite(loss: float, epoch: int, step: int, track_ids: list[str]) -> TagscaleError:
+    """The error of a loss that is not a number, naming the tracks of its batch."""
+    more = f" and {len(track_ids) - SHOWN_IDS} more" if len(track_ids) > SHOWN_IDS else ""
+    return TagscaleError(
+        f"epoch {epoch + 1}, step {step + 1}: the loss is {loss}, with the tracks {', '.join(track_ids[:SHOWN_IDS])}{more}; "
+        f"look at these, lower --learning-rate, or use --clip-norm or --precision float32; {_ELSEWHERE}"
+    )
+
+
+def require_divisible(batch_size: int, replicas: int, tracks: int, steps: int) -> None:
+    """Raise UserError unless every replica gets as much of each global batch as the others, and never nothing."""
+    if batch_size % replicas:
+        below, above = batch_size // replicas * replicas, -(-batch_size // replicas) * replicas
+        fitting = f"{below} or {above}" if below else str(above)
+        raise UserError(
+            f"--batch-size {batch_size}: expected a multiple of the {replicas} replicas; {fitting} would be one"
+        )
+    if tracks // steps < replicas:
+        raise UserError(
+            f"--batch-size {batch_size}: {tracks} training tracks make {steps} batches of which some have fewer tracks than "
+            f"the {replicas} replicas; use fewer replicas, or another --batch-size"
+        )
+
+
+def require_fitting_patch(patch_seconds: float, patch: int, longest: int) -> None:
+    """Raise UserError if a patch is longer than every track: all of them would end in silence.
+
+    Args:
+        patch_seconds: as it was asked for.
+        patch: the same in frames or samples.
+        longest: of the tracks, in the same unit; 0 if that is not known.
+    """
+    if 0 < longest < patch:
+        raise UserError(
+            f"--patch-seconds {patch_seconds:g}: expected at most the longest training track, "
+            f"{patch_seconds * longest / patch:.2f} s; choose a shorter patch, or build a longer --excerpt"
+        )
+
+
+def require_defined(select_by: str, targets: npt.NDArray[np.float32], positive_at: float) -> None:
+    """Raise UserError if the best epoch is to be chosen by a number that the validation split does not define.
+
+    Args:
+        select_by: roc_auc, pr_auc or loss.
+        targets: float32 [validation tracks, tags]; NaN is unknown.
+        positive_at: least target that counts as positive.
+    """
+    if np.isnan(targets).all():
+        raise UserError(
+            f"the {len(targets)} validation tracks have no known label; lay a label set that knows some, or make a larger split"
+        )
+    if select_by == "loss":
+        return
+    has_positive, has_negative = (targets >= positive_at).any(axis=0), (targets < positive_at).any(axis=0)
+    if not (has_positive & has_negative).any():
+        raise UserError(
+            f"--select-by {select_by}: is not defined on the {len(targets)} validation tracks, where no tag has both a positive "
+            "and a negative; choose --select-by loss, or make a larger split"
+        )

@@ -1,0 +1,218 @@
+"""Start a run from another run's best weights: the same network, the rows of its head matched by the tags' names."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pyarrow.compute as pc
+
+from schemas.dataset import Dataset
+from schemas.console.errors import UserError
+from schemas.features import FeatureSpec, LogMelSpec
+from schemas.label_version import LabelVersion, open_labels
+from schemas.console.shown_commands import training_command
+from schemas.storage.files import exists
+from training.runs.checkpoints import BEST_NAME, model_variables
+from training.config import TrainConfig
+from training.data.label_mapping import was_seen
+from training.runs.run_folder import RunFolder
+
+HEAD = "logits/"  # the layer with a column and a bias per tag
+SHOWN_TAGS = 5  # new or dropped ones that a summary names
+
+
+@dataclasses.dataclass(frozen=True)
+class InitSummary:
+    """What a run began with.
+
+    Attributes:
+        run: whose best weights were taken.
+        epoch: of those weights.
+        taken: tags that both runs have, in this run's order.
+        new: tags whose rows of the head begin fresh.
+        dropped: tags of the other run that this one does not have.
+    """
+
+    run: str
+    epoch: int
+    taken: tuple[str, ...]
+    new: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+def resolve_init_from(config: TrainConfig, out: str, spec: FeatureSpec, labels: LabelVersion) -> TrainConfig:
+    """The configuration with the SHA-256 of the weights that it starts from, checked before anything is written.
+
+    A run that has begun takes its own checkpoints and needs the other one no more: if that is gone, what the run wrote
+    down stays true.
+
+    Args:
+        config: of a run.
+        out: its folder, new or begun before.
+        spec: the features that it reads.
+        labels: that it is trained on.
+
+    Raises:
+        UserError: `init_from` is no run with a validated epoch, not one that `start_from` can take, or one that has seen
+            what this run would be judged by.
+    """
+    if not config.init_from:
+        return config
+    begun = RunFolder(out).has_begun
+    if not config.init_from_sha256:
+        before = RunFolder(out).read_config() if begun else None
+        if before is not None and not exists(RunFolder(config.init_from).config):
+            return dataclasses.replace(config, init_from_sha256=before.init_from_sha256)
+        RunFolder(config.init_from).read_config()
+        config = dataclasses.replace(config, init_from_sha256=best_sha256(config.init_from))
+    if not begun:
+        source = _open_source(config, spec, labels.vocabulary)
+        _require_unseen(config.init_from, source.labels, labels)
+    return config
+
+
+def best_sha256(root: str) -> str:
+    """SHA-256 of a run's best weights, hex; raises UserError where it has none."""
+    checkpoints = RunFolder(root).checkpoints()
+    if not checkpoints.has_best():
+        raise UserError(
+            f"--init-from {root}: has no validated epoch yet; go on with it by its own `{training_command('train')}` command"
+        )
+    return checkpoints.best_sha256()
+
+
+def start_from(model: keras.Model, config: TrainConfig, spec: FeatureSpec, vocabulary: Sequence[str]) -> InitSummary:
+    """Give a fresh model the best weights of the run `config.init_from`, its batch norm's statistics among them.
+
+    The columns of the head's kernel and its biases go to the tags of the same name; a new tag keeps what the model's
+    own initializer gave it.
+
+    Args:
+        model: as `build_model` makes it.
+        config: resolved, see `resolve_init_from`.
+        spec: the features that the model reads.
+        vocabulary: the model's tags, in output order.
+
+    Raises:
+        UserError: the other run's network is another, shares no tag, or has changed since the configuration was resolved.
+        DatasetError: its checkpoint is torn, or its dataset and labels contradict each other.
+    """
+    source = _open_source(config, spec, vocabulary)
+    theirs = source.labels.vocabulary
+    place = {tag: number for number, tag in enumerate(theirs)}
+    taken = [number for number, tag in enumerate(vocabulary) if tag in place]
+    rows = [place[vocabulary[number]] for number in taken]
+
+    weights = model_variables(model)
+    stored = {name: _like(weight, len(theirs)) for name, weight in weights.items()}
+    state = source.folder.checkpoints().load(BEST_NAME, stored)
+    for name, weight in weights.items():
+        values = _numpy(stored[name])
+        if weight.path.startswith(HEAD):
+            head = _numpy(weight).copy()
+            head[..., taken] = values[..., rows]
+            values = head
+        weight.assign(values)
+    known = set(vocabulary)
+    return InitSummary(
+        run=config.init_from,
+        epoch=state.epoch,
+        taken=tuple(vocabulary[number] for number in taken),
+        new=tuple(tag for tag in vocabulary if tag not in place),
+        dropped=tuple(tag for tag in theirs if tag not in known),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """The run that another starts from: its files and its labels."""
+
+    folder: RunFolder
+    labels: LabelVersion
+
+
+def _open_source(config: TrainConfig, spec: FeatureSpec, vocabulary: Sequence[str]) -> _Source:
+    """The run `config.init_from`, once it is sure that a model of `config` can take its weights."""
+    root = config.init_from
+    folder = RunFolder(root)
+    other = folder.read_config()
+    dataset = Dataset.open(other.dataset)
+    labels = open_labels(dataset, other.label_set)
+    differences = _differences((other, dataset.features(other.features)), (config, spec))
+    if differences:
+        raise UserError(
+            f"--init-from {root}: its network is another ({'; '.join(differences)}); train with its settings, or start "
+            "without it"
+        )
+    found = best_sha256(root)
+    if found != config.init_from_sha256:
+        raise UserError(
+            f"--init-from {root}: expected the weights with the SHA-256 {config.init_from_sha256[:12]}…, found "
+            f"{found[:12]}…: it was trained on since; leave init_from_sha256 out to start from what it is now"
+        )
+    if not set(vocabulary) & set(labels.vocabulary):
+        raise UserError(
+            f"--init-from {root}: has none of the tags of this run ({', '.join(vocabulary[:5])}…), but "
+            f"{', '.join(labels.vocabulary[:5])}…; merge the tags under its names, or start without it"
+        )
+    return _Source(folder, labels)
+
+
+def _require_unseen(root: str, theirs: LabelVersion, ours: LabelVersion) -> None:
+    """Raise UserError if a run was trained or chosen by tracks that another would be evaluated on."""
+    seen = {}
+    for split in ("validation", "test"):
+        own = ours.table.filter(pc.equal(ours.table["split"], split))["track_id"]
+        seen[split] = pc.sum(was_seen(own, split, theirs)).as_py() or 0
+    if any(seen.values()):
+        found = " and ".join(f"{count} {split} tracks" for split, count in seen.items() if count)
+        raise UserError(
+            f"--init-from {root}: was trained or chosen by {found} of this run, which would flatter it; lay the label set over "
+            f"its split ({theirs.manifest.split['name']}), or start without it"
+        )
+
+
+def _differences(other: tuple[TrainConfig, FeatureSpec], mine: tuple[TrainConfig, FeatureSpec]) -> list[str]:
+    """What keeps one network's weights out of the other, as `name: theirs -> ours`."""
+
+    def shape(config: TrainConfig, spec: FeatureSpec) -> dict[str, Any]:
+        own = (
+            {"num_filt": config.num_filt, "mels": spec.mels}
+            if isinstance(spec, LogMelSpec)
+            else {"waveform_layers": config.waveform_layers}
+        )
+        names = ("dense_units", "residual_batch_norm", "normalize_input")
+        common = {name: getattr(config, name) for name in names}
+        return {"frontend": config.frontend, **common, **own}
+
+    theirs, ours = shape(*other), shape(*mine)
+    if theirs["frontend"] != ours["frontend"]:
+        return [f"frontend: {theirs['frontend']} -> {ours['frontend']}"]
+    return [f"{name}: {theirs[name]} -> {value}" for name, value in ours.items() if theirs[name] != value]
+
+
+def _like(weight: keras.Variable, tags: int) -> keras.Variable:
+    """A variable to load another run's weight into: of the same shape, but for the tags of a head."""
+    shape = (*weight.shape[:-1], tags) if weight.path.startswith(HEAD) else tuple(weight.shape)
+    return keras.Variable(np.zeros(shape, np.float32), dtype=weight.dtype, trainable=False)
+
+
+def _numpy(variable: keras.Variable) -> np.ndarray[Any, Any]:
+    return np.asarray(keras.ops.convert_to_numpy(variable))
+
+
+def words_of(summary: InitSummary) -> str:
+    """What a run began with, in one line."""
+
+    def named(tags: tuple[str, ...]) -> str:
+        shown = ", ".join(tags[:SHOWN_TAGS]) + (", …" if len(tags) > SHOWN_TAGS else "")
+        return f"{len(tags)}{f' ({shown})' if tags else ''}"
+
+    return (
+        f"began with the weights of {summary.run}, epoch {summary.epoch}: {len(summary.taken)} tags taken over, "
+        f"new {named(summary.new)}, dropped {named(summary.dropped)}"
+    )

@@ -1,0 +1,92 @@
+"""One training step, the same for every strategy.
+
+Keras's own `fit` fails under several workers, so the step is written out: `strategy.run`, the loss divided by the
+global batch's known targets, `optimizer.apply`, `strategy.reduce`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from training.fit.losses import TrainingLoss
+from training.models.tagger import set_dropout_step
+
+
+class TrainingStep:
+    """Takes steps with a model and an optimizer.
+
+    Args:
+        model: a tagger of `training.models`.
+        optimizer: built for its trainable weights.
+        loss: what is minimised, beside the model's own weight decay.
+        strategy: under which both were made.
+        clip_norm: largest norm of all gradients of the global batch together; 0 for any.
+    """
+
+    def __init__(
+        self, model: keras.Model, optimizer: Any, loss: TrainingLoss, strategy: Any, clip_norm: float = 0.0
+    ) -> None:
+        replicas = strategy.num_replicas_in_sync
+        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+
+        def clipped(gradients: list[Any]) -> list[Any]:
+            # The norm is that of the whole batch, so the replicas' sums come first. The optimizer sums once more.
+            if replicas > 1:
+                context = tf.distribute.get_replica_context()
+                gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+            largest = clip_norm * optimizer.dynamic_scale if scaled else clip_norm
+            gradients, _ = tf.clip_by_global_norm(gradients, largest)
+            return [gradient / replicas for gradient in gradients]
+
+        def replica_step(patches: Any, targets: Any, weights: Any, known: Any, step: Any, stop: Any) -> tuple[Any, Any]:
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            set_dropout_step(model, step, replica)
+            with tf.GradientTape() as tape:
+                logits = model(patches, training=True)["logits"]
+                # Gradients are summed over replicas: the weight decay counts once in all.
+                value = loss.summed(targets, weights, logits) / known
+                if model.losses:
+                    # Not add_n, which adds in the order in which its terms come ready.
+                    value += tf.reduce_sum(tf.stack(model.losses)) / replicas
+                objective = optimizer.scale_loss(value) if scaled else value
+            gradients = tape.gradient(objective, model.trainable_variables)
+            optimizer.apply(clipped(gradients) if clip_norm else gradients, model.trainable_variables)
+            return value, tf.identity(stop)  # a value of this replica, that can be reduced
+
+        def step_function(element: Any, step: Any, stop: Any) -> Any:
+            results = strategy.run(replica_step, args=(*element, step, stop))
+            return [strategy.reduce(tf.distribute.ReduceOp.SUM, result, axis=None) for result in results]
+
+        self._step_function = step_function
+        self._compiled: Any = None
+
+    def compile(self, element_spec: Any) -> None:
+        """Make the one graph that takes all steps.
+
+        Batches differ by a track. A graph for each length, made in the order in which the lengths come, would round
+        otherwise in a run that begins in the middle.
+
+        Args:
+            element_spec: of the dataset that the elements come from.
+        """
+        if self._compiled is None:
+            scalars = (tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.float32))
+            self._compiled = tf.function(self._step_function, input_signature=(element_spec, *scalars))
+
+    def __call__(self, element: Any, step: int, stop: bool) -> tuple[Any, Any]:
+        """Take a step.
+
+        Args:
+            element: one of `TrainingInput.dataset`, or of its distributed form.
+            step: its number in the whole run; dropout follows from it.
+            stop: whether this worker is asked to stop.
+
+        Returns:
+            Loss of the global batch and how many replicas were asked to stop: scalars that a device may still be
+            computing.
+        """
+        loss, stopping = self._compiled(element, tf.constant(step, tf.int64), tf.constant(float(stop), tf.float32))
+        return loss, stopping

@@ -1,0 +1,51 @@
+"""Exact metrics of the validation split while training: every track once, shared out among the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.fit.losses import LossKind, mean_loss
+from training.metrics.tagging import Metrics, tagging_metrics
+from training.data.records import TrackRecords
+from training.evaluation.scoring import TrackScorer
+from training.devices.strategies import sum_over_replicas, worker_count, worker_index, worker_replicas
+
+
+class Validation:
+    """Scores the validation split with the weights as they are.
+
+    Args:
+        records: its tracks.
+        scorer: of the model.
+        strategy: how the workers share it.
+        loss_kind: which loss to report.
+        positive_at: least target that counts as positive.
+    """
+
+    def __init__(
+        self, records: TrackRecords, scorer: TrackScorer, strategy: Any, loss_kind: LossKind, positive_at: float
+    ) -> None:
+        self.records, self.positive_at = records, positive_at
+        self._scorer, self._strategy, self._loss_kind = scorer, strategy, loss_kind
+
+    def run(self, on_progress: Callable[[int], None] | None = None) -> tuple[float, Metrics, npt.NDArray[np.float32]]:
+        """Mean loss, metrics and scores, the same in every worker."""
+        scores = self._scores(on_progress)
+        targets = self.records.tracks.targets
+        metrics = tagging_metrics(targets, scores, positive_at=self.positive_at)
+        return mean_loss(self._loss_kind, targets, scores), metrics, scores
+
+    def _scores(self, on_progress: Callable[[int], None] | None) -> npt.NDArray[np.float32]:
+        mine = worker_replicas(self._strategy)
+        workers = worker_count(self._strategy)
+        if workers == 1:
+            return self._scorer.scores(self.records, on_progress=on_progress)
+        own = np.arange(worker_index(self._strategy), len(self.records.tracks), workers)
+        scores = np.zeros_like(self.records.tracks.targets)
+        if len(own):
+            scores[own] = self._scorer.scores(self.records, own.tolist())
+        return sum_over_replicas(self._strategy, scores / len(mine))

@@ -1,0 +1,80 @@
+"""Cut tracks into patches: one random patch for training, all of them at a fixed hop for evaluation.
+
+The same rule is written once more in the SavedModel's graph (`training/serving/served_tagger.py`); a test holds them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.console.errors import UserError
+from schemas.features import HOP_LENGTH, SAMPLE_RATE
+
+
+def patch_length(seconds: float, frontend: str, hop_length: int = HOP_LENGTH) -> int:
+    """A patch in frames (spectrogram) or samples (waveform): 15 s are 938 frames or 240,000 samples."""
+    samples = round(seconds * SAMPLE_RATE)
+    if samples < 1:
+        raise UserError(f"--patch-seconds: expected more than 0, received {seconds:g}")
+    return samples if frontend == "waveform" else 1 + samples // hop_length
+
+
+def patch_starts(length: int, patch: int) -> npt.NDArray[np.int64]:
+    """Where patches start at a hop of one patch; a tail that is left over gets a patch that ends with the track.
+
+    Args:
+        length: of the track, in frames or samples.
+        patch: of a patch, in the same unit. A shorter track is one patch, padded with zeros.
+    """
+    starts = np.arange(0, max(length - patch, 0) + 1, patch, dtype=np.int64)
+    if length > patch and starts[-1] + patch < length:
+        starts = np.append(starts, length - patch)
+    return starts
+
+
+def cut(values: npt.NDArray[Any], start: int, patch: int) -> npt.NDArray[Any]:
+    """The patch from `start`, along the first axis; zeros where the track ends sooner."""
+    part = values[start : start + patch]
+    if len(part) == patch:
+        return part
+    padded = np.zeros((patch, *values.shape[1:]), values.dtype)
+    padded[: len(part)] = part
+    return padded
+
+
+def patches_of(blocks: Iterable[npt.NDArray[Any]], patch: int) -> Iterator[npt.NDArray[Any]]:
+    """All patches of a signal that comes block by block, of which no more than two patches are held at a time.
+
+    Args:
+        blocks: the signal in order, each [any number of frames or samples(, mels)].
+        patch: length of a patch, in the same unit.
+
+    Yields:
+        [patch(, mels)], from each of `patch_starts`.
+    """
+    last: npt.NDArray[Any] | None = None
+    filling: npt.NDArray[Any] | None = None
+    filled = 0
+    for block in blocks:
+        done = 0
+        while done < len(block):
+            if filling is None:
+                filling, filled = np.zeros((patch, *block.shape[1:]), block.dtype), 0
+            part = block[done : done + patch - filled]
+            filling[filled : filled + len(part)] = part
+            filled += len(part)
+            done += len(part)
+            if filled == patch:
+                yield filling
+                last, filling = filling, None
+    if filling is not None:
+        yield filling if last is None else np.concatenate([last[filled:], filling[:filled]])
+
+
+def start_at(length: int, patch: int, crop: float) -> int:
+    """Where a patch starts, for a `crop` in [0, 1): 0 at the track's beginning, towards 1 at the last that fits."""
+    return int(crop * (max(length - patch, 0) + 1))

@@ -1,0 +1,236 @@
+"""Checkpoints of a run: weights, optimizer and the loop's own state; whole or not there at all.
+
+A checkpoint is a folder with one .npz file and, written last, state.json that names it with its SHA-256. A folder
+without a fitting state.json was cut short; the one before it is taken then, with a line that says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import sys
+import typing
+import zipfile
+from typing import Any
+
+import keras
+import numpy as np
+
+from schemas.storage.checksums import with_checksum
+from schemas.console.errors import DatasetError
+from schemas.storage.json_object import parse_json_object
+from schemas.storage.files import (
+    exists,
+    join,
+    list_names,
+    read_bytes,
+    remove,
+    remove_empty_folder,
+    remove_temporaries,
+    write_atomic,
+)
+from schemas.console.terminal import say
+
+BEST_NAME = "best"
+FORMAT = 1
+_WEIGHTS_NAME = "variables.npz"
+_STATE_NAME = "state.json"
+
+
+class TornCheckpoint(DatasetError):  # noqa: N818 - what it is, not only that it is an error
+    """A checkpoint that is not whole."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopState:
+    """Where a run is, beside its variables.
+
+    Attributes:
+        epoch: epochs finished.
+        epoch_step: steps taken in the epoch that is under way.
+        epoch_loss: sum of their losses.
+        step: steps taken in all.
+        rate_factor: what plateaus have left of the learning rate.
+        best: value of the selection criterion at the best epoch, larger is better; None before the first validation.
+        best_epoch: that epoch.
+        plateau_best: lowest validation loss so far.
+        plateau_wait: epochs since it.
+        label_version: NAME@HASH that the run is trained on.
+        tracks: of the training split, as a hash of their ids: a position counts among these.
+    """
+
+    epoch: int = 0
+    epoch_step: int = 0
+    epoch_loss: float = 0.0
+    step: int = 0
+    rate_factor: float = 1.0
+    best: float | None = None
+    best_epoch: int = 0
+    plateau_best: float | None = None
+    plateau_wait: int = 0
+    label_version: str = ""
+    tracks: str = ""
+
+
+class Checkpoints:
+    """The checkpoints of a run.
+
+    Args:
+        folder: RUN/checkpoints, local or a URI.
+        kept: newest ones kept beside the best.
+    """
+
+    def __init__(self, folder: str, kept: int = 2) -> None:
+        self._folder = folder
+        self._kept = kept
+
+    def save(self, name: str, variables: dict[str, keras.Variable], state: LoopState) -> None:
+        """Write a checkpoint; any older one of this name is replaced."""
+        data = _npz({key: _value(variable) for key, variable in variables.items()})
+        folder = join(self._folder, name)
+        digest = hashlib.sha256(data).hexdigest()
+        # The file carries its hash in its name, so that replacing a checkpoint never tears the old one.
+        file = f"{digest[:16]}-{_WEIGHTS_NAME}"
+        remove_temporaries(folder)  # what a process that was killed had not finished
+        write_atomic(join(folder, file), data)
+        fields = {"format": FORMAT, "variables": file, "sha256": digest, "state": dataclasses.asdict(state)}
+        write_atomic(
+            join(folder, _STATE_NAME), (json.dumps(with_checksum(fields), indent=2, sort_keys=True) + "\n").encode()
+        )
+        for other in list_names(folder):
+            if other not in (file, _STATE_NAME):
+                remove(join(folder, other))
+
+    def save_step(self, variables: dict[str, keras.Variable], state: LoopState) -> None:
+        """Write the checkpoint of a position; forget those before the last few, and torn ones of later positions."""
+        own = _step_name(state.step)
+        self.save(own, variables, state)
+        earlier = [name for name in self._steps() if name <= own]
+        for name in set(self._steps()) - set(earlier[-self._kept :]):
+            folder = join(self._folder, name)
+            for file in (_STATE_NAME, *list_names(folder)):  # the mark first: a half-removed checkpoint is none
+                remove(join(folder, file))
+            remove_temporaries(folder)
+            remove_empty_folder(folder)
+
+    def newest(self, variables: dict[str, keras.Variable]) -> LoopState | None:
+        """Load the newest whole checkpoint into `variables`; None if there is none.
+
+        Raises:
+            DatasetError: it is of another model.
+        """
+        names = self._steps()
+        for name in reversed(names):
+            try:
+                return self.load(name, variables)
+            except TornCheckpoint as error:
+                say(f"warning: {error}; the checkpoint before it is taken", file=sys.stderr)
+        if names:
+            say(f"warning: {self._folder}: no whole checkpoint is left; the run begins anew", file=sys.stderr)
+        return None
+
+    def load(self, name: str, variables: dict[str, keras.Variable] | None = None) -> LoopState:
+        """Load a checkpoint into `variables`; those that are left out of `variables` are not touched.
+
+        Raises:
+            TornCheckpoint: it is missing or torn.
+            DatasetError: it is of another model, or of another version of tagscale.
+        """
+        folder, fields = join(self._folder, name), self._described(name)
+        try:
+            data = read_bytes(join(folder, fields["variables"]))
+        except FileNotFoundError as error:
+            raise TornCheckpoint(f"{folder}: not a whole checkpoint: it has no {fields['variables']}") from error
+        if hashlib.sha256(data).hexdigest() != fields["sha256"]:
+            raise TornCheckpoint(f"{folder}: {fields['variables']} has changed since it was written")
+        state = _state(folder, fields["state"])
+        if variables is not None:
+            with np.load(io.BytesIO(data)) as arrays:
+                for key, variable in variables.items():
+                    if key not in arrays or arrays[key].shape != tuple(variable.shape):
+                        raise DatasetError(f"{folder}: holds another model than the run's config describes ({key})")
+                for key, variable in variables.items():
+                    variable.assign(arrays[key])
+        return state
+
+    def _described(self, name: str) -> dict[str, Any]:
+        """What a checkpoint's state.json says of it."""
+        folder = join(self._folder, name)
+        try:
+            fields = parse_json_object(read_bytes(join(folder, _STATE_NAME)))
+            if not {"variables", "sha256", "state"} <= fields.keys():
+                raise ValueError("it lacks a field")
+            if not isinstance(fields["variables"], str) or not isinstance(fields["state"], dict):
+                raise ValueError("a field is of another type")
+        except FileNotFoundError as error:
+            raise TornCheckpoint(f"{folder}: not a whole checkpoint: it has no {_STATE_NAME}") from error
+        except ValueError as error:
+            raise TornCheckpoint(
+                f"{folder}: not a whole checkpoint: its {_STATE_NAME} cannot be read: {error}"
+            ) from error
+        if fields.get("format") != FORMAT:
+            raise _of_another_version(folder, f"format {fields.get('format')}, where this one reads {FORMAT}")
+        return fields
+
+    def _steps(self) -> list[str]:
+        return [name for name in list_names(self._folder) if name.startswith("step-")]
+
+    def any(self) -> bool:
+        """Whether there is a checkpoint, of a position or the best."""
+        return any(exists(join(self._folder, name, _STATE_NAME)) for name in (BEST_NAME, *self._steps()))
+
+    def has_best(self) -> bool:
+        return exists(join(self._folder, BEST_NAME, _STATE_NAME))
+
+    def best_sha256(self) -> str:
+        """SHA-256 of the best checkpoint's variables, hex; raises TornCheckpoint where it is not whole."""
+        return str(self._described(BEST_NAME)["sha256"])
+
+
+def _state(folder: str, fields: dict[str, Any]) -> LoopState:
+    """The loop's state of a checkpoint; a field that is not there is at its default."""
+    unknown = sorted(fields.keys() - {field.name for field in dataclasses.fields(LoopState)})
+    if unknown:
+        raise _of_another_version(folder, f"the state's {', '.join(unknown)}, which this one does not know")
+    for name, hint in typing.get_type_hints(LoopState).items():
+        value = fields.get(name, getattr(LoopState, name))
+        whole_for_float = isinstance(value, int) and isinstance(0.0, hint)
+        if isinstance(value, bool) or not (isinstance(value, hint) or whole_for_float):
+            raise TornCheckpoint(f"{folder}: not a whole checkpoint: its {name} is {value!r}")
+    return LoopState(**fields)
+
+
+def _of_another_version(folder: str, what: str) -> DatasetError:
+    return DatasetError(
+        f"{folder}: written by another version of tagscale: it has {what}; take the version that wrote it, or begin a new run"
+    )
+
+
+def model_variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """A model's weights by name, in a fixed order."""
+    return {f"model/{number:03d}/{weight.path}": weight for number, weight in enumerate(model.weights)}
+
+
+def optimizer_variables(optimizer: Any) -> dict[str, keras.Variable]:
+    """An optimizer's variables by name, the learning rate included."""
+    return {f"optimizer/{number:03d}": variable for number, variable in enumerate(optimizer.variables)}
+
+
+def _step_name(step: int) -> str:
+    return f"step-{step:09d}"
+
+
+def _npz(arrays: dict[str, np.ndarray[Any, Any]]) -> bytes:
+    """An .npz file as np.savez writes it, but for the time of day that it puts into each entry."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+        for key, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{key}.npy"), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+    return sink.getvalue()
+
+
+def _value(variable: keras.Variable) -> np.ndarray[Any, Any]:
+    return np.asarray(keras.ops.convert_to_numpy(variable))

@@ -1,0 +1,97 @@
+"""metrics.jsonl, a line per epoch, and metrics.sha256 beside it, a checksum of each of those lines.
+
+The checksums lie in a file of their own, so that lines can be compared but for their times. In it there may be more
+of them than lines: those of a line that a killed process did not come to write, or that a resumed run takes again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from typing import Any
+
+from schemas.console.errors import DatasetError
+from schemas.storage.json_object import parse_json_object
+from schemas.storage.files import exists, join, read_bytes, write_atomic
+from schemas.console.terminal import say
+
+METRICS_NAME = "metrics.jsonl"
+_CHECKSUMS_NAME = "metrics.sha256"
+_ADVICE = "remove the line, and the run goes on without its figures"
+
+
+class MetricsLog:
+    """The epochs of a run.
+
+    Args:
+        root: the run's folder.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.uri = join(root, METRICS_NAME)
+        self._checksums = join(root, _CHECKSUMS_NAME)
+
+    def read(self) -> list[dict[str, Any]]:
+        """The fields of each epoch; raises DatasetError where a line is damaged."""
+        lines, cut = self._lines()
+        if cut:
+            raise DatasetError(
+                f"{self.uri}: expected a JSON object a line, received {cut[:60]!r} without an end as the last; {_ADVICE}"
+            )
+        return self._epochs(lines)
+
+    def keep(self, epochs: int) -> None:
+        """Forget the lines of epochs after `epochs`: a resumed run takes them again. So is a last line that was cut.
+
+        Raises:
+            DatasetError: another line is damaged.
+        """
+        if not exists(self.uri):
+            return
+        lines, cut = self._lines()
+        if cut:
+            say(f"warning: {self.uri}: its last line was cut and is left out", file=sys.stderr)
+        kept = [line for line, fields in zip(lines, self._epochs(lines), strict=True) if fields["epoch"] <= epochs]
+        write_atomic(self.uri, b"".join(kept))
+        if exists(self._checksums):
+            write_atomic(self._checksums, b"".join(map(_checksum, kept)))
+
+    def add(self, fields: dict[str, Any]) -> None:
+        """Append the line of an epoch."""
+        lines, _ = self._lines()
+        before = read_bytes(self._checksums) if exists(self._checksums) else b"".join(map(_checksum, lines))
+        line = json.dumps(fields, sort_keys=True).encode() + b"\n"
+        write_atomic(self._checksums, before + _checksum(line))  # first, so that each line has one at any time
+        write_atomic(self.uri, b"".join([*lines, line]))
+
+    def _lines(self) -> tuple[list[bytes], bytes]:
+        """The lines with their ends, and what stands behind the last end: a line that was cut."""
+        *lines, cut = (read_bytes(self.uri) if exists(self.uri) else b"").split(b"\n")
+        return [line + b"\n" for line in lines], cut
+
+    def _epochs(self, lines: list[bytes]) -> list[dict[str, Any]]:
+        known = None  # a run of an earlier version has no checksums
+        if exists(self._checksums):
+            known = set(read_bytes(self._checksums).splitlines(keepends=True))
+        found = []
+        for number, line in enumerate(lines, 1):
+            try:
+                fields = parse_json_object(line)
+                if isinstance(fields.get("epoch"), bool) or not isinstance(fields.get("epoch"), int | float):
+                    raise ValueError(f"its epoch is {fields.get('epoch')!r}")
+            except ValueError as error:
+                raise DatasetError(
+                    f"{self.uri}: line {number}: expected a JSON object with an epoch, received {line[:60]!r}; {_ADVICE}"
+                ) from error
+            if known is not None and _checksum(line) not in known:
+                raise DatasetError(
+                    f"{self.uri}: line {number}: expected one whose checksum stands in {_CHECKSUMS_NAME}, so one of the two "
+                    f"files was damaged; {_ADVICE}, or remove {_CHECKSUMS_NAME} if the line is right"
+                )
+            found.append(fields)
+        return found
+
+
+def _checksum(line: bytes) -> bytes:
+    return hashlib.sha256(line).hexdigest().encode() + b"\n"

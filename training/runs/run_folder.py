@@ -1,0 +1,186 @@
+"""The files of a run: config.json, metrics.jsonl, checkpoints/, evaluation/."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from schemas.storage.checksums import with_checksum
+from schemas.dataset import Dataset
+from schemas.console.errors import DatasetError, UserError
+from schemas.features import FINGERPRINT_LENGTH
+from schemas.storage.json_object import parse_json_object
+from schemas.console.shown_commands import training_command
+from schemas.storage.sole_writer import sole_writer
+from schemas.storage.files import absolute, exists, join, make_folder, read_bytes, require_empty_or, write_atomic
+from schemas.console.terminal import say
+from training.runs.checkpoints import Checkpoints
+from training.config import FieldError, TrainConfig
+from training.runs.metrics_log import METRICS_NAME, MetricsLog
+from training.runs.undefined_numbers import without_nan
+
+CONFIG_NAME = "config.json"
+FORMAT = 1
+
+# What a resumed run may change: how long it goes on, on what it runs, and where the dataset and the run that it
+# started from lie now.
+CHANGEABLE = ("epochs", "strategy", "dataset", "init_from", "checkpoint_minutes", "keep_checkpoints")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run.
+
+    Attributes:
+        root: the folder, local or a URI.
+    """
+
+    root: str
+
+    @property
+    def config(self) -> str:
+        return join(self.root, CONFIG_NAME)
+
+    @property
+    def metrics(self) -> str:
+        return join(self.root, METRICS_NAME)
+
+    def checkpoints(self, kept: int = 2) -> Checkpoints:
+        """The run's checkpoints, of which the newest `kept` stay beside the best."""
+        return Checkpoints(join(self.root, "checkpoints"), kept)
+
+    @property
+    def environment(self) -> str:
+        return join(self.root, "environment.json")
+
+    @property
+    def report(self) -> str:
+        return join(self.root, "report.html")
+
+    @property
+    def tensorboard(self) -> str:
+        return join(self.root, "tensorboard")
+
+    def evaluation(self, name: str) -> str:
+        return join(self.root, "evaluation", name)
+
+    def read_config(self) -> TrainConfig:
+        """The run's resolved configuration; raises UserError where there is no run."""
+        if not exists(self.config):
+            raise UserError(
+                f"{self.root}: expected a run, found no {CONFIG_NAME}; make one with `{training_command('train')}`"
+            )
+        advice = "restore it from a copy, or train the run anew in another folder"
+        try:
+            fields = parse_json_object(read_bytes(self.config), known_format=FORMAT)
+            number = fields.pop("format", 0)
+            if isinstance(number, bool) or not isinstance(number, int):
+                raise ValueError(f"its format number is {number!r}")
+        except ValueError as error:
+            raise DatasetError(
+                f"{self.config}: expected the configuration of a run, a JSON object: {error}; {advice}"
+            ) from error
+        if number > FORMAT:
+            raise UserError(f"{self.config}: written by a newer tagscale; upgrade it")
+        known = [field.name for field in dataclasses.fields(TrainConfig)]
+        for name in fields:
+            if name not in known:
+                raise UserError(
+                    f"{self.config}: unknown field {name!r}; take the tagscale that wrote it, or remove the field"
+                )
+        try:
+            return TrainConfig(**fields)
+        except FieldError as error:
+            raise UserError(f"{self.config}: {error}; mend the field") from error
+        except TypeError as error:
+            raise UserError(f"{self.config}: expected every field that has no default: {error}; {advice}") from error
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Make the folder, and hold it against other commands that would train in it.
+
+        Raises:
+            UserError: it holds something else, cannot be written in, or another command trains in it.
+        """
+        require_empty_or(self.root, CONFIG_NAME, "a run")
+        try:
+            make_folder(self.root)
+        except OSError as error:
+            raise UserError(f"--out {self.root}: cannot be made: {error.strerror or error}; choose another") from error
+        with sole_writer(self.root, "run"):
+            yield
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is anything that the configuration binds: a checkpoint."""
+        return exists(self.config) and self.checkpoints().any()
+
+    def begin(self, config: TrainConfig) -> None:
+        """Write the resolved configuration into a folder that is held, or check that it is the one that the run began with.
+
+        A run that has no checkpoint yet, as where its batches did not fit the replicas, may begin with another one.
+
+        Raises:
+            UserError: the run has another configuration.
+        """
+        if self.has_begun:
+            before, now = self.read_config().to_dict(), config.to_dict()
+            differences = [
+                f"{name}: {before[name]} -> {now[name]}"
+                for name in now
+                if before[name] != now[name]
+                and (name not in CHANGEABLE or (name == "epochs" and config.schedule == "cosine"))
+            ]
+            if differences:
+                ways = _relabelled(before["label_set"], now["label_set"], self.root)
+                own = f"{ways}go on with its own (--config {self.config})"
+                raise UserError(
+                    f"{self.root}: holds a run with another configuration ({'; '.join(differences)}); {own}, or choose "
+                    "another --out"
+                )
+        write_atomic(self.config, _json(with_checksum({"format": FORMAT, **config.to_dict()})))
+
+    def keep_metrics(self, epochs: int) -> None:
+        """Forget the epochs after `epochs`; see `MetricsLog.keep`."""
+        MetricsLog(self.root).keep(epochs)
+
+    def add_metrics(self, fields: dict[str, Any]) -> None:
+        """Append the line of an epoch; what is not defined is null."""
+        MetricsLog(self.root).add(without_nan(fields))
+
+    def write_json(self, uri: str, fields: dict[str, Any], *, checked: bool = True) -> None:
+        """Write a file of the run; with a checksum where commands read it again, which `checked` says."""
+        write_atomic(uri, _json(with_checksum(fields) if checked else fields))
+
+
+def _relabelled(before: str, now: str, root: str) -> str:
+    """The two ways on with a run whose label set has another version by now; empty where it has not."""
+    if before == now or before.partition("@")[0] != now.partition("@")[0]:
+        return ""
+    return (
+        f"its labels were laid anew since: --label-set {before} goes on with the old ones, --init-from {root} --out NEW starts a "
+        "new run on the new ones from its weights; or "
+    )
+
+
+def register_run(dataset: Dataset, root: str, config: TrainConfig) -> None:
+    """Write down in the dataset that this run was trained on it, so that a removal can say which runs held a track.
+
+    A dataset that cannot be written is trained on all the same, and says so.
+    """
+    path = absolute(root)
+    name = f"train-{hashlib.sha256(path.encode()).hexdigest()[:FINGERPRINT_LENGTH]}"
+    fields = {"run": path, "label_set": config.label_set, "frontend": config.frontend}
+    try:
+        write_atomic(dataset.layout.run_summary(name), _json(with_checksum(fields)))
+    except Exception as error:  # each store has errors of its own
+        say(f"{dataset.layout.root}: cannot be written, so it will not know of this run: {error}", file=sys.stderr)
+
+
+def _json(fields: dict[str, Any]) -> bytes:
+    return (json.dumps(fields, indent=2, sort_keys=True) + "\n").encode()

@@ -1,0 +1,128 @@
+"""A SavedModel that `export` wrote: what it reads, and the scores of a signal of any length in bounded memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from schemas.console.errors import UserError
+from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
+from schemas.storage.json_object import parse_json_object
+from schemas.console.shown_commands import training_command
+from schemas.storage.files import absolute, exists, join, read_bytes
+from training.config import MOST_PATCH_SECONDS
+from training.serving.export import MODEL_NAME
+from training.models.patches import patch_length, patches_of
+
+SECONDS_AT_ONCE = 15.0  # of audio through the model together; what its layers make of it takes some MB a second
+
+
+class SavedModel:
+    """A tagger that needs nothing of the run that it came from.
+
+    Args:
+        uri: folder of a SavedModel that `export` wrote.
+
+    Attributes:
+        spec: the features that it reads.
+        tags: in the order of its scores.
+
+    Raises:
+        UserError: no such model, one that `export` did not write, or a broken one.
+    """
+
+    def __init__(self, uri: str) -> None:
+        if not exists(join(uri, MODEL_NAME)):
+            raise UserError(
+                f"{uri}: expected a SavedModel, found no {MODEL_NAME}; write one with `{training_command('export')}`"
+            )
+        self.spec = _spec(_asset(uri, "feature_spec.json"))
+        seconds = _patch_seconds(_asset(uri, "config.json"))
+        if isinstance(self.spec, LogMelSpec):
+            # Frames are those of the whole signal, so that the ones at a patch's edges hear their neighbours.
+            self._input, signature = "logmel", "logmel"
+            self._patch = patch_length(seconds, "spectrogram", self.spec.hop_length)
+        else:
+            self._input, signature = "waveform", "serving_default"
+            self._patch = patch_length(seconds, "waveform")
+        self._at_once = max(1, int(SECONDS_AT_ONCE / seconds))
+        self._served, self.tags = _load(uri, signature)
+
+    def scores(self, blocks: Iterable[npt.NDArray[np.float32]]) -> npt.NDArray[np.float64]:
+        """What `serving_default` says of a whole signal, but for rounding.
+
+        Args:
+            blocks: the signal in order: log-mel float32 [frames, mels], or a waveform float32 [samples].
+
+        Returns:
+            float64 [tags], averaged over patches.
+        """
+        total = np.zeros(len(self.tags), np.float64)
+        count = 0
+        for batch in _batches(patches_of(blocks, self._patch), self._at_once):
+            scores = self._served(**{self._input: tf.constant(batch)})["scores"].numpy()
+            total += scores.sum(axis=0, dtype=np.float64)
+            count += len(batch)
+        return total / count
+
+
+def _batches(patches: Iterator[npt.NDArray[np.float32]], size: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Batches of `size` patches, and what is left over one by one: no third shape, and no padding that is scored."""
+    while batch := list(itertools.islice(patches, size)):
+        if len(batch) == size:
+            yield np.stack(batch)
+        else:
+            yield from (patch[np.newaxis] for patch in batch)
+
+
+def _asset(uri: str, name: str) -> str:
+    asset = join(uri, "assets", name)
+    if not exists(asset):
+        raise UserError(
+            f"{uri}: expected a SavedModel that `export` wrote, found one without assets/{name}; export it again"
+        )
+    return asset
+
+
+def _spec(uri: str) -> FeatureSpec:
+    try:
+        return spec_from_dict(parse_json_object(read_bytes(uri)))
+    except (ValueError, UserError) as error:
+        raise UserError(f"{uri}: expected a feature spec, a JSON object: {error}; export the model again") from error
+
+
+def _patch_seconds(uri: str) -> float:
+    # No more is read of the configuration than is needed: a model outlives the fields of the version that wrote it.
+    try:
+        seconds = parse_json_object(read_bytes(uri)).get("patch_seconds")
+    except (ValueError, UserError) as error:
+        raise UserError(f"{uri}: expected a configuration, a JSON object: {error}; export the model again") from error
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 < seconds <= MOST_PATCH_SECONDS:
+        raise UserError(
+            f"{uri}: patch_seconds: expected more than 0 and at most {MOST_PATCH_SECONDS}, received {seconds!r}; "
+            "export the model again"
+        )
+    return float(seconds)
+
+
+def _load(uri: str, signature: str) -> tuple[Any, list[str]]:
+    """A served function of a SavedModel, and its tags in the order of the scores."""
+    try:
+        served = tf.saved_model.load(absolute(uri))  # TensorFlow reads a file:// URI letter by letter
+        tags = [tag.decode() for tag in served.signatures["tags"]()["tags"].numpy()]
+        return served.signatures[signature], tags
+    except tf.errors.ResourceExhaustedError:
+        raise
+    except (PermissionError, tf.errors.PermissionDeniedError) as error:
+        words = " ".join(str(error).split())[:200]
+        raise UserError(f"{uri}: cannot be read: {words}; give this user the right to read its files") from error
+    except Exception as error:  # what a broken file makes of the loader is of many types
+        raise UserError(
+            f"{uri}: expected a SavedModel that `export` wrote, but it cannot be loaded "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); export it again"
+        ) from error

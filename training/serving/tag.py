@@ -1,0 +1,80 @@
+"""Tag audio files with a SavedModel: each is decoded in a process apart, and scored a few patches at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.audio.causes import TrackRejected
+from pipeline.audio.fetch import local_audio
+from pipeline.audio.isolation import DecodedArray, DecodingProcess
+from pipeline.audio.logmel import logmel_blocks
+from schemas.features import FeatureSpec, LogMelSpec
+from training.data.records import as_float
+from training.serving.saved_model import SavedModel
+
+READ_SAMPLES = 1 << 16  # of a waveform at a time
+
+
+@dataclasses.dataclass(frozen=True)
+class TaggedFile:
+    """A tagged file.
+
+    Attributes:
+        file: as it was given.
+        seconds: of audio scored.
+        scores: tag -> score in [0, 1], highest first; empty if the file was rejected.
+        problem: why the file was rejected, its typed cause first; None if it was tagged.
+    """
+
+    file: str
+    seconds: float
+    scores: dict[str, float]
+    problem: str | None
+
+
+def tag_files(model_uri: str, files: Sequence[str]) -> Iterator[TaggedFile]:
+    """Score whole files, one after the other; each comes as soon as it is scored, however bad the one before it was.
+
+    Args:
+        model_uri: a SavedModel that `export` wrote.
+        files: audio files.
+
+    Raises:
+        UserError: no such model, one that `export` did not write, or a broken one.
+    """
+    return _tagged(SavedModel(model_uri), files)
+
+
+def _tagged(model: SavedModel, files: Sequence[str]) -> Iterator[TaggedFile]:
+    spec = _of_whole_files(model.spec)
+    with DecodingProcess(spec) as decoding:
+        for file in files:
+            try:
+                with local_audio(file) as audio:
+                    waveform = decoding.features(audio.path, audio.pieces).waveform
+            except TrackRejected as rejected:
+                yield TaggedFile(file, 0.0, {}, str(rejected))
+                continue
+            scores = model.scores(_blocks(waveform, model.spec)).tolist()
+            ranked = sorted(zip(model.tags, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
+            yield TaggedFile(file, waveform.shape[0] / spec.sample_rate, dict(ranked), None)
+
+
+def _of_whole_files(spec: FeatureSpec) -> LogMelSpec:
+    """What is decoded: the whole file, whatever excerpt the model was trained on, since its patches are averaged."""
+    logmel = spec if isinstance(spec, LogMelSpec) else LogMelSpec(waveform=spec)
+    return dataclasses.replace(logmel, waveform=dataclasses.replace(logmel.waveform, excerpt="full"))
+
+
+def _blocks(waveform: DecodedArray, spec: FeatureSpec) -> Iterator[npt.NDArray[np.float32]]:
+    """The feature that a model reads, block by block. Log-mel is taken again here: what is stored is rounded to float16."""
+    if isinstance(spec, LogMelSpec):
+        return logmel_blocks(waveform.part, waveform.shape[0], spec)
+    samples = waveform.shape[0]
+    return (
+        as_float(waveform.part(first, min(first + READ_SAMPLES, samples))) for first in range(0, samples, READ_SAMPLES)
+    )
