@@ -75,8 +75,8 @@ class Ways:
         from schemas.label_version import open_labels
         from training.data.input import TrainingInput
         from training.data.labels import labelled_tracks
-        from training.models.patches import patch_length
         from training.data.records import TrackRecords
+        from training.models.patches import patch_length
 
         dataset = Dataset.open(root)
         self._spec = dataset.spec(family)

@@ -144,8 +144,8 @@ def tagger_and_batch(frontend: str, seconds: float, batch: int, variant: str) ->
 
     from benchmarks.plain_taggers import plain_tagger
     from schemas.features import HOP_LENGTH
-    from training.models.tagger import ModelConfig, build_tagger
     from training.models.patches import patch_length
+    from training.models.tagger import ModelConfig, build_tagger
 
     keras.utils.set_random_seed(0)
     config = ModelConfig(frontend)  # type: ignore[arg-type]

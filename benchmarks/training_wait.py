@@ -29,14 +29,14 @@ def measure(root: str, frontend: Any, turns: int) -> dict[str, float]:
 
     from schemas.dataset import Dataset
     from schemas.label_version import open_labels
-    from training.runs.build_model import build_model, features_of
     from training.config import TrainConfig
     from training.data.input import TrainingInput
     from training.data.labels import labelled_tracks
+    from training.data.records import TrackRecords
     from training.fit.losses import TrainingLoss
     from training.fit.optimizer import make_optimizer
-    from training.data.records import TrackRecords
     from training.fit.step import TrainingStep
+    from training.runs.build_model import build_model, features_of
 
     config = TrainConfig(root, "bench", frontend, patch_seconds=PATCH_SECONDS, batch_size=BATCH_SIZE)
     dataset = Dataset.open(root)

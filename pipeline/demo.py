@@ -24,8 +24,8 @@ from schemas.console.commandline import run_command  # noqa: E402
 from schemas.console.errors import EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError  # noqa: E402
 from schemas.console.shown_commands import pipeline_command, training_command  # noqa: E402
 from schemas.console.stopping import deferred_stop, stop_exit_code  # noqa: E402
-from schemas.storage.files import write_atomic  # noqa: E402
 from schemas.console.terminal import say  # noqa: E402
+from schemas.storage.files import write_atomic  # noqa: E402
 
 TRACKS = 360
 SECONDS = 30  # of each track

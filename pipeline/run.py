@@ -167,8 +167,8 @@ def split_command(
     from pipeline.labels.annotations import read_annotations
     from pipeline.labels.splits import DEFAULT_RATIOS, SplitMethod, make_split, parse_ratios
     from pipeline.labels.summary import print_empty_sides, print_straddling
-    from schemas.dataset import Dataset
     from schemas.console.errors import UserError
+    from schemas.dataset import Dataset
 
     if from_catalog and ratios:
         raise UserError("--from-catalog: expected without --ratios, --salt and --stratify, received both")

@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.labels.overlay_problems import label_problems, label_versions, split_problems
 from pipeline.jobs.plan import PlanReader
+from pipeline.labels.overlay_problems import label_problems, label_versions, split_problems
 from pipeline.removal.remove import read_run_note, run_notes
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, TagscaleError
+from schemas.dataset import Dataset
 from schemas.examples import decode_example
 from schemas.features import FeatureSpec, LogMelSpec
 from schemas.manifests import GenerationEntry, ShardManifest

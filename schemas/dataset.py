@@ -14,16 +14,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.console.errors import DatasetError, UserError
+from schemas.console.shown_commands import pipeline_command
+from schemas.console.terminal import say
 from schemas.features import Family, FeatureSpec, LogMelSpec, WaveformSpec, features_name
 from schemas.layout import MANIFEST_NAME, Layout, generation_name, shard_name
 from schemas.manifests import DatasetManifest, GenerationEntry, ShardManifest, read_json
 from schemas.places import computed_places
-from schemas.console.shown_commands import pipeline_command
-from schemas.storage.sole_writer import changing
+from schemas.sole_writer import changing
 from schemas.storage.files import exists, list_names, open_read, sha256_of, size, write_atomic
 from schemas.storage.stored_tables import read_stored_table
 from schemas.tables import REMOVED, TRACKS
-from schemas.console.terminal import say
 
 # What the places of records are taken or computed from.
 _PLACE_COLUMNS = tuple(

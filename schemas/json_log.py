@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from schemas.storage.checksums import CHECKSUM, content_sha256, with_checksum
 from schemas.console.errors import DatasetError
 from schemas.features import canonical_json
-from schemas.storage.json_object import parse_json_object
+from schemas.storage.checksums import CHECKSUM, content_sha256, with_checksum
 from schemas.storage.files import read_bytes
+from schemas.storage.json_object import parse_json_object
 
 
 def log_bytes(entries: list[dict[str, Any]]) -> bytes:

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, UserError, did_you_mean
+from schemas.console.shown_commands import pipeline_command
+from schemas.dataset import Dataset
 from schemas.features import FINGERPRINT_LENGTH, FeatureSpec, canonical_json
 from schemas.json_log import read_log
 from schemas.manifests import LabelsManifest
-from schemas.console.shown_commands import pipeline_command
 from schemas.storage.files import exists, join, list_names, read_bytes
 from schemas.storage.stored_tables import read_stored_table
 from schemas.tables import LABELS

@@ -12,12 +12,12 @@ import types
 import typing
 from typing import Any, Self
 
-from schemas.storage.checksums import CHECKSUM, with_checksum
 from schemas.console.errors import DatasetError, UserError
-from schemas.features import FAMILIES, Family, FeatureSpec, LogMelSpec, WaveformSpec, spec_from_dict
-from schemas.storage.json_object import parse_json_object
 from schemas.console.shown_commands import pipeline_command
+from schemas.features import FAMILIES, Family, FeatureSpec, LogMelSpec, WaveformSpec, spec_from_dict
+from schemas.storage.checksums import CHECKSUM, with_checksum
 from schemas.storage.files import read_bytes
+from schemas.storage.json_object import parse_json_object
 
 FORMAT = 1
 

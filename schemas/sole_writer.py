@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterator
 
 from schemas.console.errors import UserError
+from schemas.console.terminal import say
 from schemas.layout import Layout
 from schemas.storage.files import is_remote, local_path, make_folder
-from schemas.console.terminal import say
 
 PATIENCE_SECONDS = 600.0  # that a change of a moment waits for the others
 _SAID_AFTER_SECONDS = 3.0  # of waiting, so that nobody takes it for a hang

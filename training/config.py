@@ -9,9 +9,9 @@ import types
 import typing
 from typing import Annotated, Any, Literal, get_args
 
-from schemas.storage.checksums import without_checksum
 from schemas.console.errors import UserError
 from schemas.features import HOP_LENGTH, SAMPLE_RATE, Family
+from schemas.storage.checksums import without_checksum
 from schemas.storage.files import read_bytes
 from schemas.user_files.text_lines import text_of
 from schemas.user_files.yaml_files import YamlText, boolean, is_nothing, number, read_yaml, shown, whole_number

@@ -29,9 +29,9 @@ from schemas.console.commandline import run_command
 from schemas.console.errors import EXIT_REGRESSION, TagscaleError
 from schemas.console.shown_commands import training_command
 from schemas.console.terminal import say, say_json
+from training.config_options import train_options
 from training.devices.out_of_memory import explained_out_of_memory
 from training.devices.tensorflow_import import import_tensorflow
-from training.config_options import train_options
 
 SHOWN_TAGS = 5  # highest scores printed per file
 STUDYS_OWN = ("frontend", "train_share", "init_from")

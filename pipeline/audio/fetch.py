@@ -15,8 +15,8 @@ import google_crc32c
 
 from pipeline.audio.causes import Cause, TrackRejected, decoder_words
 from pipeline.audio.regular_file import NotAFileError, open_regular_file
-from schemas.storage.files import object_store
 from schemas.features import Excerpt
+from schemas.storage import object_store
 from schemas.storage.files import TEMPORARY_PREFIX, is_remote, local_path, read_range
 
 _BLOCK = 1 << 20  # bytes read at a time

@@ -24,9 +24,9 @@ from pipeline.audio.engines import Decoder
 from pipeline.audio.fetch import RemotePieces
 from pipeline.audio.limits import MAX_SECONDS
 from pipeline.audio.turns import Turns
+from schemas.console.stopping import sheltered_children
 from schemas.examples import EXAMPLE_DTYPES
 from schemas.features import LogMelSpec, canonical_json
-from schemas.console.stopping import sheltered_children
 
 MEMORY_BYTES = 4 << 30  # address space of a decoding process (4 GiB); its libraries map about 1 GiB
 STALL_SECONDS = 4.0  # without progress, after which a decoder counts as hung; a block takes some 10 ms

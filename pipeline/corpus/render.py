@@ -25,8 +25,8 @@ from pipeline.corpus.encoding import choose_encoding, encode
 from pipeline.corpus.mixing import choose_mix, mix_down
 from pipeline.corpus.synthesis import play, soundfont, synthesizer
 from pipeline.corpus.tags import TAGS, tags_of
-from schemas.storage.files import files as storage
 from schemas.console.errors import UserError
+from schemas.storage.files import is_remote, local_path, read_bytes, remove, write_atomic
 
 CORPUS_VERSION: Final = 1  # raise it by hand when the same parameters give other music
 SHORTEST: Final = 2.0  # seconds; in less, a slow piece gets no further than the call before the response
@@ -120,17 +120,17 @@ def render_corpus(
     parameters = _checked(CorpusParameters(tracks, seed, float(seconds)))
     if workers is not None and workers < 1:
         raise UserError(f"Expected 1 worker or more. Received: workers={workers}. Leave it out to use every CPU.")
-    if storage.is_remote(out):
+    if is_remote(out):
         raise UserError(
             f"Expected a local folder for the corpus. Received: {out}. Render it locally, then copy the folder there."
         )
-    folder = storage.local_path(out)
+    folder = local_path(out)
     if complete := _complete_corpus(folder, parameters):
         return complete
     synthesizer(), soundfont()  # what is missing is said here, once, before anything is written
 
     os.makedirs(os.path.join(folder, AUDIO_FOLDER), exist_ok=True)
-    storage.write_atomic(os.path.join(folder, UNFINISHED), _json(asdict(parameters)))
+    write_atomic(os.path.join(folder, UNFINISHED), _json(asdict(parameters)))
     rendered = []
     for track in _render_all(folder, parameters, workers or os.cpu_count() or 1):
         rendered.append(track)
@@ -138,20 +138,20 @@ def render_corpus(
             progress(len(rendered), tracks)
 
     summary = _summary(out, parameters, rendered)
-    storage.write_atomic(
+    write_atomic(
         os.path.join(folder, CATALOG),
         _table(
             ("track_id", "uri", "group", "duration"),
             ((track.track_id, track.uri, track.group, parameters.seconds) for track in rendered),
         ),
     )
-    storage.write_atomic(
+    write_atomic(
         os.path.join(folder, ANNOTATIONS),
         _table(("track_id", "tag"), ((track.track_id, tag) for track in rendered for tag in track.tags)),
     )
     content = {name: value for name, value in asdict(summary).items() if name not in ("out", "existed")}
-    storage.write_atomic(os.path.join(folder, MANIFEST), _json(content))
-    storage.remove(os.path.join(folder, UNFINISHED))
+    write_atomic(os.path.join(folder, MANIFEST), _json(content))
+    remove(os.path.join(folder, UNFINISHED))
     return summary
 
 
@@ -239,7 +239,7 @@ def _complete_corpus(folder: str, parameters: CorpusParameters) -> CorpusSummary
 def _read_json(path: str) -> dict[str, Any]:
     """The object in a JSON file of a corpus."""
     try:
-        content = json.loads(storage.read_bytes(path))
+        content = json.loads(read_bytes(path))
     except ValueError as error:
         raise UserError(f"Expected JSON in {path}. Received: {error}. Delete the folder and render again.") from error
     if not isinstance(content, dict):

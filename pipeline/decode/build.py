@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.decode.catalog import Catalog, read_catalog
-from pipeline.jobs.beam_options import check_beam_options
 from pipeline.decode.generations import (
     Retry,
     close_generation,
@@ -20,7 +19,6 @@ from pipeline.decode.generations import (
     tried_again,
     wanted_tracks,
 )
-from pipeline.jobs.shard_job import remove_half_marks, unfinished_shards
 from pipeline.decode.options import BuildOptions
 from pipeline.decode.planning import entry_under_way, job_under_way, open_or_begin, plan_generation
 from pipeline.decode.reject_rate import (
@@ -32,22 +30,24 @@ from pipeline.decode.reject_rate import (
     rejects_by_cause,
 )
 from pipeline.decode.run_times import read_run_times, write_run_times
-from pipeline.jobs.runner import run_shards
+from pipeline.decode.sample import decode_sample, sample_catalog
 from pipeline.decode.shards import ShardJob
 from pipeline.decode.sources import changed_tracks, remember_sources
+from pipeline.jobs.beam_options import check_beam_options
 from pipeline.jobs.plan import PlanReader
-from pipeline.removal.purge import purge_again
-from pipeline.decode.sample import decode_sample, sample_catalog
+from pipeline.jobs.runner import run_shards
+from pipeline.jobs.shard_job import remove_half_marks, unfinished_shards
 from pipeline.jobs.writable_folder import writable_folder
-from schemas.dataset import Dataset, read_tombstones
+from pipeline.removal.purge import purge_again
 from schemas.console.errors import UserError
+from schemas.console.progress import Progress
+from schemas.console.shown_commands import pipeline_command
+from schemas.dataset import Dataset, read_tombstones
 from schemas.features import Family, logmel_spec_of
 from schemas.layout import Layout
 from schemas.manifests import DatasetManifest
-from schemas.console.progress import Progress
 from schemas.same_audio import same_audio
-from schemas.console.shown_commands import pipeline_command
-from schemas.storage.sole_writer import changing, sole_writer
+from schemas.sole_writer import changing, sole_writer
 from schemas.storage.files import (
     write_atomic,
 )

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from schemas.console.errors import UserError
 from schemas.storage.files import is_folder, is_remote, join, parent
+from schemas.tables import CATALOG, CATALOG_REQUIRED, SPLITS
 from schemas.user_files.table_files import read_table, row_hint
 from schemas.user_files.table_values import ErrorAt
-from schemas.tables import CATALOG, CATALOG_REQUIRED, SPLITS
 
 MOST_SECONDS = 1e9  # of a track: 30 years, also where milliseconds were written
 

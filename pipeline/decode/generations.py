@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.jobs.shard_job import FeatureJob, mark_name
 from pipeline.decode.shards import ShardJob
 from pipeline.jobs.plan import PlanReader
-from schemas.dataset import Dataset
+from pipeline.jobs.shard_job import FeatureJob, mark_name
 from schemas.console.errors import DatasetError
+from schemas.dataset import Dataset
 from schemas.features import Family, FeatureSpec
 from schemas.layout import Layout
 from schemas.manifests import GenerationEntry, ShardManifest, read_json

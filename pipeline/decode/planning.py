@@ -13,12 +13,12 @@ from pipeline.decode.run_times import write_run_times
 from pipeline.decode.shards import ShardJob
 from pipeline.jobs.plan import PlanReader, plan_bytes, plan_tracks, shard_count
 from pipeline.jobs.versions import check_versions, feature_versions
-from schemas.dataset import Dataset, outdated_words
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset, outdated_words
 from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpec, specs_for
 from schemas.layout import MANIFEST_NAME, Layout, generation_name
 from schemas.manifests import DatasetManifest, GenerationEntry
-from schemas.storage.sole_writer import changing
+from schemas.sole_writer import changing
 from schemas.storage.files import is_remote, require_empty_or, write_atomic, write_if_absent
 
 

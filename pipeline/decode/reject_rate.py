@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from scipy.special import bdtrc  # scipy.stats costs a second to import
 
 from pipeline.decode.catalog import Catalog
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
 from schemas.console.shown_commands import pipeline_command
+from schemas.dataset import Dataset
 from schemas.storage.files import join
 
 PREFLIGHT_TRACKS = 36  # decoded before a job starts

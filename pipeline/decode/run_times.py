@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.storage.json_object import parse_json_object
 from schemas.layout import Layout, generation_name
 from schemas.manifests import to_json
 from schemas.storage.files import exists, read_bytes, write_atomic
+from schemas.storage.json_object import parse_json_object
 
 
 def read_run_times(layout: Layout, generation: int) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from pipeline.audio.engines import Decoder
 from pipeline.audio.fetch import local_audio
 from pipeline.audio.isolation import DecodingProcess
 from pipeline.audio.limits import MAX_SECONDS
-from pipeline.jobs.shard_job import feature_folders, is_done
 from pipeline.jobs.payload_file import FeatureBytes, HashedFeature, PayloadFile
 from pipeline.jobs.plan import PlanReader
+from pipeline.jobs.shard_job import feature_folders, is_done
 from schemas.dataset import read_tombstones
 from schemas.examples import most_samples
 from schemas.features import Family, FeatureSpec, LogMelSpec, logmel_spec_of

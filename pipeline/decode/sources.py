@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.audio.fetch import source_checksum, store_checksums
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, UserError
+from schemas.console.terminal import say
+from schemas.dataset import Dataset
 from schemas.storage.files import exists, is_remote, join, local_path, parent, write_atomic
 from schemas.storage.stored_tables import read_stored_table, table_bytes
-from schemas.console.terminal import say
 
 _READERS = 8  # files that are looked at side by side
 _HANDED_OUT = 4096  # numbers given to the readers at a time

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pipeline.decode.build import BuildSummary
-from schemas.layout import generation_name
 from schemas.console.shown_commands import pipeline_command
 from schemas.console.terminal import say
+from schemas.layout import generation_name
 
 
 def print_build_summary(summary: BuildSummary) -> None:

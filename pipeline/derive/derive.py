@@ -9,21 +9,21 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow.compute as pc
 
-from pipeline.jobs.beam_options import check_beam_options
 from pipeline.decode.generations import payload_bytes
-from pipeline.jobs.shard_job import unfinished_shards
-from pipeline.jobs.runner import run_shards
 from pipeline.derive.shards import DerivedShardJob
+from pipeline.jobs.beam_options import check_beam_options
+from pipeline.jobs.runner import run_shards
+from pipeline.jobs.shard_job import unfinished_shards
 from pipeline.jobs.versions import check_versions, logmel_versions
-from schemas.dataset import Dataset, change_manifest
 from schemas.console.errors import UserError
+from schemas.console.progress import Progress
+from schemas.dataset import Dataset, change_manifest
 from schemas.examples import most_samples
 from schemas.features import LogMelSpec, WaveformSpec, features_name
 from schemas.filterbank import mel_filterbank
 from schemas.layout import generation_name
 from schemas.manifests import DerivedEntry
-from schemas.console.progress import Progress
-from schemas.storage.sole_writer import sole_writer
+from schemas.sole_writer import sole_writer
 from schemas.storage.files import remove_temporaries
 
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.audio.logmel import STORED_DTYPE, logmel_blocks
-from pipeline.jobs.shard_job import feature_folders
 from pipeline.jobs.payload_file import PayloadFile
+from pipeline.jobs.shard_job import feature_folders
 from pipeline.jobs.stored_features import StoredFeature, StoredFeatures
 from schemas.dataset import Dataset
 from schemas.features import Family, FeatureSpec, LogMelSpec

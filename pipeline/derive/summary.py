@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pipeline.derive.derive import DeriveSummary
-from schemas.layout import generation_name
 from schemas.console.shown_commands import training_command
 from schemas.console.terminal import say
+from schemas.layout import generation_name
 
 
 def print_derive_summary(summary: DeriveSummary) -> None:

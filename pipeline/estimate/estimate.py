@@ -13,16 +13,16 @@ import pyarrow.compute as pc
 from pipeline.decode.catalog import read_catalog
 from pipeline.decode.options import DEFAULT_EXCERPT, BuildOptions
 from pipeline.decode.reject_rate import example_rejects, reject_words, rejects_by_cause
+from pipeline.decode.sample import sample_catalog
 from pipeline.decode.shards import ShardJob
 from pipeline.estimate.cost_sample import Spent, measure_sample
 from pipeline.estimate.course import Course
 from pipeline.estimate.extrapolate import Extrapolation, Interval, allowing_for, factors_of, share
 from pipeline.estimate.options import EstimateOptions
 from pipeline.estimate.startup import measure_startup
-from pipeline.decode.sample import sample_catalog
 from schemas.console.errors import UserError
-from schemas.features import FAMILIES, Excerpt, Family, specs_for
 from schemas.console.progress import Progress
+from schemas.features import FAMILIES, Excerpt, Family, specs_for
 
 _GIB = 1 << 30
 

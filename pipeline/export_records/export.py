@@ -11,24 +11,24 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.jobs.beam_options import check_beam_options
-from pipeline.jobs.shard_job import mark_name, unfinished_shards
-from pipeline.jobs.runner import run_shards
 from pipeline.export_records.plan import EXPORT_PLAN, export_plan, exported_specs
 from pipeline.export_records.shards import PLAN_NAME, ExportJob
+from pipeline.jobs.beam_options import check_beam_options
 from pipeline.jobs.plan import PlanReader, plan_bytes
+from pipeline.jobs.runner import run_shards
+from pipeline.jobs.shard_job import mark_name, unfinished_shards
 from pipeline.jobs.writable_folder import writable_folder
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, UserError
+from schemas.console.progress import Progress
+from schemas.dataset import Dataset
 from schemas.examples import EXAMPLE_DTYPES, EXAMPLE_KEYS
 from schemas.features import FeatureSpec, LogMelSpec, features_name
-from schemas.storage.json_object import parse_json_object
 from schemas.label_version import LabelVersion, open_labels
 from schemas.layout import shard_name
 from schemas.manifests import to_json
-from schemas.console.progress import Progress
-from schemas.storage.sole_writer import sole_writer
+from schemas.sole_writer import sole_writer
 from schemas.storage.files import exists, join, read_bytes, remove_temporaries, require_empty_or, size, write_atomic
+from schemas.storage.json_object import parse_json_object
 from schemas.tables import SPLITS
 
 SUMMARY_NAME = "records.json"

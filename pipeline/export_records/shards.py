@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.jobs.shard_job import mark_name
-from pipeline.jobs.record_file import RecordFile
 from pipeline.jobs.plan import PlanReader
+from pipeline.jobs.record_file import RecordFile
+from pipeline.jobs.shard_job import mark_name
 from pipeline.jobs.stored_features import StoredFeature, StoredFeatures
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError
+from schemas.dataset import Dataset
 from schemas.examples import EXAMPLE_KEYS, FieldValue, Streamed, example_parts
 from schemas.layout import shard_name
 from schemas.manifests import to_json

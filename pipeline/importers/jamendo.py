@@ -16,8 +16,8 @@ from pipeline.importers.outputs import Imported, ImportSummary, Remark, located,
 from pipeline.importers.published_files import in_order, is_npy, only_one, read_lines, side_in_name, unrecognized
 from pipeline.importers.tag_lists import TagList, line_tag_list, one_order
 from schemas.console.errors import UserError
-from schemas.user_files.table_values import as_field
 from schemas.tables import ANNOTATIONS, CATALOG
+from schemas.user_files.table_values import as_field
 
 _HEADER = ("TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS")
 _CATEGORY = "---"  # between a tag's category and its name

@@ -20,8 +20,8 @@ from pipeline.importers.outputs import Imported, ImportSummary, Remark, located,
 from pipeline.importers.published_files import in_order, only_one, read_npy
 from pipeline.importers.tag_lists import TagList, one_order
 from schemas.console.errors import UserError, did_you_mean
-from schemas.user_files.table_values import as_field
 from schemas.tables import SPLITS
+from schemas.user_files.table_values import as_field
 
 # artist-album-NN-title-start-end.mp3; dashes are in no name, but for the ones between them.
 _PATH = r"^[0-9a-f]/(?P<artist>[^-]+)-.*-(?P<start>\d+)-(?P<end>\d+)\.mp3$"

@@ -23,8 +23,8 @@ from pipeline.importers.published_files import (
     unrecognized,
 )
 from pipeline.importers.tag_lists import TagList, is_python_source, line_tag_list, python_tag_list
-from schemas.user_files.csv_tables import csv_records
 from schemas.console.errors import UserError
+from schemas.user_files.csv_tables import csv_records
 from schemas.user_files.table_values import as_field
 
 _CLIP_ID, _PATH = "clip_id", "mp3_path"

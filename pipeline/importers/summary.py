@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pipeline.importers.outputs import ANNOTATIONS_FILE, CATALOG_FILE, LABEL_SET_FILE, ImportSummary
 from schemas.console.shown_commands import pipeline_command
+from schemas.console.terminal import say
 from schemas.storage.files import join
 from schemas.tables import SPLITS
-from schemas.console.terminal import say
 
 
 def print_import_summary(summary: ImportSummary) -> None:

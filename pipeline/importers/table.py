@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.labels.annotations import WIDE_SEPARATOR
 from pipeline.importers.agreement import Said, one_row_per_label, one_row_per_track
 from pipeline.importers.outputs import Imported, ImportSummary, Remark, located, remark, write_import
 from pipeline.importers.published_files import in_order
 from pipeline.importers.table_columns import MappedTable, read_mapped
+from pipeline.labels.annotations import WIDE_SEPARATOR
 from schemas.console.errors import UserError
 from schemas.tables import ANNOTATIONS, CATALOG
 

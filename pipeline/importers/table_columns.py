@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 
 from pipeline.decode.catalog import check_durations
 from pipeline.importers.published_files import SIDE_NAMES
-from schemas.user_files.csv_tables import DELIMITERS
 from schemas.console.errors import UserError, did_you_mean
+from schemas.tables import CATALOG, SPLITS
+from schemas.user_files.csv_tables import DELIMITERS
 from schemas.user_files.table_files import read_table, row_hint
 from schemas.user_files.table_values import without_fractions
-from schemas.tables import CATALOG, SPLITS
 from schemas.user_files.text_lines import readable
 
 # What a column can be mapped to.

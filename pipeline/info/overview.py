@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 
 from pipeline.info.dataset_facts import TRACK_COLUMNS, DatasetFacts, dataset_facts
 from pipeline.info.label_health import LabelHealth, label_health
-from schemas.dataset import Dataset
 from schemas.console.errors import TagscaleError
+from schemas.dataset import Dataset
 from schemas.label_version import LabelVersion, label_set_names, open_labels
 
 

@@ -11,8 +11,8 @@ from pipeline.info.findings import findings, merge_words
 from pipeline.info.label_health import BINS, LabelHealth
 from pipeline.info.overview import Overview
 from schemas.console.shown_commands import pipeline_command
-from schemas.tables import SPLITS
 from schemas.console.terminal import say, say_json
+from schemas.tables import SPLITS
 from schemas.user_files.text_lines import lines_of
 
 _SHOWN = 30  # tags and pairs listed; the rest are in the page and in the JSON

@@ -18,11 +18,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.storage.checksums import with_checksum
 from schemas.console.errors import DatasetError
 from schemas.features import Excerpt, canonical_json
-from schemas.storage.json_object import parse_json_object
+from schemas.storage.checksums import with_checksum
 from schemas.storage.files import open_read
+from schemas.storage.json_object import parse_json_object
 from schemas.storage.store_client import StoreError
 from schemas.tables import PLAN
 

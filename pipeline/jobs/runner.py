@@ -16,11 +16,11 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from pipeline.jobs.job_failures import job_failure
-from pipeline.jobs.shard_job import Job, unfinished_shards
 from pipeline.jobs.kept_stops import kept_stops
 from pipeline.jobs.lost_workers import ended_by_lost_worker
-from pipeline.jobs.transforms import LOCAL_WORKER, WriteShards
 from pipeline.jobs.plan import PlanReader
+from pipeline.jobs.shard_job import Job, unfinished_shards
+from pipeline.jobs.transforms import LOCAL_WORKER, WriteShards
 from schemas.console.errors import TagscaleError
 from schemas.storage.files import is_remote
 

@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError
+from schemas.dataset import Dataset
 from schemas.examples import EXAMPLE_DTYPES, around_values
 from schemas.features import FeatureSpec, LogMelSpec
 from schemas.storage.files import TEMPORARY_PREFIX, download, is_remote, local_path, sha256_of

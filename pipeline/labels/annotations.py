@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.console.errors import UserError
-from schemas.user_files.table_files import read_table, row_hint, table_sha256
 from schemas.tables import ANNOTATIONS
+from schemas.user_files.table_files import read_table, row_hint, table_sha256
 from schemas.user_files.text_lines import readable
 
 WIDE_SEPARATOR = "|"  # between the tags of one cell of a wide table

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.jobs.plan import hash_position
 from pipeline.labels.annotations import Annotations
 from pipeline.labels.shares import filled, near_shares
 from pipeline.labels.stratify import stratified_sides
 from pipeline.labels.tag_rows import rows_of
-from pipeline.jobs.plan import hash_position
 from schemas.same_audio import same_audio
 
 POSITIVE_AT = 0.5  # least value of an annotation that a stratified split counts

@@ -15,16 +15,16 @@ from pipeline.labels.label_set import LabelSet, read_label_set
 from pipeline.labels.label_table import choose_vocabulary, label_table, positives
 from pipeline.labels.splits import DEFAULT_SPLIT, existing_split, make_split, require_filled
 from pipeline.labels.tag_rows import related, rows_of
-from schemas.dataset import Dataset
 from schemas.console.errors import TagscaleError, UserError, did_you_mean
+from schemas.console.terminal import say
+from schemas.dataset import Dataset
 from schemas.json_log import log_bytes, whole_entries
 from schemas.label_version import LabelVersion, labels_version, open_labels, read_label_files
 from schemas.manifests import LabelsManifest
-from schemas.storage.sole_writer import changing
+from schemas.sole_writer import changing
 from schemas.storage.files import exists, join, list_names, write_atomic
 from schemas.storage.stored_tables import table_bytes
 from schemas.tables import SPLITS
-from schemas.console.terminal import say
 
 
 @dataclasses.dataclass(frozen=True)

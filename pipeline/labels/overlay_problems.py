@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.labels.splits import read_split, split_log
-from schemas.dataset import Dataset
 from schemas.console.errors import TagscaleError
+from schemas.console.shown_commands import pipeline_command
+from schemas.dataset import Dataset
 from schemas.json_log import read_log
 from schemas.label_version import again, read_label_files
-from schemas.console.shown_commands import pipeline_command
 from schemas.storage.files import exists, join, list_names
 
 _LOG_NAME = "log.jsonl"

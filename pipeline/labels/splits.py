@@ -15,14 +15,14 @@ import pyarrow.compute as pc
 
 from pipeline.labels.annotations import Annotations
 from pipeline.labels.group_sets import GroupSets, group_sets, stratified
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, UserError
+from schemas.console.shown_commands import pipeline_command
+from schemas.dataset import Dataset
 from schemas.features import FINGERPRINT_LENGTH, canonical_json
 from schemas.json_log import log_bytes, read_log
 from schemas.names import check_name
 from schemas.same_audio import same_audio
-from schemas.console.shown_commands import pipeline_command
-from schemas.storage.sole_writer import changing
+from schemas.sole_writer import changing
 from schemas.storage.files import exists, list_names, write_atomic
 from schemas.storage.stored_tables import read_stored_table, table_bytes
 from schemas.tables import SPLIT, SPLITS

@@ -6,8 +6,8 @@ from pipeline.labels.diff import LabelDiff
 from pipeline.labels.overlay import LabelSummary
 from pipeline.labels.splits import Split
 from schemas.console.shown_commands import training_command
-from schemas.tables import SPLITS
 from schemas.console.terminal import say, say_json
+from schemas.tables import SPLITS
 
 SHOWN = 30  # tags listed; the rest are in vocabulary.txt, or in the comparison's JSON
 _NAMED = 10  # tags named on one line

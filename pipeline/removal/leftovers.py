@@ -6,12 +6,12 @@ import concurrent.futures
 import contextlib
 from collections.abc import Iterator
 
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset
 from schemas.features import FeatureSpec, features_name
 from schemas.layout import generation_name
 from schemas.manifests import ShardManifest, read_json
-from schemas.storage.sole_writer import sole_writer
+from schemas.sole_writer import sole_writer
 from schemas.storage.files import files_below, is_remote, join, list_names, parent, remove, remove_tree
 
 _READERS = 8  # done marks that are read side by side

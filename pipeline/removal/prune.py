@@ -19,12 +19,12 @@ from pipeline.removal.leftovers import (
 )
 from pipeline.removal.remove import known_runs
 from pipeline.removal.unfinished import give_up, parts_under_way
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset
 from schemas.features import features_name
 from schemas.label_version import versions_in_order
 from schemas.manifests import DatasetManifest, LabelsManifest
-from schemas.storage.sole_writer import changing, sole_writer
+from schemas.sole_writer import changing, sole_writer
 from schemas.storage.files import exists, files_below, is_folder, is_remote, join, list_names, size, write_atomic
 
 Kind = Literal["orphans", "fingerprints", "label-versions"]

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError
+from schemas.dataset import Dataset
 from schemas.examples import blank_example, decode_example
 from schemas.features import FeatureSpec
 from schemas.layout import shard_name

@@ -21,18 +21,18 @@ from pipeline.removal.leftovers import (
     unnamed_payloads,
 )
 from pipeline.removal.purge import purge_tracks
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, UserError
-from schemas.storage.json_object import parse_json_object
+from schemas.console.shown_commands import training_command
+from schemas.console.terminal import say
+from schemas.dataset import Dataset
 from schemas.label_version import read_label_table
 from schemas.layout import Layout
-from schemas.console.shown_commands import training_command
-from schemas.storage.sole_writer import changing, sole_writer
+from schemas.sole_writer import changing, sole_writer
 from schemas.storage.files import exists, is_folder, join, list_names, read_bytes, write_atomic
+from schemas.storage.json_object import parse_json_object
 from schemas.storage.stored_tables import table_bytes
-from schemas.user_files.table_files import read_table
 from schemas.tables import REMOVED, SPLITS, TRACK_IDS
-from schemas.console.terminal import say
+from schemas.user_files.table_files import read_table
 from schemas.user_files.text_lines import lines_of, text_of
 
 _PLAIN_ENDINGS = (".txt", ".list", ".ids")

@@ -137,7 +137,7 @@ def _pip(extra: str) -> str:
 
 def checkout() -> str:
     """The folder of the checkout that this file lies in; nothing where the packages are installed elsewhere."""
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     is_checkout = all(os.path.exists(os.path.join(root, name)) for name in ("Makefile", "pyproject.toml"))
     return root if is_checkout else ""
 

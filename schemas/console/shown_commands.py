@@ -9,7 +9,7 @@ import sys
 
 from schemas.console.interpreter import checkout
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _SCRIPTS = ("tagscale-pipeline", "tagscale-train")  # what installing the packages puts beside their Python
 
 

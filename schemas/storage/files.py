@@ -20,8 +20,8 @@ import urllib.parse
 from collections.abc import Iterator
 from typing import IO, BinaryIO
 
-from schemas.storage.files import object_store
 from schemas.console.errors import UserError
+from schemas.storage import object_store
 
 TEMPORARY_PREFIX = ".tmp-"  # what a killed process may leave behind; readers never look at such names
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)

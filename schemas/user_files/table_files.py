@@ -13,9 +13,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.parquet
 
-from schemas.user_files.csv_tables import DELIMITERS, csv_records, parse_csv
 from schemas.console.errors import UserError
-from schemas.user_files.json_tables import json_lines, parse_json_lines
 from schemas.storage.files import (
     exists,
     is_folder,
@@ -30,6 +28,8 @@ from schemas.storage.files import (
     sha256_of,
 )
 from schemas.storage.store_client import StoreError
+from schemas.user_files.csv_tables import DELIMITERS, csv_records, parse_csv
+from schemas.user_files.json_tables import json_lines, parse_json_lines
 from schemas.user_files.table_values import as_field, check_text, numbers_or_text, without_fractions
 from schemas.user_files.text_lines import readable, text_of, utf8_of
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.storage.files import object_store, store_client
 from schemas.console.errors import UserError
+from schemas.storage import object_store, store_client
 from schemas.storage.files import (
     download,
     exists,

@@ -17,8 +17,8 @@ import soundfile
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.verify import verify
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset
 
 ROOT = Path(__file__).parents[2]
 TRACKS = 12

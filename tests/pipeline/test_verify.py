@@ -10,8 +10,8 @@ from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.labels.overlay import lay_labels
 from pipeline.verify import verify
-from schemas.storage.checksums import with_checksum
 from schemas.console.errors import UserError
+from schemas.storage.checksums import with_checksum
 
 
 def _payloads(dataset: Path, family: str = "logmel") -> list[Path]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from schemas.dataset import Dataset, newest_rows
 from schemas.console.errors import DatasetError, UserError
+from schemas.dataset import Dataset, newest_rows
 from schemas.features import Family
 from schemas.manifests import DatasetManifest, GenerationEntry, ShardManifest
 from schemas.storage.files import write_atomic

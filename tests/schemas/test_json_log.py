@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.storage.checksums import CHECKSUM
 from schemas.console.errors import DatasetError
 from schemas.json_log import log_bytes, read_log, whole_entries
+from schemas.storage.checksums import CHECKSUM
 
 ENTRIES = [{"version": f"{number:012x}", "tracks": number, "tags": ["Blå\u2028\x85"]} for number in range(4)]
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from schemas.storage.checksums import with_checksum
 from schemas.console.errors import DatasetError, UserError
 from schemas.features import LogMelSpec, WaveformSpec, specs_for
 from schemas.manifests import (
@@ -20,6 +19,7 @@ from schemas.manifests import (
     ShardManifest,
     read_json,
 )
+from schemas.storage.checksums import with_checksum
 
 SHARD = ShardManifest("part-00000-aa.tfrecord", records=2, bytes=10, sha256="aa", tracks=3, tracks_sha256="bb")
 GENERATIONS = (

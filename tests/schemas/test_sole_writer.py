@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-import schemas.storage.sole_writer
+import schemas.sole_writer
 from schemas.console.errors import UserError
 from schemas.layout import Layout
-from schemas.storage.sole_writer import changing, sole_writer
+from schemas.sole_writer import changing, sole_writer
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys
-from schemas.storage.sole_writer import sole_writer
+from schemas.sole_writer import sole_writer
 with sole_writer(sys.argv[1]):
     print("in", flush=True)
     sys.stdin.read()
@@ -48,7 +48,7 @@ def test_a_bucket_is_not_held() -> None:
 def test_a_change_waits_for_another_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(schemas.storage.sole_writer, "_SAID_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr(schemas.sole_writer, "_SAID_AFTER_SECONDS", 0.05)
     layout = Layout(str(tmp_path))
     with changing(layout):
         waiting = threading.Thread(target=_change, args=(layout,))
@@ -61,7 +61,7 @@ def test_a_change_waits_for_another_and_says_so(
 
 
 def test_patience_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schemas.storage.sole_writer, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(schemas.sole_writer, "PATIENCE_SECONDS", 0.05)
     layout = Layout(str(tmp_path))
     words = f"^{tmp_path}: another command is changing this dataset"
     with changing(layout), pytest.raises(UserError, match=words), changing(layout):

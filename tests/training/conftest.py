@@ -132,8 +132,8 @@ class Served:
 def _served(run: str, folder: Path) -> Served:
     import tensorflow as tf
 
-    from training.serving.export import export
     from training.runs.trained import open_run
+    from training.serving.export import export
 
     export(run, str(folder))
     return Served(open_run(run), folder, tf.saved_model.load(str(folder)).signatures)

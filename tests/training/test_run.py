@@ -15,9 +15,9 @@ from click.testing import CliRunner
 
 from schemas.console.shown_commands import training_command
 from tests.training.conftest import TAGS, SmallDataset
-from training.runs.checkpoints import LoopState
 from training.config import TrainConfig
 from training.run import cli
+from training.runs.checkpoints import LoopState
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,17 +9,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
-from schemas.label_version import LabelVersion, open_labels
 from schemas.console.progress import Progress
+from schemas.dataset import Dataset
+from schemas.label_version import LabelVersion, open_labels
 from training.comparison.result import Comparison, Difference, RunTracks, TagComparison, difference_of
 from training.data.groups import track_groups
-from training.metrics.jackknife import left_out_metrics, mean_of_defined, parts_of
 from training.data.label_mapping import map_labels
-from training.metrics.tagging import tagging_metrics
-from training.evaluation.split_scores import SplitScores, score_split
 from training.data.staging import Stage, open_stage
+from training.evaluation.split_scores import SplitScores, score_split
+from training.metrics.jackknife import left_out_metrics, mean_of_defined, parts_of
+from training.metrics.tagging import tagging_metrics
 from training.runs.trained import TrainedRun, open_run
 
 

@@ -14,8 +14,8 @@ from schemas.console.errors import TagscaleError
 from schemas.features import INT16_SCALE, LogMelSpec
 from training.data.augmentation import NO_AUGMENTATION, Augmentation, mixed_targets
 from training.data.labels import LabelledTracks
-from training.models.patches import cut, start_at
 from training.data.records import TrackRecords
+from training.models.patches import cut, start_at
 
 SHARDS_MIXED = 16  # shards whose tracks are shuffled together: reads stay near each other, batches are mixed
 READERS = 4  # threads that read batches ahead

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.console.shown_commands import pipeline_command
+from schemas.dataset import Dataset
 from schemas.features import FeatureSpec
 from schemas.label_version import LabelVersion, records_of, without_removed
-from schemas.console.shown_commands import pipeline_command
 from schemas.tables import SPLITS
 from training.data.nested_shares import nested_share
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError
+from schemas.console.shown_commands import pipeline_command
+from schemas.dataset import Dataset
 from schemas.examples import EXAMPLE_DTYPES, around_values, decode_example, value_count
 from schemas.features import INT16_SCALE, LogMelSpec
-from schemas.console.shown_commands import pipeline_command
 from schemas.storage.files import is_remote, read_range
 from schemas.tfrecord import FOOTER_BYTES, HEADER_BYTES, OVERHEAD_BYTES, record_footer, record_header, unframe
 from training.data.labels import LabelledTracks

@@ -18,9 +18,9 @@ from types import TracebackType
 from typing import Self
 
 from schemas.console.errors import DatasetError, UserError
+from schemas.console.terminal import say
 from schemas.manifests import ShardManifest
 from schemas.storage.files import TEMPORARY_PREFIX, download, is_remote, local_path, sha256_of
-from schemas.console.terminal import say
 
 COPIES = 4  # made side by side
 

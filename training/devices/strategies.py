@@ -10,8 +10,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from schemas.console.errors import UserError
-from training.devices.cluster import EXAMPLE, VARIABLE, cluster_from_environment
 from training.config import StrategyName
+from training.devices.cluster import EXAMPLE, VARIABLE, cluster_from_environment
 
 
 def make_strategy(name: StrategyName) -> Any:

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from training.metrics.ranking import RankingCounts, ranking_counts
 from training.evaluation.stored_scores import StoredScores
+from training.metrics.ranking import RankingCounts, ranking_counts
 
 GRID = np.linspace(0.0, 1.0, 501)  # false positive rates of a ROC curve, recalls of a PR curve
 

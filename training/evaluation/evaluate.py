@@ -9,24 +9,24 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.console.errors import DatasetError, UserError
-from schemas.label_version import open_labels
 from schemas.console.progress import Progress
+from schemas.label_version import open_labels
 from schemas.storage.files import write_atomic
 from training.baselines.kinds import NAMES, BaselineKind
 from training.baselines.models import baseline_scores, fitted_tracks
 from training.baselines.statistics import track_statistics
+from training.data.groups import track_groups
+from training.data.label_mapping import LabelMapping, map_labels
+from training.data.staging import Stage, open_stage
 from training.evaluation.files import Evaluation, evaluation_csv, evaluation_json
 from training.evaluation.plots import draw_curves, draw_per_tag
-from training.data.groups import track_groups
+from training.evaluation.split_scores import SplitScores, score_split, split_tracks, staged_records
+from training.evaluation.stored_scores import StoredScores
 from training.metrics.jackknife import parts_of
-from training.data.label_mapping import LabelMapping, map_labels
 from training.metrics.tagging import Metrics, tagging_metrics
+from training.metrics.thresholds import best_thresholds, decide
 from training.report.page import write_report
 from training.report.run_facts import REPORTED_SPLITS
-from training.evaluation.split_scores import SplitScores, score_split, split_tracks, staged_records
-from training.data.staging import Stage, open_stage
-from training.evaluation.stored_scores import StoredScores
-from training.metrics.thresholds import best_thresholds, decide
 from training.runs.trained import TrainedRun, open_run
 
 

@@ -7,14 +7,14 @@ import dataclasses
 import numpy as np
 
 from schemas.console.errors import DatasetError
-from schemas.features import FeatureSpec
 from schemas.console.progress import Progress
+from schemas.features import FeatureSpec
 from schemas.storage.files import exists
 from training.data.label_mapping import LabelMapping, unseen
 from training.data.labels import LabelledTracks, labelled_tracks
 from training.data.records import TrackRecords
-from training.evaluation.scoring import TrackScorer
 from training.data.staging import Stage
+from training.evaluation.scoring import TrackScorer
 from training.evaluation.stored_scores import ScoresOf, StoredScores, read_stored_scores
 from training.runs.trained import TrainedRun
 

@@ -10,15 +10,15 @@ import keras
 import numpy as np
 import pyarrow.compute as pc
 
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.console.shown_commands import training_command
+from schemas.dataset import Dataset
 from schemas.features import FeatureSpec, LogMelSpec
 from schemas.label_version import LabelVersion, open_labels
-from schemas.console.shown_commands import training_command
 from schemas.storage.files import exists
-from training.runs.checkpoints import BEST_NAME, model_variables
 from training.config import TrainConfig
 from training.data.label_mapping import was_seen
+from training.runs.checkpoints import BEST_NAME, model_variables
 from training.runs.run_folder import RunFolder
 
 HEAD = "logits/"  # the layer with a column and a bias per tag

@@ -20,18 +20,18 @@ from schemas.console.errors import TagscaleError
 from schemas.console.progress import Progress
 from schemas.console.stopping import Stopped
 from schemas.console.terminal import say
-from training.runs.checkpoints import BEST_NAME, LoopState
 from training.config import TrainConfig
-from training.fit.failures import explained, not_finite
 from training.data.input import TrainingInput
+from training.devices.strategies import is_chief, worker_count, worker_replicas
+from training.fit.failures import explained, not_finite
 from training.fit.optimizer import learning_rate
 from training.fit.plateau import after_plateau
-from training.runs.run_folder import RunFolder
 from training.fit.step import TrainingStep
-from training.devices.strategies import is_chief, worker_count, worker_replicas
-from training.tensorboard.board import TensorBoardFolder
 from training.fit.throughput import Throughput
 from training.fit.validation import Validation
+from training.runs.checkpoints import BEST_NAME, LoopState
+from training.runs.run_folder import RunFolder
+from training.tensorboard.board import TensorBoardFolder
 
 
 class _StopInValidationError(Exception):

@@ -12,36 +12,36 @@ from typing import Any
 
 import tensorflow as tf
 
+from schemas.console.progress import Progress
+from schemas.console.stopping import deferred_stop
+from schemas.console.terminal import say
 from schemas.dataset import Dataset
 from schemas.features import LogMelSpec, features_name
 from schemas.label_version import LabelVersion, open_labels
-from schemas.console.progress import Progress
-from schemas.console.stopping import deferred_stop
 from schemas.storage.files import absolute, exists, read_bytes
-from schemas.console.terminal import say
-from training.data.augmentation import Augmentation
-from training.runs.build_model import build_model, features_of
-from training.runs.checkpoints import BEST_NAME, LoopState, TornCheckpoint, model_variables, optimizer_variables
 from training.config import TrainConfig
-from training.devices.environment import differences, environment
-from training.fit.failures import require_defined, require_divisible, require_fitting_patch
-from training.fit.init_from import InitSummary, resolve_init_from, start_from
+from training.data.augmentation import Augmentation
 from training.data.input import TrainingInput, epoch_order
 from training.data.input_statistics import input_statistics
 from training.data.labels import LabelledTracks, labelled_tracks
+from training.data.records import TrackRecords
+from training.data.staging import open_stage
+from training.devices.environment import differences, environment
+from training.devices.strategies import is_chief, make_strategy, require_agreement, worker_count
+from training.evaluation.scoring import TrackScorer
+from training.fit.failures import require_defined, require_divisible, require_fitting_patch
+from training.fit.init_from import InitSummary, resolve_init_from, start_from
 from training.fit.loop import TrainingLoop
 from training.fit.losses import TrainingLoss, balanced_weights, resolve_loss
 from training.fit.optimizer import make_optimizer
-from training.data.records import TrackRecords
-from training.report.page import write_report
-from training.runs.run_folder import RunFolder, register_run
-from training.evaluation.scoring import TrackScorer
-from training.data.staging import open_stage
 from training.fit.step import TrainingStep
-from training.devices.strategies import is_chief, make_strategy, require_agreement, worker_count
+from training.fit.validation import Validation
+from training.report.page import write_report
+from training.runs.build_model import build_model, features_of
+from training.runs.checkpoints import BEST_NAME, LoopState, TornCheckpoint, model_variables, optimizer_variables
+from training.runs.run_folder import RunFolder, register_run
 from training.tensorboard.board import TensorBoardFolder
 from training.tensorboard.projector import chosen_tracks, embed_tracks, write_embedding
-from training.fit.validation import Validation
 
 
 @dataclasses.dataclass(frozen=True)

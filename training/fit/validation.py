@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from training.data.records import TrackRecords
+from training.devices.strategies import sum_over_replicas, worker_count, worker_index, worker_replicas
+from training.evaluation.scoring import TrackScorer
 from training.fit.losses import LossKind, mean_loss
 from training.metrics.tagging import Metrics, tagging_metrics
-from training.data.records import TrackRecords
-from training.evaluation.scoring import TrackScorer
-from training.devices.strategies import sum_over_replicas, worker_count, worker_index, worker_replicas
 
 
 class Validation:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.report.run_facts import TagResult
 from training.evaluation.stored_scores import StoredScores
+from training.report.run_facts import TagResult
 
 EXAMPLES = 5  # tracks of each kind
 WORST, BEST = 9, 6  # tags that are shown with examples

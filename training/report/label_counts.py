@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.dataset import Dataset
 from schemas.console.errors import TagscaleError
+from schemas.dataset import Dataset
 from schemas.label_version import open_labels, without_removed
 from schemas.tables import SPLITS
 from training.config import TrainConfig

@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.console.page import table, text, whole_page
 from schemas.storage.files import exists, write_atomic
+from training.evaluation.stored_scores import StoredScores, read_stored_scores
 from training.report.cells import quiet
 from training.report.commands import evaluate_command, repeat_commands
 from training.report.curves import curves, throughput
@@ -19,7 +20,6 @@ from training.report.run_facts import RunFacts, read_facts
 from training.report.tag_table import tag_table
 from training.report.track_sections import confusion_section, example_section
 from training.runs.run_folder import RunFolder
-from training.evaluation.stored_scores import StoredScores, read_stored_scores
 
 _SECTIONS = (
     ("curves", "curves"),

@@ -10,10 +10,10 @@ import math
 from typing import Any
 
 from schemas.console.errors import DatasetError, UserError
-from schemas.storage.json_object import parse_json_object
 from schemas.console.shown_commands import training_command
-from schemas.user_files.spreadsheet import text_of_cell
 from schemas.storage.files import exists, read_bytes
+from schemas.storage.json_object import parse_json_object
+from schemas.user_files.spreadsheet import text_of_cell
 from training.config import TrainConfig
 from training.runs.metrics_log import MetricsLog
 from training.runs.run_folder import RunFolder

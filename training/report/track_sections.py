@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from schemas.console.page import Cell, table
+from training.evaluation.stored_scores import StoredScores
 from training.report.cells import figure, meter, quiet, shown
 from training.report.confusion import LEAST_TRACKS, SAME_RANKING, OneWay, TagPair, confused_pairs
 from training.report.examples import Example, TagExamples, examples_of, worst_and_best
 from training.report.run_facts import RunFacts
-from training.evaluation.stored_scores import StoredScores
 
 
 def example_section(facts: RunFacts, tracks: StoredScores) -> Iterator[str]:

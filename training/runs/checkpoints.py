@@ -18,9 +18,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from schemas.storage.checksums import with_checksum
 from schemas.console.errors import DatasetError
-from schemas.storage.json_object import parse_json_object
+from schemas.console.terminal import say
+from schemas.storage.checksums import with_checksum
 from schemas.storage.files import (
     exists,
     join,
@@ -31,7 +31,7 @@ from schemas.storage.files import (
     remove_temporaries,
     write_atomic,
 )
-from schemas.console.terminal import say
+from schemas.storage.json_object import parse_json_object
 
 BEST_NAME = "best"
 FORMAT = 1

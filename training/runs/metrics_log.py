@@ -12,9 +12,9 @@ import sys
 from typing import Any
 
 from schemas.console.errors import DatasetError
-from schemas.storage.json_object import parse_json_object
-from schemas.storage.files import exists, join, read_bytes, write_atomic
 from schemas.console.terminal import say
+from schemas.storage.files import exists, join, read_bytes, write_atomic
+from schemas.storage.json_object import parse_json_object
 
 METRICS_NAME = "metrics.jsonl"
 _CHECKSUMS_NAME = "metrics.sha256"

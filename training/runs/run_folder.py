@@ -10,17 +10,17 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from schemas.storage.checksums import with_checksum
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, UserError
-from schemas.features import FINGERPRINT_LENGTH
-from schemas.storage.json_object import parse_json_object
 from schemas.console.shown_commands import training_command
-from schemas.storage.sole_writer import sole_writer
-from schemas.storage.files import absolute, exists, join, make_folder, read_bytes, require_empty_or, write_atomic
 from schemas.console.terminal import say
-from training.runs.checkpoints import Checkpoints
+from schemas.dataset import Dataset
+from schemas.features import FINGERPRINT_LENGTH
+from schemas.sole_writer import sole_writer
+from schemas.storage.checksums import with_checksum
+from schemas.storage.files import absolute, exists, join, make_folder, read_bytes, require_empty_or, write_atomic
+from schemas.storage.json_object import parse_json_object
 from training.config import FieldError, TrainConfig
+from training.runs.checkpoints import Checkpoints
 from training.runs.metrics_log import METRICS_NAME, MetricsLog
 from training.runs.undefined_numbers import without_nan
 

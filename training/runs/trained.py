@@ -6,14 +6,14 @@ import dataclasses
 
 import keras
 
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.console.shown_commands import training_command
+from schemas.dataset import Dataset
 from schemas.features import FeatureSpec
 from schemas.label_version import LabelVersion, open_labels
-from schemas.console.shown_commands import training_command
+from training.config import TrainConfig
 from training.runs.build_model import build_model, features_of
 from training.runs.checkpoints import BEST_NAME, LoopState, TornCheckpoint, model_variables
-from training.config import TrainConfig
 from training.runs.run_folder import RunFolder
 
 

@@ -14,8 +14,8 @@ from tensorflow.core.protobuf import fingerprint_pb2
 
 from schemas.features import LogMelSpec
 from schemas.storage.files import write_atomic
-from training.serving.served_tagger import ServedTagger
 from training.runs.trained import open_run
+from training.serving.served_tagger import ServedTagger
 from training.serving.whole_folder import place_folder, require_replaceable
 
 MODEL_NAME = "saved_model.pb"

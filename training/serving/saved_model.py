@@ -11,13 +11,13 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from schemas.console.errors import UserError
-from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
-from schemas.storage.json_object import parse_json_object
 from schemas.console.shown_commands import training_command
+from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
 from schemas.storage.files import absolute, exists, join, read_bytes
+from schemas.storage.json_object import parse_json_object
 from training.config import MOST_PATCH_SECONDS
-from training.serving.export import MODEL_NAME
 from training.models.patches import patch_length, patches_of
+from training.serving.export import MODEL_NAME
 
 SECONDS_AT_ONCE = 15.0  # of audio through the model together; what its layers make of it takes some MB a second
 

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 
-from schemas.storage.sole_writer import sole_writer
+from schemas.sole_writer import sole_writer
 from schemas.storage.files import (
     TEMPORARY_PREFIX,
     exists,

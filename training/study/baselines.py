@@ -8,16 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from schemas.console.progress import Progress
 from schemas.dataset import Dataset
 from schemas.label_version import LabelVersion
-from schemas.console.progress import Progress
 from training.baselines.kinds import BASELINES, BaselineKind
 from training.baselines.models import baseline_scores, fitted_tracks
 from training.baselines.statistics import track_statistics
 from training.data.labels import LabelledTracks, labelled_tracks
-from training.metrics.tagging import tagging_metrics
 from training.data.records import TrackRecords
 from training.data.staging import Stage
+from training.metrics.tagging import tagging_metrics
 from training.study.results import BaselineRow, read_baseline_row, write_row
 
 

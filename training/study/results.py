@@ -14,11 +14,11 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from scipy import stats
 
-from schemas.storage.checksums import with_checksum
 from schemas.console.errors import DatasetError
+from schemas.storage.checksums import with_checksum
+from schemas.storage.files import exists, join, read_bytes, write_atomic
 from schemas.storage.json_object import parse_json_object
 from schemas.user_files.spreadsheet import text_cell
-from schemas.storage.files import exists, join, read_bytes, write_atomic
 from training.runs.undefined_numbers import without_nan
 
 CONFIDENCE = 0.95

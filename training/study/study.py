@@ -7,19 +7,19 @@ import json
 import sys
 from typing import Any
 
-from schemas.storage.checksums import with_checksum
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, UserError
-from schemas.storage.json_object import parse_json_object
-from schemas.label_version import LabelVersion, open_labels
-from schemas.storage.sole_writer import sole_writer
-from schemas.storage.files import join, make_folder, read_bytes, require_empty_or, write_atomic
 from schemas.console.terminal import say
-from training.devices.cluster import cluster_from_environment
+from schemas.dataset import Dataset
+from schemas.label_version import LabelVersion, open_labels
+from schemas.sole_writer import sole_writer
+from schemas.storage.checksums import with_checksum
+from schemas.storage.files import join, make_folder, read_bytes, require_empty_or, write_atomic
+from schemas.storage.json_object import parse_json_object
 from training.config import TrainConfig
 from training.data.labels import labelled_tracks
 from training.data.nested_shares import ShareTooSmall
 from training.data.staging import open_stage
+from training.devices.cluster import cluster_from_environment
 from training.study.baselines import study_baselines
 from training.study.figure import write_figures
 from training.study.plan import StudyPlan, StudyRun

@@ -20,9 +20,9 @@ from schemas.console.commandline import unexpected
 from schemas.console.errors import EXIT_DONE, EXIT_STOPPED, TagscaleError
 from schemas.console.stopping import SAVING_SECONDS, Stopped, deferred_stop, sheltered_children, stop_on_signals
 from training.devices.out_of_memory import explained_out_of_memory
+from training.devices.tensorflow_import import import_tensorflow
 from training.study.plan import StudyRun
 from training.study.results import RunRow
-from training.devices.tensorflow_import import import_tensorflow
 
 PATIENCE_SECONDS = SAVING_SECONDS * 3 / 4  # for a training that was told to stop, before it is killed
 POLL_SECONDS = 0.1  # between two looks whether to stop
@@ -113,8 +113,8 @@ def _main(sending: Any, run: StudyRun, root: str, stage: str | None) -> None:
 def _trained_row(run: StudyRun, root: str, stage: str | None) -> RunRow:
     import_tensorflow()
     from training.evaluation.evaluate import evaluate
-    from training.runs.metrics_log import MetricsLog
     from training.fit.train import train
+    from training.runs.metrics_log import MetricsLog
 
     trained = train(run.config, root, stage=stage)
     metrics = evaluate(root, "test", stage=stage).metrics

@@ -18,8 +18,8 @@ from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import SplitMethod, make_split
 from pipeline.removal.remove import remove
 from pipeline.verify import verify
-from schemas.storage.checksums import with_checksum
 from schemas.dataset import Dataset
+from schemas.storage.checksums import with_checksum
 from schemas.storage.stored_tables import table_bytes
 from tests.conftest import small_catalog
 

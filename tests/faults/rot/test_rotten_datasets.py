@@ -20,18 +20,18 @@ from pipeline.decode.generations import close_generation
 from pipeline.decode.run_times import read_run_times
 from pipeline.decode.shards import ShardJob
 from pipeline.decode.sources import changed_tracks
+from pipeline.jobs.plan import PlanReader
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import make_split, read_split, split_log
-from pipeline.jobs.plan import PlanReader
 from pipeline.removal.prune import prune
 from pipeline.removal.remove import known_runs, remove
 from pipeline.verify import verify
-from schemas.storage.checksums import CHECKSUM
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, TagscaleError
+from schemas.dataset import Dataset
 from schemas.examples import decode_example
 from schemas.features import FeatureSpec
 from schemas.label_version import open_labels, versions_in_order
+from schemas.storage.checksums import CHECKSUM
 from schemas.storage.files import read_range
 from schemas.tfrecord import unframe
 from tests.faults.rot.conftest import EveryKind

@@ -16,13 +16,13 @@ import soundfile
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.verify import verify
-from schemas.storage.checksums import with_checksum
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset
 from schemas.examples import decode_example
 from schemas.features import spec_from_dict
 from schemas.manifests import DatasetManifest
-from schemas.storage.sole_writer import sole_writer
+from schemas.sole_writer import sole_writer
+from schemas.storage.checksums import with_checksum
 from schemas.storage.files import read_range
 from schemas.tfrecord import unframe
 from tests.conftest import TRACKS, RunPipeline, SmallCorpus, small_catalog

@@ -13,8 +13,8 @@ from pipeline.decode.catalog import read_catalog
 from pipeline.decode.generations import close_generation, wanted_tracks
 from pipeline.decode.shards import ShardJob
 from pipeline.jobs.plan import plan_bytes
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError
+from schemas.dataset import Dataset
 from schemas.manifests import DatasetManifest
 from tests.conftest import TRACKS, SmallCorpus
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.decode.catalog import Catalog
 from pipeline.decode.build import build
+from pipeline.decode.catalog import Catalog
 from pipeline.decode.options import BuildOptions
 from pipeline.decode.reject_rate import check_preflight, example_rejects, preflight_size
 from schemas.console.errors import UserError

@@ -25,9 +25,9 @@ from pipeline.labels.splits import SplitMethod, make_split
 from pipeline.removal.prune import prune
 from pipeline.removal.remove import remove
 from pipeline.verify import verify
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, TagscaleError, UserError
-from schemas.storage.sole_writer import sole_writer
+from schemas.dataset import Dataset
+from schemas.sole_writer import sole_writer
 from tests.conftest import TRACKS, RunPipeline, SmallCorpus, small_catalog
 
 Contents = Callable[..., dict[str, str]]

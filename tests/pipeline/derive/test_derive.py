@@ -18,8 +18,8 @@ from pipeline.derive.derive import DeriveOptions, derive
 from pipeline.removal.prune import prune
 from pipeline.removal.remove import remove
 from pipeline.verify import verify
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, TagscaleError, UserError
+from schemas.dataset import Dataset
 from schemas.examples import decode_example
 from schemas.features import LogMelSpec
 from schemas.manifests import DatasetManifest

@@ -18,11 +18,11 @@ from pipeline.export_records.export import ExportOptions, ExportSummary, export_
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import SplitMethod, make_split
 from pipeline.removal.remove import remove
-from schemas.storage.checksums import with_checksum
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, TagscaleError, UserError
+from schemas.dataset import Dataset
 from schemas.examples import decode_example
-from schemas.storage.sole_writer import sole_writer
+from schemas.sole_writer import sole_writer
+from schemas.storage.checksums import with_checksum
 from schemas.storage.files import read_range
 from schemas.tfrecord import unframe
 from tests.conftest import TRACKS, RunPipeline, SmallCorpus

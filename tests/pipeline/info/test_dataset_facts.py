@@ -16,10 +16,10 @@ from pipeline.info.overview import info
 from pipeline.labels.splits import SplitMethod, make_split, split_version
 from pipeline.removal.prune import prune
 from pipeline.removal.remove import remove
-from schemas.storage.checksums import with_checksum
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset
 from schemas.json_log import log_bytes, read_log
+from schemas.storage.checksums import with_checksum
 from schemas.storage.stored_tables import table_bytes
 from tests.conftest import small_catalog
 

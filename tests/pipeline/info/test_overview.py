@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.info.overview import info
-from schemas.storage.checksums import with_checksum
 from schemas.console.errors import UserError
+from schemas.storage.checksums import with_checksum
 
 
 def test_the_newest_version_of_each_label_set_is_looked_through_or_the_one_asked_for(dataset: Path, lay) -> None:

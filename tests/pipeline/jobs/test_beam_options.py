@@ -12,11 +12,11 @@ import grpc
 import pytest
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
-from pipeline.jobs.beam_options import OWN_OPTIONS, check_beam_options
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.derive.derive import DeriveOptions, derive
 from pipeline.export_records.export import ExportOptions, export_records
+from pipeline.jobs.beam_options import OWN_OPTIONS, check_beam_options
 from pipeline.run import cli
 from schemas.console.errors import UserError
 from tests.conftest import SmallCorpus
@@ -69,7 +69,10 @@ def test_what_beam_knows_is_let_through(given: str) -> None:
         ("--runner", "argument --runner: expected one argument"),
         ("--runner=DirectRuner", "--runner: expected .*, received 'DirectRuner'; did you mean 'DirectRunner'[?]"),
         ("--runner=no.such.Runner", "--runner no.such.Runner: cannot be imported: No module named 'no'"),
-        ("--runner=pipeline.jobs.plan.Runner", "cannot be imported: module 'pipeline.jobs.plan' has no attribute 'Runner'"),
+        (
+            "--runner=pipeline.jobs.plan.Runner",
+            "cannot be imported: module 'pipeline.jobs.plan' has no attribute 'Runner'",
+        ),
         ("--runner=DaskRunner", "write --runner=apache_beam.runners.dask.dask_runner.DaskRunner"),
         ("--runner=PortableRunner", "--runner PortableRunner: expected --job_endpoint=HOST:PORT .* received none"),
         (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.jobs.shard_job import is_done, unfinished_shards
 from pipeline.decode.shards import ShardJob
+from pipeline.jobs.shard_job import is_done, unfinished_shards
 from schemas.manifests import DatasetManifest
 from tests.conftest import SmallCorpus
 

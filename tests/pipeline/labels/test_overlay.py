@@ -12,8 +12,8 @@ from pipeline.labels.overlay import LabelSummary, lay_labels
 from pipeline.labels.splits import SplitMethod, existing_split, make_split, split_version
 from pipeline.labels.summary import print_label_summary
 from pipeline.verify import verify
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset
 from schemas.json_log import log_bytes
 from schemas.label_version import open_labels
 from schemas.storage.stored_tables import table_bytes

@@ -21,8 +21,8 @@ from pipeline.labels.splits import SplitMethod, make_split
 from pipeline.removal.prune import prune
 from pipeline.removal.remove import remove
 from pipeline.verify import verify
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset
 from tests.conftest import SmallCorpus
 
 AT_ONCE = 8

@@ -24,8 +24,8 @@ from pipeline.labels.splits import (
     split_version,
 )
 from pipeline.labels.summary import print_label_summary
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset
 from schemas.json_log import log_bytes
 from schemas.storage.stored_tables import table_bytes
 from schemas.tables import SPLIT, SPLITS

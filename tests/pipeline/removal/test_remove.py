@@ -17,8 +17,8 @@ from pipeline.labels.splits import existing_split
 from pipeline.removal import purge
 from pipeline.removal.remove import read_ids, remove
 from pipeline.verify import verify
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset
 from schemas.examples import decode_example
 from schemas.storage.files import read_range
 from schemas.storage.stored_tables import table_bytes

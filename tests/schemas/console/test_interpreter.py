@@ -87,7 +87,16 @@ def test_an_old_python_says_which_one_is_needed(python: str) -> None:
         assert ended.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("path", ["schemas/console/interpreter.py", "schemas/__init__.py", "pipeline/__init__.py", *ENTRIES])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "schemas/console/interpreter.py",
+        "schemas/__init__.py",
+        "schemas/console/__init__.py",
+        "pipeline/__init__.py",
+        *ENTRIES,
+    ],
+)
 def test_what_an_old_python_reads_first_is_in_its_grammar(path: str) -> None:
     text = (ROOT / path).read_text(encoding="utf-8")
     ast.parse(text, feature_version=(3, 6))

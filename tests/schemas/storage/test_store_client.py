@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from schemas.storage.files import store_client
 from schemas.console.errors import UserError
+from schemas.storage import store_client
 from schemas.storage.store_client import WAITS, ContradictionError, StoreError, filesystem, tried
 
 URI = "gs://bucket/data/file"

@@ -7,7 +7,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.console.errors import DatasetError
-from schemas.storage.stored_tables import check_bytes, fill_in_checksum, make_room_for_checksum, read_stored_table, table_bytes
+from schemas.storage.stored_tables import (
+    check_bytes,
+    fill_in_checksum,
+    make_room_for_checksum,
+    read_stored_table,
+    table_bytes,
+)
 from schemas.tables import REMOVED
 from tests.flipped_bits import flipped, refusal
 

@@ -8,8 +8,8 @@ import random
 
 import pytest
 
-from schemas.user_files.csv_tables import csv_records, parse_csv
 from schemas.console.errors import UserError
+from schemas.user_files.csv_tables import csv_records, parse_csv
 
 PIECES = ("a", "b", ",", ",", "\n", "\n", '"', '"', '""', " ", "\r\n", "\r", "é")
 

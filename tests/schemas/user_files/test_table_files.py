@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.console.errors import UserError
-from schemas.user_files.table_files import read_table, row_hint, table_sha256
 from schemas.tables import ANNOTATIONS, CATALOG
+from schemas.user_files.table_files import read_table, row_hint, table_sha256
 
 ROWS = [("007", "a.mp3", "one"), ("1e3", "b c.ogg", None), ("träck", "d.wav", "NA")]
 

@@ -9,7 +9,16 @@ import pytest
 import yaml
 
 from schemas.console.errors import UserError
-from schemas.user_files.yaml_files import MOST_BYTES, boolean, is_nothing, number, parse_yaml, read_yaml, shown, whole_number
+from schemas.user_files.yaml_files import (
+    MOST_BYTES,
+    boolean,
+    is_nothing,
+    number,
+    parse_yaml,
+    read_yaml,
+    shown,
+    whole_number,
+)
 
 # Each is another value to YAML 1.1: a number, minutes, a boolean, a date, nothing, a merge.
 WRITTEN = (

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError
+from schemas.dataset import Dataset
 from schemas.label_version import open_labels
 from tests.training.conftest import TAGS, SmallDataset
 from training.baselines.kinds import BASELINES, BaselineKind

@@ -19,20 +19,20 @@ from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import DEFAULT_SPLIT, SplitMethod, make_split
-from schemas.storage.checksums import with_checksum
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset
 from schemas.label_version import open_labels
+from schemas.storage.checksums import with_checksum
 from tests.training.conftest import TAGS, SmallDataset
-from training.comparison.result import compare as compare_module
+from training.comparison import compare as compare_module
 from training.comparison.compare import compare
 from training.comparison.result import Comparison, Difference, comparison_json, gate_of
 from training.comparison.words import comparison_words
-from training.metrics.intervals import LEAST_GROUPS
 from training.data.label_mapping import map_labels
-from training.run import cli
 from training.evaluation.split_scores import score_split
 from training.evaluation.stored_scores import StoredScores, read_stored_scores
+from training.metrics.intervals import LEAST_GROUPS
+from training.run import cli
 from training.runs.trained import open_run
 
 ROOT = Path(__file__).parents[3]

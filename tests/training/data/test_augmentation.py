@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.data.augmentation import NO_AUGMENTATION, Augmentation, mixed_targets
 from training.config import TrainConfig
+from training.data.augmentation import NO_AUGMENTATION, Augmentation, mixed_targets
 
 NEEDED = {"dataset": "data", "label_set": "mine"}
 

@@ -12,19 +12,19 @@ import tensorflow as tf
 
 from pipeline.audio.tracks import read_waveform
 from pipeline.derive.derive import DeriveOptions, derive
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset
 from schemas.features import WaveformSpec
 from tests.training.conftest import TAGS, SmallDataset
 from training.config import TrainConfig
-from training.evaluation.evaluate import evaluate
-from training.serving.export import export
 from training.data.labels import labelled_tracks
 from training.data.records import TrackRecords, as_float
+from training.evaluation.evaluate import evaluate
 from training.evaluation.scoring import TrackScorer
-from training.serving.tag import tag_files
 from training.fit.train import train
 from training.runs.trained import open_run
+from training.serving.export import export
+from training.serving.tag import tag_files
 
 
 @pytest.mark.slow

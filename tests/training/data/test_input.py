@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError
+from schemas.dataset import Dataset
 from schemas.label_version import open_labels
 from tests.training.conftest import SmallDataset
 from training.data.input import TrainingInput, epoch_batches, epoch_order
 from training.data.labels import labelled_tracks
-from training.models.patches import patch_length
 from training.data.records import TrackRecords, as_float
+from training.models.patches import patch_length
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from pipeline.decode.options import BuildOptions
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import SplitMethod, existing_split, make_split
 from pipeline.run import cli
-from schemas.storage.checksums import with_checksum
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, UserError
+from schemas.dataset import Dataset
 from schemas.label_version import open_labels
+from schemas.storage.checksums import with_checksum
 from schemas.tables import SPLITS
 from tests.training.conftest import TAGS, TRACKS, SmallDataset, sound_of
 from training.config import TrainConfig

@@ -21,8 +21,8 @@ from schemas.console.errors import DatasetError, UserError
 from schemas.manifests import ShardManifest
 from schemas.storage.files import TEMPORARY_PREFIX
 from schemas.storage.store_client import StoreError
-from training.data import staging
 from training.config import TrainConfig
+from training.data import staging
 from training.data.staging import COPIES, Payload, Stage, open_stage
 
 ROOT = Path(__file__).parents[3]

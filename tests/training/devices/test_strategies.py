@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.dataset import Dataset
 from schemas.console.stopping import STOPPED_WORDS
+from schemas.dataset import Dataset
 from tests.training.conftest import SmallDataset
-from training.runs.build_model import build_model
 from training.config import TrainConfig
+from training.runs.build_model import build_model
 
 ROOT = Path(__file__).parents[3]
 

@@ -14,23 +14,23 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import SplitMethod, make_split
-from schemas.storage.checksums import with_checksum
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset
 from schemas.label_version import open_labels
+from schemas.storage.checksums import with_checksum
 from tests.training.conftest import TAGS, SmallDataset
 from training.baselines.kinds import BASELINES
+from training.data.labels import labelled_tracks
+from training.data.records import TrackRecords, as_float
 from training.evaluation.evaluate import evaluate
 from training.evaluation.files import evaluation_csv
-from training.evaluation.words import evaluation_words
-from training.metrics.intervals import LEAST_GROUPS
-from training.data.labels import labelled_tracks
-from training.metrics.tagging import tagging_metrics
-from training.data.records import TrackRecords, as_float
-from training.report.run_facts import read_facts
 from training.evaluation.scoring import TrackScorer
 from training.evaluation.stored_scores import read_stored_scores
+from training.evaluation.words import evaluation_words
+from training.metrics.intervals import LEAST_GROUPS
+from training.metrics.tagging import tagging_metrics
 from training.metrics.thresholds import best_thresholds
+from training.report.run_facts import read_facts
 from training.runs.trained import TrainedRun, open_run
 
 

@@ -8,12 +8,12 @@ import pytest
 from matplotlib import rc_context
 from matplotlib.image import imread
 
-from training.evaluation import plots as evaluation_plots
+from training.data.label_mapping import map_labels
+from training.evaluation import plots
 from training.evaluation.files import Evaluation
 from training.evaluation.plots import SHOWN_TAGS, draw_curves, draw_per_tag
-from training.data.label_mapping import map_labels
-from training.metrics.tagging import tagging_metrics
 from training.evaluation.stored_scores import ScoresOf, StoredScores
+from training.metrics.tagging import tagging_metrics
 from training.metrics.thresholds import best_thresholds, decide
 from training.runs.trained import open_run
 
@@ -53,7 +53,7 @@ def test_pictures_fit_any_number_of_tags_and_are_the_same_bytes_whatever_the_use
 
 def test_of_many_tags_the_best_and_the_worst_are_drawn_and_the_rest_counted(small_run: str) -> None:
     result = _evaluation(small_run, _scores(tags=2 * SHOWN_TAGS + 7))
-    figure = evaluation_plots._per_tag_figure(result)
+    figure = plots._per_tag_figure(result)
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.texts] == ["7 tags between them are not shown"]
     ranked = sorted(result.metrics.per_tag, key=lambda one: -one.pr_auc)

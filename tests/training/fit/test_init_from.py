@@ -11,20 +11,20 @@ import pytest
 
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import SplitMethod, make_split
-from schemas.storage.checksums import with_checksum
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset
 from schemas.label_version import open_labels
+from schemas.storage.checksums import with_checksum
 from tests.training.conftest import SmallDataset
-from training.runs.build_model import build_model, features_of
-from training.runs.checkpoints import BEST_NAME, model_variables
 from training.config import TrainConfig
-from training.fit.init_from import best_sha256, resolve_init_from, start_from
 from training.data.labels import labelled_tracks
 from training.data.records import TrackRecords
-from training.runs.run_folder import RunFolder
 from training.evaluation.scoring import TrackScorer
+from training.fit.init_from import best_sha256, resolve_init_from, start_from
 from training.fit.train import train
+from training.runs.build_model import build_model, features_of
+from training.runs.checkpoints import BEST_NAME, model_variables
+from training.runs.run_folder import RunFolder
 from training.runs.trained import open_run
 
 Lay = Callable[..., str]

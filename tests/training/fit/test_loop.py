@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, UserError
+from schemas.dataset import Dataset
 from schemas.label_version import open_labels
 from tests.training.conftest import SmallDataset
-from training.runs.checkpoints import BEST_NAME, LoopState
 from training.config import TrainConfig
-from training.evaluation.evaluate import evaluate
 from training.data.labels import labelled_tracks
-from training.fit.plateau import after_plateau
 from training.data.records import TrackRecords, as_float
-from training.runs.run_folder import RunFolder
+from training.evaluation.evaluate import evaluate
+from training.fit.plateau import after_plateau
 from training.fit.train import train
+from training.runs.checkpoints import BEST_NAME, LoopState
+from training.runs.run_folder import RunFolder
 from training.runs.trained import open_run
 
 ROOT = Path(__file__).parents[3]

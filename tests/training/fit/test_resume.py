@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.dataset import Dataset
 from schemas.console.errors import DatasetError, TagscaleError, UserError
 from schemas.console.stopping import STOPPED_WORDS
+from schemas.dataset import Dataset
 from schemas.storage.files import TEMPORARY_PREFIX
 from tests.pseudo_terminal import INTERRUPT, PseudoTerminal, lines_of
 from tests.training.conftest import SmallDataset
 from training.config import TrainConfig
 from training.data.input import TrainingInput
-from training.runs.run_folder import RunFolder
 from training.fit.train import train
+from training.runs.run_folder import RunFolder
 from training.runs.trained import open_run
 
 ROOT = Path(__file__).parents[3]

@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 
 from training.fit.losses import TrainingLoss
-from training.models.tagger import ModelConfig, build_tagger
 from training.fit.step import TrainingStep
+from training.models.tagger import ModelConfig, build_tagger
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ModelConfig("spectrogram", num_filt=1, dense_units=8, dropout=0.0, l2=0.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from training.metrics.tagging import jackknife
+from training.metrics import jackknife
 from training.metrics.intervals import Support
 from training.metrics.jackknife import MOST_PARTS, Replicates, left_out_metrics, parts_of
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from training.evaluation.stored_scores import ScoresOf, StoredScores
 from training.report import confusion
 from training.report.confusion import OneWay, confused_pairs
-from training.evaluation.stored_scores import ScoresOf, StoredScores
 
 TAGS = ("voice", "vocal", "drums", "flute")
 

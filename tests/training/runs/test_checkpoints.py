@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from schemas.storage.checksums import with_checksum
 from schemas.console.errors import DatasetError
+from schemas.storage.checksums import with_checksum
 from training.runs.checkpoints import Checkpoints, LoopState, TornCheckpoint
 
 

@@ -13,14 +13,14 @@ import pytest
 
 from schemas.console.errors import UserError
 from tests.flipped_bits import flipped, refusal
-from training.runs.checkpoints import BEST_NAME, Checkpoints, LoopState
 from training.config import resolve_config
 from training.devices.environment import differences, environment
 from training.evaluation.evaluate import evaluate
-from training.runs.metrics_log import MetricsLog
-from training.report.run_facts import read_facts
-from training.runs.run_folder import RunFolder
 from training.evaluation.stored_scores import read_stored_scores
+from training.report.run_facts import read_facts
+from training.runs.checkpoints import BEST_NAME, Checkpoints, LoopState
+from training.runs.metrics_log import MetricsLog
+from training.runs.run_folder import RunFolder
 
 FLIPS = 40
 

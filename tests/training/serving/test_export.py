@@ -15,8 +15,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import fingerprint_pb2
 
-from schemas.dataset import Dataset
 from schemas.console.errors import UserError
+from schemas.dataset import Dataset
 from tests.training.conftest import TAGS, Served, SmallDataset
 from training.serving.export import export
 

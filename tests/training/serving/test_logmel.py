@@ -5,8 +5,8 @@ import pytest
 
 from pipeline.audio.logmel import logmel_of, stored_logmel
 from schemas.features import LogMelSpec
-from training.serving.logmel import graph_logmel
 from training.data.records import as_float
+from training.serving.logmel import graph_logmel
 
 SPEC = LogMelSpec()
 

@@ -104,14 +104,18 @@ def test_wherever_it_is_killed_it_is_whole_or_not_there_and_the_same_call_makes_
         # A kill runs no `finally` either.
         patched.setattr(shutil, "rmtree", lambda *_, **__: None)
         patched.setattr(training.serving.whole_folder, "_copy", killed(training.serving.whole_folder._copy))
-        patched.setattr(training.serving.whole_folder, "write_atomic", killed(training.serving.whole_folder.write_atomic))
+        patched.setattr(
+            training.serving.whole_folder, "write_atomic", killed(training.serving.whole_folder.write_atomic)
+        )
         patched.setattr(training.serving.whole_folder, "remove", killed(training.serving.whole_folder.remove))
         patched.setattr(os, "rename", killed(os.rename) if renames else _cannot_rename)
         try:
             place(folder, out)
         except Killed:
             if (out / MARKER).exists():
-                left = {name: text for name, text in texts(out).items() if name != training.serving.whole_folder.BEGUN_NAME}
+                left = {
+                    name: text for name, text in texts(out).items() if name != training.serving.whole_folder.BEGUN_NAME
+                }
                 assert left in (before, {**texts(folder), **users})
     if not renames:
         monkeypatch.setattr(os, "rename", _cannot_rename)

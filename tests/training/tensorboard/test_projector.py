@@ -9,11 +9,11 @@ from google.protobuf import text_format
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from training.data.labels import labelled_tracks
-from training.models.patches import cut, patch_starts
 from training.data.records import TrackRecords, as_float
+from training.models.patches import cut, patch_starts
+from training.runs.trained import open_run
 from training.tensorboard import projector
 from training.tensorboard.projector import TrackEmbedding, chosen_tracks, embed_tracks, write_embedding
-from training.runs.trained import open_run
 
 
 def _read(folder: Path) -> tuple[ProjectorConfig, np.ndarray, list[list[str]]]:
