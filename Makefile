@@ -5,7 +5,11 @@ BIN := .venv/bin
 TFIO_BIN := .venv-tfio/bin
 CODE := schemas pipeline training tests benchmarks setup.py
 
-.PHONY: venv venv-tfio demo test test-tfio lint format lock bench clean
+# Processes that share the tests; each takes a core and up to 4 GB.
+WORKERS ?= $(shell nproc | awk '{print ($$1 < 4) ? $$1 : 4}')
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+.PHONY: venv venv-tfio demo test quick test-tfio lint format lock bench clean
 
 venv: .venv/.locked
 
@@ -21,7 +25,11 @@ demo: venv
 	@$(BIN)/python -m pipeline.demo --out demo
 
 test: venv
-	$(BIN)/python -m pytest -m "not tfio" --durations=15
+	$(PYTEST) -m "not tfio" --durations=15 --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+# An answer within two minutes: linters, and the tests that neither train nor take long.
+quick: lint
+	$(PYTEST) -m "not slow and not tfio" --ignore=tests/training -q
 
 test-tfio: venv-tfio
 	$(TFIO_BIN)/python -m pytest -m tfio tests/tfio --durations=5

@@ -19,13 +19,30 @@ import numpy as np
 import pytest
 import soundfile
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # test processes side by side: each library's threads would fight for the cores
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(variable, "1")
+
 ROOT = Path(__file__).parents[1]
+NO_MATERIAL = "the shared material is not beside this checkout"
 PATIENCE_SECONDS = 60  # after which a test that hangs fails
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 SUBTYPES = {".opus": ("OGG", "OPUS"), ".ogg": ("OGG", "VORBIS"), ".mp3": ("MP3", "MPEG_LAYER_III")}
 
 WriteAudio = Callable[[Path, np.ndarray, int], Path]
 RunPipeline = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that train come first: where processes share the work, the longest files must not be the last ones."""
+    items.sort(key=lambda item: "training" not in item.path.relative_to(ROOT).parts)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line how many tests were skipped for want of the shared material."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", ()) if NO_MATERIAL in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests were skipped: {NO_MATERIAL}")
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +91,7 @@ def material() -> Path:
     """Real audio files beside the checkout; tests that use them are skipped where they are missing."""
     folder = ROOT.parent / "shared" / "material"
     if not folder.is_dir():
-        pytest.skip("the shared material is not beside this checkout")
+        pytest.skip(NO_MATERIAL)
     return folder
 
 

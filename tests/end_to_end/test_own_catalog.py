@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from schemas.dataset import Dataset
+from tests.conftest import NO_MATERIAL
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "material" / "audio" / "real"
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not REAL.is_dir(), reason="the real recordings are not beside this checkout"),
+    pytest.mark.skipif(not REAL.is_dir(), reason=NO_MATERIAL),
 ]
 
 # One of each kind: mp3 (VBR, CBR mono, 22 kHz, 32 kHz), m4a with its index at the end, raw AAC, video with sound, FLAC in

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.labels.label_set import LabelSet, read_label_set
 from schemas.console.errors import UserError
+from tests.conftest import NO_MATERIAL
 
 
 def _read(tmp_path: Path, text: str) -> LabelSet:
@@ -134,7 +135,7 @@ HOSTILE = Path(__file__).parents[4] / "shared" / "cases" / "hostile"
 TAKEN = {"bigint2", "bom", "date", "date2", "diamond", "dotname", "nameint", "utf16"}
 
 
-@pytest.mark.skipif(not HOSTILE.is_dir(), reason="the shared cases are not beside this checkout")
+@pytest.mark.skipif(not HOSTILE.is_dir(), reason=NO_MATERIAL)
 def test_label_sets_that_broke_a_parser_are_read_or_refused_in_one_line() -> None:
     taken = set()
     for path in sorted(HOSTILE.glob("*.yaml")):
