@@ -76,7 +76,8 @@ def read_yaml(uri: str, what: str) -> Any:
         what: it is, for the errors.
 
     Raises:
-        UserError: no such file, not YAML, or more than `MOST_BYTES` or `MOST_VALUES`, or it uses what the module's first lines refuse.
+        UserError: no such file, not YAML, more than `MOST_BYTES` or `MOST_VALUES`, or it uses what the module's first
+            lines refuse.
     """
     where = f"{what} {uri}"
     try:
