@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import importlib
 import os
@@ -25,6 +24,7 @@ from apache_beam.options.pipeline_options_validator import PipelineOptionsValida
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 from apache_beam.runners.portability.job_server import JavaJarJobServer
 from apache_beam.runners.portability.portable_runner import PortableRunner
+from apache_beam.runners.portability.prism_runner import PrismJobServer
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from schemas.console.errors import UserError, did_you_mean
@@ -33,6 +33,13 @@ from schemas.console.interpreter import install_advice
 ANSWER_SECONDS = 30  # that a job server may take to answer; --job_server_timeout where that is less
 EMBEDDED = "embed"  # the --job_endpoint of Beam's own job server, in this process
 _DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"  # which has no short name
+
+# Runner -> the option that names the program of its job server, which Beam fetches otherwise.
+_PROGRAMS = {
+    "FlinkRunner": "--flink_job_server_jar",
+    "PrismRunner": "--prism_location",
+    "SparkRunner": "--spark_job_server_jar",
+}
 
 # Part of a runner's whole name -> a module that it needs, some of them only once it runs.
 _NEEDS = {
@@ -109,7 +116,7 @@ def starts_job_server(runner: PipelineRunner | None, options: PipelineOptions) -
 
 
 def check_runner(runner: PipelineRunner | None, options: PipelineOptions) -> None:
-    """See that a runner has what it needs to start; nothing is started.
+    """See that a runner has what it needs to start, and fetch the program of its job server; nothing is started.
 
     Raises:
         UserError: it has not, or options contradict each other.
@@ -165,9 +172,6 @@ def _check_job_server(runner: PortableRunner, options: PipelineOptions) -> None:
     try:
         server = runner.default_job_server(copy.deepcopy(options))
         server = getattr(server, "_job_server", server)  # inside of what stops it at the end
-        if isinstance(server, JavaJarJobServer):
-            with contextlib.suppress(RuntimeError):  # a jar that is built or fetched when it is needed
-                server.path_to_jar()
     except NotImplementedError as error:
         raise UserError(
             f"--runner {name}: expected --job_endpoint=HOST:PORT of its job server with it, received none"
@@ -180,3 +184,21 @@ def _check_job_server(runner: PortableRunner, options: PipelineOptions) -> None:
             f"--runner {name}: its job server needs {java}, which is not installed; install Java, or give the "
             "--job_endpoint of a job server that runs elsewhere"
         )
+    try:
+        _fetch(server, options)
+    except ValueError as error:  # a path or an address that is none
+        raise UserError(f"--runner {name}: {' '.join(str(error).split())}") from error
+    except (RuntimeError, OSError) as error:
+        own = f"{_PROGRAMS[name]}=FILE where you have its program, or " if name in _PROGRAMS else ""
+        raise UserError(
+            f"--runner {name}: its job server cannot be had: {' '.join(str(error).split())}; give {own}the "
+            "--job_endpoint of one that runs already"
+        ) from error
+
+
+def _fetch(server: Any, options: PipelineOptions) -> None:
+    """Have the program of a job server on this machine, as Beam itself would once the job begins; it keeps it for then."""
+    if isinstance(server, JavaJarJobServer):
+        server.local_jar(server.path_to_jar(), options.view_as(JobServerOptions).jar_cache_dir)
+    elif isinstance(server, PrismJobServer):
+        server._get_executable_path()

@@ -17,7 +17,8 @@ from schemas.user_files.table_files import read_table, row_hint, table_sha256
 from schemas.user_files.text_lines import readable
 
 WIDE_SEPARATOR = "|"  # between the tags of one cell of a wide table
-PRINTED_LIST = r"""^\s*\[(\s*['"].*|.*, .*)\]\s*$"""  # what pandas and DuckDB make of a list in a CSV; no tag looks so
+# What pandas, DuckDB and Python make of a list, a tuple or a set of tags in a cell; no tag looks so.
+PRINTED_LIST = r"""^\s*(\[(\s*|\s*['"].*|.*, .*)\]|[({]\s*['"].*['"],?\s*[)}])\s*$"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +129,14 @@ def _one_row_per_tag(table: pa.Table, uri: str) -> pa.Table:
         if (blank := pc.index(tags.dictionary, "").as_py()) >= 0:
             row = pc.index(tags.indices, pa.scalar(blank, tags.indices.type)).as_py()
             raise UserError(f"annotations {uri}: {row_hint(row, uri)}: tag is empty; fill it in or remove the row")
+        printed = pc.match_substring_regex(tags.dictionary, PRINTED_LIST)
+        if (place := pc.index(printed, True).as_py()) >= 0:
+            row = pc.index(tags.indices, pa.scalar(place, tags.indices.type)).as_py()
+            raise UserError(
+                f"annotations {uri}: {row_hint(row, uri)}: tag: expected one tag, received a printed list, "
+                f"{tags.dictionary[place].as_py()[:60]!r}; write a row for each tag, or name the column tags and join them "
+                f"with {WIDE_SEPARATOR}"
+            )
     else:
         parts = _tags_of_rows(table["tags"], uri)
         line = parts.value_parent_indices().to_numpy()
@@ -141,7 +150,7 @@ def _one_row_per_tag(table: pa.Table, uri: str) -> pa.Table:
         row = int(np.flatnonzero(outside)[0])
         raise UserError(
             f"annotations {uri}: {row_hint(int(line[row]), uri)}: value: expected 0 to 1 or nothing (unknown), "
-            f"received {value[row]:g}"
+            f"received {float(value[row])!r}"
         )
     tracks = tracks.combine_chunks().dictionary_encode()
     return pa.table({"track_id": tracks, "tag": tags, "value": value.astype(np.float64), "line": line})

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,11 @@ class SplitMethod:
     stratified: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.ratios is not None and (len(self.ratios) != 3 or min(self.ratios) < 0 or sum(self.ratios) <= 0):
+        if self.ratios is not None and not (
+            len(self.ratios) == 3
+            and all(0 <= share < math.inf for share in self.ratios)
+            and 0 < sum(self.ratios) < math.inf
+        ):
             raise UserError(f"--ratios: expected three shares such as 80,10,10, received {self.ratios}")
         if self.ratios is None and (self.salt or self.stratified):
             raise UserError("--from-catalog: expected without --ratios, --salt and --stratify, received both")

@@ -35,6 +35,7 @@ from schemas.tables import REMOVED, SPLITS, TRACK_IDS
 from schemas.user_files.table_files import read_table
 from schemas.user_files.text_lines import lines_of, text_of
 
+_MARGINS = "\ufeff" + "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 _PLAIN_ENDINGS = (".txt", ".list", ".ids")
 
 
@@ -83,6 +84,7 @@ def remove(
     with changing(Dataset.begun(root).layout):
         dataset = Dataset.begun(root)
         known = _known_tracks(dataset)
+        asked = _as_known(asked, known)
         ours = asked.filter(pc.is_in(asked, value_set=known))
         if len(ours) == 0:
             raise UserError(f"{tracks_uri}: none of its {len(asked)} tracks is in {root}, such as {asked[0].as_py()!r}")
@@ -114,6 +116,16 @@ def _known_tracks(dataset: Dataset) -> pa.Array:
         except DatasetError as error:  # it holds up no removal from what is finished
             say(f"warning: {error}; which tracks it holds is not known", file=sys.stderr)
     return pa.concat_tables([TRACK_IDS.empty_table(), *ids])["track_id"].unique()
+
+
+def _as_known(asked: pa.Array, known: pa.Array) -> pa.Array:
+    """Ids as a dataset spells them: what it does not know with its margins is looked for without them.
+
+    An id may begin or end with white space, so a line is taken as it is first. Otherwise an editor, a web page or files that
+    were joined put it there, or a byte order mark.
+    """
+    bare = pa.array([track.strip(_MARGINS) for track in asked.to_pylist()], pa.string())
+    return pc.if_else(pc.is_in(asked, value_set=known), asked, bare).unique().sort()
 
 
 def _purge(root: str, ids: pa.Array, on_progress: Callable[[int, int], None]) -> int:
@@ -180,12 +192,17 @@ def read_run_note(uri: str) -> dict[str, Any]:
 
 
 def read_ids(uri: str) -> pa.Array:
+    """The ids of a list or a table, each once and as it is written.
+
+    Raises:
+        UserError: it cannot be read, or holds none.
+    """
     if uri.lower().endswith(_PLAIN_ENDINGS):
         try:
             lines = lines_of(text_of(read_bytes(uri), f"tracks {uri}"))
         except OSError as error:
             raise UserError(f"tracks {uri}: cannot be read: {error.strerror or error}") from error
-        ids = pa.array(sorted({line.strip() for line in lines if line.strip()}), pa.string())
+        ids = pa.array(sorted({line for line in lines if line.strip(_MARGINS)}), pa.string())
     else:
         table = read_table(uri, what="tracks", required=TRACK_IDS.names, schema=TRACK_IDS)
         ids = table["track_id"].unique().sort()

@@ -64,7 +64,10 @@ def run_command(command: click.Command, name: str) -> NoReturn:
             shown = str(error.filename or "")[-60:]
             words = f"the name or its path is longer than the file system takes (255 bytes a name): …{shown!r}"
             leave(f"error: {words}; choose a shorter one", EXIT_USER_INPUT)
-        leave(f"error: {error.filename or 'input/output'}: {error.strerror or error}", EXIT_FAILED)
+        if error.errno == errno.EISDIR and error.filename2:  # a file that was made was to get the name of a folder
+            words = f"{error.filename2}: expected a file to write, found a folder; choose another name"
+            leave(f"error: {words}", EXIT_USER_INPUT)
+        leave(f"error: {error.filename2 or error.filename or 'input/output'}: {error.strerror or error}", EXIT_FAILED)
     except Exception as error:
         failed = unexpected(error)
         leave(f"error: {failed}", failed.exit_code)

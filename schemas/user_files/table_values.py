@@ -181,12 +181,14 @@ def _numbers(column: pa.ChunkedArray, field: pa.Field, error_at: ErrorAt) -> pa.
         column = column.cast(column.type.value_type)
     if _is_text(column.type):
         check_text(column, field.name, error_at)
-        column = pc.utf8_trim_whitespace(column)
+        column = pc.utf8_trim_whitespace(column.cast(pa.large_string()))
         column = pc.if_else(pc.equal(column, ""), None, column)
+    elif column.null_count == len(column):
+        return pa.chunked_array([pa.nulls(len(column), field.type)])
     elif not (
-        pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or _is_decimal_or_null(column.type)
+        pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
     ):
-        row = pc.index(pc.is_valid(column), True).as_py() if column.null_count < len(column) else 0
+        row = pc.index(pc.is_valid(column), True).as_py()
         raise error_at(row, f"{field.name}: expected a number, received {_shown(column[row].as_py())} ({column.type})")
     column = _cast(column, field, field.type, "a number", error_at)
     return pc.if_else(pc.is_nan(column), None, column) if pa.types.is_floating(field.type) else column
@@ -194,9 +196,11 @@ def _numbers(column: pa.ChunkedArray, field: pa.Field, error_at: ErrorAt) -> pa.
 
 def _json_number(value: Any, name: str, row: int, error_at: ErrorAt) -> float | None:
     try:
+        if isinstance(value, str):  # is read as the text of a CSV is
+            return float(pa.scalar(value.strip()).cast(pa.float64()).as_py()) if value.strip() else None
         if value is not None and not isinstance(value, bool | list | dict):
             return float(value)
-    except (ValueError, OverflowError):
+    except (pa.ArrowException, UnicodeEncodeError, OverflowError):
         pass
     if value is None:
         return None
@@ -281,10 +285,6 @@ def _is_list(kind: pa.DataType) -> bool:
         or pa.types.is_fixed_size_list(kind)
         or pa.types.is_list_view(kind)
     )
-
-
-def _is_decimal_or_null(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_decimal(kind) or pa.types.is_null(kind))
 
 
 def _shown(value: Any) -> str:

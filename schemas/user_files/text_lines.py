@@ -54,7 +54,7 @@ def is_encodable(text: str) -> bool:
 
 
 def utf8_of(data: bytes, where: str) -> bytes:
-    """The bytes of a text file as UTF-8 without a byte order mark; UTF-16 is read where it has such a mark.
+    """The bytes of a text file as UTF-8 without byte order marks; UTF-16 is read where it has such a mark.
 
     Args:
         data: the whole file.
@@ -68,7 +68,8 @@ def utf8_of(data: bytes, where: str) -> bytes:
             data = data.decode("utf-16").encode()
         except UnicodeError as error:
             raise UserError(f"{where}: expected UTF-8 text, received broken UTF-16; save it as UTF-8") from error
-    data = data.removeprefix(codecs.BOM_UTF8)
+    while data.startswith(codecs.BOM_UTF8):  # two editors, or a program and an editor, may each have put one there
+        data = data.removeprefix(codecs.BOM_UTF8)
     if (nul := data.find(b"\0")) >= 0:
         raise UserError(
             f"{where}: line {line_number(data, nul)}: expected UTF-8 text, received a NUL byte; save it as UTF-8 text, or "

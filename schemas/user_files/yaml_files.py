@@ -7,6 +7,7 @@ or two meanings out of one (anchors and aliases, merge keys, equal keys, type ta
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -32,6 +33,7 @@ from schemas.storage.files import read_bytes
 from schemas.user_files.text_lines import lines_of, text_of
 
 MOST_BYTES = 1 << 20  # of a file: it holds 50,000 tags and more, and any file up to it is read within a second
+MOST_VALUES = 150_000  # keys, texts, lists and groups: as many bytes can hold half a million, which take seconds
 _DEEPEST = 20  # lists and fields within each other
 _SHOWN = 80  # letters of a value that an error shows
 
@@ -42,6 +44,9 @@ _NOTHING = ("", "~", "null")
 # YAML 1.1 takes these for line ends, YAML 1.2 and every editor for letters. They are letters here too.
 _FORMER_LINE_ENDS = "\x85\u2028\u2029"
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+
+# What can stand for them: letters for private use, then more unnamed ones, of four bytes each, than a file can hold.
+_STAND_INS = (range(0xE000, 0xF8FF), range(0x40000, 0x40000 + MOST_BYTES // 4 + len(_FORMER_LINE_ENDS)))
 
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
@@ -71,7 +76,8 @@ def read_yaml(uri: str, what: str) -> Any:
         what: it is, for the errors.
 
     Raises:
-        UserError: no such file, not YAML, or more than `MOST_BYTES`, or it uses what the module's first lines refuse.
+        UserError: no such file, not YAML, more than `MOST_BYTES` or `MOST_VALUES`, or it uses what the module's first
+            lines refuse.
     """
     where = f"{what} {uri}"
     try:
@@ -138,6 +144,7 @@ class _Reader:
     def __init__(self, text: str, where: str, restored: dict[int, int]) -> None:
         self._events: Iterator[Event] = yaml.parse(text, Loader=_Loader)
         self._where, self._restored = where, restored
+        self._values = 0
 
     def document(self) -> Any:
         value, documents = None, 0
@@ -152,6 +159,11 @@ class _Reader:
         return None if is_nothing(value) else value
 
     def _value(self, event: Event, depth: int) -> Any:
+        self._values += 1
+        if self._values > MOST_VALUES:
+            raise self._error(
+                event, f"expected at most {MOST_VALUES:,} values in a file, received more; leave some out"
+            )
         if isinstance(event, ScalarEvent):
             if event.anchor is not None or event.tag is not None:
                 self._check(event, depth)
@@ -202,8 +214,9 @@ def _line(event: Event) -> int:
 
 
 def _stand_ins(text: str) -> dict[int, int]:
-    """Letters for private use that are not in the text, to stand for those which the parser takes for line ends."""
+    """Letters without a meaning that are not in the text, to stand for those which the parser takes for line ends."""
     if not any(letter in text for letter in _FORMER_LINE_ENDS):
         return {}
-    free = (code for code in range(0xE000, 0xF8FF) if chr(code) not in text)
+    used = set(text)
+    free = (code for code in itertools.chain(*_STAND_INS) if chr(code) not in used)
     return {ord(letter): next(free) for letter in _FORMER_LINE_ENDS}

@@ -7,10 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
+from urllib.error import URLError
 
 import grpc
 import pytest
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+from apache_beam.runners.portability.prism_runner import PrismJobServer
+from apache_beam.utils.subprocess_server import JavaJarServer
 
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
@@ -28,6 +32,13 @@ DATAFLOW = (
     "--number_of_worker_harness_threads=1 --experiments=use_runner_v2 --no_auth"
 )
 FLINK = "--runner=FlinkRunner --job_server_java_launcher=/bin/sh"  # any program will do for its Java
+
+
+@pytest.fixture
+def fetching_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs of job servers come from the network, which a machine of tests may lack."""
+    monkeypatch.setattr(JavaJarServer, "local_jar", lambda url, *_: url)
+    monkeypatch.setattr(PrismJobServer, "_get_executable_path", lambda self: "prism")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +60,7 @@ FLINK = "--runner=FlinkRunner --job_server_java_launcher=/bin/sh"  # any program
         f"{DATAFLOW} --template_location=gs://bucket/template --max_num_workers=4 --labels=a=b",
     ],
 )
+@pytest.mark.usefixtures("fetching_works")
 def test_what_beam_knows_is_let_through(given: str) -> None:
     check_beam_options(given.split())
 
@@ -91,6 +103,32 @@ def test_what_beam_would_pass_over_or_fail_by_later_is_refused(given: str, words
     with pytest.raises(UserError, match=words) as error:
         check_beam_options(given.split())
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [
+        (FLINK, "--flink_job_server_jar"),
+        ("--runner=SparkRunner --job_server_java_launcher=/bin/sh", "--spark_job_server_jar"),
+        ("--runner=PrismRunner", "--prism_location"),
+    ],
+)
+def test_a_job_server_that_cannot_be_fetched_is_refused_before_a_plan(
+    given: str, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> NoReturn:
+        raise URLError("Name or service not known")
+
+    monkeypatch.setattr("apache_beam.utils.subprocess_server.JavaJarServer._download_jar_to_cache", fails)
+    for name in ("FileSystems.open", "urlopen"):
+        monkeypatch.setattr(f"apache_beam.runners.portability.prism_runner.{name}", fails)
+    monkeypatch.setattr(PrismJobServer, "BIN_CACHE", str(tmp_path))
+    monkeypatch.setattr(JavaJarServer, "JAR_CACHE", str(tmp_path))
+    with pytest.raises(UserError, match=f"its job server cannot be had: .*Name or service not known.*; give {option}="):
+        check_beam_options(given.split())
+    with pytest.raises(UserError, match="its job server cannot be had"):
+        build(str(tmp_path / "c.csv"), str(tmp_path / "data"), BuildOptions(beam_options=tuple(given.split())))
+    assert not (tmp_path / "data").exists()
 
 
 def test_options_of_the_commands_themselves_are_known_to_be_none_of_beams() -> None:

@@ -54,10 +54,24 @@ def test_lists_of_tags_are_the_same_as_a_wide_table(tmp_path: Path) -> None:
         assert _rows(read_annotations([str(tmp_path / name)])) == {("1", "rock"): 1, ("1", "jazz"): 1, ("4", "rock"): 1}
 
 
-@pytest.mark.parametrize("cell", ["\"['rock', 'pop']\"", '"[rock, pop]"', '"[""rock""]"'])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "\"['rock', 'pop']\"",
+        '"[rock, pop]"',
+        '"[""rock""]"',
+        "[]",
+        "\"('rock', 'pop')\"",
+        "\"('rock',)\"",
+        "\"{'rock', 'pop'}\"",
+    ],
+)
 def test_a_list_that_was_printed_into_a_csv_is_no_tag(tmp_path: Path, cell: str) -> None:
     with pytest.raises(UserError, match="line 3: tags: expected tags with | between them, received a printed list"):
         _read(tmp_path, f"track_id,tags\n1,[live]\n2,{cell}\n")
+    with pytest.raises(UserError, match="line 3: tag: expected one tag, received a printed list"):
+        _read(tmp_path, f"track_id,tag\n1,[live]\n2,{cell}\n")
+    assert _read(tmp_path, "track_id,tag\n1,('90s)\n1,{x}\n").tags == ("('90s)", "{x}")
     assert _rows(_read(tmp_path, "track_id,tags\n1,[live]|[ab]\n")) == {("1", "[live]"): 1, ("1", "[ab]"): 1}
 
 

@@ -112,8 +112,9 @@ def test_ratios_and_names_are_checked(dataset: Path) -> None:
     for text in ("80,20", "a,b,c", ""):
         with pytest.raises(UserError, match="--ratios: expected three numbers"):
             parse_ratios(text)
-    with pytest.raises(UserError, match="--ratios: expected three shares"):
-        SplitMethod((-1, 1, 1))
+    for text in ("-1,1,1", "nan,1,1", "1,inf,1", "0,0,0", "1e308,1e308,0"):
+        with pytest.raises(UserError, match="--ratios: expected three shares"):
+            SplitMethod(parse_ratios(text))
     with pytest.raises(UserError, match="split name: expected at most 128 letters, received 300; choose a shorter one"):
         make_split(Dataset.open(str(dataset)), "a" * 300, None)
     with pytest.raises(UserError, match="split name: expected letters"):

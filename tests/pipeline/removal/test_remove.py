@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pipeline.decode.options import BuildOptions
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import existing_split
 from pipeline.removal import purge
-from pipeline.removal.remove import read_ids, remove
+from pipeline.removal.remove import _as_known, read_ids, remove
 from pipeline.verify import verify
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset
@@ -50,6 +51,27 @@ def test_each_line_of_a_list_is_an_id_however_an_editor_saved_it(tmp_path: Path,
         path = tmp_path / name
         path.write_bytes(f"{first}é01{end} 002{end}{end}a\x85\u2028b".encode(encoding))
         assert [track.strip() for track in read_ids(str(path)).to_pylist()] == sorted(["002", "a\x85\u2028b", "é01"])
+
+
+@pytest.mark.parametrize("name", ["gone.txt", "gone.csv", "gone.jsonl"])
+def test_marks_and_margins_around_an_id_hide_no_track(dataset: Path, tmp_path: Path, name: str) -> None:
+    """Lists that two editors saved, joined by `cat`: a request for a track must not be lost to what nobody can see."""
+    lines = [f"\ufeff\ufeff{GONE[0]}", "\u00a0unknown ", f"\ufeff {GONE[1]}\u2028\x85 \u00a0", "\ufeff"]
+    written = {
+        "gone.txt": "\n".join(lines),
+        "gone.csv": "\n".join(["\ufeff\ufefftrack_id", *lines]),
+        "gone.jsonl": "\ufeff\ufeff" + "".join(json.dumps({"track_id": line}) + "\n" for line in lines),
+    }
+    (tmp_path / name).write_text(written[name], encoding="utf-8")
+    summary = remove(str(dataset), str(tmp_path / name))
+    assert Dataset.open(str(dataset)).removed()["track_id"].to_pylist() == sorted(GONE)
+    assert (summary.removed, summary.unknown[0]) == (2, 1 if name == "gone.txt" else 2)
+
+
+def test_an_id_that_ends_with_a_space_is_not_the_one_without_it(tmp_path: Path) -> None:
+    known = pa.array(["a", "a\x85", "b", "c "])
+    asked = pa.array(["a\x85", "b ", "c", "c "])
+    assert _as_known(asked, known).to_pylist() == ["a\x85", "b", "c", "c "]
 
 
 @pytest.mark.parametrize("data", [b"001\n\xff02\n", b"001\n0\x0002\n"])

@@ -16,6 +16,7 @@ import signal, sys, threading, time, warnings, click
 import schemas.console.stopping
 from schemas.console.commandline import run_command
 from schemas.console.errors import DatasetError, UserError
+from schemas.storage.files.files import write_atomic
 
 @click.command()
 @click.argument("what")
@@ -36,6 +37,8 @@ def command(what, count):
         open("/nowhere/at all")
     if what == "long":
         open("/tmp/" + "a" * 300, "w")
+    if what == "folder":
+        write_atomic("docs", b"x")
     if what == "bug":
         raise ZeroDivisionError("a bug")
     if what == "far":
@@ -71,6 +74,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["dataset"], 1, "error: part-00000: was cut"),
         (["io"], 1, "error: /nowhere/at all: No such file or directory"),
         (["long"], 2, "longer than the file system takes (255 bytes a name)"),
+        (["folder"], 2, "docs: expected a file to write, found a folder; choose another name"),
         (["interrupt"], 130, "stopped; what is finished is kept: run the same command again"),
         (["fine", "--tempo"], 2, "No such option"),
         (["fine", "--count", "many"], 2, "'many' is not a valid integer"),

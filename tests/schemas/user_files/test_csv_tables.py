@@ -6,6 +6,7 @@ import csv
 import io
 import random
 
+import pyarrow as pa
 import pytest
 
 from schemas.console.errors import UserError
@@ -82,3 +83,17 @@ def test_whatever_is_written_is_read_as_the_csv_module_reads_it_or_refused(seed:
         read += 1
         assert [[cell or "" for cell in row.values()] for row in table.to_pylist()] == rows[1:], text
     assert read > 50
+
+
+@pytest.mark.parametrize("header", ['"track_id" ,uri', "\ufefftrack_id,uri", 'track_id,""', "track_id,"])
+def test_no_header_makes_numbers_of_text(header: str) -> None:
+    """Arrow guesses the type of each column that it is not told of; a name that it reads otherwise is such a one."""
+    table = parse_csv(f"{header}\n007,1e5\n".encode(), ",", "x")
+    assert table.schema.types == [pa.string(), pa.string()]
+    assert [column[0].as_py() for column in table.columns] == ["007", "1e5"]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r"])
+def test_a_header_alone_is_a_table_without_rows(end: str) -> None:
+    table = parse_csv(f"track_id,uri{end}".encode(), ",", "x")
+    assert (table.column_names, table.num_rows) == (["track_id", "uri"], 0)

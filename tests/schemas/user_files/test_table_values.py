@@ -103,6 +103,11 @@ def test_numbers_of_any_type_are_numbers_and_nan_is_unknown(tmp_path: Path, kind
     assert _parquet(tmp_path / "t.parquet", "duration", values)["duration"].to_pylist() == [1.0, None, 3.0]
     assert _parquet(tmp_path / "t.parquet", "duration", pa.array([math.nan, 2]))["duration"].to_pylist() == [None, 2.0]
     assert _parquet(tmp_path / "t.parquet", "group", pa.array([math.nan, 2]))["group"].to_pylist() == [None, "2"]
+    for nothing in (pa.nulls(2), pa.nulls(2, pa.bool_()), pa.nulls(2, pa.struct({"a": pa.int8()}))):
+        assert _parquet(tmp_path / "t.parquet", "duration", nothing)["duration"].to_pylist() == [None, None]
+    for text in (pa.string(), pa.large_string(), pa.string_view()):
+        written = pa.array([" 1e1 ", "", "nan", " "], text)
+        assert _parquet(tmp_path / "t.parquet", "duration", written)["duration"].to_pylist() == [10.0, None, None, None]
     with pytest.raises(UserError, match="row 2: duration: expected a number, received '1:30'"):
         _parquet(tmp_path / "t.parquet", "duration", pa.array(["1", "1:30", "x"]))
     with pytest.raises(UserError, match=r"row 1: duration: expected a number, received \[1\]"):
@@ -127,16 +132,18 @@ def test_json_lines_may_mix_what_means_the_same(tmp_path: Path) -> None:
     rows = [
         {"track_id": 12345678901, "group": 1.0, "duration": "1.5", "tags": ["a", 7], "more": {"x": 1}},
         {"track_id": 12345678901.0, "group": math.nan, "duration": 2, "tags": None},
+        {"track_id": "b", "duration": " 1e1 "},
+        {"track_id": "c", "duration": " "},
         {"track_id": "é", "duration": math.nan, "tags": [], "more": 10**30},
     ]
     path = tmp_path / "t.jsonl"
     path.write_text("\n\r\n".join(json.dumps(row) for row in rows), encoding="utf-8-sig")
     read = _read(path).to_pylist()
-    assert [row["track_id"] for row in read] == ["12345678901", "12345678901", "é"]
-    assert [row["group"] for row in read] == ["1", None, None]
-    assert [row["duration"] for row in read] == [1.5, 2.0, None]
-    assert [row["tags"] or [] for row in read] == [["a", "7"], [], []]
-    assert [row["more"] for row in read] == ['{"x": 1}', None, "1" + "0" * 30]
+    assert [row["track_id"] for row in read] == ["12345678901", "12345678901", "b", "c", "é"]
+    assert [row["group"] for row in read] == ["1", None, None, None, None]
+    assert [row["duration"] for row in read] == [1.5, 2.0, 10.0, None, None]
+    assert [row["tags"] or [] for row in read] == [["a", "7"], [], [], [], []]
+    assert [row["more"] for row in read] == ['{"x": 1}', None, None, None, "1" + "0" * 30]
 
 
 def test_many_lines_are_one_table_whatever_their_first_ones_name(
@@ -177,6 +184,9 @@ def test_many_lines_are_one_table_whatever_their_first_ones_name(
         ('{"track_id": "a", "more": "\\udc00"}', "line 3: more: expected text, received half of a surrogate pair"),
         ('{"track_id": "\\u0000"}', "line 3: track_id: expected text, received a NUL letter"),
         ('{"track_id": "a", "duration": true}', "line 3: duration: expected a number, received True"),
+        ('{"track_id": "a", "duration": "1_0"}', "line 3: duration: expected a number, received '1_0'"),
+        ('{"track_id": "a", "duration": "\u0663"}', "line 3: duration: expected a number, received '\u0663'"),
+        ('{"track_id": "a", "duration": "\\ud800"}', "line 3: duration: expected a number, received '\\ud800'"),
         ('{"track_id": "a", "tags": "a|b"}', "line 3: tags: expected a list as in other rows, received 'a|b'"),
         ('{"track_id": "a", "track_id": "b"}', "line 3: expected each field once, found track_id twice"),
         ('{"track_id": "a"} {"track_id": "b"}', "line 3: cannot be read: expected a JSON object on each line"),

@@ -40,6 +40,16 @@ def test_letters_that_yaml_took_for_line_ends_are_letters(letter: str) -> None:
     assert [fields[name] for name in "abc"] == [f"x{letter}y"] * 3
 
 
+def test_a_file_that_holds_every_stand_in_for_a_line_end_is_read_as_it_is_written() -> None:
+    written = "".join(map(chr, range(0xE000, 0xF900))) + "\u2028"
+    assert parse_yaml(f"a: {written}b\n", "x") == {"a": f"{written}b"}
+
+
+def test_more_values_than_can_be_read_in_a_second_are_refused() -> None:
+    with pytest.raises(UserError, match=r"x: line 2: expected at most 150,000 values in a file, received more"):
+        parse_yaml("name: x\ntags: [" + "a," * 400_000 + "]\n", "x")
+
+
 def test_a_line_is_that_of_the_file() -> None:
     fields = parse_yaml("# first\r\n\r\na: 1\r\nb:\r\n  - c\r\n", "x")
     assert {str(key): key.line for key in fields} == {"a": 3, "b": 4}
