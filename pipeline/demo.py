@@ -15,6 +15,10 @@ import time
 from typing import Any
 
 from schemas.console.interpreter import require_packages
+from schemas.console.stopping import deferred_stop, stop_exit_code, stop_on_signals
+
+if __name__ == "__main__":
+    stop_on_signals()  # before the other imports, since a user may press ^C while they run
 
 require_packages("train", "corpus")  # of all its steps, before anything is imported that may be missing
 
@@ -23,7 +27,6 @@ import click  # noqa: E402
 from schemas.console.commandline import run_command  # noqa: E402
 from schemas.console.errors import EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError  # noqa: E402
 from schemas.console.shown_commands import pipeline_command, training_command  # noqa: E402
-from schemas.console.stopping import deferred_stop, stop_exit_code  # noqa: E402
 from schemas.console.terminal import say  # noqa: E402
 from schemas.storage.files import write_atomic  # noqa: E402
 

@@ -176,7 +176,11 @@ class Dataset:
             try:
                 return self._payload(spec, generation, shard)
             except FileNotFoundError as error:
-                raise DatasetError(f"{error.filename}: the payload is missing though its done mark is there") from error
+                where = self.layout.done_mark(spec, generation, shard)
+                raise DatasetError(
+                    f"{error.filename}: the payload is missing though its done mark is there; restore it, or {where} if that is "
+                    "another's, from a copy"
+                ) from error
 
     def _payload(self, spec: FeatureSpec, generation: int, shard: int) -> tuple[str, ShardManifest]:
         mark = self.shard_manifest(spec, generation, shard)

@@ -53,8 +53,18 @@ def again() -> str:
 
 
 def label_set_names(dataset: Dataset) -> list[str]:
-    """Names of the label sets that were laid over a dataset, sorted."""
-    return [name for name in list_names(dataset.layout.label_sets) if exists(dataset.layout.label_log(name))]
+    """Names of the label sets that were laid over a dataset, sorted; one whose log is lost is among them."""
+    names = list_names(dataset.layout.label_sets)
+    return [name for name in names if exists(dataset.layout.label_log(name)) or versions_there(dataset, name)]
+
+
+def versions_there(dataset: Dataset, name: str) -> list[str]:
+    """Hashes of a label set's versions that are on the disk and were laid to their end, sorted."""
+    return [
+        version
+        for version in list_names(dataset.layout.label_set(name))
+        if exists(join(dataset.layout.label_version(name, version), "labels.json"))
+    ]
 
 
 def versions_in_order(dataset: Dataset, name: str) -> list[str]:
@@ -62,15 +72,31 @@ def versions_in_order(dataset: Dataset, name: str) -> list[str]:
 
     Raises:
         UserError: no such label set.
-        DatasetError: its log is damaged.
+        DatasetError: its log is damaged, or missing though versions are there.
     """
-    if not exists(dataset.layout.label_log(name)):
+    log = dataset.layout.label_log(name)
+    if not exists(log):
+        if versions_there(dataset, name):
+            raise DatasetError(f"{log}: the log of the label set is missing though versions of it are there; {again()}")
         found = label_set_names(dataset)
         raise UserError(
             f"label set {name!r}: not in {dataset.layout.root} ({'there are ' + ', '.join(found) if found else 'there is none'}"
             f"{did_you_mean(name, found)}); make one with `{pipeline_command('label')}`"
         )
-    return [entry["version"] for entry in read_log(dataset.layout.label_log(name), again())]
+    return [entry["version"] for entry in read_log(log, again())]
+
+
+def newest_version(dataset: Dataset, name: str, order: Sequence[str]) -> str:
+    """The version that a label set's log names last.
+
+    Raises:
+        DatasetError: it is not there: pruning always keeps it, so that it was lost, or the log is another's.
+    """
+    if not list_names(dataset.layout.label_version(name, order[-1])):
+        raise DatasetError(
+            f"{dataset.layout.label_log(name)}: names {order[-1]} as the newest version, which is not there; {again()}"
+        )
+    return order[-1]
 
 
 def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
@@ -88,12 +114,15 @@ def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
     root = dataset.layout.root
     if not version or not exists(join(dataset.layout.label_version(name, version), "labels.json")):
         order = versions_in_order(dataset, name)
-        version = version or order[-1]
-        if not exists(join(dataset.layout.label_version(name, version), "labels.json")):
-            found = list(dict.fromkeys(order))
+        if not version:
+            version = newest_version(dataset, name, order)
+        elif not list_names(dataset.layout.label_version(name, version)):
+            found = versions_there(dataset, name)
+            pruned = ", since it was pruned or lost" if version in order else ""
             raise UserError(
-                f"label set {label_set}: no such version in {root}; there are {', '.join(found)}"
-                f"{did_you_mean(version, found)}"
+                f"label set {label_set}: no such version in {root}{pruned}; "
+                f"{'there are ' + ', '.join(found) if found else 'there is none'}{did_you_mean(version, found)}; lay it with "
+                f"`{pipeline_command('label')}`"
             )
     labels = read_label_files(dataset, name, version)
     if dataset.identity()[: len(labels.manifest.generations)] != labels.manifest.generations:

@@ -15,7 +15,7 @@ from schemas.features import FeatureSpec, features_name
 from schemas.label_version import label_set_names, versions_in_order
 from schemas.manifests import GenerationEntry, LabelsManifest
 from schemas.same_audio import same_audio
-from schemas.storage.files import exists, join, list_names
+from schemas.storage.files import join, list_names
 from schemas.tables import SPLITS
 
 TRACK_COLUMNS = ("group", "cause", "seconds", "pcm_sha256", "flags")  # what `dataset_facts` reads
@@ -199,7 +199,7 @@ def _payload_bytes(dataset: Dataset) -> dict[FeatureSpec, int]:
 
 def _splits(dataset: Dataset, stored: pa.ChunkedArray) -> list[SplitFacts]:
     names = list_names(dataset.layout.splits("").rstrip("/"))
-    return [_split(dataset, name, stored) for name in names if exists(dataset.layout.split_log(name))]
+    return [_split(dataset, name, stored) for name in names if list_names(dataset.layout.splits(name))]
 
 
 def _split(dataset: Dataset, name: str, stored: pa.ChunkedArray) -> SplitFacts:
@@ -217,10 +217,10 @@ def _split(dataset: Dataset, name: str, stored: pa.ChunkedArray) -> SplitFacts:
 
 
 def _version(dataset: Dataset, name: str, version: str) -> VersionFacts:
-    uri = join(dataset.layout.label_version(name, version), "labels.json")
-    if not exists(uri):
+    folder = dataset.layout.label_version(name, version)
+    if not list_names(folder):
         return VersionFacts(version, kept=False)
-    manifest = LabelsManifest.read(uri)
+    manifest = LabelsManifest.read(join(folder, "labels.json"))
     return VersionFacts(
         version=version,
         kept=True,

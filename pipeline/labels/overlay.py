@@ -19,7 +19,7 @@ from schemas.console.errors import TagscaleError, UserError, did_you_mean
 from schemas.console.terminal import say
 from schemas.dataset import Dataset
 from schemas.json_log import log_bytes, whole_entries
-from schemas.label_version import LabelVersion, labels_version, open_labels, read_label_files
+from schemas.label_version import LabelVersion, label_set_names, labels_version, open_labels, read_label_files
 from schemas.manifests import LabelsManifest
 from schemas.sole_writer import changing
 from schemas.storage.files import exists, join, list_names, write_atomic
@@ -184,14 +184,14 @@ def split_before(dataset: Dataset, name: str, *, asked: bool) -> str | None:
         UserError: no version can be read, or those that can disagree, and no split was asked for.
     """
     log = dataset.layout.label_log(name)
-    if not exists(log):
+    if name not in label_set_names(dataset):
         return None
-    entries, _ = whole_entries(log)
+    entries, _ = whole_entries(log) if exists(log) else ([], [])
     if entries and "split" in entries[-1]:
         return str(entries[-1]["split"])
-    # Written before the log said so, or the log is damaged: the versions themselves say it.
+    # Written before the log said so, or the log is damaged or lost: the versions themselves say it.
     versions = [entries[-1]["version"]] if entries else list_names(dataset.layout.label_set(name))
-    found, problem = set(), "its log is damaged"
+    found, problem = set(), "its log is damaged or lost"
     for version in versions:
         uri = join(dataset.layout.label_version(name, version), "labels.json")
         try:
@@ -217,7 +217,7 @@ def _into_train(before: LabelVersion, after: LabelVersion) -> int:
 
 def _version_before(dataset: Dataset, name: str) -> tuple[LabelVersion | None, str | None]:
     """The newest version of a label set, and why it cannot be read where that is so."""
-    if not exists(dataset.layout.label_log(name)):
+    if name not in label_set_names(dataset):
         return None, None
     try:
         return open_labels(dataset, name), None

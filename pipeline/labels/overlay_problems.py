@@ -8,8 +8,7 @@ from pipeline.labels.splits import read_split, split_log
 from schemas.console.errors import TagscaleError
 from schemas.console.shown_commands import pipeline_command
 from schemas.dataset import Dataset
-from schemas.json_log import read_log
-from schemas.label_version import again, read_label_files
+from schemas.label_version import newest_version, read_label_files, versions_in_order, versions_there
 from schemas.storage.files import exists, join, list_names
 
 _LOG_NAME = "log.jsonl"
@@ -45,10 +44,9 @@ def label_versions(dataset: Dataset) -> list[tuple[str, str]]:
 def label_problems(dataset: Dataset) -> Iterator[str]:
     """Each label set's log, and every version that is there; the log may name versions that were pruned."""
     for name in list_names(dataset.layout.label_sets):
-        log = dataset.layout.label_log(name)
         try:
-            if exists(log):
-                read_log(log, again())
+            if exists(dataset.layout.label_log(name)) or versions_there(dataset, name):
+                newest_version(dataset, name, versions_in_order(dataset, name))
         except TagscaleError as error:
             yield str(error)
     for name, version in label_versions(dataset):

@@ -148,7 +148,7 @@ def make_split(
 def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotations: Annotations | None) -> Split:
     tracks = dataset.newest_tracks(["group", "split", "flags", "pcm_sha256"])
     tracks = tracks.filter(pc.is_valid(tracks["record"]))
-    log = split_log(dataset, name)
+    log = split_log(dataset, name) if exists(dataset.layout.split_log(name)) else []
     asked = method is not None
     if log:
         made = SplitMethod.from_dict(log[-1]["made"])
@@ -168,6 +168,8 @@ def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotat
         _require_groups(sets, method.ratios, name, dataset.layout.root)
     table = _assign(tracks, method, name, before, sets, annotations)
     version = split_version(table)
+    if not log and {f"{version}.parquet", *list_names(dataset.layout.splits(name))} != {f"{version}.parquet"}:
+        raise _lost_log(dataset, name)
     if before is None or log[-1]["version"] != version:
         write_atomic(dataset.layout.split(name, version), table_bytes(table))
         log.append({"version": version, "made": method.to_dict(), "tracks": table.num_rows})
@@ -180,7 +182,7 @@ def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotat
 
 def existing_split(dataset: Dataset, name: str) -> Split:
     """A split made before, extended to the tracks that came since; raises UserError where there is none."""
-    if not exists(dataset.layout.split_log(name)):
+    if not list_names(dataset.layout.splits(name)):
         found = list_names(dataset.layout.splits("").rstrip("/"))
         raise UserError(
             f"split {name!r}: not in {dataset.layout.root} ({'there are ' + ', '.join(found) if found else 'there is none'});"
@@ -235,9 +237,15 @@ def read_split(dataset: Dataset, name: str, version: str) -> pa.Table:
 
 
 def split_log(dataset: Dataset, name: str) -> list[dict[str, Any]]:
-    """The versions of a split, oldest first; none where there is no such split. Raises DatasetError for a damaged log."""
+    """The versions of a split, oldest first; none where there is no such split.
+
+    Raises:
+        DatasetError: the log is damaged, or missing though versions are there.
+    """
     uri = dataset.layout.split_log(name)
     if not exists(uri):
+        if list_names(dataset.layout.splits(name)):
+            raise _lost_log(dataset, name)
         return []
     log = read_log(uri, _ADVICE)
     try:
@@ -246,6 +254,14 @@ def split_log(dataset: Dataset, name: str) -> list[dict[str, Any]]:
     except (KeyError, TypeError, ValueError, UserError) as error:
         raise DatasetError(f"{uri}: expected how each version was made: {error}; {_ADVICE}") from error
     return log
+
+
+def _lost_log(dataset: Dataset, name: str) -> DatasetError:
+    """Why a split whose log is not there is not made once more: its tracks might change sides."""
+    return DatasetError(
+        f"{dataset.layout.split_log(name)}: the log of the split is missing though versions of it are there: if a command was "
+        f"stopped while it made the split, run that one again; else {_ADVICE}"
+    )
 
 
 def _assign(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset
 from schemas.features import FeatureSpec, features_name
-from schemas.layout import generation_name
+from schemas.layout import generation_name, shard_name
 from schemas.manifests import ShardManifest, read_json
 from schemas.sole_writer import sole_writer
 from schemas.storage.files import files_below, is_remote, join, list_names, parent, remove, remove_tree
@@ -50,6 +50,9 @@ def unnamed_payloads(dataset: Dataset, *, of_build: bool) -> Found:
     Args:
         dataset: the dataset.
         of_build: look at the generation under way too, which no build may be writing.
+
+    Raises:
+        DatasetError: a done mark of what is finished is missing, damaged or another's: it would have named a payload.
     """
     generations = [entry.generation for entry in dataset.manifest.generations]
     if of_build and dataset.under_way is not None:
@@ -60,10 +63,12 @@ def unnamed_payloads(dataset: Dataset, *, of_build: bool) -> Found:
                 continue  # a derivation may be writing it
             folder = dataset.layout.features(spec, generation)
             names = list_names(folder)
-            named = _named_payloads(dataset, spec, generation, names)
-            for name in names:
-                if name.endswith(".tfrecord") and name not in named:
-                    yield join(folder, name), "a payload that no done mark names"
+            unnamed = {name for name in names if name.endswith(".tfrecord")} - _named_payloads(
+                dataset, spec, generation, names
+            )
+            if generation < held:
+                _check_marks(dataset, spec, generation, unnamed)
+            yield from ((join(folder, name), "a payload that no done mark names") for name in sorted(unnamed))
 
 
 def _named_payloads(dataset: Dataset, spec: FeatureSpec, generation: int, names: list[str]) -> set[str]:
@@ -73,6 +78,13 @@ def _named_payloads(dataset: Dataset, spec: FeatureSpec, generation: int, names:
 
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
         return set(readers.map(named, [name for name in names if name.endswith(".json")]))
+
+
+def _check_marks(dataset: Dataset, spec: FeatureSpec, generation: int, unnamed: set[str]) -> None:
+    """Raise DatasetError unless the shards that payloads seem to be left over of have a payload of their own."""
+    for shard in range(dataset.manifest.generations[generation].shards):
+        if any(name.startswith(f"{shard_name(shard)}-") for name in unnamed):
+            dataset.payload(spec, generation, shard)
 
 
 def unnamed_features(dataset: Dataset) -> Found:

@@ -181,8 +181,10 @@ def _orphans(dataset: Dataset, alone: bool) -> Iterator[tuple[str, str]]:
                 yield join(folder, name), "of a generation that dataset.json does not name"
     yield from temporaries(dataset, layout.root, of_build=alone)
     for name in list_names(layout.label_sets):
+        logged = _logged_versions(dataset, name)
         for version in _versions(dataset, name):
-            if not exists(join(layout.label_version(name, version), "labels.json")):
+            # One that the log names was laid to its end, and has lost its manifest since: `label` makes that again.
+            if version not in logged and not exists(join(layout.label_version(name, version), "labels.json")):
                 yield layout.label_version(name, version), "a label version that was cut short"
     yield from _orphaned_splits(dataset)
 
@@ -197,8 +199,12 @@ def _orphaned_splits(dataset: Dataset) -> Iterator[tuple[str, str]]:
                 split = LabelsManifest.read(uri).split
                 used.add((split["name"], split["version"]))
     for name in list_names(layout.splits("").rstrip("/")):
-        used.update((name, entry["version"]) for entry in split_log(dataset, name))
-        for file in list_names(layout.splits(name)):
+        files = list_names(layout.splits(name))
+        named = {entry["version"] for entry in split_log(dataset, name)} if exists(layout.split_log(name)) else set()
+        if not named <= {file.removesuffix(".parquet") for file in files} or not named:
+            continue  # its log is lost, or another's: what it would name is not known
+        used.update((name, version) for version in named)
+        for file in files:
             if file.endswith(".parquet") and (name, file.removesuffix(".parquet")) not in used:
                 yield join(layout.splits(name), file), "a split version that nothing names"
 
@@ -206,12 +212,16 @@ def _orphaned_splits(dataset: Dataset) -> Iterator[tuple[str, str]]:
 def _old_versions(dataset: Dataset, keep: int) -> Iterator[tuple[str, str]]:
     """NAME@VERSION and folder of every label version but the newest ones."""
     for name in list_names(dataset.layout.label_sets):
-        log = dataset.layout.label_log(name)  # one that was cut short may have none yet
-        order = versions_in_order(dataset, name) if exists(log) else []
+        order = _logged_versions(dataset, name)
         newest = list(dict.fromkeys(reversed(order)))[:keep]
         for version in _versions(dataset, name):
             if version in order and version not in newest:
                 yield f"{name}@{version}", dataset.layout.label_version(name, version)
+
+
+def _logged_versions(dataset: Dataset, name: str) -> list[str]:
+    """Versions of a label set in the order of its log; one that was cut short may have none yet."""
+    return versions_in_order(dataset, name) if exists(dataset.layout.label_log(name)) else []
 
 
 def _versions(dataset: Dataset, name: str) -> list[str]:

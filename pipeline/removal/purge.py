@@ -44,7 +44,8 @@ def purge_tracks(dataset: Dataset, ids: pa.Array, on_progress: Callable[[int, in
         How many payloads were rewritten.
 
     Raises:
-        DatasetError: a record is not where the tracks table has it; nothing of that payload was changed.
+        DatasetError: a payload is damaged, or a record is not where the tracks table has it; nothing of that payload was
+            changed.
     """
     work = list(_payloads_with(dataset, ids, first))
     rewritten = 0
@@ -115,6 +116,13 @@ def _tracks_under_way(dataset: Dataset) -> pa.Table:
 def _purge_payload(dataset: Dataset, spec: FeatureSpec, generation: int, shard: int, rows: pa.Table) -> bool:
     uri, mark = dataset.payload(spec, generation, shard)
     data = bytearray(read_bytes(uri))
+    if (
+        hashlib.sha256(data).hexdigest() != mark.sha256
+    ):  # the mark that is written below would make damage pass for whole
+        raise DatasetError(
+            f"{uri}: its bytes are not those of the done mark (the SHA-256 differs), and nothing of it was erased; restore it "
+            "from a copy and run the same command again"
+        )
     columns = rows.select(["track_id", "offset", "length"]).to_pydict()
     for track_id, offset, length in zip(*columns.values(), strict=True):
         where = f"{uri} at byte {offset}"

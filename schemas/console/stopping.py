@@ -67,11 +67,18 @@ def stop_on_signals(words: str = STOPPED_WORDS) -> None:
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        os.register_at_fork(after_in_child=_leave_the_parents_pipe)
         threading.Thread(target=_watch, args=(reading,), name="stopping", daemon=True).start()
         sys.excepthook, sys.unraisablehook = _on_uncaught, _on_unraisable
     for number in _STOPS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
+
+
+def _leave_the_parents_pipe() -> None:
+    """In a forked process, whose own ^C would else reach the parent's thread as a second one there."""
+    with contextlib.suppress(ValueError):  # forked by another thread than the main one
+        signal.set_wakeup_fd(-1)
 
 
 def stop_exit_code() -> int:

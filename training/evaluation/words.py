@@ -8,7 +8,7 @@ from schemas.console.shown_commands import training_command
 from schemas.console.terminal import visible
 from training.baselines.kinds import NAMES
 from training.evaluation.files import Evaluation
-from training.metrics.intervals import too_few_groups
+from training.metrics.intervals import LEAST_GROUPS, too_few_groups
 from training.metrics.tagging import Metrics
 
 
@@ -24,7 +24,8 @@ def evaluation_words(result: Evaluation) -> str:
     lines += _figures("model", metrics, result.graded)
     for kind, of_baseline in result.baselines.items():
         lines += _figures(NAMES[kind], of_baseline, result.graded)
-    if 0 < metrics.roc_auc_macro < 1 and math.isnan(metrics.roc_auc_interval[0]):
+    few = metrics.groups < LEAST_GROUPS or 0 < metrics.roc_auc_macro < 1  # no spread is known of a perfect ranking
+    if metrics.tags_defined and math.isnan(metrics.roc_auc_interval[0]) and few:
         lines.append(f"  {too_few_groups(metrics.groups)}")
     decisions = result.decisions
     if result.threshold_problem:

@@ -20,9 +20,10 @@ from pipeline.decode.generations import close_generation
 from pipeline.decode.run_times import read_run_times
 from pipeline.decode.shards import ShardJob
 from pipeline.decode.sources import changed_tracks
+from pipeline.info.overview import info
 from pipeline.jobs.plan import PlanReader
 from pipeline.labels.overlay import lay_labels
-from pipeline.labels.splits import make_split, read_split, split_log
+from pipeline.labels.splits import SplitMethod, make_split, read_split, split_log
 from pipeline.removal.prune import prune
 from pipeline.removal.remove import known_runs, remove
 from pipeline.verify import verify
@@ -123,7 +124,8 @@ def whole(every_kind: EveryKind) -> Iterator[EveryKind]:
     before = {path: path.read_bytes() for path in every_kind.root.rglob("*") if path.is_file()}
     yield every_kind
     for path, data in before.items():
-        if path.read_bytes() != data:
+        if not path.exists() or path.read_bytes() != data:
+            path.parent.mkdir(exist_ok=True)
             path.write_bytes(data)
 
 
@@ -265,3 +267,79 @@ def test_a_lost_line_of_a_log_shows(whole: EveryKind) -> None:
         log.write_bytes(b"".join(left))
         with pytest.raises(DatasetError, match=r"log\.jsonl: .*; lay the same label set again"):
             versions_in_order(whole.open(), "mine")
+
+
+def _left(root: Path, but: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file() and path != but}
+
+
+def test_a_lost_log_of_a_split_is_found_and_no_track_changes_sides(whole: EveryKind) -> None:
+    """The split `default` has ratios of its own, which the log alone says; `other` has those of any new split."""
+    root, dataset = str(whole.root), whole.open()
+    log = dataset.layout.split_log("default")
+    readers: tuple[Callable[[], Any], ...] = (
+        lambda: make_split(dataset, "default", None),
+        lambda: make_split(dataset, "default", SplitMethod((80, 10, 10))),
+        lambda: lay_labels(root, [whole.annotations], whole.label_set),
+        lambda: info(root),
+    )
+    Path(log).unlink()
+    before = _left(whole.root, Path(log))
+    for read in readers:
+        assert f"{log}: the log of the split is missing" in (refusal(read, None) or "")
+    assert any(log in problem for problem in _problems(whole.root))
+    assert prune(root, ["orphans"], delete=True).paths == ()
+    assert _left(whole.root, Path(log)) == before
+    # A command that was stopped between the two files is finished by the same command.
+    make_split(dataset, "default", SplitMethod((50, 25, 25), salt="c"))
+    assert _problems(whole.root) == ()
+
+
+def test_the_log_of_another_split_makes_no_version_an_orphan(whole: EveryKind) -> None:
+    layout = whole.open().layout
+    Path(layout.split_log("other")).write_bytes(Path(layout.split_log("default")).read_bytes())
+    assert prune(str(whole.root), ["orphans"], delete=True).paths == ()
+    assert _problems(whole.root) != ()
+
+
+def test_a_lost_log_of_a_label_set_is_found_and_its_split_is_kept(whole: EveryKind) -> None:
+    root, log = str(whole.root), whole.open().layout.label_log("mine")
+    Path(log).unlink()
+    for read in (lambda: open_labels(whole.open(), "mine"), lambda: info(root)):
+        assert f"{log}: the log of the label set is missing" in (refusal(read, None) or "")
+    assert any(log in problem for problem in _problems(whole.root))
+    laid = lay_labels(root, [whole.annotations], whole.label_set)
+    assert (laid.is_new, laid.split[0]) == (False, "default")
+    assert log in (laid.not_compared or "")
+    assert _problems(whole.root) == ()
+
+
+def test_the_log_of_another_label_set_is_found(whole: EveryKind, tmp_path: Path) -> None:
+    root, log = str(whole.root), whole.open().layout.label_log("mine")
+    (tmp_path / "another.yaml").write_text("name: another\ntags: [slow]\n")
+    lay_labels(root, [whole.annotations], str(tmp_path / "another.yaml"))
+    Path(log).write_bytes(Path(whole.open().layout.label_log("another")).read_bytes())
+    try:
+        assert f"{log}: names " in (refusal(lambda: open_labels(whole.open(), "mine"), None) or "")
+        assert any(log in problem for problem in _problems(whole.root))
+    finally:
+        shutil.rmtree(whole.root / "labels" / "another")
+
+
+def test_a_version_whose_manifest_is_lost_is_neither_pruned_nor_an_orphan(whole: EveryKind) -> None:
+    root = str(whole.root)
+    newest = versions_in_order(whole.open(), "mine")[-1]
+    lost = whole.root / "labels" / "mine" / newest / "labels.json"
+    lost.unlink()
+    for read in (lambda: open_labels(whole.open(), f"mine@{newest}"), lambda: info(root)):
+        assert str(lost) in (refusal(read, None) or "")
+    assert any(str(lost.parent) in problem for problem in _problems(whole.root))
+    assert prune(root, ["orphans"], delete=True).paths == ()
+
+
+def test_a_version_that_was_pruned_is_not_offered_again(whole: EveryKind) -> None:
+    oldest, newest = versions_in_order(whole.open(), "mine")
+    shutil.rmtree(whole.root / "labels" / "mine" / oldest)
+    said = refusal(lambda: open_labels(whole.open(), f"mine@{oldest}"), None) or ""
+    assert f"no such version in {whole.root}, since it was pruned or lost; there are {newest}" in said
+    assert f"did you mean '{oldest}'" not in said

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pytest
+
 from pipeline.labels.overlay import lay_labels
 from pipeline.removal.prune import prune
+from pipeline.removal.remove import remove
 from pipeline.verify import verify
+from schemas.console.errors import DatasetError
+from schemas.dataset import Dataset
 from tests.conftest import SmallCorpus
 
 Contents = Callable[..., dict[str, str]]
@@ -51,6 +59,37 @@ def test_what_is_not_needed_is_shown_first_and_removed_on_request(
     assert prune(str(dataset), delete=True) == shown
     assert contents(dataset) == clean
     assert verify(str(dataset), deep=True).problems == ()
+
+
+@pytest.mark.parametrize("mark", ["lost", "of another shard", "of another family"])
+@pytest.mark.parametrize("family", ["logmel", "waveform"])
+def test_a_payload_whose_done_mark_is_lost_or_anothers_is_no_orphan(
+    family: str, mark: str, dataset: Path, contents: Contents, tmp_path: Path
+) -> None:
+    of_family = {name: next((dataset / "features").glob(f"{name}-*/gen-000")) for name in ("logmel", "waveform")}
+    other = next(folder for name, folder in of_family.items() if name != family)
+    lost = of_family[family] / "part-00000.json"
+    if mark == "lost":
+        lost.unlink()
+    elif mark == "of another shard":
+        shutil.copy(of_family[family] / "part-00001.json", lost)
+    else:
+        shutil.copy(other / "part-00000.json", lost)
+    before = contents(dataset)
+    for delete in (False, True):
+        with pytest.raises(DatasetError, match=re.escape(str(lost))):
+            prune(str(dataset), ["orphans"], delete=delete)
+    assert contents(dataset) == before
+    assert any(str(lost) in problem for problem in verify(str(dataset)).problems)
+    # Of a shard that holds nothing of what is purged too.
+    tracks = Dataset.open(str(dataset)).tracks_of(0)
+    elsewhere = tracks.filter(pc.and_(pc.not_equal(tracks["shard"], 0), pc.is_valid(tracks["record"])))["track_id"][0]
+    (tmp_path / "gone.txt").write_text(elsewhere.as_py(), encoding="utf-8")
+    with pytest.raises(DatasetError, match=re.escape(str(lost))):
+        remove(str(dataset), str(tmp_path / "gone.txt"), purge=True)
+    assert {path.name for path in of_family[family].glob("part-00000-*")} == {
+        name.rpartition("/")[2] for name in before if f"{family}-" in name and "/part-00000-" in name
+    }
 
 
 def test_a_label_set_that_was_cut_short_before_its_log_is_an_orphan(dataset: Path, small_corpus: SmallCorpus) -> None:

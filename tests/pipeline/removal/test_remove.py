@@ -18,7 +18,7 @@ from pipeline.labels.splits import existing_split
 from pipeline.removal import purge
 from pipeline.removal.remove import _as_known, read_ids, remove
 from pipeline.verify import verify
-from schemas.console.errors import UserError
+from schemas.console.errors import DatasetError, UserError
 from schemas.dataset import Dataset
 from schemas.examples import decode_example
 from schemas.storage.files import read_range
@@ -146,6 +146,29 @@ def test_a_purge_blanks_the_records_and_moves_no_other(dataset: Path, request_fi
 
 class Interrupted(Exception):  # noqa: N818 (stands for a kill)
     pass
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_purge_does_not_make_a_damaged_payload_pass_for_whole(dataset: Path, request_file: str, again: bool) -> None:
+    if again:
+        remove(str(dataset), request_file, purge=True)
+    opened = Dataset.open(str(dataset))
+    tracks = opened.tracks_of(0).to_pylist()
+    shard = next(row["shard"] for row in tracks if row["track_id"] == GONE[0])
+    kept = next(
+        row for row in tracks if row["shard"] == shard and row["track_id"] not in GONE and row["record"] is not None
+    )
+    payload = Path(opened.payload(opened.spec("waveform"), 0, shard)[0])
+    whole = payload.read_bytes()
+    damaged = bytearray(whole)
+    damaged[kept["waveform_offset"] + kept["waveform_length"] // 2] ^= 1
+    payload.write_bytes(damaged)
+    with pytest.raises(DatasetError, match=rf"{payload.name}: its bytes are not those of the done mark.*restore it"):
+        remove(str(dataset), request_file, purge=True)
+    assert any(payload.name in problem for problem in verify(str(dataset)).problems)
+    payload.write_bytes(whole)
+    remove(str(dataset), request_file, purge=True)
+    assert verify(str(dataset), deep=True).problems == ()
 
 
 @pytest.mark.parametrize("step", range(1, 7))

@@ -16,7 +16,7 @@ import signal, sys, threading, time, warnings, click
 import schemas.console.stopping
 from schemas.console.commandline import run_command
 from schemas.console.errors import DatasetError, UserError
-from schemas.storage.files.files import write_atomic
+from schemas.storage.files import write_atomic
 
 @click.command()
 @click.argument("what")

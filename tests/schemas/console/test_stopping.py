@@ -228,3 +228,29 @@ def test_a_notebook_that_imports_the_commands_keeps_its_keyboard_interrupt() -> 
     program += "except KeyboardInterrupt:\n    print(hook, signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)"
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout == "True True\n"
+
+
+FORKING = """
+import os, time
+from schemas.console.stopping import stop_on_signals
+stop_on_signals()
+from concurrent.futures import ProcessPoolExecutor
+if __name__ == "__main__":
+    with ProcessPoolExecutor(4) as pool:
+        working = [pool.submit(time.sleep, 0.1) for _ in range(8)]
+        working[3].result()
+        print("ready", flush=True)
+        time.sleep(60)
+"""
+
+
+def test_a_key_that_reaches_forked_processes_too_is_no_second_one(tmp_path: Path) -> None:
+    (tmp_path / "forking.py").write_text(FORKING)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with PseudoTerminal([sys.executable, str(tmp_path / "forking.py")], environment, tmp_path) as terminal:
+        terminal.wait_until(lambda: "ready" in terminal.shown)
+        terminal.press(INTERRUPT)
+        assert terminal.exit_code() == 130
+        terminal.wait_until_none_is_left(5)
+    assert AT_ONCE_WORDS not in terminal.shown
+    assert STOPPED_WORDS in terminal.shown

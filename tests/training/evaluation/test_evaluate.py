@@ -74,6 +74,8 @@ def test_an_interval_is_over_whole_groups_and_of_few_there_is_none(run_copy: str
     assert written["roc_auc_macro_interval"] == [None, None]
     assert f"nothing can be said of {test.metrics.groups} groups (artists)" in evaluation_words(test)
     assert "nothing can be said" not in evaluation_words(train)
+    perfect = dataclasses.replace(test.metrics, roc_auc_macro=1.0)
+    assert "nothing can be said of" in evaluation_words(dataclasses.replace(test, metrics=perfect))
     assert f"over {train.metrics.groups} whole groups" in evaluation_words(train)
 
 
