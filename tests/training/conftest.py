@@ -48,6 +48,17 @@ def sound_of(number: int) -> tuple[np.ndarray, list[str]]:
     return sound.astype(np.float32), tags
 
 
+@pytest.fixture(scope="session", autouse=True)
+def plain_graphs() -> None:
+    """Graphs run as they are traced: to optimize one costs these small trainings a third of their time.
+
+    The commands that tests start do optimize; a test that holds the two together asks for `optimized_graphs`.
+    """
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
 @pytest.fixture(scope="session")
 def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> SmallDataset:
     """36 tracks of 2 to 4 s in 6 shards, split 60/20/20, label set `small` over three tags."""
