@@ -24,8 +24,7 @@ from training.config import TrainConfig
 from training.data.input import TrainingInput
 from training.devices.strategies import is_chief, worker_count, worker_replicas
 from training.fit.failures import explained, not_finite
-from training.fit.optimizer import learning_rate
-from training.fit.plateau import after_plateau
+from training.fit.optimizer import after_plateau, learning_rate
 from training.fit.step import TrainingStep
 from training.fit.throughput import Throughput
 from training.fit.validation import Validation
