@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from training.config import TrainConfig
 from training.runs.checkpoints import LoopState
@@ -27,6 +30,22 @@ def make_optimizer(config: TrainConfig, model: keras.Model) -> Any:
     optimizer = keras.optimizers.LossScaleOptimizer(adam) if config.precision == "mixed_float16" else adam
     optimizer.build(model.trainable_variables)
     return optimizer
+
+
+@contextlib.contextmanager
+def averaged_weights(config: TrainConfig, model: keras.Model, optimizer: Any) -> Iterator[None]:
+    """Put the moving average of the weights in their place for a while, where the configuration keeps one."""
+    if not config.ema:
+        yield
+        return
+    weights = model.trainable_variables
+    own = [tf.identity(weight) for weight in weights]
+    optimizer.finalize_variable_values(weights)
+    try:
+        yield
+    finally:
+        for weight, value in zip(weights, own, strict=True):
+            weight.assign(value)
 
 
 def learning_rate(config: TrainConfig, step: int, total_steps: int, rate_factor: float) -> float:
