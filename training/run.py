@@ -138,9 +138,11 @@ def evaluate_command(
     from training.baselines.kinds import ALL_BASELINES, BASELINES
     from training.evaluation.evaluate import evaluate
     from training.evaluation.words import evaluation_words
+    from training.report.page import report_evaluation
 
     kinds = [kind for kind in BASELINES if baseline in (kind, ALL_BASELINES)]
     result = evaluate(run_folder, split, label_set=label_set, baselines=kinds, stage=stage)
+    report_evaluation(result)
     say(*evaluation_words(result).split("\n"))
 
 

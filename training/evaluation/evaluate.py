@@ -25,8 +25,6 @@ from training.evaluation.stored_scores import StoredScores
 from training.metrics.jackknife import parts_of
 from training.metrics.tagging import Metrics, tagging_metrics
 from training.metrics.thresholds import best_thresholds, decide
-from training.report.page import write_report
-from training.report.run_facts import REPORTED_SPLITS
 from training.runs.trained import TrainedRun, open_run
 
 
@@ -107,8 +105,6 @@ def _write(result: Evaluation, run: TrainedRun, stored: StoredScores) -> Evaluat
     write_atomic(folder.evaluation(f"{name}_per_tag.csv"), per_tag)
     write_atomic(folder.evaluation(f"{name}_per_tag.png"), draw_per_tag(result))
     write_atomic(folder.evaluation(f"{name}_curves.png"), draw_curves(result, stored))
-    if result.name == result.split and result.split in REPORTED_SPLITS:
-        write_report(folder.root)
     return result
 
 

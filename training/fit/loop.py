@@ -6,32 +6,26 @@ a checkpoint, in the middle of an epoch too, goes on as if it had never stopped.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import tensorflow as tf
 
-from schemas.console.errors import TagscaleError
 from schemas.console.progress import Progress
 from schemas.console.stopping import Stopped
-from schemas.console.terminal import say
 from training.config import TrainConfig
 from training.data.input import TrainingInput
-from training.devices.strategies import is_chief, worker_count, worker_replicas
+from training.devices.strategies import worker_count, worker_replicas
 from training.fit.failures import explained, not_finite
-from training.fit.optimizer import learning_rate
-from training.fit.plateau import after_plateau
+from training.fit.optimizer import after_plateau, averaged_weights, learning_rate
+from training.fit.recorder import Recorder
 from training.fit.step import TrainingStep
 from training.fit.throughput import Throughput
 from training.fit.validation import Validation
-from training.runs.checkpoints import BEST_NAME, LoopState
-from training.runs.run_folder import RunFolder
-from training.tensorboard.board import TensorBoardFolder
+from training.runs.checkpoints import LoopState
 
 
 class _StopInValidationError(Exception):
@@ -43,48 +37,35 @@ class TrainingLoop:
 
     Args:
         config: the run's configuration.
-        run: its files, which the chief writes.
         strategy: how devices share the work.
-        variables: what a checkpoint holds, by name.
-        model: a tagger with its optimizer, both in `variables`.
-        optimizer: built for the model.
-        step: takes a step with them.
-        vocabulary: the tags, in output order.
+        step: takes a step with the model and its optimizer.
         data: the training split.
         validation: the validation split.
+        recorder: is told what happens, and writes it to the run's folder in the chief.
         state: where the run is.
-        board: takes down what TensorBoard shows, in the chief; None elsewhere.
+        throughput: counts the steps taken.
         stop_requested: whether this process was asked to stop.
     """
 
     def __init__(
         self,
         config: TrainConfig,
-        run: RunFolder,
         strategy: Any,
         *,
-        variables: dict[str, Any],
-        model: Any,
-        optimizer: Any,
         step: TrainingStep,
-        vocabulary: Sequence[str],
         data: TrainingInput,
         validation: Validation,
+        recorder: Recorder,
         state: LoopState,
-        board: TensorBoardFolder | None,
+        throughput: Throughput,
         stop_requested: Callable[[], bool],
     ) -> None:
-        self._config, self._run, self._strategy = config, run, strategy
-        self._variables, self.model, self._optimizer, self._step = variables, model, optimizer, step
-        self._vocabulary, self._input, self._validation = vocabulary, data, validation
-        self._board, self._stop_requested = board, stop_requested
-        self._chief = is_chief(strategy)
-        self._checkpoints = run.checkpoints(config.keep_checkpoints)
-        self._saved_step, self._saved_at = state.step, time.monotonic()
+        self._config, self._strategy, self._step = config, strategy, step
+        self._input, self._validation, self._recorder = data, validation, recorder
+        self._stop_requested = stop_requested
         self._rate: float | None = None
         self.state = state
-        self.throughput = Throughput()
-        self._epoch_began = Throughput()
+        self._throughput, self._epoch_began = throughput, Throughput()
 
     def train(self) -> None:
         """Train until the run is over.
@@ -93,17 +74,14 @@ class TrainingLoop:
             Stopped: a worker was asked to stop; the position is saved.
             TagscaleError: a step failed, a loss is not a number, or the last checkpoint cannot be written.
         """
-        if self._chief:
-            self._run.keep_metrics(self.state.epoch)
-        if self._board is not None:
-            self._board.begin(self.state.step)
+        self._recorder.begin(self.state)
         with Progress("train", self._total_steps, "steps") as progress:
             progress.start_at(self.state.epoch * self._input.steps + self.state.epoch_step)
             try:
                 if self.is_over and self.state.best is None:
                     self._choose_newest()
                 while not self.is_over:
-                    self._epoch_began = dataclasses.replace(self.throughput)
+                    self._epoch_began = dataclasses.replace(self._throughput)
                     self._train_epoch(progress)
                     self._end_epoch()
             except _StopInValidationError:
@@ -112,24 +90,17 @@ class TrainingLoop:
                 # tf.data wraps what a reading thread raised; the reader kept the original.
                 replicas, workers = self._strategy.num_replicas_in_sync, worker_count(self._strategy)
                 raise self._input.failure or explained(error, self._config.batch_size, replicas, workers) from error
-        if self._chief and self._saved_step != self.state.step:
-            self._save(required=True)
+        self._recorder.end(self.state)
 
     def _choose_newest(self) -> None:
         """Make the newest weights the best: of a run that is over, nothing else is left to choose from."""
         self.state, _ = self._validate(self.state)
-        if self._chief:
-            self._save()
+        self._recorder.save(self.state)
 
     @property
     def is_over(self) -> bool:
         """True if no epoch is left, or the last ones were in vain."""
         return self.state.epoch >= self._config.epochs or self._stalled()
-
-    @property
-    def has_trained(self) -> bool:
-        """True once a step is done; the first one takes as long as the model takes to compile."""
-        return self.throughput.steps > 0
 
     @property
     def _total_steps(self) -> int:
@@ -150,39 +121,38 @@ class TrainingLoop:
         # The loss of a step is read when the next one is on its way, so that a device is never left waiting.
         under_way: tuple[Any, Any] | None = None
         for number in range(first_step, self._input.steps):
-            with self.throughput.timing():
-                with self.throughput.waiting_for_data():
+            with self._throughput.timing():
+                with self._throughput.waiting_for_data():
                     element = next(batches)
                 position = self.state.step + (under_way is not None)
                 self._set_rate(position)
                 launched = self._step(element, position, self._stop_requested())
                 stopping = under_way is not None and self._finish(under_way, progress)
                 under_way = launched
-                if stopping or self._checkpoint_is_due or number == self._input.steps - 1:
+                if stopping or self._recorder.checkpoint_is_due or number == self._input.steps - 1:
                     stopping = self._finish(under_way, progress) or stopping
                     under_way = None
             if stopping:
                 self._stop()
-            if self._checkpoint_is_due and under_way is None:
-                self._save()
+            if self._recorder.checkpoint_is_due and under_way is None:
+                self._recorder.save(self.state)
 
     def _set_rate(self, step: int) -> None:
         rate = learning_rate(self._config, step, self._total_steps, self.state.rate_factor)
         if rate != self._rate:
-            self._optimizer.learning_rate.assign(rate)
+            self._step.optimizer.learning_rate.assign(rate)
             self._rate = rate
 
     def _finish(self, launched: tuple[Any, Any], progress: Progress) -> bool:
         """Wait for a step and count it; returns whether a worker was asked to stop."""
-        state, throughput = self.state, self.throughput
+        state, throughput = self.state, self._throughput
         loss, stopping = (float(value) for value in launched)
         if not math.isfinite(loss):
             raise not_finite(loss, state.epoch, state.epoch_step, self._input.track_ids(state.epoch, state.epoch_step))
         self.state = dataclasses.replace(
             state, step=state.step + 1, epoch_step=state.epoch_step + 1, epoch_loss=state.epoch_loss + loss
         )
-        if self._board is not None:
-            self._board.add_loss(self.state.step, loss)
+        self._recorder.add_loss(self.state.step, loss)
         throughput.steps += 1
         throughput.examples += self._input.batch_length(state.epoch_step)
         progress.update(
@@ -192,33 +162,13 @@ class TrainingLoop:
         )
         return stopping > 0
 
-    @property
-    def _checkpoint_is_due(self) -> bool:
-        return self._chief and time.monotonic() - self._saved_at >= 60 * self._config.checkpoint_minutes
-
     def _stop(self) -> NoReturn:
-        if self._chief:
-            self._save(required=True)
+        self._recorder.save(self.state, required=True)
         raise Stopped
-
-    def _save(self, *, required: bool = False) -> None:
-        """Write a checkpoint of the position; one that cannot be written leaves those before it, and says so."""
-        try:
-            if self._board is not None:
-                self._board.flush(self.state.step)
-            self._checkpoints.save_step(self._variables, self.state)
-        except OSError as error:
-            words = f"{self._run.root}: the checkpoint of step {self.state.step} cannot be written: {error.strerror or error}"
-            if required:
-                raise TagscaleError(f"{words}; the one of step {self._saved_step} stays") from error
-            say(f"warning: {words}; training goes on, and that of step {self._saved_step} stays", file=sys.stderr)
-        else:
-            self._saved_step = self.state.step
-        self._saved_at = time.monotonic()
 
     def _end_epoch(self) -> None:
         state = self.state
-        epoch = self.throughput.since(self._epoch_began)
+        epoch = self._throughput.since(self._epoch_began)
         fields: dict[str, Any] = {
             "epoch": state.epoch + 1,
             "step": state.step,
@@ -230,37 +180,30 @@ class TrainingLoop:
         ended = dataclasses.replace(state, epoch=state.epoch + 1, epoch_step=0, epoch_loss=0.0)
         validated_now = ended.epoch % self._config.validate_every == 0 or ended.epoch == self._config.epochs
         if validated_now:
-            if self._chief and worker_count(self._strategy) > 1:
-                self._save()  # while several workers validate, none of them can stop without the others
+            if worker_count(self._strategy) > 1:
+                self._recorder.save(state)  # while several workers validate, none of them can stop without the others
             began = time.monotonic()
             ended, validated = self._validate(ended)
             fields.update(validated, validation_seconds=round(time.monotonic() - began, 3))
         fields["seconds"] = round(epoch.seconds, 3)
         self.state = ended
-        if self._chief:
-            self._run.add_metrics(fields)
-            if self._board is not None:
-                self._board.add_epoch(fields)
-            if validated_now or self._checkpoint_is_due:
-                self._save()
+        self._recorder.add_epoch(fields)
+        if validated_now or self._recorder.checkpoint_is_due:
+            self._recorder.save(ended)
 
     def _validate(self, state: LoopState) -> tuple[LoopState, dict[str, float]]:
         """Exact metrics of the validation split; keeps the best checkpoint and halves the rate on a plateau."""
         config = self._config
-        with self._averaged_weights():
+        with averaged_weights(config, self._step.model, self._step.optimizer):
             loss, metrics, scores = self._validation.run(self._stop_in_validation)
-            if self._board is not None:
-                self._board.add_curves(
-                    state.epoch,
-                    self._vocabulary,
-                    self._validation.records.tracks.targets,
-                    scores,
-                    self._validation.positive_at,
-                )
+            targets, positive_at = self._validation.records.tracks.targets, self._validation.positive_at
+            self._recorder.add_validation(state.epoch, targets, scores, positive_at)
             value = {"roc_auc": metrics.roc_auc_macro, "pr_auc": metrics.pr_auc_macro, "loss": -loss}[config.select_by]
             if math.isfinite(value) and (state.best is None or value > state.best):
                 better = dataclasses.replace(state, best=value, best_epoch=state.epoch)
-                state = better if self._keep_best(better) else state
+                # Where there are other workers, they take the best epoch for written.
+                several = worker_count(self._strategy) > 1
+                state = better if self._recorder.keep_best(better, required=several) else state
         if config.schedule == "plateau":
             state = after_plateau(state, loss, config.plateau_epochs, config.validate_every)
         return state, {
@@ -269,35 +212,7 @@ class TrainingLoop:
             "validation_pr_auc": metrics.pr_auc_macro,
         }
 
-    def _keep_best(self, state: LoopState) -> bool:
-        if not self._chief:
-            return True
-        try:
-            self._checkpoints.save(BEST_NAME, self._variables, state)
-        except OSError as error:
-            words = f"{self._run.root}: the best checkpoint cannot be written: {error.strerror or error}"
-            if worker_count(self._strategy) > 1:
-                raise TagscaleError(words) from error  # the other workers would take it for written
-            say(f"warning: {words}", file=sys.stderr)
-            return False
-        return True
-
     def _stop_in_validation(self, _done: int) -> None:
         """Validation counts as not begun: a run that goes on takes it from its start."""
         if self._stop_requested():
             raise _StopInValidationError
-
-    @contextlib.contextmanager
-    def _averaged_weights(self) -> Iterator[None]:
-        """Put the moving average of the weights in their place for a while."""
-        if not self._config.ema:
-            yield
-            return
-        weights = self.model.trainable_variables
-        own = [tf.identity(weight) for weight in weights]
-        self._optimizer.finalize_variable_values(weights)
-        try:
-            yield
-        finally:
-            for weight, value in zip(weights, own, strict=True):
-                weight.assign(value)

@@ -1,13 +1,20 @@
-"""Adam with what a configuration adds to it, and the learning rate of a step."""
+"""Adam with what a configuration adds to it, the learning rate of a step, and when a plateau halves that rate."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from training.config import TrainConfig
+from training.runs.checkpoints import LoopState
+
+PLATEAU_FACTOR = 0.5
 
 
 def make_optimizer(config: TrainConfig, model: keras.Model) -> Any:
@@ -23,6 +30,22 @@ def make_optimizer(config: TrainConfig, model: keras.Model) -> Any:
     optimizer = keras.optimizers.LossScaleOptimizer(adam) if config.precision == "mixed_float16" else adam
     optimizer.build(model.trainable_variables)
     return optimizer
+
+
+@contextlib.contextmanager
+def averaged_weights(config: TrainConfig, model: keras.Model, optimizer: Any) -> Iterator[None]:
+    """Put the moving average of the weights in their place for a while, where the configuration keeps one."""
+    if not config.ema:
+        yield
+        return
+    weights = model.trainable_variables
+    own = [tf.identity(weight) for weight in weights]
+    optimizer.finalize_variable_values(weights)
+    try:
+        yield
+    finally:
+        for weight, value in zip(weights, own, strict=True):
+            weight.assign(value)
 
 
 def learning_rate(config: TrainConfig, step: int, total_steps: int, rate_factor: float) -> float:
@@ -41,3 +64,20 @@ def learning_rate(config: TrainConfig, step: int, total_steps: int, rate_factor:
         done = (step - config.warmup_steps) / max(1, total_steps - config.warmup_steps)
         return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
     return rate
+
+
+def after_plateau(state: LoopState, loss: float, patience: int, epochs: int) -> LoopState:
+    """Count the epochs without a better validation loss, and halve the rate when there are too many.
+
+    Args:
+        state: before this validation.
+        loss: of this validation; one that is not a number is no better.
+        patience: epochs without a better one after which the learning rate is halved; counting then starts again.
+        epochs: since the validation before.
+    """
+    if math.isfinite(loss) and (state.plateau_best is None or loss < state.plateau_best):
+        return dataclasses.replace(state, plateau_best=loss, plateau_wait=0)
+    wait = state.plateau_wait + epochs
+    if wait < patience:
+        return dataclasses.replace(state, plateau_wait=wait)
+    return dataclasses.replace(state, plateau_wait=0, rate_factor=state.rate_factor * PLATEAU_FACTOR)

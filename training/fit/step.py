@@ -29,6 +29,7 @@ class TrainingStep:
     def __init__(
         self, model: keras.Model, optimizer: Any, loss: TrainingLoss, strategy: Any, clip_norm: float = 0.0
     ) -> None:
+        self.model, self.optimizer = model, optimizer
         replicas = strategy.num_replicas_in_sync
         scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.console.page import table, text, whole_page
 from schemas.storage.files import exists, write_atomic
+from training.evaluation.files import Evaluation
 from training.evaluation.stored_scores import StoredScores, read_stored_scores
 from training.report.cells import quiet
 from training.report.commands import evaluate_command, repeat_commands
@@ -16,7 +17,7 @@ from training.report.curves import curves, throughput
 from training.report.headline import headline
 from training.report.label_counts import LabelCounts, count_labels
 from training.report.page_style import STYLE
-from training.report.run_facts import RunFacts, read_facts
+from training.report.run_facts import REPORTED_SPLITS, RunFacts, read_facts
 from training.report.tag_table import tag_table
 from training.report.track_sections import confusion_section, example_section
 from training.runs.run_folder import RunFolder
@@ -66,6 +67,25 @@ def write_report(root: str, split: str | None = None) -> Report:
     uri = RunFolder(root).report
     write_atomic(uri, data)
     return Report(uri, len(data), None if facts.evaluation is None else facts.split, tracks is not None)
+
+
+def report_evaluation(result: Evaluation) -> Report | None:
+    """Write RUN/report.html again after an evaluation, if that is one of those that a report shows.
+
+    A report shows the test and the validation split, each with the labels that the run was trained on.
+
+    Args:
+        result: an evaluation whose files are written.
+
+    Returns:
+        The report; None if it does not show this evaluation.
+
+    Raises:
+        UserError: the run is gone.
+        DatasetError: a file of the run is damaged.
+    """
+    shown = result.name == result.split and result.split in REPORTED_SPLITS
+    return write_report(result.run) if shown else None
 
 
 def _scores_of(facts: RunFacts, evaluation: Mapping[str, Any]) -> StoredScores | None:

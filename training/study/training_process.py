@@ -114,10 +114,13 @@ def _trained_row(run: StudyRun, root: str, stage: str | None) -> RunRow:
     import_tensorflow()
     from training.evaluation.evaluate import evaluate
     from training.fit.train import train
+    from training.report.page import report_evaluation
     from training.runs.metrics_log import MetricsLog
 
     trained = train(run.config, root, stage=stage)
-    metrics = evaluate(root, "test", stage=stage).metrics
+    evaluated = evaluate(root, "test", stage=stage)
+    report_evaluation(evaluated)
+    metrics = evaluated.metrics
     return RunRow(
         frontend=run.config.frontend,
         share=run.config.train_share,

@@ -18,9 +18,8 @@ from training.config import TrainConfig
 from training.data.labels import labelled_tracks
 from training.data.records import TrackRecords, as_float
 from training.evaluation.evaluate import evaluate
-from training.fit.plateau import after_plateau
 from training.fit.train import train
-from training.runs.checkpoints import BEST_NAME, LoopState
+from training.runs.checkpoints import BEST_NAME
 from training.runs.run_folder import RunFolder
 from training.runs.trained import open_run
 
@@ -94,21 +93,6 @@ def test_a_folder_that_is_something_else_is_refused_untouched(small_config: Trai
     with pytest.raises(UserError, match=r"expected a run or an empty folder, found thesis.txt"):
         train(small_config, str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
-
-
-def test_a_plateau_is_counted_in_epochs_and_starts_again_once_it_is_over() -> None:
-    state, factors = LoopState(), []
-    for loss in (1.0, 0.9, 0.95, 0.9, 0.91, 0.92, 0.8):
-        state = after_plateau(state, loss, patience=4, epochs=2)
-        factors.append(state.rate_factor)
-    assert factors == [1, 1, 1, 0.5, 0.5, 0.25, 0.25]
-    assert (state.plateau_best, state.plateau_wait) == (0.8, 0)
-
-
-def test_a_result_that_is_no_number_is_neither_better_nor_the_one_to_beat() -> None:
-    state = after_plateau(LoopState(), float("nan"), patience=4, epochs=2)
-    assert (state.plateau_best, state.plateau_wait) == (None, 2)
-    assert after_plateau(state, 1.0, patience=4, epochs=2).plateau_best == 1.0
 
 
 def test_a_cosine_is_not_halved_on_plateaus(small_config: TrainConfig, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def test_each_row_is_that_of_an_ordinary_run(study: Path, plan: StudyPlan) -> No
         assert (float(row["roc_auc"]), float(row["pr_auc"])) == (metrics.roc_auc_macro, metrics.pr_auc_macro)
         assert (row["frontend"], float(row["share"])) == (run.config.frontend, run.config.train_share)
         assert int(row["epochs"]) == run.config.epochs
+        assert "ROC-AUC, macro, test" in (study / "runs" / run.name / "report.html").read_text()
     tracks = [int(row["tracks"]) for row in rows]
     assert tracks[0] == tracks[1] < tracks[2] == tracks[3]
 

@@ -1,0 +1,168 @@
+"""Record a run while it trains: its checkpoints, its best epoch, metrics.jsonl and what TensorBoard shows.
+
+In every worker the loop tells its recorder the same. The chief's recorder writes it to the run's folder; those of the
+other workers do nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.console.errors import TagscaleError
+from schemas.console.terminal import say
+from training.config import TrainConfig
+from training.runs.checkpoints import BEST_NAME, LoopState
+from training.runs.run_folder import RunFolder
+from training.tensorboard.board import TensorBoardFolder
+
+
+class Recorder:
+    """What the loop tells a recorder. This one does nothing: it belongs to a worker that is not the chief."""
+
+    @property
+    def checkpoint_is_due(self) -> bool:
+        """True if the last checkpoint was written `checkpoint_minutes` ago or earlier."""
+        return False
+
+    def begin(self, state: LoopState) -> None:
+        """Forget what was recorded after a position.
+
+        Args:
+            state: where the run begins or goes on; its checkpoint is on disk, or no step is taken yet.
+
+        Raises:
+            DatasetError: a line of metrics.jsonl is damaged.
+        """
+
+    def add_loss(self, step: int, loss: float) -> None:
+        """Record the loss of a step.
+
+        Args:
+            step: steps taken, this one included.
+            loss: of its global batch.
+        """
+
+    def add_validation(
+        self, epoch: int, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], positive_at: float
+    ) -> None:
+        """Record the scores of the validation split.
+
+        Args:
+            epoch: after which it was scored.
+            targets: float32 [tracks, tags]; NaN is unknown.
+            scores: float32 [tracks, tags] in [0, 1].
+            positive_at: least target that counts as positive.
+        """
+
+    def add_epoch(self, fields: dict[str, Any]) -> None:
+        """Record the numbers of an epoch.
+
+        Args:
+            fields: of its line in metrics.jsonl; NaN becomes null.
+        """
+
+    def save(self, state: LoopState, *, required: bool = False) -> None:
+        """Write a checkpoint of a position. If it cannot be written, the ones before it stay.
+
+        Args:
+            state: the position; it is saved with the variables as they are now.
+            required: whether a checkpoint that cannot be written is an error; otherwise it is a warning.
+
+        Raises:
+            TagscaleError: a required checkpoint cannot be written.
+        """
+
+    def keep_best(self, state: LoopState, *, required: bool = False) -> bool:
+        """Write the variables as they are now as the best ones.
+
+        Args:
+            state: the position, with this epoch as the best one.
+            required: whether it is an error if they cannot be written; otherwise it is a warning.
+
+        Returns:
+            False if they could not be written, so that the best epoch is still the one before.
+
+        Raises:
+            TagscaleError: they are required and cannot be written.
+        """
+        return True
+
+    def end(self, state: LoopState) -> None:
+        """Save the last position unless its checkpoint is on disk; raises TagscaleError if it cannot be written."""
+
+
+class RunRecorder(Recorder):
+    """The chief's recorder, which writes to the run's folder.
+
+    Args:
+        run: the folder, which this process holds.
+        config: says how many checkpoints to keep and how often to write one.
+        variables: what a checkpoint holds, by name.
+        vocabulary: the tags, in output order.
+    """
+
+    def __init__(
+        self, run: RunFolder, config: TrainConfig, variables: dict[str, Any], vocabulary: Sequence[str]
+    ) -> None:
+        self._run, self._variables, self._vocabulary = run, variables, vocabulary
+        self._checkpoints = run.checkpoints(config.keep_checkpoints)
+        self._board = TensorBoardFolder(run.tensorboard)
+        self._seconds = 60 * config.checkpoint_minutes
+        self._saved_step, self._saved_at = 0, time.monotonic()
+
+    @property
+    def checkpoint_is_due(self) -> bool:
+        return time.monotonic() - self._saved_at >= self._seconds
+
+    def begin(self, state: LoopState) -> None:
+        self._saved_step, self._saved_at = state.step, time.monotonic()
+        self._run.keep_metrics(state.epoch)
+        self._board.begin(state.step)
+
+    def add_loss(self, step: int, loss: float) -> None:
+        self._board.add_loss(step, loss)
+
+    def add_validation(
+        self, epoch: int, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], positive_at: float
+    ) -> None:
+        self._board.add_curves(epoch, self._vocabulary, targets, scores, positive_at)
+
+    def add_epoch(self, fields: dict[str, Any]) -> None:
+        self._run.add_metrics(fields)
+        self._board.add_epoch(fields)
+
+    def save(self, state: LoopState, *, required: bool = False) -> None:
+        try:
+            self._board.flush(state.step)
+            self._checkpoints.save_step(self._variables, state)
+        except OSError as error:
+            words = (
+                f"{self._run.root}: the checkpoint of step {state.step} cannot be written: {error.strerror or error}"
+            )
+            if required:
+                raise TagscaleError(f"{words}; the one of step {self._saved_step} stays") from error
+            say(f"warning: {words}; training goes on, and that of step {self._saved_step} stays", file=sys.stderr)
+        else:
+            self._saved_step = state.step
+        self._saved_at = time.monotonic()
+
+    def keep_best(self, state: LoopState, *, required: bool = False) -> bool:
+        try:
+            self._checkpoints.save(BEST_NAME, self._variables, state)
+        except OSError as error:
+            words = f"{self._run.root}: the best checkpoint cannot be written: {error.strerror or error}"
+            if required:
+                raise TagscaleError(words) from error
+            say(f"warning: {words}", file=sys.stderr)
+            return False
+        return True
+
+    def end(self, state: LoopState) -> None:
+        if self._saved_step != state.step:
+            self.save(state, required=True)
