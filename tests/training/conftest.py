@@ -157,11 +157,16 @@ def spectrogram(small_run: str, tmp_path_factory: pytest.TempPathFactory) -> Ser
 
 
 @pytest.fixture(scope="session")
-def waveform(small_config, tmp_path_factory: pytest.TempPathFactory) -> Served:
-    """The SavedModel of a waveform run; tests only read it."""
+def waveform_run(small_config, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A run of the waveform model; tests only read it."""
     from training.fit.train import train
 
-    folder = tmp_path_factory.mktemp("waveform")
-    config = dataclasses.replace(small_config, frontend="waveform", patch_seconds=1.5, epochs=1)
-    train(config, str(folder / "run"))
-    return _served(str(folder / "run"), folder / "model")
+    out = str(tmp_path_factory.mktemp("waveform run") / "run")
+    train(dataclasses.replace(small_config, frontend="waveform", patch_seconds=1.5, epochs=1), out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def waveform(waveform_run: str, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """The SavedModel of `waveform_run`; tests only read it."""
+    return _served(waveform_run, tmp_path_factory.mktemp("waveform") / "model")

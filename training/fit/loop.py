@@ -20,7 +20,7 @@ from training.config import TrainConfig
 from training.data.input import TrainingInput
 from training.devices.strategies import worker_count, worker_replicas
 from training.fit.failures import explained, not_finite
-from training.fit.optimizer import after_plateau, averaged_weights, learning_rate
+from training.fit.optimizer import after_validation, averaged_weights, learning_rate
 from training.fit.recorder import Recorder
 from training.fit.step import TrainingStep
 from training.fit.throughput import Throughput
@@ -204,9 +204,7 @@ class TrainingLoop:
                 # Where there are other workers, they take the best epoch for written.
                 several = worker_count(self._strategy) > 1
                 state = better if self._recorder.keep_best(better, required=several) else state
-        if config.schedule == "plateau":
-            state = after_plateau(state, loss, config.plateau_epochs, config.validate_every)
-        return state, {
+        return after_validation(config, state, loss), {
             "validation_loss": loss,
             "validation_roc_auc": metrics.roc_auc_macro,
             "validation_pr_auc": metrics.pr_auc_macro,

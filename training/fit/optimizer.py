@@ -66,18 +66,20 @@ def learning_rate(config: TrainConfig, step: int, total_steps: int, rate_factor:
     return rate
 
 
-def after_plateau(state: LoopState, loss: float, patience: int, epochs: int) -> LoopState:
+def after_validation(config: TrainConfig, state: LoopState, loss: float) -> LoopState:
     """Count the epochs without a better validation loss, and halve the rate when there are too many.
 
     Args:
+        config: `plateau_epochs` without a better loss halve the rate, and counting then starts again; a validation
+            stands for `validate_every` epochs. A schedule that is no plateau leaves everything as it is.
         state: before this validation.
         loss: of this validation; one that is not a number is no better.
-        patience: epochs without a better one after which the learning rate is halved; counting then starts again.
-        epochs: since the validation before.
     """
+    if config.schedule != "plateau":
+        return state
     if math.isfinite(loss) and (state.plateau_best is None or loss < state.plateau_best):
         return dataclasses.replace(state, plateau_best=loss, plateau_wait=0)
-    wait = state.plateau_wait + epochs
-    if wait < patience:
+    wait = state.plateau_wait + config.validate_every
+    if wait < config.plateau_epochs:
         return dataclasses.replace(state, plateau_wait=wait)
     return dataclasses.replace(state, plateau_wait=0, rate_factor=state.rate_factor * PLATEAU_FACTOR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -244,6 +245,9 @@ def test_a_run_is_the_same_with_a_stage_and_another_one_after_a_stop(
         train(config, str(tmp_path / "run"), stage=str(tmp_path / f"stage {number}"))
         assert len(os.listdir(tmp_path / f"stage {number}")) > 0
     (newest,) = Path(small_run, "checkpoints").glob("step-*4")
+    losses = [[json.loads(line)["loss"] for line in Path(run, "metrics.jsonl").read_text().splitlines()]
+              for run in (small_run, tmp_path / "run")]  # fmt: skip
+    assert losses[0] == losses[1]
     for name in ("config.json", "checkpoints/best/state.json", f"checkpoints/{newest.name}/state.json"):
         assert (tmp_path / "run" / name).read_bytes() == Path(small_run, name).read_bytes()
 

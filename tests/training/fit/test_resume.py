@@ -20,6 +20,7 @@ import pytest
 from schemas.console.errors import DatasetError, TagscaleError, UserError
 from schemas.console.stopping import STOPPED_WORDS
 from schemas.dataset import Dataset
+from schemas.storage.checksums import with_checksum
 from schemas.storage.files import TEMPORARY_PREFIX
 from tests.pseudo_terminal import INTERRUPT, PseudoTerminal, lines_of
 from tests.training.conftest import SmallDataset
@@ -45,6 +46,21 @@ def undisturbed(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -
     out = tmp_path_factory.mktemp("undisturbed") / "run"
     train(config, str(out))
     return out
+
+
+@pytest.fixture(scope="module")
+def stopped_runs(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Runs that were given one and two epochs; `begun` copies them."""
+    runs = {epochs: tmp_path_factory.mktemp("stopped") / "run" for epochs in (1, 2)}
+    for epochs, run in runs.items():
+        train(dataclasses.replace(config, epochs=epochs), str(run))
+    return runs
+
+
+@pytest.fixture
+def begun(stopped_runs: dict[int, Path], tmp_path: Path) -> Callable[[int], Path]:
+    """A run after so many epochs, which the test may go on with."""
+    return lambda epochs: Path(shutil.copytree(stopped_runs[epochs], tmp_path / "run"))
 
 
 def _steps(run: Path) -> list[int]:
@@ -123,10 +139,9 @@ def test_a_stopped_run_saves_its_position_says_so_and_goes_on(
 
 
 def test_a_torn_checkpoint_is_left_out_loudly_and_the_end_is_the_same(
-    config: TrainConfig, undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    config: TrainConfig, undisturbed: Path, begun: Callable[[int], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "run"
-    train(dataclasses.replace(config, epochs=2), str(out))
+    out = begun(2)
     torn = next((out / "checkpoints" / "step-000000006").glob("*.npz"))
     torn.write_bytes(torn.read_bytes()[:-100])
     train(config, str(out))
@@ -136,11 +151,10 @@ def test_a_torn_checkpoint_is_left_out_loudly_and_the_end_is_the_same(
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_and_the_next_start_goes_on(
-    config: TrainConfig, undisturbed: Path, tmp_path: Path
+    config: TrainConfig, undisturbed: Path, begun: Callable[[int], Path], tmp_path: Path
 ) -> None:
     """A quota on the folder stands for the full disk: RLIMIT_FSIZE refuses the larger file of a checkpoint alone."""
-    out = tmp_path / "run"
-    train(dataclasses.replace(config, epochs=1), str(out))
+    out = begun(1)
     command = _command(dataclasses.replace(config, epochs=2), out, tmp_path)
     limited = "import resource, signal, sys, runpy; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); sys.argv = sys.argv[1:]; "
@@ -157,13 +171,14 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_the_next_start_goes_on(
 
 
 def test_another_label_version_is_refused_with_the_difference(
-    small_dataset: SmallDataset, config: TrainConfig, tmp_path: Path
+    small_dataset: SmallDataset, config: TrainConfig, begun: Callable[[int], Path], tmp_path: Path
 ) -> None:
     from pipeline.labels.overlay import lay_labels
 
     copy = small_dataset.copy(tmp_path / "copy")
     here = dataclasses.replace(config, dataset=copy.root, epochs=1)
-    train(here, str(tmp_path / "run"))
+    stored = begun(1) / "config.json"
+    stored.write_text(json.dumps(with_checksum({**json.loads(stored.read_text()), "dataset": copy.root})))
     with open(copy.folder / "annotations.csv", "a") as annotations:
         annotations.write("track-00,noise\n")
     lay_labels(copy.root, [str(copy.folder / "annotations.csv")], str(copy.folder / "small.yaml"))
@@ -226,26 +241,20 @@ def test_a_purge_under_a_running_training_ends_it_with_words_and_the_next_start_
     assert train(here, str(tmp_path / "run")).state.epoch == 2
 
 
-def test_a_loss_that_is_no_number_stops_at_once_and_names_the_tracks(
-    config: TrainConfig, small_dataset: SmallDataset, tmp_path: Path
+def test_a_loss_that_is_no_number_stops_at_once_names_the_tracks_and_another_rate_may_begin_anew(
+    config: TrainConfig, begun: Callable[[int], Path], tmp_path: Path
 ) -> None:
-    wild = dataclasses.replace(config, learning_rate=9.9, warmup_steps=0, ema=0.0, epochs=200, l2=1e30)
+    run = str(tmp_path / "wild")
+    wild = dataclasses.replace(
+        config, learning_rate=9.9, warmup_steps=0, ema=0.0, epochs=200, l2=1e30, checkpoint_minutes=9
+    )
     with pytest.raises(
         TagscaleError, match=r"the loss is (nan|inf), with the tracks track-\d\d, .*give another --out then"
     ):
-        train(wild, str(tmp_path / "run"))
-
-
-def test_a_run_without_a_checkpoint_may_begin_with_other_settings(config: TrainConfig, tmp_path: Path) -> None:
-    run = str(tmp_path / "run")
-    wild = dataclasses.replace(
-        config, learning_rate=9.9, warmup_steps=0, ema=0.0, epochs=1, l2=1e30, checkpoint_minutes=9
-    )
-    with pytest.raises(TagscaleError, match="the loss is"):
         train(wild, run)
-    train(dataclasses.replace(config, epochs=1), run)
+    RunFolder(run).begin(config)  # without a checkpoint a run may begin with other settings
     with pytest.raises(UserError, match=r"another configuration \(.*learning_rate: 0.001 -> 9.9"):
-        train(wild, run)
+        train(wild, str(begun(1)))
 
 
 def test_two_trainings_of_one_run_are_kept_apart(config: TrainConfig, tmp_path: Path) -> None:
@@ -257,10 +266,9 @@ def test_two_trainings_of_one_run_are_kept_apart(config: TrainConfig, tmp_path: 
 
 @pytest.mark.parametrize("epochs", [2, 3])  # the run is over, or goes on
 def test_a_torn_best_checkpoint_is_said_and_another_is_chosen(
-    config: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str], epochs: int
+    config: TrainConfig, begun: Callable[[int], Path], capsys: pytest.CaptureFixture[str], epochs: int
 ) -> None:
-    run = tmp_path / "run"
-    train(dataclasses.replace(config, epochs=2), str(run))
+    run = begun(2)
     (torn,) = (run / "checkpoints" / "best").glob("*.npz")
     torn.write_bytes(torn.read_bytes()[:-100])
     with pytest.raises(DatasetError, match=r"has changed since it was written; run the same .* again"):
@@ -271,9 +279,8 @@ def test_a_torn_best_checkpoint_is_said_and_another_is_chosen(
     assert open_run(str(run)).state.best == summary.state.best
 
 
-def test_what_a_kill_left_unfinished_is_cleared_away(config: TrainConfig, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    train(dataclasses.replace(config, epochs=1), str(run))
+def test_what_a_kill_left_unfinished_is_cleared_away(config: TrainConfig, begun: Callable[[int], Path]) -> None:
+    run = begun(1)
     left = run / "checkpoints" / "step-000000002" / f"{TEMPORARY_PREFIX}half"
     left.write_bytes(b"half a checkpoint")
     train(dataclasses.replace(config, epochs=2), str(run))
@@ -300,10 +307,11 @@ def _gone(*_: object) -> None:
     raise TagscaleError("another worker is gone")
 
 
-def test_a_run_that_ended_before_it_was_shown_is_shown_by_the_same_command(config: TrainConfig, tmp_path: Path) -> None:
-    once = dataclasses.replace(config, epochs=1)
-    train(once, str(tmp_path / "run"))
-    page = (tmp_path / "run" / "report.html").read_bytes()
-    (tmp_path / "run" / "report.html").unlink()
-    assert train(once, str(tmp_path / "run")).trained_steps == 0
-    assert (tmp_path / "run" / "report.html").read_bytes() == page
+def test_a_run_that_ended_before_it_was_shown_is_shown_by_the_same_command(
+    config: TrainConfig, stopped_runs: dict[int, Path], begun: Callable[[int], Path]
+) -> None:
+    run = begun(1)
+    (run / "report.html").unlink()
+    assert train(dataclasses.replace(config, epochs=1), str(run)).trained_steps == 0
+    shown = (stopped_runs[1] / "report.html").read_text()
+    assert (run / "report.html").read_text() == shown.replace(str(stopped_runs[1]), str(run))
