@@ -128,6 +128,9 @@ def _set_axes(axes: Any, *, logarithmic: bool, from_zero: bool) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
     if from_zero:
         axes.update_datalim([(first, 0)])
+    low, high = axes.dataLim.intervaly
+    if low == high:  # a flat line is drawn half-way up, between labels that are short
+        axes.update_datalim([(first, low - (abs(low) / 2 or 0.5)), (first, high + (abs(high) / 2 or 0.5))])
     axes.yaxis.set_major_locator(LogLocator() if logarithmic else MaxNLocator(_INTERVALS, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: _figure(y)))
     axes.autoscale_view(scalex=False)

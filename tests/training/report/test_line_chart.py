@@ -45,6 +45,12 @@ def test_a_single_point_a_flat_line_and_no_point_are_no_error() -> None:
     assert line_chart("Loss", [("training", [])]) is None
 
 
+def test_the_labels_of_a_constant_learning_rate_fit_beside_the_axis() -> None:
+    for rate in (1e-3, 3e-4, 0.0125):
+        drawn = _drawn("Rate", [("rate", [(1, rate), (2, rate)])])
+        assert max(len(text.text or "") for text in drawn.findall(".//text")) <= 7
+
+
 def test_powers_of_ten_are_evenly_apart_on_a_logarithmic_axis() -> None:
     dots = _dots(_drawn("Rate", [("rate", [(1, 1e-2), (2, 1e-3), (3, 1e-4)])], logarithmic=True))
     assert dots[2] - dots[1] == pytest.approx(dots[1] - dots[0], abs=0.2)
