@@ -21,6 +21,7 @@ PACKAGES = (
     "gcsfs",
     "google.protobuf",
     "google_crc32c",
+    "jinja2",
     "numpy",
     "pyarrow",
     "scipy",

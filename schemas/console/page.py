@@ -1,68 +1,58 @@
-"""The parts of an HTML page that needs nothing else: its frame, tiles, lists and tables."""
+"""HTML pages by templates: one self-contained file each, the same facts giving the same bytes."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Sequence
+import functools
+import math
+from typing import TYPE_CHECKING, Any
 
-from schemas.console.page_style import STYLE
 from schemas.console.terminal import visible
 
-Cell = str | int  # HTML, or a count
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+SHARED = "schemas.console"  # the package whose templates all pages build on
 
 
-def whole_page(title: str, parts: Iterable[str], style: str = "") -> str:
-    """A page.
+def render_page(package: str, template: str, **facts: Any) -> str:
+    """Render a page.
 
-    Args:
-        title: plain text.
-        parts: of the body, HTML; empty ones are left out.
-        style: rules of this page beside those that all pages share.
-    """
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{text(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>\n"
-        + "\n".join(part for part in parts if part)
-        + "\n</body>\n</html>\n"
-    )
-
-
-def text(plain: str) -> str:
-    """Text from outside, as HTML; control characters in it, and marks that turn the order of letters, are spelled out."""
-    return html.escape(visible(plain, keep="\n"))
-
-
-def tiles(boxes: Iterable[tuple[str, str]]) -> str:
-    """Boxes of a figure and what it is, both HTML."""
-    drawn = "".join(f'<div class="tile"><b>{value}</b><span>{what}</span></div>' for value, what in boxes)
-    return f'<div class="tiles">{drawn}</div>'
-
-
-def bullets(sentences: Iterable[str]) -> str:
-    """A list of findings, plain text."""
-    return f'<ul class="findings">{"".join(f"<li>{text(one)}</li>" for one in sentences)}</ul>'
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """A table; columns whose title begins with # hold numbers.
+    Every value is escaped, and control characters and marks that turn the order of letters are spelled out, so text from
+    outside is shown and never obeyed. A fact that a template names and nobody gave raises jinja2.UndefinedError.
 
     Args:
-        head: titles, plain text.
-        rows: cells, HTML or counts.
+        package: dotted name of the package whose folder `templates` holds the template.
+        template: file name; it extends base.html of the shared templates.
+        facts: what the template shows. Templates format numbers with the filter `number` and ask whether there is one
+            with the test `finite`.
     """
-    numbers = [title.startswith("#") for title in head]
-    titles = "".join(
-        f'<th class="number">{text(title[1:])}</th>' if number else f"<th>{text(title)}</th>"
-        for title, number in zip(head, numbers, strict=True)
+    rendered: str = _environment(package).get_template(template).render(facts)
+    return visible(rendered, keep="\n")
+
+
+@functools.cache
+def _environment(package: str) -> Environment:
+    # Only a page needs Jinja2: commands and workers that write none must not load it.
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader(SHARED)]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    body = "\n".join(
-        "<tr>"
-        + "".join(
-            f'<td class="{"number" if number else "name"}">{f"{cell:,}" if isinstance(cell, int) else cell}</td>'
-            for cell, number in zip(row, numbers, strict=True)
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return f'<div class="wide"><table>\n<thead><tr>{titles}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
+    environment.filters["number"] = number
+    environment.tests["finite"] = is_finite
+    return environment
+
+
+def number(value: object, spec: str = ",") -> str:
+    """A number in a format such as `.2f` or `,`; a dash where it is missing or not finite."""
+    return format(value, spec) if is_finite(value) else "–"
+
+
+def is_finite(value: object) -> bool:
+    """True for a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

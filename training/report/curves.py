@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from schemas.console.page import tiles
-from training.report.cells import quiet
-from training.report.line_chart import Line, line_chart
+from training.report.line_chart import Chart, Line, line_chart
 from training.report.run_facts import RunFacts, is_number
 
 
-def curves(facts: RunFacts) -> Iterator[str]:
-    """Loss, validation metrics and learning rate, the best epoch marked."""
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """Charts over epochs.
+
+    Attributes:
+        charts: loss, validation metrics and learning rate, as far as there are values.
+        best_epoch: the epoch that is marked in them; None before the first validation.
+    """
+
+    charts: list[Chart]
+    best_epoch: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Throughput:
+    """What a run cost.
+
+    Attributes:
+        total: time of all epochs, in words.
+        epochs: how many these are.
+        epoch: median time of an epoch, in words.
+        examples_per_second: the median; None where it was not measured.
+        input_wait: median share of the time spent waiting for input; None where it was not measured.
+        charts: examples a second and the share of waiting, as far as there are values.
+    """
+
+    total: str
+    epochs: int
+    epoch: str
+    examples_per_second: float | None
+    input_wait: float | None
+    charts: list[Chart]
+
+
+def curves(facts: RunFacts) -> Curves:
+    """Draw loss, validation metrics and learning rate, the best epoch marked."""
     best = facts.best_epoch
     marked = None if best is None else best["epoch"]
     losses = [_line(facts, "training", "loss"), _line(facts, "validation", "validation_loss")]
@@ -24,41 +56,31 @@ def curves(facts: RunFacts) -> Iterator[str]:
         line_chart("Validation PR-AUC, macro", [_line(facts, "PR-AUC", "validation_pr_auc")], marked=marked),
         _learning_rate(facts, marked),
     ]
-    if any(charts):
-        yield '<h2 id="curves">Curves</h2>'
-        yield quiet(
-            "Over epochs. The training loss is the mean over an epoch's steps, with dropout and weight decay"
-            + (f"; the dashed line is the best epoch, {marked}." if marked is not None else ".")
-        )
-        yield f'<div class="charts">{"".join(charts)}</div>'
+    return Curves([chart for chart in charts if chart is not None], marked)
 
 
-def throughput(facts: RunFacts) -> Iterator[str]:
-    """Examples per second, the share of time spent waiting for input, and the time in all."""
+def throughput(facts: RunFacts) -> Throughput | None:
+    """Gather what a run cost; None before its first epoch."""
     seconds = _values(facts, "seconds")
     if not seconds:
-        return
-    boxes = [
-        (_duration(sum(seconds)), f"for {len(seconds):,} epochs"),
-        (_duration(median(seconds)), "an epoch, median"),
-    ]
+        return None
     rates, waits = _values(facts, "examples_per_second"), _values(facts, "input_wait")
-    if rates:
-        boxes.append((f"{median(rates):,.1f}", "examples a second, median"))
-    if waits:
-        boxes.append((f"{median(waits):.1%}", "of the time waiting for input, median"))
-    yield '<h2 id="throughput">Throughput</h2>'
-    yield tiles(boxes)
     waiting = "Share of time waiting for input"
     charts = [
         line_chart("Examples a second", [_line(facts, "examples a second", "examples_per_second")], from_zero=True),
         line_chart(waiting, [_line(facts, "share", "input_wait")], from_zero=True),
     ]
-    if any(charts):
-        yield f'<div class="charts">{"".join(charts)}</div>'
+    return Throughput(
+        total=_duration(sum(seconds)),
+        epochs=len(seconds),
+        epoch=_duration(median(seconds)),
+        examples_per_second=median(rates) if rates else None,
+        input_wait=median(waits) if waits else None,
+        charts=[chart for chart in charts if chart is not None],
+    )
 
 
-def _learning_rate(facts: RunFacts, marked: int | None) -> str:
+def _learning_rate(facts: RunFacts, marked: int | None) -> Chart | None:
     name, points = _line(facts, "learning rate", "learning_rate")
     rates = [rate for _, rate in points]
     # A rate that was halved many times, or that falls along a cosine, spans powers of ten; warm-up may begin at 0.

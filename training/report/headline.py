@@ -1,17 +1,15 @@
-"""The head of a report: what was trained on what, how good it is, and what to know before one believes it."""
+"""The head of a report: how good the model is beside its baselines, and what to know before one believes it."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from schemas.console.page import bullets, table, text, tiles
 from training.baselines.kinds import NAMES
 from training.evaluation.files import BASELINE_PREFIXES
 from training.metrics.intervals import LEAST_GROUPS, too_few_groups
-from training.report.cells import figure, interval, quiet
 from training.report.commands import evaluate_command
-from training.report.label_counts import LabelCounts
 from training.report.run_facts import RunFacts, is_number
 
 _MACRO = "roc_auc_macro"
@@ -29,25 +27,66 @@ _METRICS = (
 )
 
 
-def headline(facts: RunFacts, labels: LabelCounts | str) -> Iterator[str]:
-    """Title, figures, the model beside its baselines, and findings."""
-    config, evaluation = facts.config, facts.evaluation
-    yield f"<h1>{text(facts.root)}</h1>"
-    yield quiet(
-        f"{config.frontend} front-end on {config.features or 'the built features'}, label set {config.label_set}, "
-        f"patches of {config.patch_seconds:g} s, seed {config.seed}"
+@dataclasses.dataclass(frozen=True)
+class ModelRow:
+    """The run's model or a baseline in the table of models.
+
+    Attributes:
+        name: of the model, in words.
+        is_baseline: it is not the run's own model.
+        metrics: the metric of each column, as the evaluation holds it, and the ends of its interval; None without one.
+    """
+
+    name: str
+    is_baseline: bool
+    metrics: list[tuple[Any, tuple[float, float] | None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Headline:
+    """The head of a report.
+
+    Attributes:
+        criterion: the validation metric that chooses the best epoch, in words.
+        columns: titles of the metrics in the table of models.
+        models: rows of that table, the run's own model first; empty without an evaluation.
+        footnote: how the figures were taken; empty without an evaluation.
+        findings: what to know before one believes the figures, a sentence each.
+    """
+
+    criterion: str
+    columns: list[str]
+    models: list[ModelRow]
+    footnote: str
+    findings: list[str]
+
+
+def headline(facts: RunFacts) -> Headline:
+    """Gather the head of a report."""
+    evaluation = facts.evaluation or {}
+    # The run's own model has no prefix and comes first.
+    prefixes = sorted(name.removesuffix(_MACRO) for name in evaluation if name.endswith(_MACRO))
+    columns = [(title, name) for title, name in _METRICS if any(prefix + name in evaluation for prefix in prefixes)]
+    return Headline(
+        criterion=_CRITERIA[facts.config.select_by],
+        columns=[title for title, _ in columns],
+        models=[
+            ModelRow(
+                name=_model_name(facts, prefix),
+                is_baseline=prefix != "",
+                metrics=[
+                    (evaluation.get(prefix + name), _interval(evaluation.get(f"{prefix}{name}_interval")))
+                    for _, name in columns
+                ],
+            )
+            for prefix in prefixes
+        ],
+        footnote="" if facts.evaluation is None else _footnote(facts.evaluation),
+        findings=list(_findings(facts)),
     )
-    yield tiles(_tiles(facts, labels))
-    if evaluation is not None:
-        yield _models(facts, evaluation)
-        yield quiet(_footnote(evaluation))
-    found = list(findings(facts))
-    if found:
-        yield bullets(found)
 
 
-def findings(facts: RunFacts) -> Iterator[str]:
-    """What a reader should know before believing the figures, plain text."""
+def _findings(facts: RunFacts) -> Iterator[str]:
     evaluation, best = facts.evaluation, facts.best_epoch
     if not facts.epochs:
         yield "No epoch has been finished yet."
@@ -83,50 +122,18 @@ def _footnote(evaluation: dict[str, Any]) -> str:
     if not is_number(evaluation.get("groups")):
         return f"{taken}tracks."
     groups: int = evaluation["groups"]
-    if not interval(evaluation.get(f"{_MACRO}_interval")) and groups < LEAST_GROUPS:
+    if _interval(evaluation.get(f"{_MACRO}_interval")) is None and groups < LEAST_GROUPS:
         return f"{taken}whole groups; {too_few_groups(groups)}."
     return f"{taken}{groups:,} whole groups (artists)."
 
 
-def _tiles(facts: RunFacts, labels: LabelCounts | str) -> Iterator[tuple[str, str]]:
-    evaluation, best = facts.evaluation, facts.best_epoch
-    if evaluation is not None:
-        yield figure(evaluation.get("roc_auc_macro")), f"ROC-AUC, macro, {facts.split}"
-        yield figure(evaluation.get("pr_auc_macro")), f"PR-AUC, macro, {facts.split}"
-        yield f"{evaluation.get('tracks', 0):,}", f"{facts.split} tracks"
-        yield f"{evaluation.get('tags_defined', 0):,} of {evaluation.get('tags', 0):,}", "tags in the means"
-    elif best is not None:
-        yield figure(best.get("validation_roc_auc")), "ROC-AUC, macro, validation"
-        yield figure(best.get("validation_pr_auc")), "PR-AUC, macro, validation"
-    if not isinstance(labels, str):
-        yield f"{labels.tracks['train']:,}", "training tracks"
-    if best is not None:
-        yield (
-            f"{best['epoch']} of {len(facts.epochs)}",
-            f"best epoch, by validation {_CRITERIA[facts.config.select_by]}",
-        )
-
-
-def _models(facts: RunFacts, evaluation: dict[str, Any]) -> str:
-    """The model beside every baseline that was evaluated with it."""
-    prefixes = sorted(name.removesuffix(_MACRO) for name in evaluation if name.endswith(_MACRO))
-    columns = [(title, name) for title, name in _METRICS if any(prefix + name in evaluation for prefix in prefixes)]
-    return table(
-        ["model", *(f"#{title}" for title, _ in columns)],
-        [
-            [
-                _model_name(facts, prefix),
-                *(
-                    f"{figure(evaluation.get(prefix + name))} {interval(evaluation.get(f'{prefix}{name}_interval'))}"
-                    for _, name in columns
-                ),
-            ]
-            for prefix in prefixes
-        ],
-    )
+def _interval(ends: Any) -> tuple[float, float] | None:
+    if not isinstance(ends, list) or len(ends) != 2 or not all(map(is_number, ends)):
+        return None
+    return ends[0], ends[1]
 
 
 def _model_name(facts: RunFacts, prefix: str) -> str:
     if not prefix:
-        return f"<b>{text(facts.config.frontend)} model</b>"
-    return next((text(NAMES[kind]) for kind, of in BASELINE_PREFIXES.items() if of == prefix), text(prefix))
+        return f"{facts.config.frontend} model"
+    return next((NAMES[kind] for kind, of in BASELINE_PREFIXES.items() if of == prefix), prefix)

@@ -1,21 +1,51 @@
-"""A line chart as SVG in the page: its colours are the page's own, light or dark."""
+"""Line charts, drawn by matplotlib as SVG that is part of the page."""
 
 from __future__ import annotations
 
-import math
+import dataclasses
+import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from schemas.console.page import text
+from training.report.inline_svg import COLOURS, inline_svg
 
 POINTS = 600  # drawn of a line at most, evenly chosen: more than there are pixels
 _DOTS = 60  # up to so many points each is a dot with its value
-_WIDTH, _HEIGHT = 460, 200
+_WIDTH, _HEIGHT = 460, 200  # units of the drawing: points of matplotlib, pixels of a page that is wide enough
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 26  # margins of the plot
-_TICKS = 4  # about so many on each axis
+_INTERVALS = 5  # between ticks of an axis, at most
+_POINTS_PER_INCH = 72
+_SETTINGS = {
+    "axes.autolimit_mode": "round_numbers",  # an axis ends at ticks
+    "axes.ymargin": 0,
+    "font.family": "DejaVu Sans",  # comes with matplotlib; the page sets its own
+    "font.size": 11,
+    "path.simplify": False,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "tagscale",
+}
+# Nothing of the clock or of the machine in a page.
+_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 Line = tuple[str, Sequence[tuple[float, float]]]  # name; x and y of its points, x ascending
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """A chart for a page.
+
+    Attributes:
+        title: plain text.
+        names: of the lines, in the order of their colours; plain text.
+        svg: an element `svg`. Lines are groups of class line0, line1, …, the vertical mark one of class mark; a dot is a
+            circle whose title says its value.
+    """
+
+    title: str
+    names: list[str]
+    svg: str
 
 
 def line_chart(
@@ -25,7 +55,7 @@ def line_chart(
     marked: float | None = None,
     logarithmic: bool = False,
     from_zero: bool = False,
-) -> str:
+) -> Chart | None:
     """Draw lines over a common axis of whole numbers.
 
     Args:
@@ -36,45 +66,77 @@ def line_chart(
         from_zero: a y axis that begins at 0.
 
     Returns:
-        A figure; empty where no line has a point.
+        The chart; None where no line has a point.
     """
+    import matplotlib
+
     lines = [(name, _thinned(points)) for name, points in lines if len(points)]
     if not lines:
-        return ""
-    xs = [x for _, points in lines for x, _ in points]
-    ys = [y for _, points in lines for _, y in points]
-    x_low, x_high = (min(xs), max(xs)) if min(xs) < max(xs) else (min(xs) - 1, max(xs) + 1)
-    y_ticks = _log_ticks(min(ys), max(ys)) if logarithmic else _ticks(0 if from_zero else min(ys), max(ys))
-    low, high = min(*y_ticks, *ys), max(*y_ticks, *ys)
+        return None
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_SETTINGS, "backend": "agg"}):
+        figure, axes = _empty_chart()
+        for number, (_, points) in enumerate(lines):
+            _draw_line(axes, number, points)
+        _set_axes(axes, logarithmic=logarithmic, from_zero=from_zero)
+        first, last = axes.dataLim.intervalx
+        if marked is not None and first <= marked <= last:
+            dashes = {"color": COLOURS["quiet"], "linewidth": 1, "linestyle": (0, (3, 3))}
+            axes.axvline(marked, clip_on=False, gid="mark", **dashes)
+        sink = io.BytesIO()
+        figure.savefig(sink, format="svg", metadata=_METADATA)
+    titles = {
+        f"line{number}": [f"{name}, {x:g}: {y:.4g}" for x, y in points] for number, (name, points) in enumerate(lines)
+    }
+    return Chart(title, [name for name, _ in lines], inline_svg(sink.getvalue(), title, titles))
 
-    def across(x: float) -> float:
-        return _LEFT + (x - x_low) / (x_high - x_low) * (_WIDTH - _LEFT - _RIGHT)
 
-    def up(y: float) -> float:
-        share = math.log(y / low) / math.log(high / low) if logarithmic else (y - low) / (high - low)
-        return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
+def _empty_chart() -> tuple[Any, Any]:
+    # Not pyplot: a figure of its own needs no display and is not kept.
+    from matplotlib.figure import Figure
 
-    parts = [_y_tick(up(tick), tick) for tick in y_ticks]
-    x_ticks = [tick for tick in _ticks(x_low, x_high) if tick == round(tick) and min(xs) <= tick <= max(xs)]
-    parts += [
-        f'<text class="tick" x="{across(tick):.1f}" y="{_HEIGHT - 8}" text-anchor="middle">{tick:g}</text>'
-        for tick in x_ticks
-    ]
-    if marked is not None and min(xs) <= marked <= max(xs):
-        place = f"{across(marked):.1f}"
-        parts.append(f'<line class="mark" x1="{place}" x2="{place}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>')
-    for number, (name, points) in enumerate(lines):
-        path = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in points)
-        parts.append(f'<polyline class="line line{number}" points="{path}"/>')
-        if len(points) <= _DOTS:
-            parts += [
-                f'<circle class="dot{number}" cx="{across(x):.1f}" cy="{up(y):.1f}" r="2.5">'
-                f"<title>{text(name)}, {x:g}: {y:.4g}</title></circle>"
-                for x, y in points
-            ]
-    drawn = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{text(title)}">{"".join(parts)}</svg>'
-    names = "".join(f'<span class="key key{number}">{text(name)}</span>' for number, (name, _) in enumerate(lines))
-    return f"<figure><figcaption><b>{text(title)}</b>{names if len(lines) > 1 else ''}</figcaption>{drawn}</figure>"
+    figure = Figure((_WIDTH / _POINTS_PER_INCH, _HEIGHT / _POINTS_PER_INCH), facecolor="none")
+    width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
+    axes = figure.add_axes((_LEFT / _WIDTH, _BOTTOM / _HEIGHT, width / _WIDTH, height / _HEIGHT), frameon=False)
+    return figure, axes
+
+
+def _draw_line(axes: Any, number: int, points: Sequence[tuple[float, float]]) -> None:
+    axes.plot(
+        [x for x, _ in points],
+        [y for _, y in points],
+        color=COLOURS[("bar", "second")[number]],
+        linewidth=1.8,
+        solid_joinstyle="round",
+        marker="o" if len(points) <= _DOTS else None,
+        markersize=5,
+        markeredgewidth=0,
+        clip_on=False,  # a clipped element would point at another one by url(#…)
+        gid=f"line{number}",
+    )
+
+
+def _set_axes(axes: Any, *, logarithmic: bool, from_zero: bool) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    first, last = axes.dataLim.intervalx
+    axes.set_xlim(*((first, last) if first < last else (first - 1, last + 1)))
+    whole = MaxNLocator(_INTERVALS, integer=True, steps=[1, 2, 5, 10])
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.set_xticks([x for x in whole.tick_values(first, last) if first <= x <= last] if first < last else [first])
+    if logarithmic:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(NullLocator())
+    if from_zero:
+        axes.update_datalim([(first, 0)])
+    low, high = axes.dataLim.intervaly
+    if low == high:  # a flat line is drawn half-way up, between labels that are short
+        axes.update_datalim([(first, low - (abs(low) / 2 or 0.5)), (first, high + (abs(high) / 2 or 0.5))])
+    axes.yaxis.set_major_locator(LogLocator() if logarithmic else MaxNLocator(_INTERVALS, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: _figure(y)))
+    axes.autoscale_view(scalex=False)
+    axes.grid(axis="y", color=COLOURS["line"], linewidth=1, clip_on=False)
+    axes.tick_params(length=0, pad=8, labelcolor=COLOURS["quiet"])
+    axes.set_axisbelow(True)
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
@@ -83,29 +145,5 @@ def _thinned(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, flo
     return [points[int(number)] for number in np.linspace(0, len(points) - 1, POINTS).round()]
 
 
-def _y_tick(place: float, tick: float) -> str:
-    return (
-        f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{place:.1f}" y2="{place:.1f}"/>'
-        f'<text class="tick" x="{_LEFT - 8}" y="{place + 4:.1f}" text-anchor="end">{_figure(tick)}</text>'
-    )
-
-
 def _figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.6g}"
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers from at most `low` to at least `high`."""
-    if high == low:  # a flat line is drawn half-way up
-        low, high = low - (abs(low) / 2 or 0.5), high + (abs(high) / 2 or 0.5)
-    rough = (high - low) / _TICKS
-    scale = 10.0 ** math.floor(math.log10(rough))
-    step = next(scale * factor for factor in (1, 2, 2.5, 5, 10) if scale * factor >= rough * (1 - 1e-9))
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [number * step for number in range(first, last + 1)]
-
-
-def _log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten around the values."""
-    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
-    return [10.0**power for power in range(first, max(last, first + 1) + 1)]

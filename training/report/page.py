@@ -7,30 +7,18 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from schemas.console.page import table, text, whole_page
+from schemas.console.page import render_page
 from schemas.storage.files import exists, write_atomic
 from training.evaluation.files import Evaluation
 from training.evaluation.stored_scores import StoredScores, read_stored_scores
-from training.report.cells import quiet
 from training.report.commands import evaluate_command, repeat_commands
 from training.report.curves import curves, throughput
 from training.report.headline import headline
 from training.report.label_counts import LabelCounts, count_labels
-from training.report.page_style import STYLE
 from training.report.run_facts import REPORTED_SPLITS, RunFacts, read_facts
 from training.report.tag_table import tag_table
 from training.report.track_sections import confusion_section, example_section
 from training.runs.run_folder import RunFolder
-
-_SECTIONS = (
-    ("curves", "curves"),
-    ("tags", "tags"),
-    ("examples", "worst and best tags"),
-    ("confusion", "tags taken for each other"),
-    ("throughput", "throughput"),
-    ("configuration", "configuration"),
-    ("repeat", "how to repeat it"),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,34 +88,29 @@ def _scores_of(facts: RunFacts, evaluation: Mapping[str, Any]) -> StoredScores |
 
 def page(facts: RunFacts, labels: LabelCounts | str, tracks: StoredScores | None) -> str:
     """The page; every text from outside is escaped."""
-    body = [
-        *curves(facts),
-        *tag_table(facts, labels),
-        *_of_tracks(facts, tracks),
-        *throughput(facts),
-        *_configuration(facts),
-        *_repeat(facts),
-    ]
-    whole = "\n".join(body)
-    links = "".join(f'<a href="#{name}">{title}</a>' for name, title in _SECTIONS if f'<h2 id="{name}">' in whole)
-    return whole_page(facts.root, [*headline(facts, labels), f"<nav>{links}</nav>", whole], STYLE)
+    return render_page(
+        "training.report",
+        "report.html",
+        title=facts.root,
+        run=facts,
+        labels=None if isinstance(labels, str) else labels,
+        no_labels=labels if isinstance(labels, str) else "",
+        headline=headline(facts),
+        curves=curves(facts),
+        tags=tag_table(facts, labels),
+        examples=None if tracks is None else example_section(facts, tracks),
+        confusion=None if tracks is None else confusion_section(facts, tracks),
+        throughput=throughput(facts),
+        configuration=list(_configuration(facts)),
+        evaluate_command=evaluate_command(facts),
+        repeat_commands="\n".join(repeat_commands(facts)),
+    )
 
 
-def _of_tracks(facts: RunFacts, tracks: StoredScores | None) -> Iterator[str]:
-    if tracks is not None:
-        yield from example_section(facts, tracks)
-        yield from confusion_section(facts, tracks)
-    elif facts.evaluation is not None:
-        yield '<h2 id="examples">Worst and best tags</h2>'
-        yield quiet("Example tracks and tags taken for each other need the scores of single tracks; evaluate again:")
-        yield f"<pre>{text(evaluate_command(facts))}</pre>"
-
-
-def _configuration(facts: RunFacts) -> Iterator[str]:
+def _configuration(facts: RunFacts) -> Iterator[tuple[str, str]]:
     written = {**facts.config.to_dict(), **({"environment": facts.environment} if facts.environment else {})}
-    yield '<h2 id="configuration">Configuration</h2>'
-    rows = [[f"<code>{text(name)}</code>", text(_words(value))] for name, value in _flat(written)]
-    yield table(["field", "value"], rows)
+    for name, value in _flat(written):
+        yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _flat(fields: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
@@ -136,14 +119,3 @@ def _flat(fields: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
             yield from _flat(value, f"{before}{name}.")
         else:
             yield before + name, value
-
-
-def _words(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _repeat(facts: RunFacts) -> Iterator[str]:
-    yield '<h2 id="repeat">How to repeat it</h2>'
-    commands = "\n".join(repeat_commands(facts))
-    yield f"<pre>{text(commands)}</pre>"
-    yield quiet("The same configuration gives the same weights on the same kind of machine with the same packages.")
