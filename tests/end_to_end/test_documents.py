@@ -60,6 +60,7 @@ def documents() -> list[Path]:
                 "records",
                 "tables",
                 "library",
+                "design",
             )
         ),
     ]
