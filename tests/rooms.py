@@ -6,6 +6,7 @@ A room is a folder of a package, or a file that lies in none.
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -16,6 +17,7 @@ MARK = "<!-- `python -m tests.rooms` writes what is below from the imports and t
 Graph = dict[str, set[str]]
 
 
+@functools.cache
 def sources() -> dict[str, Path]:
     """Dotted name -> file of every module of the three packages."""
     return {
@@ -25,7 +27,8 @@ def sources() -> dict[str, Path]:
     }
 
 
-def imports(path: Path) -> set[str]:
+@functools.cache
+def imports(path: Path) -> frozenset[str]:
     """Dotted names that a file imports, anywhere in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -33,7 +36,7 @@ def imports(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+    return frozenset(names)
 
 
 def room_of(module: str) -> str:
