@@ -82,7 +82,13 @@ def ran(home: Path) -> list[str]:
     (home / "page.py").write_text(program(), encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ended = subprocess.run(
-        [sys.executable, "page.py"], cwd=home, env=environment, capture_output=True, text=True, timeout=500, check=False
+        [sys.executable, "page.py"],
+        cwd=home,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        check=False,
     )
     assert ended.returncode == 0, f"{ended.stdout[-1500:]}\n{ended.stderr[-3000:]}"
     return ended.stdout.splitlines()
