@@ -164,18 +164,12 @@ def split_command(
     dataset: str, name: str, ratios: str | None, salt: str, from_catalog: bool, stratify: tuple[str, ...]
 ) -> None:
     """Make a split by hash of the group (artist), stratified, or from the catalog; a group never straddles two sides."""
-    from pipeline.labels.annotations import read_annotations
-    from pipeline.labels.splits import DEFAULT_RATIOS, SplitMethod, make_split, parse_ratios
+    from pipeline.labels.split_dataset import split_dataset
+    from pipeline.labels.splits import parse_ratios
     from pipeline.labels.summary import print_empty_sides, print_straddling
-    from schemas.console.errors import UserError
-    from schemas.dataset import Dataset
 
-    if from_catalog and ratios:
-        raise UserError("--from-catalog: expected without --ratios, --salt and --stratify, received both")
-    annotations = read_annotations(stratify) if stratify else None
-    shares = None if from_catalog else parse_ratios(ratios) if ratios else DEFAULT_RATIOS
-    method = SplitMethod(shares, salt, () if annotations is None else annotations.sha256)
-    split = make_split(Dataset.open(dataset), name, method, annotations)
+    shares = parse_ratios(ratios) if ratios else None
+    split = split_dataset(dataset, name, shares, salt=salt, from_catalog=from_catalog, stratify=stratify)
     say(f"split {name}@{split.version}: " + ", ".join(f"{count:,} {side}" for side, count in split.counts.items()))
     print_empty_sides(split)
     print_straddling(split)

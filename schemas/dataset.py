@@ -52,6 +52,12 @@ def _warn_once(words: str) -> None:
 class Dataset:
     """A dataset as far as it is finished.
 
+    >>> from schemas import Dataset
+    >>> dataset = Dataset.open("data")
+    >>> tracks = dataset.newest_tracks(["seconds", "codec", "cause"])
+    >>> tracks.num_rows, tracks["cause"].null_count
+    (36, 36)
+
     Attributes:
         layout: where its files lie.
         manifest: dataset.json without the generation under way: what is read here is complete.

@@ -85,6 +85,10 @@ FORMER_ALGORITHMS = {
 class WaveformSpec:
     """A stored waveform: int16 little-endian mono [samples].
 
+    >>> from schemas import WaveformSpec
+    >>> WaveformSpec(excerpt="full").sample_rate
+    16000
+
     Attributes:
         excerpt: which part of the track, as text (see `Excerpt`).
         sample_rate: Hz.
@@ -128,6 +132,10 @@ class LogMelSpec:
     frames. Values are log10(1 + gain * power), power being the squared magnitude of a Hann-windowed transform
     summed by Slaney mel bands (librosa's defaults). Source of gain, window and hop: the published code of
     Pons et al., ISMIR 2018.
+
+    >>> from schemas import LogMelSpec
+    >>> LogMelSpec(hop_length=512).frames(16_000)
+    32
     """
 
     family: ClassVar[Family] = "logmel"

@@ -102,6 +102,11 @@ def newest_version(dataset: Dataset, name: str, order: Sequence[str]) -> str:
 def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
     """Open a version of a label set.
 
+    >>> from schemas import Dataset, open_labels
+    >>> labels = open_labels(Dataset.open("data"), "mine")
+    >>> sorted(labels.vocabulary), labels.table.column_names
+    (['bass', 'noise', 'tremolo'], ['track_id', 'split', 'tags', 'values'])
+
     Args:
         dataset: the dataset that it was laid over.
         label_set: `NAME` for the newest version, `NAME@HASH` for a certain one.

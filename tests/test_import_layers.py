@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import subprocess
 import sys
@@ -10,30 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.rooms import PAGE, Graph, drawn, fewest_arrows, imports, page, rooms, sources, table
+
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("schemas", "pipeline", "training")
-
-
-def _sources() -> dict[str, Path]:
-    """Dotted name -> file of every module of the three packages."""
-    return {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-        for package in PACKAGES
-        for path in sorted((ROOT / package).rglob("*.py"))
-    }
-
-
-def _imports(path: Path, *, at_import_time: bool = False) -> set[str]:
-    """Dotted names that a file imports, anywhere in it or only when it is itself imported."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = tree.body if at_import_time else ast.walk(tree)
-    names: set[str] = set()
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
 
 
 def _offenders(package: str, forbidden: tuple[str, ...], allowed: tuple[str, ...] = ()) -> list[str]:
@@ -42,9 +20,9 @@ def _offenders(package: str, forbidden: tuple[str, ...], allowed: tuple[str, ...
 
     return [
         f"{module} imports {name}"
-        for module, path in _sources().items()
+        for module, path in sources().items()
         if within(module, (package,))
-        for name in sorted(_imports(path))
+        for name in sorted(imports(path))
         if within(name, forbidden) and not within(name, allowed)
     ]
 
@@ -71,23 +49,17 @@ def test_only_the_decoding_process_decodes() -> None:
     """A bad file may crash, hang or fill whatever process decodes it."""
     decoders = ("pipeline.audio.tracks", "pipeline.audio.waveform", "soundfile", "av", "tensorflow_io")
     engines = {f"pipeline.audio.{name}" for name in ("soundfile_engine", "pyav_engine", "tfio_engine", "tracks")}
-    decoding = {module for module, path in _sources().items() if _imports(path) & set(decoders)} - engines
+    decoding = {module for module, path in sources().items() if imports(path) & set(decoders)} - engines
     # The corpus is encoded, and of the libraries the versions are written down.
     assert decoding == {"pipeline.audio.decoding_process", "pipeline.corpus.encoding", "pipeline.jobs.versions"}
 
 
-def _graph() -> dict[str, set[str]]:
+def _graph() -> Graph:
     """Module -> the modules of the three packages that it imports."""
-    sources = _sources()
-    return {module: _imports(path) & (sources.keys() - {module}) for module, path in sources.items()}
+    return {module: imports(path) & (sources().keys() - {module}) for module, path in sources().items()}
 
 
-def _room(module: str) -> str:
-    """The folder below its package that a module lies in; a module directly in the package is a room of its own."""
-    return ".".join(module.split(".")[:2])
-
-
-def _require_no_circle(graph: dict[str, set[str]]) -> None:
+def _require_no_circle(graph: Graph) -> None:
     done: set[str] = set()
 
     def visit(name: str, trail: tuple[str, ...]) -> None:
@@ -107,11 +79,28 @@ def test_modules_import_each_other_without_cycles() -> None:
 
 def test_rooms_import_each_other_without_cycles() -> None:
     """Of two rooms at most one knows the other, so that each can be read with what lies below it alone."""
-    rooms: dict[str, set[str]] = {}
-    for module, imported in _graph().items():
-        rooms.setdefault(_room(module), set()).update({_room(name) for name in imported} - {_room(module)})
-    assert {"training.fit", "training.run", "pipeline.jobs", "schemas.storage"} <= rooms.keys()
-    _require_no_circle(rooms)
+    assert {"training.fit", "training.run", "pipeline.jobs", "schemas.storage"} <= rooms().keys()
+    _require_no_circle(rooms())
+
+
+def test_the_page_shows_the_rooms_as_they_are() -> None:
+    """The graphs and tables of docs/design.md come from the imports and the docstrings."""
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `python -m tests.rooms`, which writes it anew"
+
+
+def test_every_room_is_on_the_page_and_says_what_is_in_it() -> None:
+    shown = drawn()
+    for room in rooms():
+        assert f"`{room.replace('.', '/')}" in shown
+    lines = [line for package in ("schemas", "pipeline", "training") for line in table(package).splitlines()]
+    assert [line for line in lines if line.endswith("|  |")] == []
+
+
+def test_an_arrow_is_left_out_where_others_say_it_and_a_circle_is_not() -> None:
+    line = {"run": {"fit", "data"}, "fit": {"data"}, "data": set()}
+    assert fewest_arrows(line) == {"run": {"fit"}, "fit": {"data"}, "data": set()}
+    circle = {"evaluation": {"report", "data"}, "report": {"evaluation", "data"}, "data": set()}
+    assert fewest_arrows(circle) == circle
 
 
 @pytest.mark.parametrize(
@@ -124,6 +113,10 @@ def test_rooms_import_each_other_without_cycles() -> None:
         ("pipeline.jobs.transforms", {"tensorflow", "keras", "librosa", "numba", "jinja2"}),
         ("pipeline.info.page", {"tensorflow", "keras", "apache_beam", "jinja2"}),
         ("training.config", {"tensorflow", "keras", "apache_beam"}),
+        ("schemas", {"numpy", "pyarrow"}),
+        ("pipeline", {"numpy", "apache_beam"}),
+        ("pipeline.audio", {"numpy", "soundfile"}),
+        ("training", {"numpy", "keras", "tensorflow"}),
     ],
 )
 def test_importing_a_module_stays_light(module: str, absent: set[str]) -> None:

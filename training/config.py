@@ -60,6 +60,11 @@ class TrainConfig:
     """Everything that decides a run; each field is an option of `train`, with its words for help, and a key of its YAML file.
 
     The defaults are the authors' recipe: `docs/training.md` says what comes from where.
+
+    >>> from training import TrainConfig
+    >>> config = TrainConfig(dataset="data", label_set="mine", frontend="spectrogram", epochs=20)
+    >>> config.batch_size, config.patch  # frames of a patch of 15 s
+    (32, 938)
     """
 
     dataset: Annotated[str, "Folder of the dataset."]

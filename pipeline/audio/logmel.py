@@ -1,4 +1,4 @@
-"""The log-mel spectrogram of a stored waveform, in numpy; `training/serving/logmel.py` is the same in a graph."""
+"""The log-mel spectrogram that `schemas/features.py` defines, in numpy; `training/serving/logmel.py` is the same in a graph."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import BinaryIO, Literal
 
-from pipeline.audio import mpeg_audio
+import pipeline.audio.mpeg_audio as mpeg_audio
 from pipeline.audio.audio_file import AudioFile
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.chunked_audio import SampleData, sample_data

@@ -14,11 +14,12 @@ from pipeline.audio.bitstreams import BitstreamWatch
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.engines import OpenSource
 from pipeline.audio.excerpts import Window, window_of
+from pipeline.audio.int16_samples import to_int16
 from pipeline.audio.limits import LengthCheck, Limits
 from pipeline.audio.recognition import Recognized
 from pipeline.audio.sample_store import SampleStore
 from pipeline.audio.sources import AudioSource
-from schemas.features import INT16_SCALE, Excerpt, WaveformSpec
+from schemas.features import Excerpt, WaveformSpec
 
 CLIPPED_SHARE = 1e-4  # of samples beyond full scale that makes a track count as clipped
 SILENT_PEAK = 1  # int16 steps: all that rounding leaves of silence, or of two channels in antiphase
@@ -114,7 +115,7 @@ def _decode(
         mono = _MonoBlocks(source, window, check_length, on_progress)
         begin = store.length
         for block in _resampled(mono, spec.sample_rate):
-            store.append(_to_int16(block))
+            store.append(to_int16(block))
         total = store.length - begin
         if mono.window is None:
             first, end = excerpt.bounds(total, spec.sample_rate)
@@ -240,15 +241,6 @@ def _resampled(mono: _MonoBlocks, sample_rate: int) -> Iterator[npt.NDArray[np.f
         yield stream.resample_chunk(block, last=False)
     if stream is not None:
         yield stream.resample_chunk(np.empty(0, np.float32), last=True)
-
-
-def _to_int16(block: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
-    """Round to int16, full scale at 32768; beyond full scale is clipped."""
-    scaled = block * np.float32(INT16_SCALE)
-    np.rint(scaled, out=scaled)
-    np.clip(scaled, -INT16_SCALE, INT16_SCALE - 1, out=scaled)
-    rounded: npt.NDArray[np.int16] = scaled.astype(np.int16)
-    return rounded
 
 
 def _flags(mono: _MonoBlocks, store: SampleStore, first: int, end: int) -> tuple[str, ...]:

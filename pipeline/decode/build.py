@@ -89,8 +89,13 @@ class BuildSummary:
 def build(catalog_uri: str, dataset: str, options: BuildOptions | None = None) -> BuildSummary:
     """Decode a catalog into feature shards; the same call again resumes, and adds a generation for new tracks.
 
+    >>> from pipeline import BuildOptions, build
+    >>> summary = build("catalog.csv", "data", BuildOptions(workers=1))
+    >>> summary.tracks, summary.rejects
+    (36, {})
+
     Args:
-        catalog_uri: the catalog.
+        catalog_uri: the catalog: CSV, JSON Lines or Parquet with track_id and uri.
         dataset: folder of the dataset, new or begun by an earlier call.
         options: see `BuildOptions`.
 

@@ -19,6 +19,10 @@ MAX_REJECT_RATE = 0.05
 class BuildOptions:
     """Options of a build; see `pipeline.run build --help`.
 
+    >>> from pipeline import BuildOptions
+    >>> BuildOptions(workers=2, excerpt="full", families=("logmel",)).strict
+    False
+
     Attributes:
         workers: local worker processes; None for one per core.
         shards: of a new generation; None to choose by size.

@@ -1,1 +1,1 @@
-"""What a build will cost, from a sample of its catalog."""
+"""What a build will take and cost, estimated from a sample of its catalog."""

@@ -46,15 +46,17 @@ class Annotations:
     repeated: int
 
 
-def read_annotations(uris: Sequence[str]) -> Annotations:
+def read_annotations(uris: str | Sequence[str]) -> Annotations:
     """Read annotation files, the first one winning where two disagree.
 
     Args:
-        uris: CSV, JSON Lines or Parquet, long (track_id, tag, optional value) or wide (track_id, tags: lists, or text).
+        uris: one file or several, CSV, JSON Lines or Parquet: long (track_id, tag, optional value) or wide (track_id,
+            tags: lists, or text).
 
     Raises:
         UserError: unreadable, without the columns, a value outside [0, 1], or two rows of one file that disagree.
     """
+    uris = [uris] if isinstance(uris, str) else uris
     tables = [_one_row_per_tag(_read(uri), uri) for uri in uris]
     rows = np.array([table.num_rows for table in tables])
     joined = pa.concat_tables(tables).unify_dictionaries()

@@ -77,12 +77,19 @@ class LabelSummary:
     not_compared: str | None
 
 
-def lay_labels(root: str, annotation_uris: Sequence[str], label_set_uri: str, split: str | None = None) -> LabelSummary:
+def lay_labels(
+    root: str, annotation_uris: str | Sequence[str], label_set_uri: str, split: str | None = None
+) -> LabelSummary:
     """Make a version of a label set over a dataset.
 
+    >>> from pipeline import lay_labels
+    >>> laid = lay_labels("data", "annotations.csv", "tags.yaml")
+    >>> laid.name, sorted(laid.vocabulary)
+    ('mine', ['bass', 'noise', 'tremolo'])
+
     Args:
-        root: the dataset.
-        annotation_uris: annotation files; the earlier one wins where they disagree.
+        root: folder of the dataset.
+        annotation_uris: one annotation file or several; the earlier one wins where they disagree.
         label_set_uri: the label set's YAML file.
         split: name of a split made before; None for that of the label set's newest version, so that no track changes
             sides by accident; where there is none for the one that the file names; or else for the split `default`,

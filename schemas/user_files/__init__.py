@@ -1,1 +1,4 @@
-"""Files that users write or open in other programs: tables, label sets, configurations."""
+"""Reading the tables and YAML files that users write, so that an error can name the file and the row.
+
+What a label set or a configuration may say is checked where it is used: `pipeline.labels.label_set`, `training.config`.
+"""

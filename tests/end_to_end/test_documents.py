@@ -59,6 +59,8 @@ def documents() -> list[Path]:
                 "importing",
                 "records",
                 "tables",
+                "library",
+                "design",
             )
         ),
     ]

@@ -1,1 +1,1 @@
-"""Two runs held against the same tracks."""
+"""Comparing two runs on the same tracks."""

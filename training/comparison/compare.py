@@ -28,6 +28,12 @@ def compare(
 ) -> Comparison:
     """Compare two runs, the second against the first, on the tracks of a split that both can be judged by.
 
+    >>> from training import compare
+    >>> result = compare("runs/a", "runs/b")
+    >>> pr_auc = result.macro["pr_auc"]
+    >>> pr_auc.value == pr_auc.b - pr_auc.a
+    True
+
     Both are held to the same labels, tags matched by name. Scores that an evaluation left on disk are taken where
     they fit; else the run is scored, and its scores are kept.
 

@@ -1,1 +1,1 @@
-"""What a training reads: labels, records of the shards, patches cut out of them, batches."""
+"""What training reads: labels, the records of tracks, the patches that are cut from them, and batches."""

@@ -13,10 +13,11 @@ from schemas.console.errors import DatasetError
 from schemas.console.shown_commands import pipeline_command
 from schemas.dataset import Dataset
 from schemas.examples import EXAMPLE_DTYPES, around_values, decode_example, value_count
-from schemas.features import INT16_SCALE, LogMelSpec
+from schemas.features import FAMILIES, INT16_SCALE, LogMelSpec
+from schemas.label_version import open_labels
 from schemas.storage.files import is_remote, read_range
 from schemas.tfrecord import FOOTER_BYTES, HEADER_BYTES, OVERHEAD_BYTES, record_footer, record_header, unframe
-from training.data.labels import LabelledTracks
+from training.data.labels import LabelledTracks, labelled_tracks
 from training.data.staging import Payload, Stage
 
 _READERS = 16  # done marks that are read side by side: in a bucket each one costs a round trip
@@ -155,6 +156,33 @@ class TrackRecords:
 
     def _size(self, rows: int) -> int:
         return rows * (self._row or 1)
+
+
+def open_records(root: str, label_set: str, split: str, features: str = "logmel") -> TrackRecords:
+    """Open the stored features of one side of a split, with the labels of its tracks.
+
+    >>> from training import open_records
+    >>> records = open_records("data", "mine", "test")
+    >>> records.tracks.targets.shape == (len(records.tracks), 3)
+    True
+    >>> logmel = records.read(0)
+    >>> logmel.dtype, logmel.shape[1], records.tracks.track_ids[0].startswith("track-")
+    (dtype('float16'), 96, True)
+
+    Args:
+        root: folder of the dataset.
+        label_set: NAME for the newest version, NAME@HASH for a certain one.
+        split: train, validation or test.
+        features: logmel, waveform, or derived features by their name.
+
+    Raises:
+        UserError: there is no such dataset, label set or split, or the dataset does not hold these features.
+        DatasetError: a payload is missing or damaged.
+    """
+    dataset = Dataset.open(root)
+    family = next((family for family in FAMILIES if family == features), None)
+    spec = dataset.features(features) if family is None else dataset.spec(family)
+    return TrackRecords(dataset, labelled_tracks(dataset, open_labels(dataset, label_set), spec, split))
 
 
 def _read(uri: str, offset: int, length: int) -> bytes:

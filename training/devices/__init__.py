@@ -1,1 +1,1 @@
-"""Where a training computes: strategies, clusters, TensorFlow's import, memory that ran out."""
+"""The devices that training runs on: distribution strategies, clusters, TensorFlow's import, running out of memory."""

@@ -38,6 +38,11 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate the best epoch of a run.
 
+    >>> from training import evaluate
+    >>> result = evaluate("runs/a")
+    >>> 0 <= result.metrics.roc_auc_macro <= 1, len(result.metrics.per_tag) == len(result.vocabulary)
+    (True, True)
+
     Writes SPLIT.json, SPLIT_per_tag.csv, SPLIT_scores.parquet, SPLIT_per_tag.png and SPLIT_curves.png into evaluation/
     of the run; against other labels than its own SPLIT-NAME@HASH in place of SPLIT. Thresholds come from the scores of
     the validation split, which are taken from disk where they are there, and else made and kept.

@@ -1,1 +1,1 @@
-"""The training itself: input, model, step and loop, from the first weights to the last checkpoint."""
+"""The training itself: input pipeline, model, step, loop and validation. Checkpoints are in `training.runs`."""

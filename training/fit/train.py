@@ -76,6 +76,12 @@ class TrainSummary:
 def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSummary:
     """Train a tagger, or go on with a run that was stopped.
 
+    >>> from training import TrainConfig, train
+    >>> small = {"patch_seconds": 1, "epochs": 1, "num_filt": 1, "dense_units": 16}
+    >>> summary = train(TrainConfig("data", "mine", "spectrogram", **small), "runs/a")
+    >>> summary.state.epoch, summary.judged_by
+    (1, 'test')
+
     Args:
         config: the configuration; its label set is resolved to a version first.
         out: folder of the run.

@@ -43,6 +43,10 @@ class ExportSummary:
 def export(root: str, out: str) -> ExportSummary:
     """Export the best epoch of a run.
 
+    >>> from training import export
+    >>> export("runs/a", "runs/a/saved_model").tags
+    3
+
     Args:
         root: the run.
         out: folder of the SavedModel, which appears whole; a SavedModel that is there is replaced.

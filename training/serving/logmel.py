@@ -1,4 +1,4 @@
-"""The log-mel spectrogram inside a TensorFlow graph; `pipeline/audio/logmel.py` is the same in numpy."""
+"""The log-mel spectrogram that `schemas/features.py` defines, in a TensorFlow graph; in numpy: `pipeline/audio/logmel.py`."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from pipeline.audio.causes import TrackRejected
 from pipeline.audio.fetch import local_audio
-from pipeline.audio.isolation import DecodedArray, DecodingProcess
-from pipeline.audio.logmel import logmel_blocks
+from pipeline.audio.isolation import DecodingProcess
+from pipeline.audio.logmel import ReadSamples, logmel_blocks
 from schemas.features import FeatureSpec, LogMelSpec
 from training.data.records import as_float
 from training.serving.saved_model import SavedModel
@@ -46,10 +46,11 @@ def tag_files(model_uri: str, files: Sequence[str]) -> Iterator[TaggedFile]:
     Raises:
         UserError: no such model, one that `export` did not write, or a broken one.
     """
-    return _tagged(SavedModel(model_uri), files)
+    return tag_with(SavedModel(model_uri), files)
 
 
-def _tagged(model: SavedModel, files: Sequence[str]) -> Iterator[TaggedFile]:
+def tag_with(model: SavedModel, files: Sequence[str]) -> Iterator[TaggedFile]:
+    """The same with a model that is open."""
     spec = _of_whole_files(model.spec)
     with DecodingProcess(spec) as decoding:
         for file in files:
@@ -59,7 +60,7 @@ def _tagged(model: SavedModel, files: Sequence[str]) -> Iterator[TaggedFile]:
             except TrackRejected as rejected:
                 yield TaggedFile(file, 0.0, {}, str(rejected))
                 continue
-            scores = model.scores(_blocks(waveform, model.spec)).tolist()
+            scores = model.scores(feature_blocks(waveform.part, waveform.shape[0], model.spec)).tolist()
             ranked = sorted(zip(model.tags, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
             yield TaggedFile(file, waveform.shape[0] / spec.sample_rate, dict(ranked), None)
 
@@ -70,11 +71,14 @@ def _of_whole_files(spec: FeatureSpec) -> LogMelSpec:
     return dataclasses.replace(logmel, waveform=dataclasses.replace(logmel.waveform, excerpt="full"))
 
 
-def _blocks(waveform: DecodedArray, spec: FeatureSpec) -> Iterator[npt.NDArray[np.float32]]:
-    """The feature that a model reads, block by block. Log-mel is taken again here: what is stored is rounded to float16."""
+def feature_blocks(read: ReadSamples, samples: int, spec: FeatureSpec) -> Iterator[npt.NDArray[np.float32]]:
+    """The feature that a model reads, block by block. Log-mel is taken again here: what is stored is rounded to float16.
+
+    Args:
+        read: gives the stored waveform from one sample up to another, int16.
+        samples: its length.
+        spec: of the feature.
+    """
     if isinstance(spec, LogMelSpec):
-        return logmel_blocks(waveform.part, waveform.shape[0], spec)
-    samples = waveform.shape[0]
-    return (
-        as_float(waveform.part(first, min(first + READ_SAMPLES, samples))) for first in range(0, samples, READ_SAMPLES)
-    )
+        return logmel_blocks(read, samples, spec)
+    return (as_float(read(first, min(first + READ_SAMPLES, samples))) for first in range(0, samples, READ_SAMPLES))

@@ -92,6 +92,7 @@ def test_an_old_python_says_which_one_is_needed(python: str) -> None:
     [
         "schemas/console/interpreter.py",
         "schemas/__init__.py",
+        "schemas/lazy_names.py",
         "schemas/console/__init__.py",
         "pipeline/__init__.py",
         *ENTRIES,

@@ -1,0 +1,160 @@
+"""docs/library.md and the examples of the functions that it names: their code runs, in order, and gives what they say."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import doctest
+import importlib
+import io
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.training.conftest import SAMPLE_RATE, sound_of
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "library.md"
+TRACKS = 36
+FORMATS = ("mp3", "flac", "ogg", "wav")
+SONG_SECONDS = 40
+
+# The packages that offer names, in the order in which a catalog becomes a tagger.
+PACKAGES = ("pipeline.audio", "pipeline", "schemas", "training")
+# Examples that need what another one makes come after it; the page leaves a second run for `compare`.
+ORDER = ("build", "split_dataset", "lay_labels", "train", "export")
+NO_EXAMPLE = {"DatasetError", "LabelVersion", "TagscaleError", "TrackRejected", "UserError"}  # they are not called
+
+
+def offered() -> list[tuple[str, str]]:
+    """Package and name of everything that a notebook is offered."""
+    return [(package, name) for package in PACKAGES for name in importlib.import_module(package).__all__]
+
+
+def program() -> str:
+    """The page's code blocks as one program, each line where it stands on the page."""
+    lines, inside = [], False
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        is_fence = line.startswith("```")
+        inside = line == "```python" if is_fence else inside
+        lines.append(line if inside and not is_fence else "")
+    return "\n".join(lines) + "\n"
+
+
+def promised(code: str) -> list[str]:
+    """What the program prints by its own comments: those behind a print, and whole lines."""
+    return re.findall(r"^(?:\s*print\(.*\)  |)# (.*)$", code, flags=re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the page describes it, of real audio files."""
+    folder = tmp_path_factory.mktemp("library")
+    rows, labels = [], []
+    for number in range(TRACKS):
+        sound, tags = sound_of(number)
+        name = f"{number:02d}.{FORMATS[number % len(FORMATS)]}"
+        soundfile.write(folder / name, sound, SAMPLE_RATE)
+        rows.append((f"track-{number:02d}", name, f"artist-{number // 2}"))
+        labels += [(f"track-{number:02d}", tag) for tag in tags]
+    for name, table in (
+        ("catalog.csv", [("track_id", "uri", "group"), *rows]),
+        ("annotations.csv", [("track_id", "tag"), *labels]),
+    ):
+        with open(folder / name, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(table)
+    (folder / "tags.yaml").write_text("name: mine\ntop: 50\n", encoding="utf-8")
+    noise = np.random.default_rng(0).normal(scale=0.1, size=SONG_SECONDS * 44_100)
+    soundfile.write(folder / "song.mp3", noise, 44_100)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ran(home: Path) -> list[str]:
+    """The lines that the page's program prints."""
+    (home / "page.py").write_text(program(), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "page.py"],
+        cwd=home,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        check=False,
+    )
+    assert ended.returncode == 0, f"{ended.stdout[-1500:]}\n{ended.stderr[-3000:]}"
+    return ended.stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_the_page_prints_what_it_says(ran: list[str]) -> None:
+    expected = promised(program())
+    assert len(expected) >= 15
+    assert len(ran) == len(expected), ran
+    for line, words in zip(ran, expected, strict=True):
+        assert re.fullmatch(re.escape(words).replace(r"\.\.\.", ".+"), line), f"expected {words!r}, printed {line!r}"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ran")
+def test_the_example_of_every_offered_name_is_true(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    # A run that is scored once more, or a generation that is there, takes no time: the page's folder is used again.
+    names = sorted(offered(), key=lambda one: ORDER.index(one[1]) if one[1] in ORDER else len(ORDER))
+    for package, name in names:
+        shown = getattr(importlib.import_module(package), name)
+        (test,) = doctest.DocTestFinder(recurse=False).find(shown, name, globs={})
+        assert bool(test.examples) == (name not in NO_EXAMPLE), f"{package}.{name}"
+        said = io.StringIO()
+        failed, _ = doctest.DocTestRunner(verbose=False).run(test, out=said.write)
+        assert not failed, said.getvalue()
+
+
+def test_the_page_imports_every_offered_function_from_its_package() -> None:
+    imported = {
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(program()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert imported - set(offered()) == set()
+    classes = {("schemas", "LogMelSpec"), ("schemas", "WaveformSpec")}
+    assert {one for one in offered() if one[1] not in NO_EXAMPLE} - imported - classes == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_an_editor_sees_of_a_package_is_what_it_offers(package: str) -> None:
+    module = importlib.import_module(package)
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    (typed,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    (homes,) = (ast.literal_eval(node) for node in ast.walk(tree) if isinstance(node, ast.Dict))
+    assert homes == seen
+    assert module.__all__ == sorted(module.__all__)
+    assert set(module.__all__) == set(dir(module)) == set(seen)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_offered_name_is_that_of_a_module(package: str) -> None:
+    """Once such a module was imported, it would stand in the place of what is offered."""
+    module = importlib.import_module(package)
+    assert {found.name for found in pkgutil.iter_modules(module.__path__)} & set(module.__all__) == set()
+
+
+def test_a_name_that_is_not_offered_is_an_attribute_error() -> None:
+    for package in PACKAGES:
+        with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nonsense'"):
+            _ = importlib.import_module(package).nonsense
