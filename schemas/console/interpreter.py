@@ -21,6 +21,7 @@ PACKAGES = (
     "gcsfs",
     "google.protobuf",
     "google_crc32c",
+    "msgspec",
     "numpy",
     "pyarrow",
     "scipy",
