@@ -18,13 +18,10 @@ Values = Literal["binary", "graded"]
 Missing = Literal["negative", "unknown"]
 Unlabelled = Literal["keep", "drop"]
 
-# YAML takes a tag such as 007 or no for a number or a boolean; here it is text, and an editor must not mind it.
-_AS_WRITTEN = {"type": ["string", "number", "boolean", "null"]}
-Tag = Annotated[str, Meta(extra=words("tags as text"), extra_json_schema=_AS_WRITTEN)]
+Tag = Annotated[str, Meta(extra=words("tags as text"))]
 Tags = Annotated[tuple[Tag, ...], Meta(extra=words("a list of tags"))]
 Merges = Annotated[dict[str, Tags], Meta(extra=words("`tag: [synonym, …]`"))]
 Hierarchy = Annotated[dict[str, Tags], Meta(extra=words("`parent: [child, …]`"))]
-Name = Annotated[str, Meta(extra_json_schema={"type": ["string", "number", "boolean"], **NAME_SCHEMA})]
 Share = Annotated[float, Meta(gt=0, le=1, extra=words("a number above 0 and up to 1"))]
 
 MOST_ANCESTORS = 1_000_000  # pairs of a tag and one above it: a label set of 10,000 tags has far fewer
@@ -51,7 +48,7 @@ class _FieldError(UserError):
 
 @dataclasses.dataclass(frozen=True)
 class LabelSet:
-    """A validated label set.
+    """Which tags a team wants, and how annotations become labels.
 
     Attributes:
         name: folder-safe name.
@@ -68,7 +65,7 @@ class LabelSet:
         split: name of the split that the first version is laid over; None for the default one.
     """
 
-    name: Name
+    name: str
     tags: Tags = ()
     top: Annotated[int, Meta(ge=1, extra=words("a whole number of at least 1"))] | None = None
     min_tracks: Annotated[int, Meta(ge=0, extra=words("a whole number of at least 0"))] = 0
@@ -79,7 +76,7 @@ class LabelSet:
     positive_at: Share = 0.5
     missing: Missing = "negative"
     unlabelled: Unlabelled = "keep"
-    split: Name | None = None
+    split: str | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -164,6 +161,22 @@ class LabelSet:
         for name in ("merge", "hierarchy"):
             fields[name] = {tag: list(group) for tag, group in fields[name].items()}
         return fields
+
+
+def written_hints() -> dict[str, Any]:
+    """Name -> type of every field as an editor takes it: a tag such as `007` or `no` is a number or a boolean to YAML."""
+    written = str | int | float | bool | None
+    tags = tuple[written, ...]  # type: ignore[valid-type]
+    name = Annotated[str | int | float | bool, Meta(extra_json_schema=NAME_SCHEMA)]
+    return {
+        **field_hints(LabelSet),
+        "name": name,
+        "tags": Annotated[tags, Meta(min_length=1)],
+        "merge": dict[str, tags],
+        "hierarchy": dict[str, tags],
+        "exclude": tags,
+        "split": name | None,
+    }
 
 
 def read_label_set(uri: str) -> LabelSet:
