@@ -3,13 +3,13 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 TFIO_BIN := .venv-tfio/bin
-CODE := schemas pipeline training tests benchmarks setup.py
+CODE := schemas pipeline training tests benchmarks docs setup.py
 
 # Processes that share the tests; each takes a core and up to 4 GB.
 WORKERS ?= $(shell nproc | awk '{print ($$1 < 4) ? $$1 : 4}')
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: venv venv-tfio demo test quick test-tfio lint format lock bench clean
+.PHONY: venv venv-tfio demo test quick test-tfio lint format schemas lock bench clean
 
 venv: .venv/.locked
 
@@ -42,6 +42,10 @@ lint: venv
 format: venv
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
+
+# The JSON Schemas of the files that docs/layout.md and docs/labels.md describe.
+schemas: venv
+	$(BIN)/python docs/write_schemas.py
 
 bench: venv
 	$(BIN)/python -m benchmarks

@@ -1,23 +1,23 @@
 """The JSON files that readers follow: the dataset's manifest, a shard's done mark, a label version's manifest.
 
-Each is a frozen, validated dataclass. The files carry `format` and a checksum of their own fields; a file of a newer
-format is refused with one line, a file that does not fit is named with what was expected.
+Each is a frozen dataclass, checked when it is made and when it is read (`schemas.validation`). The files carry `format`
+and a checksum of their own fields; a file of a newer format is refused with one line, a file that does not fit is named
+with what was expected.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import types
-import typing
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import pipeline_command
 from schemas.features import FAMILIES, Family, FeatureSpec, LogMelSpec, WaveformSpec, spec_from_dict
 from schemas.storage.checksums import CHECKSUM, with_checksum
 from schemas.storage.files import read_bytes
-from schemas.storage.json_object import parse_json_object
+from schemas.storage.json_object import parse_json_object, without_format
+from schemas.validation import checked, field_hints, from_fields
 
 FORMAT = 1
 
@@ -28,7 +28,7 @@ def to_json(value: dict[str, Any]) -> bytes:
 
 
 def read_json(uri: str, what: str, advice: str = "restore it from a copy") -> dict[str, Any]:
-    """A manifest's fields, without their checksum.
+    """A manifest's fields, without their checksum and format.
 
     Args:
         uri: of the file.
@@ -40,35 +40,17 @@ def read_json(uri: str, what: str, advice: str = "restore it from a copy") -> di
         UserError: it was written in a newer format.
     """
     try:
-        fields = parse_json_object(read_bytes(uri), known_format=FORMAT)
-        number = fields.get("format")
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ValueError(f"its format number is {number!r}")
+        return without_format(parse_json_object(read_bytes(uri), known_format=FORMAT), FORMAT, uri)
     except FileNotFoundError as error:
         raise DatasetError(f"{uri}: {what} is missing; {advice}") from error
     except ValueError as error:
         raise DatasetError(f"{uri}: expected {what}, a JSON object: {error}; {advice}") from error
-    if fields["format"] > FORMAT:
-        raise UserError(
-            f"{uri}: written in format {fields['format']} by a newer tagscale; this one reads {FORMAT}: upgrade it"
-        )
-    return fields
 
 
-def _checked(owner: str, value: Any, hint: Any) -> Any:
-    """`value` if it is of the hinted type, as far as JSON tells types apart; raises ValueError naming the field."""
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    kinds = tuple(typing.get_origin(option) or option for option in options)
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        expected = " or ".join("null" if kind is types.NoneType else kind.__name__ for kind in kinds)
-        raise ValueError(f"{owner}: expected {expected}, received {value!r}")
-    return value
-
-
-def _check_fields(instance: Any) -> None:
-    hints = typing.get_type_hints(type(instance))
-    for field in dataclasses.fields(instance):
-        _checked(field.name, getattr(instance, field.name), hints[field.name])
+def _check_fields(instance: object, *, without: tuple[str, ...] = ()) -> None:
+    for name, hint in field_hints(type(instance)).items():
+        if name not in without:
+            checked(name, getattr(instance, name), hint)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,17 +65,15 @@ class Manifest:
         """The manifest of `fields`; raises DatasetError where they do not fit."""
         fields = {name: value for name, value in fields.items() if name not in ("format", CHECKSUM)}
         try:
-            return cls(**cls._parsed(fields))
-        except KeyError as error:
-            raise DatasetError(f"{where}: not a valid {cls.__name__}: it has no {error}") from error
+            return cls._from_file(fields)
         except (TypeError, ValueError, ArithmeticError) as error:
-            raise DatasetError(f"{where}: not a valid {cls.__name__}: {error}") from error
+            raise DatasetError(f"{where}: not a valid {cls.__name__}: {error}; restore it from a copy") from error
         except UserError as error:  # of a spec that this version does not know
             raise UserError(f"{where}: {error}") from error
 
     @classmethod
-    def _parsed(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        return fields
+    def _from_file(cls, fields: dict[str, Any]) -> Self:
+        return from_fields(cls, fields)
 
     def to_dict(self) -> dict[str, Any]:
         return {"format": FORMAT, **dataclasses.asdict(self)}
@@ -185,9 +165,35 @@ class DerivedEntry:
             raise ValueError(f"derived: generations: expected at least 0, received {self.generations}")
 
 
+class SpecFields(TypedDict):
+    """A family in dataset.json, which may hold more.
+
+    Attributes:
+        fingerprint: of the spec.
+        spec: what the family's features mean.
+    """
+
+    fingerprint: str
+    spec: dict[str, Any]
+
+
+class DerivedFields(SpecFields):
+    """A derived family in dataset.json, which may hold more.
+
+    Attributes:
+        fingerprint: of the spec.
+        spec: what the family's features mean.
+        generations: how many of the dataset's generations, from the first on, it holds whole.
+        versions: library versions and CPU type that its newest generation was begun with.
+    """
+
+    generations: int
+    versions: dict[str, str]
+
+
 @dataclasses.dataclass(frozen=True)
-class DatasetManifest(Manifest):
-    """dataset.json: which feature families a dataset holds, and its generations in order.
+class DatasetFields:
+    """dataset.json as it is written: which feature families a dataset holds, and its generations in order.
 
     Attributes:
         families: spec of each family.
@@ -196,13 +202,23 @@ class DatasetManifest(Manifest):
         derived: further log-mel families, in the order in which they were first asked for.
     """
 
+    families: dict[Family, SpecFields]
+    generations: tuple[GenerationEntry, ...]
+    versions: dict[str, str]
+    derived: tuple[DerivedFields, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetManifest(Manifest):
+    """What dataset.json says, as `DatasetFields`, with its specs understood."""
+
     families: dict[Family, FeatureSpec]
     generations: tuple[GenerationEntry, ...]
     versions: dict[str, str]
     derived: tuple[DerivedEntry, ...] = ()
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        _check_fields(self, without=("families",))  # of several classes; _parsed_spec made them
         if not self.families or any(family not in FAMILIES for family in self.families):
             raise ValueError(f"families: expected {' or '.join(FAMILIES)}, received {sorted(self.families)}")
         for family, spec in self.families.items():
@@ -219,20 +235,14 @@ class DatasetManifest(Manifest):
             raise ValueError("generations: expected the newest one alone without counts")
 
     @classmethod
-    def _parsed(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        families = {
-            family: _parsed_spec(f"families {family}", entry)
-            for family, entry in _checked("families", fields["families"], dict).items()
-        }
+    def _from_file(cls, fields: dict[str, Any]) -> Self:
+        file = from_fields(DatasetFields, fields)
+        families = {family: _parsed_spec(f"families {family}", entry) for family, entry in file.families.items()}
         derived = tuple(
             DerivedEntry(_parsed_spec("derived", entry), entry["generations"], entry["versions"])
-            for entry in _checked("derived", fields.get("derived", []), list)
+            for entry in file.derived
         )
-        generations = tuple(
-            GenerationEntry(**_checked("generations", entry, dict))
-            for entry in _checked("generations", fields["generations"], list)
-        )
-        return {**fields, "families": families, "generations": generations, "derived": derived}
+        return cls(families, file.generations, file.versions, derived)
 
     def to_dict(self) -> dict[str, Any]:
         def described(spec: FeatureSpec) -> dict[str, Any]:
@@ -276,9 +286,9 @@ class DatasetManifest(Manifest):
         return cls.from_dict(read_json(uri, "a dataset's manifest"), where=uri)
 
 
-def _parsed_spec(name: str, entry: Any) -> Any:
+def _parsed_spec(name: str, entry: SpecFields) -> Any:
     """The spec in a manifest's entry, whose fingerprint must be its own."""
-    spec = spec_from_dict(_checked(name, entry, dict)["spec"])
+    spec = spec_from_dict(entry["spec"])
     if spec.fingerprint != entry["fingerprint"]:
         raise ValueError(
             f"{name}: expected the fingerprint {spec.fingerprint} of its spec, received {entry['fingerprint']}"
@@ -321,14 +331,6 @@ class LabelsManifest(Manifest):
         for name, keys in _LABELS_KEYS.items():
             if missing := [key for key in keys if key not in getattr(self, name)]:
                 raise ValueError(f"{name}: expected {' and '.join(missing)} in it, received {getattr(self, name)!r}")
-
-    @classmethod
-    def _parsed(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        return {
-            **fields,
-            "annotations_sha256": tuple(_checked("annotations_sha256", fields["annotations_sha256"], list)),
-            "generations": tuple(_checked("generations", fields["generations"], list)),
-        }
 
     @classmethod
     def read(cls, uri: str) -> LabelsManifest:

@@ -9,6 +9,8 @@ from schemas.console.errors import UserError
 MOST_LETTERS = 128  # file systems take 255 bytes, and what is made of a name adds to it
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# What `check_name` asks for, for a JSON Schema.
+NAME_SCHEMA = {"pattern": f"^{_NAME.pattern}$", "maxLength": MOST_LETTERS}
 _SHOWN = 60  # letters that an error shows
 
 

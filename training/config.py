@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-import math
-import types
 import typing
 from typing import Annotated, Any, Literal, get_args
+
+from msgspec import Meta
 
 from schemas.console.errors import UserError
 from schemas.features import HOP_LENGTH, SAMPLE_RATE, Family
 from schemas.storage.checksums import without_checksum
 from schemas.storage.files import read_bytes
+from schemas.storage.json_object import without_format
 from schemas.user_files.text_lines import text_of
 from schemas.user_files.yaml_files import YamlText, boolean, is_nothing, number, read_yaml, shown, whole_number
+from schemas.validation import InvalidValueError, checked, field_hints
 from training.models.config import Frontend, ModelConfig, ResidualBatchNorm, least_patch
 from training.models.patches import patch_length
 
@@ -26,16 +29,28 @@ Schedule = Literal["plateau", "cosine"]
 ClassWeights = Literal["none", "balanced"]
 
 
-AT_LEAST_1 = (
-    *("epochs", "batch_size", "plateau_epochs", "validate_every", "hop_length"),
-    *("frequency_mask_bands", "keep_checkpoints", "num_filt", "dense_units"),
-)
-AT_LEAST_0 = (
-    *("stop_epochs", "seed", "warmup_steps", "weight_decay", "clip_norm", "mixup", "time_masks", "time_mask_seconds"),
-    *("frequency_masks", "gain_db", "checkpoint_minutes", "l2"),
-)
+FORMAT = 1  # of the config.json of a run
 MOST_BATCH_SIZE = 65_536  # more would be a slip of the keyboard: no device holds so many patches
 MOST_PATCH_SECONDS = 86_400  # a day
+
+# What a number must keep to beside its type. Every number is finite.
+_BOUNDS: dict[str, Meta] = {
+    **dict.fromkeys(
+        ("epochs", "plateau_epochs", "validate_every", "hop_length", "frequency_mask_bands", "keep_checkpoints"),
+        Meta(ge=1),
+    ),
+    **dict.fromkeys(("num_filt", "dense_units"), Meta(ge=1)),
+    **dict.fromkeys(("stop_epochs", "seed", "warmup_steps", "time_masks", "frequency_masks"), Meta(ge=0)),
+    **dict.fromkeys(
+        ("weight_decay", "clip_norm", "mixup", "time_mask_seconds", "gain_db", "checkpoint_minutes", "l2"), Meta(ge=0)
+    ),
+    **dict.fromkeys(("ema", "label_smoothing", "dropout"), Meta(ge=0, lt=1)),
+    "batch_norm_momentum": Meta(gt=0, lt=1),
+    "batch_size": Meta(ge=1, le=MOST_BATCH_SIZE),
+    "learning_rate": Meta(gt=0, lt=10),
+    "patch_seconds": Meta(gt=0, le=MOST_PATCH_SECONDS),
+    "train_share": Meta(gt=0, le=1),
+}
 
 
 class FieldError(UserError):
@@ -128,13 +143,13 @@ class TrainConfig:
     keep_checkpoints: Annotated[int, "Newest checkpoints kept beside the best one."] = 2
 
     def __post_init__(self) -> None:
-        for field, expected in typing.get_type_hints(TrainConfig).items():
-            object.__setattr__(self, field, _checked(field, getattr(self, field), expected))
+        for field, hint in config_hints().items():
+            object.__setattr__(self, field, _checked(field, getattr(self, field), hint))
         if self.features and not self.features.startswith(f"{self.family}-"):
             raise FieldError(
                 "features", f"expected {self.family}-… for a {self.frontend} front-end, received {self.features}"
             )
-        self._check_ranges()
+        self._check_combinations()
         try:
             model = self.model
             least = least_patch(model)
@@ -149,32 +164,7 @@ class TrainConfig:
                 f"this {self.frontend} model needs at least {seconds:.2f}, received {self.patch_seconds:g}",
             )
 
-    def _check_ranges(self) -> None:
-        for least, bounded in ((1, AT_LEAST_1), (0, AT_LEAST_0)):
-            for name in bounded:
-                if not least <= getattr(self, name) < math.inf:
-                    raise FieldError(name, f"expected at least {least}, received {getattr(self, name)}")
-        for name, value in dataclasses.asdict(self).items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise FieldError(name, f"expected a finite number, received {value:g}")
-        if self.batch_size > MOST_BATCH_SIZE:
-            raise FieldError("batch_size", f"expected at most {MOST_BATCH_SIZE}, received {self.batch_size}")
-        for name in ("ema", "label_smoothing", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise FieldError(name, f"expected at least 0 and less than 1, received {getattr(self, name):g}")
-        if not 0 < self.batch_norm_momentum < 1:
-            raise FieldError(
-                "batch_norm_momentum", f"expected more than 0 and less than 1, received {self.batch_norm_momentum:g}"
-            )
-        if not 0 < self.train_share <= 1:
-            raise FieldError("train_share", f"expected more than 0 and at most 1, received {self.train_share:g}")
-        if not 0 < self.learning_rate < 10:
-            raise FieldError("learning_rate", f"expected more than 0 and less than 10, received {self.learning_rate:g}")
-        if not 0 < self.patch_seconds <= MOST_PATCH_SECONDS:
-            raise FieldError(
-                "patch_seconds",
-                f"expected more than 0 and at most {MOST_PATCH_SECONDS}, received {self.patch_seconds:g}",
-            )
+    def _check_combinations(self) -> None:
         only = {"spectrogram": ("time_masks", "frequency_masks"), "waveform": ("gain_db", "flip_polarity")}
         for frontend, names in only.items():
             for name in names:
@@ -222,7 +212,6 @@ def resolve_config(file: str | None, overrides: dict[str, Any], defaults: dict[s
     fields: dict[str, Any] = {}
     if file is not None:
         fields = _fields_of(file)
-        fields.pop("format", None)
     given = {name: value for name, value in overrides.items() if value is not None}
     of_file = fields.keys() - given.keys()
     known = [field.name for field in dataclasses.fields(TrainConfig)]
@@ -257,7 +246,13 @@ def _fields_of(file: str) -> dict[Any, Any]:
             f"config {file}: expected fields with values, such as epochs: 10, received {received}; write some, or leave "
             "--config out"
         )
-    return fields
+    number = whole_number(fields.get("format"))
+    if number is not None:  # written in YAML
+        fields = {**fields, "format": number}
+    try:
+        return without_format(fields, FORMAT, f"config {file}", is_optional=True)
+    except ValueError as error:
+        raise UserError(f"config {file}: expected the number of a format: {error}; leave the field out") from error
 
 
 def _read_json(file: str) -> Any:
@@ -289,19 +284,22 @@ def option_of(field: str) -> str:
     return f"--{field.replace('_', '-')}"
 
 
-def _checked(name: str, value: Any, expected: Any) -> Any:
-    """`value` as the type that a field expects; whole numbers pass as floats."""
-    if typing.get_origin(expected) is Literal:
-        if value not in get_args(expected):
-            raise FieldError(name, f"expected {' or '.join(map(str, get_args(expected)))}, received {shown(value)}")
-        return value
-    if isinstance(expected, types.UnionType):
-        raise TypeError(f"Expected a plain type for {name}. Received: {expected}")
-    if expected is float and isinstance(value, int | str) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except (ValueError, OverflowError):
-            pass
-    if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-        raise FieldError(name, f"expected {expected.__name__}, received {shown(value)}")
-    return value
+def config_hints() -> dict[str, Any]:
+    """Name -> type of every field of a configuration, with its bounds and its words for help."""
+    hints: dict[str, Any] = {}
+    for name, annotated in field_hints(TrainConfig).items():
+        hint, help_words = get_args(annotated)
+        bounds = (_BOUNDS[name],) if name in _BOUNDS else ()
+        hints[name] = Annotated[(hint, *bounds, Meta(description=help_words))]
+    return hints
+
+
+def _checked(name: str, value: Any, hint: Any) -> Any:
+    """`value` as the type that a field expects; whole numbers and what writes a number pass as floats."""
+    if isinstance(value, str) and get_args(hint)[0] is float:
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    try:
+        return checked(name, value, hint)
+    except InvalidValueError as error:
+        raise FieldError(name, f"expected {error.expected}, received {shown(error.received)}") from error

@@ -5,18 +5,24 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from schemas.console.errors import UserError, did_you_mean
-from schemas.names import check_name
+from schemas.names import NAME_SCHEMA, check_name
 from schemas.user_files.yaml_files import YamlText, is_nothing, number, read_yaml, shown, whole_number
+from schemas.validation import InvalidValueError, checked, field_hints, words
 
 Values = Literal["binary", "graded"]
 Missing = Literal["negative", "unknown"]
 Unlabelled = Literal["keep", "drop"]
 
-# Fields that bind tags to a tag, and how each is written.
-_GROUPS = {"merge": "tag: [synonym, …]", "hierarchy": "parent: [child, …]"}
+Tag = Annotated[str, Meta(extra=words("tags as text"))]
+Tags = Annotated[tuple[Tag, ...], Meta(extra=words("a list of tags"))]
+Merges = Annotated[dict[str, Tags], Meta(extra=words("`tag: [synonym, …]`"))]
+Hierarchy = Annotated[dict[str, Tags], Meta(extra=words("`parent: [child, …]`"))]
+Share = Annotated[float, Meta(gt=0, le=1, extra=words("a number above 0 and up to 1"))]
 
 MOST_ANCESTORS = 1_000_000  # pairs of a tag and one above it: a label set of 10,000 tags has far fewer
 _SHOWN_TAGS = 12  # of a cycle
@@ -42,7 +48,7 @@ class _FieldError(UserError):
 
 @dataclasses.dataclass(frozen=True)
 class LabelSet:
-    """A validated label set.
+    """Which tags a team wants, and how annotations become labels.
 
     Attributes:
         name: folder-safe name.
@@ -60,14 +66,14 @@ class LabelSet:
     """
 
     name: str
-    tags: tuple[str, ...] = ()
-    top: int | None = None
-    min_tracks: int = 0
-    merge: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    hierarchy: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    exclude: tuple[str, ...] = ()
+    tags: Tags = ()
+    top: Annotated[int, Meta(ge=1, extra=words("a whole number of at least 1"))] | None = None
+    min_tracks: Annotated[int, Meta(ge=0, extra=words("a whole number of at least 0"))] = 0
+    merge: Merges = dataclasses.field(default_factory=dict)
+    hierarchy: Hierarchy = dataclasses.field(default_factory=dict)
+    exclude: Tags = ()
     values: Values = "binary"
-    positive_at: float = 0.5
+    positive_at: Share = 0.5
     missing: Missing = "negative"
     unlabelled: Unlabelled = "keep"
     split: str | None = None
@@ -82,24 +88,10 @@ class LabelSet:
                 check_name(self.split, "")
             except UserError as error:
                 raise _FieldError("split", str(error).removeprefix(": ")) from error
-        for option, allowed in (("values", Values), ("missing", Missing), ("unlabelled", Unlabelled)):
-            if getattr(self, option) not in get_args(allowed):
-                raise _FieldError(
-                    option, f"expected {' or '.join(get_args(allowed))}, received {shown(getattr(self, option))}"
-                )
+        for field, hint in field_hints(LabelSet).items():
+            _checked(field, getattr(self, field), hint)
         if self.tags and self.top is not None:
             raise UserError("tags and top: expected one of them, received both")
-        for option, least, least_or_none in (("top", 1, None), ("min_tracks", 0, 0)):
-            value = getattr(self, option)
-            if value is least_or_none:
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise _FieldError(option, f"expected a whole number of at least {least}, received {shown(value)}")
-        is_number = isinstance(self.positive_at, int | float) and not isinstance(self.positive_at, bool)
-        if not is_number or not 0 < self.positive_at <= 1:
-            raise _FieldError(
-                "positive_at", f"expected a number above 0 and up to 1, received {shown(self.positive_at)}"
-            )
         self._check_merges()
         self._check_exclusions()
         self._check_hierarchy()
@@ -166,9 +158,25 @@ class LabelSet:
         del fields["split"]
         for name in ("tags", "exclude"):
             fields[name] = list(fields[name])
-        for name in _GROUPS:
+        for name in ("merge", "hierarchy"):
             fields[name] = {tag: list(group) for tag, group in fields[name].items()}
         return fields
+
+
+def written_hints() -> dict[str, Any]:
+    """Name -> type of every field as an editor takes it: a tag such as `007` or `no` is a number or a boolean to YAML."""
+    written = str | int | float | bool | None
+    tags = tuple[written, ...]  # type: ignore[valid-type]
+    name = Annotated[str | int | float | bool, Meta(extra_json_schema=NAME_SCHEMA)]
+    return {
+        **field_hints(LabelSet),
+        "name": name,
+        "tags": Annotated[tags, Meta(min_length=1)],
+        "merge": dict[str, tags],
+        "hierarchy": dict[str, tags],
+        "exclude": tags,
+        "split": name | None,
+    }
 
 
 def read_label_set(uri: str) -> LabelSet:
@@ -200,12 +208,12 @@ def read_label_set(uri: str) -> LabelSet:
 def _field(name: str, value: Any) -> Any:
     """The value of a field out of what is written."""
     if name in ("tags", "exclude"):
-        tags = _tag_list(value, name)
+        tags = _tag_list(_checked(name, value, Tags), name)
         if name == "tags" and not tags:
             raise _FieldError(name, "expected at least one tag; leave the field out to take every tag")
         return tags
-    if name in _GROUPS:
-        return _tag_groups(value, name)
+    if name in ("merge", "hierarchy"):
+        return _tag_groups(_checked(name, value, Merges if name == "merge" else Hierarchy), name)
     if not isinstance(value, str):
         raise _FieldError(name, f"expected one value, received {shown(value)}")
     if name in ("top", "min_tracks"):
@@ -219,33 +227,40 @@ def _field(name: str, value: Any) -> Any:
     return str(value)
 
 
-def _tag_groups(value: Any, name: str) -> dict[str, tuple[str, ...]]:
-    if not isinstance(value, dict):
-        raise _FieldError(name, f"expected `{_GROUPS[name]}`, received {shown(value)}")
-    groups: dict[str, tuple[str, ...]] = {}
-    for written, group in value.items():
+def _checked(field: str, value: Any, hint: Any) -> Any:
+    """`value`, which must be of the hinted type."""
+    try:
+        checked(field, value, hint)
+    except InvalidValueError as error:
+        _, *keys = error.path
+        tag = next((key for key in keys if isinstance(key, str)), "")
+        lines = [part.line for part in (*keys, error.received) if isinstance(part, YamlText)]
+        line = lines[-1] if lines else None
+        raise _FieldError(field, f"expected {error.expected}, received {shown(error.received)}", tag, line) from error
+    return value
+
+
+def _tag_groups(groups: dict[YamlText, list[YamlText]], name: str) -> dict[str, tuple[str, ...]]:
+    read: dict[str, tuple[str, ...]] = {}
+    for written, group in groups.items():
         tag = _tag(written, name)
-        if tag in groups:  # `80` and `" 80"` are two keys to YAML
+        if tag in read:  # `80` and `" 80"` are two keys to YAML
             raise _FieldError(name, f"{shown(tag)}: expected once, is named twice", line=written.line)
-        groups[tag] = _tag_list(group, name, of=tag, line=written.line)
-    return groups
+        read[tag] = _tag_list(group, name, of=tag)
+    return read
 
 
-def _tag_list(value: Any, field: str, of: str = "", line: int | None = None) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise _FieldError(field, f"expected a list of tags, received {shown(value)}", of, line)
-    return tuple(_tag(tag, field, of, line) for tag in value)
+def _tag_list(tags: list[YamlText], field: str, of: str = "") -> tuple[str, ...]:
+    return tuple(_tag(tag, field, of) for tag in tags)
 
 
-def _tag(value: Any, field: str, of: str = "", line: int | None = None) -> str:
+def _tag(written: YamlText, field: str, of: str = "") -> str:
     """A tag as it is written, without white space around it."""
-    if not isinstance(value, YamlText):
-        raise _FieldError(field, f"expected tags as text, received {shown(value)}", of, line)
-    tag = str(value).strip()
+    tag = str(written).strip()
     if not tag:
-        raise _FieldError(field, "expected tags, received an empty one", of, value.line)
+        raise _FieldError(field, "expected tags, received an empty one", of, written.line)
     if "\0" in tag:
-        raise _FieldError(field, f"expected tags without a NUL letter, received {shown(value)}", of, value.line)
+        raise _FieldError(field, f"expected tags without a NUL letter, received {shown(written)}", of, written.line)
     return tag
 
 

@@ -22,6 +22,7 @@ PACKAGES = (
     "google.protobuf",
     "google_crc32c",
     "jinja2",
+    "msgspec",
     "numpy",
     "pyarrow",
     "scipy",

@@ -141,6 +141,23 @@ def test_a_file_without_fields_says_what_it_holds(tmp_path: Path, text: str, rec
         resolve_config(str(tmp_path / "c.yaml"), {})
 
 
+@pytest.mark.parametrize("name", ["config.json", "config.yaml"])
+def test_a_file_of_a_newer_format_is_refused(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_text(json.dumps({**NEEDED, "format": 1}))
+    assert resolve_config(str(file), {}).epochs == 100
+    file.write_text(json.dumps({**NEEDED, "format": 2}))
+    with pytest.raises(
+        UserError, match="^config .*: written in format 2 by a newer tagscale; this one reads 1: upgrade"
+    ):
+        resolve_config(str(file), {})
+    file.write_text(json.dumps({**NEEDED, "format": "first"}))
+    with pytest.raises(
+        UserError, match="^config .*: expected the number of a format: its .* is 'first'; leave the field"
+    ):
+        resolve_config(str(file), {})
+
+
 def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"config {tmp_path}: cannot be read: Is a directory"):
         resolve_config(str(tmp_path), {})

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from typing import Literal, get_args
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from schemas.validation import InvalidValueError, checked, field_hints, words
 
 Frontend = Literal["spectrogram", "waveform"]
 ResidualBatchNorm = Literal["scalar", "per_channel"]
+Count = Annotated[int, Meta(ge=1, extra=words("an integer of at least 1"))]
+Switch = Annotated[bool, Meta(extra=words("True or False"))]
 
 # Filters of each layer of the waveform front-end, keyed by the number of layers.
 WAVEFORM_FILTERS: dict[int, tuple[int, ...]] = {
@@ -49,33 +54,19 @@ class ModelConfig:
     """
 
     frontend: Frontend
-    num_filt: int = 16
-    dense_units: int = 500
+    num_filt: Count = 16
+    dense_units: Count = 500
     waveform_layers: Literal[7, 9] = 7
     residual_batch_norm: ResidualBatchNorm = "scalar"
-    dropout: float = 0.5
-    l2: float = 1e-5
-    batch_norm_momentum: float = 0.99
-    synchronized_batch_norm: bool = False
-    normalize_input: bool = False
+    dropout: Annotated[float, Meta(ge=0, lt=1, extra=words("a number in [0, 1)"))] = 0.5
+    l2: Annotated[float, Meta(ge=0, extra=words("a finite number of at least 0"))] = 1e-5
+    batch_norm_momentum: Annotated[float, Meta(gt=0, lt=1, extra=words("a number in (0, 1)"))] = 0.99
+    synchronized_batch_norm: Switch = False
+    normalize_input: Switch = False
 
     def __post_init__(self) -> None:
-        _require_one_of("frontend", self.frontend, get_args(Frontend))
-        _require_one_of("residual_batch_norm", self.residual_batch_norm, get_args(ResidualBatchNorm))
-        _require_one_of("waveform_layers", self.waveform_layers, tuple(WAVEFORM_FILTERS))
-        require_positive("num_filt", self.num_filt)
-        require_positive("dense_units", self.dense_units)
-        if not (_is_number(self.dropout) and 0 <= self.dropout < 1):
-            raise ValueError(f"Expected dropout to be a number in [0, 1). Received: {self.dropout!r}")
-        if not (_is_number(self.l2) and 0 <= self.l2 < math.inf):
-            raise ValueError(f"Expected l2 to be a finite number of at least 0. Received: {self.l2!r}")
-        if not (_is_number(self.batch_norm_momentum) and 0 < self.batch_norm_momentum < 1):
-            raise ValueError(
-                f"Expected batch_norm_momentum to be a number in (0, 1). Received: {self.batch_norm_momentum!r}"
-            )
-        for name in ("synchronized_batch_norm", "normalize_input"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"Expected {name} to be True or False. Received: {getattr(self, name)!r}")
+        for name, hint in field_hints(ModelConfig).items():
+            _require(name, getattr(self, name), hint)
 
 
 def least_patch(config: ModelConfig) -> int:
@@ -98,14 +89,11 @@ def least_patch(config: ModelConfig) -> int:
 
 def require_positive(name: str, value: object) -> None:
     """Raises ValueError unless `value` is an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"Expected {name} to be an integer of at least 1. Received: {value!r}")
+    _require(name, value, Count)
 
 
-def _require_one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if isinstance(value, bool) or value not in choices:
-        raise ValueError(f"Expected {name} to be one of {', '.join(map(repr, choices))}. Received: {value!r}")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _require(name: str, value: object, hint: Any) -> None:
+    try:
+        checked(name, value, hint)
+    except InvalidValueError as error:
+        raise ValueError(f"Expected {name} to be {error.expected}. Received: {value!r}") from error

@@ -11,9 +11,8 @@ import hashlib
 import io
 import json
 import sys
-import typing
 import zipfile
-from typing import Any
+from typing import Any, TypedDict
 
 import keras
 import numpy as np
@@ -31,7 +30,8 @@ from schemas.storage.files import (
     remove_temporaries,
     write_atomic,
 )
-from schemas.storage.json_object import parse_json_object
+from schemas.storage.json_object import parse_json_object, without_format
+from schemas.validation import InvalidFieldError, from_fields
 
 BEST_NAME = "best"
 FORMAT = 1
@@ -41,6 +41,20 @@ _STATE_NAME = "state.json"
 
 class TornCheckpoint(DatasetError):  # noqa: N818 - what it is, not only that it is an error
     """A checkpoint that is not whole."""
+
+
+class CheckpointFields(TypedDict):
+    """A checkpoint's state.json, which may hold more.
+
+    Attributes:
+        variables: name of the .npz file, in the same folder.
+        sha256: of that file, hex.
+        state: where the run is, see `LoopState`.
+    """
+
+    variables: str
+    sha256: str
+    state: dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,24 +169,19 @@ class Checkpoints:
                     variable.assign(arrays[key])
         return state
 
-    def _described(self, name: str) -> dict[str, Any]:
+    def _described(self, name: str) -> CheckpointFields:
         """What a checkpoint's state.json says of it."""
         folder = join(self._folder, name)
         try:
             fields = parse_json_object(read_bytes(join(folder, _STATE_NAME)))
-            if not {"variables", "sha256", "state"} <= fields.keys():
-                raise ValueError("it lacks a field")
-            if not isinstance(fields["variables"], str) or not isinstance(fields["state"], dict):
-                raise ValueError("a field is of another type")
+            fields = without_format(fields, FORMAT, folder, error=DatasetError)
+            return from_fields(CheckpointFields, fields)
         except FileNotFoundError as error:
             raise TornCheckpoint(f"{folder}: not a whole checkpoint: it has no {_STATE_NAME}") from error
         except ValueError as error:
             raise TornCheckpoint(
                 f"{folder}: not a whole checkpoint: its {_STATE_NAME} cannot be read: {error}"
             ) from error
-        if fields.get("format") != FORMAT:
-            raise _of_another_version(folder, f"format {fields.get('format')}, where this one reads {FORMAT}")
-        return fields
 
     def _steps(self) -> list[str]:
         return [name for name in list_names(self._folder) if name.startswith("step-")]
@@ -186,26 +195,21 @@ class Checkpoints:
 
     def best_sha256(self) -> str:
         """SHA-256 of the best checkpoint's variables, hex; raises TornCheckpoint where it is not whole."""
-        return str(self._described(BEST_NAME)["sha256"])
+        return self._described(BEST_NAME)["sha256"]
 
 
 def _state(folder: str, fields: dict[str, Any]) -> LoopState:
     """The loop's state of a checkpoint; a field that is not there is at its default."""
     unknown = sorted(fields.keys() - {field.name for field in dataclasses.fields(LoopState)})
     if unknown:
-        raise _of_another_version(folder, f"the state's {', '.join(unknown)}, which this one does not know")
-    for name, hint in typing.get_type_hints(LoopState).items():
-        value = fields.get(name, getattr(LoopState, name))
-        whole_for_float = isinstance(value, int) and isinstance(0.0, hint)
-        if isinstance(value, bool) or not (isinstance(value, hint) or whole_for_float):
-            raise TornCheckpoint(f"{folder}: not a whole checkpoint: its {name} is {value!r}")
-    return LoopState(**fields)
-
-
-def _of_another_version(folder: str, what: str) -> DatasetError:
-    return DatasetError(
-        f"{folder}: written by another version of tagscale: it has {what}; take the version that wrote it, or begin a new run"
-    )
+        raise DatasetError(
+            f"{folder}: written by another version of tagscale: it has the state's {', '.join(unknown)}, which this one "
+            "does not know; take the version that wrote it, or begin a new run"
+        )
+    try:
+        return from_fields(LoopState, fields)
+    except InvalidFieldError as error:
+        raise TornCheckpoint(f"{folder}: not a whole checkpoint: its {_STATE_NAME}: {error}") from error
 
 
 def model_variables(model: keras.Model) -> dict[str, keras.Variable]:

@@ -18,14 +18,13 @@ from schemas.features import FINGERPRINT_LENGTH
 from schemas.sole_writer import sole_writer
 from schemas.storage.checksums import with_checksum
 from schemas.storage.files import absolute, exists, join, make_folder, read_bytes, require_empty_or, write_atomic
-from schemas.storage.json_object import parse_json_object
-from training.config import FieldError, TrainConfig
+from schemas.storage.json_object import parse_json_object, without_format
+from training.config import FORMAT, FieldError, TrainConfig
 from training.runs.checkpoints import Checkpoints
 from training.runs.metrics_log import METRICS_NAME, MetricsLog
 from training.runs.undefined_numbers import without_nan
 
 CONFIG_NAME = "config.json"
-FORMAT = 1
 
 # What a resumed run may change: how long it goes on, on what it runs, and where the dataset and the run that it
 # started from lie now.
@@ -78,15 +77,11 @@ class RunFolder:
         advice = "restore it from a copy, or train the run anew in another folder"
         try:
             fields = parse_json_object(read_bytes(self.config), known_format=FORMAT)
-            number = fields.pop("format", 0)
-            if isinstance(number, bool) or not isinstance(number, int):
-                raise ValueError(f"its format number is {number!r}")
+            fields = without_format(fields, FORMAT, self.config, is_optional=True)
         except ValueError as error:
             raise DatasetError(
                 f"{self.config}: expected the configuration of a run, a JSON object: {error}; {advice}"
             ) from error
-        if number > FORMAT:
-            raise UserError(f"{self.config}: written by a newer tagscale; upgrade it")
         known = [field.name for field in dataclasses.fields(TrainConfig)]
         for name in fields:
             if name not in known:

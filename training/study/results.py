@@ -7,7 +7,6 @@ import dataclasses
 import io
 import json
 import math
-import typing
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
@@ -19,6 +18,7 @@ from schemas.storage.checksums import with_checksum
 from schemas.storage.files import exists, join, read_bytes, write_atomic
 from schemas.storage.json_object import parse_json_object
 from schemas.user_files.spreadsheet import text_cell
+from schemas.validation import from_fields
 from training.runs.undefined_numbers import without_nan
 
 CONFIDENCE = 0.95
@@ -216,15 +216,11 @@ def _read(kind: type[Row], folder: str, name: str, made: str) -> Row | None:
     try:
         fields = parse_json_object(read_bytes(uri))
         values: dict[str, Any] = {key: math.nan if value is None else value for key, value in fields.items()}
-        row = kind(**values)
-        for field, hint in typing.get_type_hints(kind).items():
-            if not isinstance(getattr(row, field), int | float if hint is float else hint):
-                raise ValueError(f"its {field} is {getattr(row, field)!r}")
-    except (ValueError, TypeError) as error:
+        return from_fields(kind, values)
+    except ValueError as error:
         raise DatasetError(
             f"{uri}: expected the row of {name}: {error}; remove the file, and {name} {made} and evaluated again"
         ) from error
-    return row
 
 
 def _json(fields: dict[str, Any]) -> bytes:

@@ -14,7 +14,7 @@ from schemas.label_version import LabelVersion, open_labels
 from schemas.sole_writer import sole_writer
 from schemas.storage.checksums import with_checksum
 from schemas.storage.files import join, make_folder, read_bytes, require_empty_or, write_atomic
-from schemas.storage.json_object import parse_json_object
+from schemas.storage.json_object import parse_json_object, without_format
 from training.config import TrainConfig
 from training.data.labels import labelled_tracks
 from training.data.nested_shares import ShareTooSmall
@@ -114,18 +114,12 @@ def _begin(config: TrainConfig, out: str, begun: bool) -> None:
 def _config_of(uri: str) -> dict[str, Any]:
     """What a study wrote down of its configuration."""
     try:
-        fields = parse_json_object(read_bytes(uri), known_format=FORMAT)
+        return without_format(parse_json_object(read_bytes(uri), known_format=FORMAT), FORMAT, uri)
     except ValueError as error:
         raise DatasetError(
             f"{uri}: expected the configuration of a study, a JSON object: {error}; restore it from a copy, or choose "
             "another --out"
         ) from error
-    if fields.get("format") != FORMAT:
-        raise UserError(
-            f"{uri}: expected format {FORMAT}, received {fields.get('format')}; take the tagscale that wrote it, or choose "
-            "another --out"
-        )
-    return fields
 
 
 def _train_all(plan: StudyPlan, out: str, sizes: dict[float, int], stage: str | None) -> list[RunRow]:

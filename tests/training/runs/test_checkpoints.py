@@ -61,9 +61,7 @@ def test_a_checkpoint_of_another_version_of_tagscale_is_not_passed_over(tmp_path
     with pytest.raises(DatasetError, match="written by another version of tagscale: it has the state's phase, which"):
         checkpoints.newest(_variables(0))
     _change_state(tmp_path / "step-000000002", state={"epoch": 2, "step": 2}, format=7)
-    with pytest.raises(
-        DatasetError, match="written by another version of tagscale: it has format 7, where this one reads 1"
-    ):
+    with pytest.raises(DatasetError, match="written in format 7 by a newer tagscale; this one reads 1: upgrade it"):
         checkpoints.newest(_variables(0))
 
 

@@ -21,7 +21,11 @@ CONFIG: dict[str, Any] = {"format": 1, "dataset": "data", "label_set": "mine", "
         (json.dumps(CONFIG).encode()[:-9], DatasetError, "expected the configuration of a run, a JSON object"),
         (b"[]", DatasetError, ".*a JSON object: it is list; restore"),
         (b'{"format": "one"}', DatasetError, ".*a JSON object: its format number is .one.; restore"),
-        (json.dumps({**CONFIG, "format": 2}).encode(), UserError, "written by a newer tagscale"),
+        (
+            json.dumps({**CONFIG, "format": 2}).encode(),
+            UserError,
+            "written in format 2 by a newer tagscale; this one reads 1: upgrade it",
+        ),
         (
             json.dumps({**CONFIG, "tempo": 2}).encode(),
             UserError,

@@ -109,7 +109,7 @@ def test_a_row_that_was_cut_says_which_file_to_remove(tmp_path: Path, written: b
 
 def test_a_row_whose_number_is_text_says_so(tmp_path: Path) -> None:
     write_row(str(tmp_path), "one", dataclasses.replace(study_results().runs[0], roc_auc="high"))  # type: ignore[arg-type]
-    with pytest.raises(DatasetError, match="its roc_auc is 'high'"):
+    with pytest.raises(DatasetError, match="roc_auc: expected float, received 'high'; remove the file"):
         read_run_row(str(tmp_path), "one")
 
 
