@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from training.runs.trained import TrainedRun
 
 SAMPLE_RATE = 22_050
+
+# Starts a command of this stage in a process whose graphs run as they are traced: python -c PLAIN_GRAPHS training/run.py …
+PLAIN_GRAPHS = (
+    "import runpy, sys, tensorflow as tf\n"
+    "tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})\n"
+    "sys.argv = sys.argv[1:]\n"
+    "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+)
 SECONDS = (2.0, 3.1, 4.0)  # longer than a patch, a bit longer, twice as long
 TRACKS = 36
 TAGS = ("bass", "noise", "tremolo")
@@ -50,9 +58,9 @@ def sound_of(number: int) -> tuple[np.ndarray, list[str]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def plain_graphs() -> None:
-    """Graphs run as they are traced: to optimize one costs these small trainings a third of their time.
+    """Graphs run as they are traced: optimizing one would take a third of the time of these small trainings.
 
-    The commands that tests start do optimize; a test that holds the two together asks for `optimized_graphs`.
+    A command that a test starts does optimize its graphs; to compare the two bit for bit, start it with PLAIN_GRAPHS.
     """
     import tensorflow as tf
 

@@ -18,18 +18,11 @@ import pytest
 
 from schemas.console.stopping import STOPPED_WORDS
 from schemas.dataset import Dataset
-from tests.training.conftest import SmallDataset
+from tests.training.conftest import PLAIN_GRAPHS, SmallDataset
 from training.config import TrainConfig
 from training.runs.build_model import build_model
 
 ROOT = Path(__file__).parents[3]
-
-PLAIN_GRAPHS = (
-    "import sys, runpy, tensorflow as tf\n"
-    "tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})\n"  # a third of a start's time
-    "sys.argv = sys.argv[1:]\n"
-    "runpy.run_path(sys.argv[0], run_name='__main__')\n"
-)
 
 # With synchronized batch norm and no dropout the strategies must agree: what they draw and count is the same.
 OPTIONS = (

@@ -60,6 +60,7 @@ def test_two_replicas_cut_the_norm_of_the_whole_batch_as_one_device_does() -> No
 import numpy as np, tensorflow as tf, keras
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 from training.fit.losses import TrainingLoss
 from training.models.tagger import ModelConfig, build_tagger
 from training.fit.step import TrainingStep
