@@ -34,7 +34,7 @@ echo "building tinysoundfont, which has no wheel for Python $version"
 rm -rf "$build" && mkdir -p "$build"
 pip() { env -u CFLAGS -u CXXFLAGS -u CPPFLAGS "$python" -m pip "$@" --disable-pip-version-check --require-hashes --no-deps; }
 if pip install --quiet --target "$build" -r locks/renderer_build.txt >"$log" 2>&1 &&
-    PYTHONPATH="$build" pip install --no-build-isolation -r locks/renderer.txt >>"$log" 2>&1 &&
+    PATH="$build/bin:$PATH" PYTHONPATH="$build" pip install --no-build-isolation -r locks/renderer.txt >>"$log" 2>&1 &&
     "$python" -c 'import tinysoundfont' >>"$log" 2>&1; then
     rm -rf .bootstrap "$log"
 else
