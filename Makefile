@@ -1,6 +1,7 @@
-# Everything runs in .venv, made from the lock files. PYTHON=python3.12 chooses another interpreter.
-PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
-	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+# Everything runs in .venv, made from the lock files with the first of these Pythons that is found: those that every
+# package has a release for. PYTHON=python3.12 chooses another of them.
+VERSIONS := 3.11 3.12 3.13
+TFIO_VERSIONS := 3.11 3.12
 BIN := .venv/bin
 TFIO_BIN := .venv-tfio/bin
 CODE := schemas pipeline training tests benchmarks docs setup.py
@@ -9,22 +10,27 @@ CODE := schemas pipeline training tests benchmarks docs setup.py
 WORKERS ?= $(shell nproc | awk '{print ($$1 < 4) ? $$1 : 4}')
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: venv venv-tfio demo test quick test-tfio lint format schemas lock bench clean
+.PHONY: venv venv-tfio renderer demo test quick test-tfio lint format schemas lock bench clean
 
 venv: .venv/.locked
 
 .venv/.locked: locks/dev.txt pyproject.toml
-	@locks/make_venv.sh "$(PYTHON)" .venv locks/dev.txt
+	@locks/make_venv.sh "$(PYTHON)" .venv locks/dev.txt $(VERSIONS)
+	@locks/build_renderer.sh .venv optional
 
 venv-tfio: .venv-tfio/.locked
 
 .venv-tfio/.locked: locks/tfio.txt pyproject.toml
-	@locks/make_venv.sh "$(PYTHON)" .venv-tfio locks/tfio.txt
+	@locks/make_venv.sh "$(PYTHON)" .venv-tfio locks/tfio.txt $(TFIO_VERSIONS)
 
-demo: venv
+# What renders the demonstration corpus: in the lock up to Python 3.12, built here for newer ones.
+renderer: venv
+	@locks/build_renderer.sh .venv
+
+demo: renderer
 	@$(BIN)/python -m pipeline.demo --out demo
 
-test: venv
+test: renderer
 	$(PYTEST) -m "not tfio" --durations=15 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 # An answer within two minutes: linters, and the tests that neither train nor take long.
@@ -51,12 +57,15 @@ bench: venv
 	$(BIN)/python -m benchmarks
 
 # Needs uv; the lock files hold for Python 3.11 and newer on Linux.
-LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --overrides locks/overrides.txt pyproject.toml locks/build.in
+RESOLVE := uv pip compile --quiet --universal --generate-hashes --no-header --overrides locks/overrides.txt
+LOCK := $(RESOLVE) --python-version 3.11 pyproject.toml locks/build.in
 lock:
 	$(LOCK) locks/corpus.in --extra gcp --extra train-cpu --extra corpus --extra dev -o locks/dev.txt
 	$(LOCK) --extra tfio --extra test -o locks/tfio.txt
 	$(LOCK) --extra gcp -o locks/worker.txt
 	$(LOCK) --extra train -o locks/train.txt
+	$(RESOLVE) --python-version 3.13 locks/renderer.in -o locks/renderer.txt
+	$(RESOLVE) --python-version 3.13 locks/renderer_build.in -o locks/renderer_build.txt
 
 clean:
 	rm -rf .venv .venv-tfio .bootstrap demo

@@ -1,11 +1,31 @@
 #!/bin/sh
-# make_venv.sh PYTHON FOLDER LOCK: a virtual environment with exactly what a lock file names, and this checkout in it.
+# make_venv.sh PYTHON FOLDER LOCK VERSION…: a virtual environment with exactly what a lock file names, and this checkout in
+# it. PYTHON is an interpreter of one of these versions; where it is empty, the first that is found is taken.
 set -eu
 python=$1 folder=$2 lock=$3
+shift 3
+versions=$*
+
+version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
+
+is_one_of_them() { case " $versions " in *" $1 "*) [ -n "$1" ] ;; *) false ;; esac; }
+
+# Said before anything is made or downloaded.
+refuse() {
+    expected=$(echo "$versions" | sed 's/ \([^ ]*\)$/ or \1/; s/\([0-9]\) \([0-9]\)/\1, \2/g')
+    echo "error: expected Python $expected, for which every package of $lock has a release; received $1;" \
+        "name another: make ${folder#.} PYTHON=python${versions##* }" >&2
+    exit 2
+}
 
 if [ -z "$python" ]; then
-    echo "error: Python 3.11 or newer is needed; expected python3.11, python3.12 or python3 on the path" >&2
-    exit 2
+    for candidate in $(printf 'python%s ' $versions) python3; do
+        if is_one_of_them "$(version_of "$candidate")"; then python=$candidate && break; fi
+    done
+    [ -n "$python" ] || refuse "a path with none of them, where python3 is $(version_of python3 || echo missing)"
+else
+    version=$(version_of "$python") || refuse "$python, which does not start"
+    is_one_of_them "$version" || refuse "$python, which is $version"
 fi
 
 if "$python" -c 'import ensurepip' 2>/dev/null; then

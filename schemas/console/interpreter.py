@@ -47,6 +47,9 @@ EXTRAS = {
     "tinysoundfont": "corpus",
 }
 
+# From this Python on tinysoundfont has no wheel, and an environment is made without it where there is no C++ compiler.
+RENDERER_IS_BUILT = (3, 13)
+
 # Extra -> its environment in a checkout and the target that makes it; the others are all in .venv.
 _ENVIRONMENTS = {"tfio": (".venv-tfio", "venv-tfio")}
 _EVERYTHING = (".venv", "venv")
@@ -121,6 +124,8 @@ def environment_advice(extra: str = "") -> str:
     shown = folder if is_here else shlex.quote(place)
     into_root = "" if is_here else f"cd {shlex.quote(root)} && "
     if os.path.realpath(sys.prefix) == os.path.realpath(place):
+        if extra == "corpus" and sys.version_info >= RENDERER_IS_BUILT:
+            return f"add it to this environment: {into_root}make renderer"
         return f"make this environment anew: {into_root}rm -r {folder} && make {target}"
     if os.path.exists(os.path.join(place, "bin", "python")):
         return f"activate the environment: source {shown}/bin/activate"

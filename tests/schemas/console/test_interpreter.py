@@ -144,6 +144,9 @@ def test_what_advice_names_is_a_target_and_an_extra(monkeypatch: pytest.MonkeyPa
     said = [install_advice(extra) for extra in ("", *EXTRAS.values())]
     monkeypatch.setattr(sys, "prefix", str(ROOT / ".venv"))
     said += [install_advice()]
+    monkeypatch.setattr(interpreter, "RENDERER_IS_BUILT", (3, 0))
+    said += [install_advice("corpus")]
+    assert "make renderer" in said[-1]
     monkeypatch.setattr(interpreter, "checkout", lambda: str(tmp_path))
     said += [install_advice(), install_advice("train")]
     monkeypatch.setattr(interpreter, "checkout", lambda: "")
@@ -153,7 +156,7 @@ def test_what_advice_names_is_a_target_and_an_extra(monkeypatch: pytest.MonkeyPa
         assert set(re.findall(r"(?:: |&& |`|^ {4})make ([a-z-]+)", words, re.MULTILINE)) <= targets
         assert set(re.findall(r"pip install '\.\[([a-z-]+)\]'", words)) <= extras
     assert "make venv && source .venv/bin/activate" in said[-2]
-    assert "rm -r .venv && make venv" in said[-4]
+    assert "rm -r .venv && make venv" in said[-5]
 
 
 def test_nothing_advises_to_install_what_no_index_has() -> None:
