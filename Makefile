@@ -1,11 +1,11 @@
-# Everything runs in .venv, made from the lock files. PYTHON=python3.12 chooses another interpreter.
+# Everything runs in .venv, which is created from the lock files. PYTHON=python3.12 selects another interpreter.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 TFIO_BIN := .venv-tfio/bin
 CODE := schemas pipeline training tests benchmarks docs setup.py
 
-# Processes that share the tests; each takes a core and up to 4 GB.
+# Number of test processes; each takes a core and up to 4 GB.
 WORKERS ?= $(shell nproc | awk '{print ($$1 < 4) ? $$1 : 4}')
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
@@ -27,7 +27,7 @@ demo: venv
 test: venv
 	$(PYTEST) -m "not tfio" --durations=15 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
-# An answer within two minutes: linters, and the tests that neither train nor take long.
+# Linters and quick tests, without training; the result comes within two minutes.
 quick: lint
 	$(PYTEST) -m "not slow and not tfio" --ignore=tests/training -q
 
@@ -43,14 +43,14 @@ format: venv
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-# The JSON Schemas of the files that docs/layout.md and docs/labels.md describe.
+# Updates the JSON Schemas of the files that docs/layout.md, docs/labels.md and docs/training.md describe.
 schemas: venv
 	$(BIN)/python docs/write_schemas.py
 
 bench: venv
 	$(BIN)/python -m benchmarks
 
-# Needs uv; the lock files hold for Python 3.11 and newer on Linux.
+# Needs uv; the lock files are for Python 3.11 and newer on Linux.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --overrides locks/overrides.txt pyproject.toml locks/build.in
 lock:
 	$(LOCK) locks/corpus.in --extra gcp --extra train-cpu --extra corpus --extra dev -o locks/dev.txt

@@ -43,7 +43,9 @@ def main() -> None:
     for ending, row in costs.items():
         cells = "".join(f"{cost:>12.2f}" for cost in row.values())
         print(f"{ending:<6}{cells}{row['center:30'] / row['full']:>14.3f}")
-    print("an mp3 is decoded to its end for center:30 and to the end of the excerpt for start:30; flac and wav are sought in")
+    print(
+        "an mp3 is decoded to its end for center:30 and to the end of the excerpt for start:30; flac and wav are sought in"
+    )
     write_results("excerpt_cost", costs)
 
 
