@@ -1,4 +1,4 @@
-"""What an installation holds: every file of the packages, those that are no Python among them."""
+"""An installation contains every file of the packages, including those that are not Python."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 BUILD = """
 import sys
 from setuptools import build_meta
-folder = sys.argv[1]  # a build has arguments of its own
+folder = sys.argv[1]  # the build changes sys.argv
 build_meta.build_sdist(folder)
 build_meta.build_wheel(folder)
 """
@@ -35,7 +35,7 @@ def _sources(root: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the source archive, which is what Dataflow workers install, and the wheel."""
+    """A folder with the source archive, which Dataflow workers install, and the wheel."""
     checkout, out = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("dist")
     for name in FILES:
         shutil.copy(ROOT / name, checkout / name)
