@@ -6,7 +6,7 @@ BIN := .venv/bin
 TFIO_BIN := .venv-tfio/bin
 CODE := schemas pipeline training tests benchmarks docs setup.py
 
-# Processes that share the tests; each takes a core and up to 4 GB.
+# Number of test processes; each takes a core and up to 4 GB.
 WORKERS ?= $(shell nproc | awk '{print ($$1 < 4) ? $$1 : 4}')
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
@@ -33,7 +33,7 @@ demo: renderer
 test: renderer
 	$(PYTEST) -m "not tfio" --durations=15 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
-# An answer within two minutes: linters, and the tests that neither train nor take long.
+# Linters and quick tests, without training; the result comes within two minutes.
 quick: lint
 	$(PYTEST) -m "not slow and not tfio" --ignore=tests/training -q
 
@@ -49,7 +49,7 @@ format: venv
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-# The JSON Schemas of the files that docs/layout.md and docs/labels.md describe.
+# Updates the JSON Schemas of the files that docs/layout.md, docs/labels.md and docs/training.md describe.
 schemas: venv
 	$(BIN)/python docs/write_schemas.py
 

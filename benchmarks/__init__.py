@@ -1,9 +1,9 @@
-"""What is measured, each a command that prints a table and writes JSON into benchmarks/results/."""
+"""Benchmarks: each is a command that prints a table and writes JSON into benchmarks/results/."""
 
 import sys
 
 from schemas.console.interpreter import explain_missing_packages, require_packages
 
 explain_missing_packages()
-if "benchmarks.training_step_jax" not in sys.orig_argv:  # that one runs where JAX and Keras are, without the rest
+if "benchmarks.training_step_jax" not in sys.orig_argv:  # it needs only JAX and Keras
     require_packages("train")

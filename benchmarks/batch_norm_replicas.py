@@ -1,8 +1,8 @@
-"""What statistics per replica cost in quality, and synchronized ones in time: python -m benchmarks.batch_norm_replicas
+"""Cost of batch statistics per replica in quality, and of synchronized ones in time: python -m benchmarks.batch_norm_replicas
 
-One global batch of 16 is taken by one device, and shared by four logical CPU devices of 4 examples each. Synchronized
-statistics are those of the global batch with any number of replicas (a test holds that to rounding): the row of one replica says
-what they are worth, and the row of four what computing them together costs where no network lies between the devices.
+A global batch of 16 runs on one device, and on four logical CPU devices with 4 examples each. Synchronized statistics
+equal those of the global batch with any number of replicas (a test checks this up to rounding). The row of one replica
+therefore shows their quality, and the row of four the cost of computing them together, without a network between devices.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 BATCH_SIZE = 16
 SEEDS = 2
 EPOCHS = 10
-# Replicas of the global batch, and whether their statistics are synchronized.
+# Number of replicas, and whether their statistics are synchronized.
 ROWS = ((1, False), (4, False), (4, True))
 NETWORK = "--patch-seconds 1.5 --num-filt 4 --dense-units 100 --dropout 0.2 --batch-norm-momentum 0.9".split()
 CHOICE = "--select-by pr_auc --validate-every 5".split()
@@ -69,7 +69,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         dataset, label_set = (given.dataset, given.label_set) if given.dataset else write_corpus(Path(folder))
         data = ["--dataset", dataset, "--label-set", label_set, "--epochs", str(given.epochs)]
-        print(f"{'front-end':<12} {'examples a replica':<26} {'ROC-AUC':>8} {'PR-AUC':>8} {'CPU':>6}", flush=True)
+        print(f"{'front-end':<12} {'examples per replica':<26} {'ROC-AUC':>8} {'PR-AUC':>8} {'CPU':>6}", flush=True)
         for frontend in ("spectrogram", "waveform"):
             alone: list[dict[str, float]] = []
             for replicas, synchronized in ROWS:
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def _line(rows: list[dict[str, float]], alone: list[dict[str, float]]) -> str:
-    """Means over seeds; CPU time beside that of one replica."""
+    """Means over seeds, and CPU time relative to one replica."""
     cpu = mean(rows, "cpu_seconds") / mean(alone, "cpu_seconds")
     return f"{mean(rows, 'roc_auc'):8.4f} {mean(rows, 'pr_auc'):8.4f} {cpu:6.2f}"
 

@@ -1,10 +1,10 @@
-"""What a whole build costs on long stereo mp3, from the bare decode to what most scripts do.
+"""Cost of a whole build on long stereo mp3, beside a bare decode and the usual script.
 
     python -m benchmarks.build_cost
 
-CPU seconds of the whole process tree per further hour of audio; the fixed cost of starting up stands beside it. Every
-row is a process of its own with one thread to each library, on the same files, in one run. The build goes without its
-preflight, which is a fixed cost too: 10 s each of at most 36 tracks, however many there are.
+The table shows CPU seconds of the whole process tree per additional hour of audio, and the fixed cost of starting up.
+Every row runs in its own process with one thread per library, on the same files, in one run. The build skips its
+preflight, which is a fixed cost too: it decodes 10 s each of at most 36 tracks, whatever the size of the catalog.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from benchmarks.marginal import Marginal, Sizes, marginal
 from benchmarks.material import described, write_catalog
 from benchmarks.results import write_results
 
-SECONDS = 300  # of a track
-FEW, MANY = 2, 26  # tracks: ten minutes and over two hours
+SECONDS = 300  # length of a track
+FEW, MANY = 2, 26  # tracks: ten minutes and over two hours of audio
 REPEATS = 3
 
 BARE, HERE, ISOLATED = "bare streamed decode", "both features, in one process", "the same, isolated"
@@ -33,7 +33,7 @@ def workload(name: str) -> Callable[[Path], Sequence[str]]:
 
 
 def build_command(folder: Path, *options: str) -> Callable[[Path], Sequence[str]]:
-    """The command that builds a catalog anew, without a preflight; `folder` is emptied each time."""
+    """Returns the command that builds a catalog from scratch, without a preflight; `folder` is emptied each time."""
 
     def command(catalog: Path) -> Sequence[str]:
         shutil.rmtree(folder, ignore_errors=True)
@@ -44,7 +44,7 @@ def build_command(folder: Path, *options: str) -> Callable[[Path], Sequence[str]
 
 
 def measure(folder: Path, repeats: int = REPEATS) -> dict[str, Marginal]:
-    """The cost of each row."""
+    """Measures the cost of each row."""
     few, many = (write_catalog(folder, tracks, SECONDS) for tracks in (FEW, MANY))
     sizes = Sizes(few, many, FEW * SECONDS / 3600, MANY * SECONDS / 3600)
     data = folder / "data"
@@ -74,7 +74,7 @@ def main() -> None:
     }
     print(
         f"whole build / bare decode {ratios['build_to_bare_decode']:.2f}; usual script / whole build "
-        f"{ratios['usual_script_to_build']:.1f}; isolation costs {ratios['isolation'] - 1:+.1%}"
+        f"{ratios['usual_script_to_build']:.1f}; isolation {ratios['isolation'] - 1:+.1%}"
     )
     rows = {name: dataclasses.asdict(cost) for name, cost in costs.items()}
     write_results("build_cost", {"rows": rows, **ratios})

@@ -1,4 +1,4 @@
-"""A rendered corpus, built, split and labelled, for benchmarks that train to the end."""
+"""A rendered corpus, built, split and labelled, for benchmarks that run whole trainings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TRACKS, SECONDS = 900, 8
 
 
 def write_corpus(folder: Path) -> tuple[str, str]:
-    """The demonstration corpus, built and labelled; returns dataset and label set."""
+    """Build and label the demonstration corpus; returns the dataset's folder and the label set's name."""
     from pipeline.corpus.render import render_corpus
     from pipeline.decode.build import build
     from pipeline.decode.options import BuildOptions

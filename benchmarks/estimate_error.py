@@ -1,8 +1,8 @@
-"""How well `estimate` foretells a build: a sample of a mixed catalog against the CPU time and bytes of the whole.
+"""Error of `estimate`: its prediction from a sample of a mixed catalog against the CPU time and bytes of the whole build.
 
     python -m benchmarks.estimate_error
 
-The build is that of the command line, with all its processes; the estimate runs before it, as a process of its own.
+The build runs from the command line, with all its processes; the estimate runs before it, in its own process.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from benchmarks.tree_cost import ROOT, cost_of
 
 # Ending, length in seconds and number of files.
 MIX = (("mp3", 90, 6), ("mp3", 210, 10), ("mp3", 420, 4), ("flac", 150, 5), ("flac", 300, 4), ("wav", 60, 3))
-TIMES = 6  # that each file is in the catalog, under another id: encoding it once is enough
-BROKEN = 4  # files that are no audio
+TIMES = 6  # rows per file, each with another id, so that a file is encoded only once
+BROKEN = 4  # files without audio
 SAMPLE = 50
 BUILDS = (("center:30", 1), ("center:30", 2), ("full", 2))  # excerpt and workers
 
@@ -33,10 +33,10 @@ class Compared:
     """An estimate beside the build.
 
     Attributes:
-        cpu, cpu_measured: seconds of all processes.
+        cpu, cpu_measured: CPU seconds of all processes, estimated and measured.
         cpu_low, cpu_high: ends of the estimate's 95 % interval.
-        bytes, bytes_measured: of the payloads.
-        wall, wall_measured: seconds.
+        bytes, bytes_measured: size of the payloads.
+        wall, wall_measured: wall time in seconds.
     """
 
     cpu: float
@@ -69,7 +69,7 @@ def mixed_catalog(folder: Path) -> Path:
 
 
 def compare(catalog: Path, data: Path, excerpt: str, workers: int) -> Compared:
-    """Estimate, then build."""
+    """Run the estimate, then the build."""
     command = (sys.executable, "-m", "pipeline.run")
     asked = ("--catalog", str(catalog), "--excerpt", excerpt, "--workers", str(workers))
     said = subprocess.run(
@@ -94,7 +94,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         catalog = mixed_catalog(Path(folder) / "audio")
         tracks = sum(count for _, _, count in MIX) * TIMES + BROKEN
-        print(f"{tracks} tracks, of which {SAMPLE} are sampled; {described()}")
+        print(f"{tracks} tracks, {SAMPLE} of them sampled; {described()}")
         beside = f"{'measured':>9} {'ratio':>6}"
         print(f"{'':<22} {'CPU s':>7} {'95 %':>14} {beside} {'MB':>7} {beside} {'wall s':>7} {'measured':>9}")
         rows = {}

@@ -1,8 +1,9 @@
-"""What an excerpt of 30 s costs of tracks of five minutes, against the whole, and what seeking saves.
+"""Cost of a 30 s excerpt from tracks of five minutes, compared with the whole track, and the savings from seeking.
 
     python -m benchmarks.excerpt_cost
 
-Of counted samples (wav, flac) the excerpt alone is read; an mp3 is decoded to its end, and the excerpt alone resampled.
+Only the excerpt of a wav or flac file is read. For a centred excerpt, an mp3 is decoded to its end, but only the excerpt
+is resampled.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from benchmarks.marginal import Sizes, marginal
 from benchmarks.material import described, write_catalog
 from benchmarks.results import write_results
 
-SECONDS = 300  # of a track
+SECONDS = 300  # length of a track
 FEW, MANY = 4, 52  # tracks
 FILES = 4
 REPEATS = 2
@@ -37,12 +38,14 @@ def main() -> None:
                 ).per_hour
                 for excerpt in EXCERPTS
             }
-    print(f"tracks of {SECONDS} s, {described()}: CPU seconds of a whole build per hour of the sources")
+    print(f"tracks of {SECONDS} s, {described()}: CPU seconds of a whole build per hour of source audio")
     print(f"{'':<6}" + "".join(f"{excerpt:>12}" for excerpt in EXCERPTS) + f"{'center/full':>14}")
     for ending, row in costs.items():
         cells = "".join(f"{cost:>12.2f}" for cost in row.values())
         print(f"{ending:<6}{cells}{row['center:30'] / row['full']:>14.3f}")
-    print("an mp3 is decoded as far as the excerpt needs; of flac and wav what is not kept is not read")
+    print(
+        "an mp3 is decoded to its end for center:30 and to the end of the excerpt for start:30; flac and wav are sought in"
+    )
     write_results("excerpt_cost", costs)
 
 

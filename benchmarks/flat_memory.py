@@ -1,4 +1,4 @@
-"""The memory of a build does not grow with its catalog: a thousand and thirty thousand tiny tracks.
+"""Memory of a build, which must not grow with the catalog: a thousand and thirty thousand tiny tracks.
 
 python -m benchmarks.flat_memory
 """
@@ -14,7 +14,7 @@ from benchmarks.results import write_results
 from benchmarks.tree_cost import Cost, cost_of
 
 TRACKS = (1_000, 30_000)
-SECONDS = 0.5  # of a track
+SECONDS = 0.5  # length of a track
 FILES = 100
 
 
@@ -32,7 +32,8 @@ def main() -> None:
         )
     few, many = (found[tracks] for tracks in TRACKS)
     print(
-        f"{many.peak / few.peak:.2f} times the memory; {(many.cpu - few.cpu) / (TRACKS[1] - TRACKS[0]) * 1e3:.2f} CPU ms a track"
+        f"{many.peak / few.peak:.2f} times the memory; "
+        f"{(many.cpu - few.cpu) / (TRACKS[1] - TRACKS[0]) * 1e3:.2f} CPU ms per track"
     )
     peaks = {str(tracks): cost.peak for tracks, cost in found.items()}
     write_results("flat_memory", {"peak": peaks, "ratio": many.peak / few.peak})

@@ -1,8 +1,9 @@
-"""What reading patches for training costs, beside a bare read of the same TFRecords: python -m benchmarks.input_pipeline
+"""Speed of reading training patches, beside a bare read of the same TFRecords: python -m benchmarks.input_pipeline
 
-Records of 30 s and of 4 minutes, of both families, from the page cache; the same through copies in a stage, as those of a
-bucket are read; and what a user would otherwise write with tf.data: read, shuffle, parse, crop, batch. Each figure is the most
-tracks per second of several passes over all tracks, the ways taking turns.
+The benchmark reads records of 30 s and of 4 minutes, of both families, from the page cache; the same records through
+copies in a stage, as training from a bucket does; and through the pipeline that a user would otherwise write with tf.data:
+read, shuffle, parse, crop, batch. Each figure is the highest number of tracks per second in several passes over all
+tracks; the methods take turns.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from training.devices.tensorflow_import import import_tensorflow
 PASSES = 5
 BATCH_SIZE = 32
 PATCH_SECONDS = 15.0
-TRACKS = {30: 384, 240: 96}  # by their seconds
-SAMPLE_RATE = 16_000  # nothing is left to resample
+TRACKS = {30: 384, 240: 96}  # seconds of a track -> number of tracks
+SAMPLE_RATE = 16_000  # Hz, the dataset's own, so that nothing is resampled
 TAGS = 50
 
 
 def write_dataset(folder: Path, seconds: int, tracks: int) -> str:
-    """Noise, built and labelled by the pipeline; returns the dataset's folder."""
+    """Build and label a dataset of noise with the pipeline; returns its folder."""
     from pipeline.decode.build import build
     from pipeline.decode.options import BuildOptions
     from pipeline.labels.overlay import lay_labels
@@ -65,9 +66,9 @@ class Ways:
     """Ways to read the training split of a dataset once.
 
     Args:
-        root: the dataset.
-        family: which features.
-        stage: copies of the payloads.
+        root: folder of the dataset.
+        family: feature family to read.
+        stage: folder for copies of the payloads.
     """
 
     def __init__(self, root: str, family: Family, stage: Stage) -> None:
@@ -95,7 +96,7 @@ class Ways:
         self._epoch = 0
 
     def bare(self) -> Any:
-        """The floor: the records as bytes, file after file, nothing done with them."""
+        """The floor: read the records as bytes, file after file, and discard them."""
         import tensorflow as tf
 
         return tf.data.TFRecordDataset(self._files).prefetch(tf.data.AUTOTUNE)
@@ -109,7 +110,7 @@ class Ways:
         return self._staged.dataset(self._epoch)
 
     def usual(self) -> Any:
-        """What tf.data's own guide leads to: every record read whole and parsed, then cropped."""
+        """The pipeline from tf.data's own guide: every record is read whole, parsed and then cropped."""
         import tensorflow as tf
 
         is_logmel = isinstance(self._spec, LogMelSpec)
@@ -154,7 +155,7 @@ def main() -> None:
             for family in ("logmel", "waveform"):
                 ways = Ways(root, family, stage)
                 best = dict.fromkeys(("bare", "ours", "staged", "usual"), float("inf"))
-                for number in range(passes + 1):  # the first one fills caches and does not count
+                for number in range(passes + 1):  # the first pass fills caches and does not count
                     for name in best:
                         took = _seconds(getattr(ways, name))
                         best[name] = min(best[name], took) if number else best[name]

@@ -1,9 +1,9 @@
-"""How often the 95 % intervals of `evaluate` and `compare` hold the truth, on simulated artists whose tracks are alike.
+"""Coverage of the 95 % intervals of `evaluate` and `compare`, on simulated artists whose tracks are alike.
 
     python -m benchmarks.interval_coverage --repeats 1000
 
-An artist has some tags more than others, and both runs score all of an artist's tracks too high or too low. The truth is
-what a very large test split would give.
+An artist has some tags more often than others, and both runs score all of an artist's tracks too high or too low. The
+true value is that of a very large test split.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ MOST_ARTISTS_OF_THE_TRUTH = 20_000
 
 @dataclasses.dataclass(frozen=True)
 class World:
-    """What artists and runs are like.
+    """Properties of the simulated artists and runs.
 
     Attributes:
-        tags: how many.
-        skill: by how much a track with the tag scores above one without.
-        artists: deviation of what a run adds to all scores of an artist; of one track it is 1.
-        share: of an artist's tracks that have a tag: the two parameters of a Beta.
+        tags: number of tags.
+        skill: difference between the scores of tracks with and without the tag.
+        artists: standard deviation of a run's offset for all scores of an artist; that of a single track is 1.
+        share: parameters of the Beta distribution of the share of an artist's tracks that have a tag.
     """
 
     tags: int = 2
@@ -52,7 +52,7 @@ class SimulatedSplit:
 
 
 def drawn_split(world: World, groups: int, rng: np.random.Generator) -> SimulatedSplit:
-    """Draw artists of 2 tracks and more, of 3.5 in the mean, and two runs that err alike in part."""
+    """Draw artists with at least 2 tracks, 3.5 on average, and two runs with partly common errors."""
     member = np.repeat(np.arange(groups), 1 + rng.geometric(0.4, size=groups))
 
     def of_artists() -> npt.NDArray[np.float64]:
@@ -71,9 +71,9 @@ def _scores(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
 
 
 def coverage(world: World, groups: int, repeats: int, seed: int = 0) -> dict[str, float]:
-    """Share of test splits of so many groups whose interval holds the truth, for each figure.
+    """Share of test splits with this many groups whose interval contains the true value, for each metric.
 
-    A split of which nothing can be said counts neither way.
+    A split without an interval counts neither way.
     """
     truth = _truth(world)
     rng = np.random.default_rng(seed)
@@ -98,7 +98,7 @@ def coverage(world: World, groups: int, repeats: int, seed: int = 0) -> dict[str
 
 def _truth(world: World) -> dict[str, float]:
     split = drawn_split(world, MOST_ARTISTS_OF_THE_TRUTH, np.random.default_rng(99))
-    every = np.zeros(len(split.groups), np.int64)  # in one group: the figures without their intervals
+    every = np.zeros(len(split.groups), np.int64)  # one group for all, so that no interval is computed
     one, other = (tagging_metrics(split.targets, scores, groups=every) for scores in split.scores)
 
     def difference(name: str, of: str) -> float:
@@ -125,9 +125,9 @@ WORLDS = {
 
 
 @click.command()
-@click.option("--repeats", default=1000, show_default=True, help="Test splits of each kind.")
+@click.option("--repeats", default=1000, show_default=True, help="Number of test splits of each kind and size.")
 def main(repeats: int) -> None:
-    """Print the coverage of every figure, in percent, by kind of artists and number of groups."""
+    """Print the coverage of every metric, in percent, by kind of artists and number of groups."""
     measured: dict[str, dict[str, float]] = {}
     for what, world in WORLDS.items():
         say(f"{what}: {world}", f"  {'groups':<32}" + "".join(f"{groups:>8}" for groups in GROUPS))

@@ -1,9 +1,9 @@
-"""What it takes to lay a label set over 1.5 million tracks, against reading the annotations and against a plain script.
+"""Cost of applying a label set to 1.5 million tracks, compared with reading the annotations and with a plain script.
 
     python -m benchmarks.labelling
 
-The dataset has its plan and its index at full size and no payload at all: labelling needs none. The label set merges,
-leaves out and has a hierarchy. Its second version is compared with the first one, as every later one is.
+The dataset has a plan and a tracks table of full size, but no payloads: labelling needs none. The label set merges and
+excludes tags and has a hierarchy. Like every later version, the second one is compared with its predecessor.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ min_tracks: %d
 
 
 def measure(folder: Path, tracks: int, shards: int, artists: int, rows: int, tags: int) -> dict[str, Cost]:
-    """The cost of each row of the table."""
+    """Measures the cost of each row of the table."""
     data, annotations = folder / "data", folder / "annotations.csv"
     write_dataset(data, tracks, shards, artists)
     write_annotations(annotations, tracks, rows, tags)

@@ -1,4 +1,4 @@
-"""Cost per hour of audio, apart from the cost of starting up: one job on a few tracks and on many."""
+"""Cost per hour of audio, without the cost of starting up: the same job on a few tracks and on many."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from benchmarks.tree_cost import Cost, cost_of
 
 @dataclasses.dataclass(frozen=True)
 class Marginal:
-    """What a job costs.
+    """Cost of a job.
 
     Attributes:
-        per_hour: CPU seconds of the whole process tree for each further hour of audio.
-        fixed: CPU seconds that it costs whatever the audio.
-        peak: bytes of its largest process, with many tracks.
+        per_hour: CPU seconds of the whole process tree for each additional hour of audio.
+        fixed: CPU seconds that do not depend on the audio.
+        peak: peak memory of the largest process with many tracks, in bytes.
     """
 
     per_hour: float
@@ -26,11 +26,11 @@ class Marginal:
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """Two catalogs of equal tracks.
+    """Two catalogs of tracks of the same kind.
 
     Attributes:
-        few, many: their paths.
-        few_hours, many_hours: of audio in them.
+        few, many: paths of the catalogs.
+        few_hours, many_hours: hours of audio in each.
     """
 
     few: Path
@@ -40,14 +40,14 @@ class Sizes:
 
 
 def marginal(command: Callable[[Path], Sequence[str]], sizes: Sizes, repeats: int) -> Marginal:
-    """Run a job on both catalogs, `repeats` times in turn; of each the least CPU time counts.
+    """Run a job on both catalogs in turn, `repeats` times; the lowest CPU time of each counts.
 
-    One run before them does not count: it may compile what the others find in a cache.
+    A first run does not count: it may compile code that the others find in a cache.
 
     Args:
-        command: gives the command for a catalog.
-        sizes: the catalogs.
-        repeats: runs of each.
+        command: returns the command for a catalog.
+        sizes: the two catalogs.
+        repeats: number of runs per catalog.
     """
     few: list[Cost] = []
     many: list[Cost] = []

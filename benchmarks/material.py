@@ -1,4 +1,4 @@
-"""What benchmarks work on: long tracks of real music where there is some beside the checkout, of chords and noise elsewhere."""
+"""Audio for benchmarks: long tracks of real music if there is some beside the checkout, or else of chords and noise."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import soundfile
 
 SAMPLE_RATE = 44_100  # Hz
 REAL_MUSIC = Path(__file__).parents[2] / "shared" / "material" / "audio" / "real"
-_LEAST_SECONDS = 20.0  # of a real file to be worth its place
+_LEAST_SECONDS = 20.0  # shorter real files are not used
 
 
 def write_catalog(folder: Path, tracks: int, seconds: float, ending: str = "mp3", files: int | None = None) -> Path:
-    """A catalog of stereo tracks of this length; returns its path. Encoding is done once for a folder.
+    """Write a catalog of stereo tracks of this length; returns its path. Files that exist in the folder are not encoded again.
 
     Args:
-        folder: for the audio and the catalog.
-        tracks: rows of the catalog.
-        seconds: length of each.
-        ending: what they are encoded as.
-        files: how many different files there are, each under several ids; None for a file per track.
+        folder: folder for the audio and the catalog.
+        tracks: number of rows in the catalog.
+        seconds: length of each track.
+        ending: extension, which decides the encoding.
+        files: number of different files, each under several ids; None for one file per track.
     """
     folder.mkdir(parents=True, exist_ok=True)
     sources = _sources()
@@ -41,12 +41,12 @@ def write_catalog(folder: Path, tracks: int, seconds: float, ending: str = "mp3"
 
 
 def described() -> str:
-    """Where the music comes from, for a table's head."""
+    """Source of the music, for the heading of a table."""
     return f"real music of {len(_sources())} files" if _sources() else "chords under noise"
 
 
 def _sources() -> list[Path]:
-    """Real stereo files at the rate that most music has."""
+    """Real stereo files with the most common sample rate."""
     found = []
     for path in sorted(REAL_MUSIC.rglob("*")):
         try:

@@ -1,7 +1,7 @@
-"""The published taggers written the obvious way, one Keras layer after the other: what training/models is measured against.
+"""The published taggers written the obvious way, one Keras layer after the other: the reference for training/models.
 
 A timbral filter is a two-dimensional convolution over [frames, mels, 1] and a maximum over mels, as the paper draws it.
-The back-end convolves over time alone, as most would write it.
+The back-end convolves only over time, the usual way to write it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ def plain_tagger(config: ModelConfig, *, tags: int, patch: int, mels: int = 96) 
     """The published model in float32, from [batch, patch, mels] or [batch, patch] to logits [batch, tags].
 
     Args:
-        config: front-end, sizes, dropout, weight decay and momentum; nothing else of it is read.
+        config: front-end, sizes, dropout, weight decay and momentum; other fields are ignored.
         tags: number of outputs.
-        patch: frames or samples.
-        mels: bands of a frame; the waveform front-end has none.
+        patch: length of a patch in frames (spectrogram) or samples (waveform).
+        mels: number of mel bands; the waveform front-end ignores it.
 
     Returns:
-        A model whose layers with weights bear the names of those of `training.models.tagger.build_tagger`.
+        A model whose layers with weights have the same names as in `training.models.tagger.build_tagger`.
     """
     if config.frontend == "spectrogram":
         inputs = keras.Input((patch, mels))
@@ -49,7 +49,7 @@ def plain_tagger(config: ModelConfig, *, tags: int, patch: int, mels: int = 96) 
 
 
 def load_weights_of(plain: keras.Model, model: keras.Model) -> None:
-    """Give a plain model the weights of a model of `build_tagger`, layer by layer, by name."""
+    """Copy the weights of a model from `build_tagger` into a plain model, layer by layer, by name."""
     for layer in plain.layers:
         if layer.weights:
             layer.set_weights(
@@ -65,7 +65,7 @@ def _spectrogram(logmel: Any, config: ModelConfig, mels: int) -> Any:
     branches = []
     for height in (mels * 90 // 100, mels * 40 // 100):
         for width, multiple in ((7, 1), (3, 2), (1, 4)):
-            # In time padded, in frequency not: Keras pads both or none.
+            # Padded in time but not in frequency: Keras itself pads both or neither.
             padded = layers.ZeroPadding2D((width // 2, 0))(image)
             name = f"timbral_{width}x{height}"
             convolve = layers.Conv2D(
@@ -101,7 +101,7 @@ def _norm(channels: Any, config: ModelConfig, name: str) -> Any:
 
 
 def _scalar_norm(steps: Any, config: ModelConfig, name: str) -> Any:
-    """One mean and one variance for all channels: batch norm over an axis that is 1 wide."""
+    """Batch norm with one mean and one variance for all channels: it runs over an axis of width 1."""
     normed = _norm(layers.Reshape((*steps.shape[1:], 1))(steps), config, name)
     return layers.Reshape(steps.shape[1:])(normed)
 

@@ -1,4 +1,4 @@
-"""What a driver takes to plan a catalog of 1.5 million tracks: time and memory.
+"""Time and memory for planning a catalog of 1.5 million tracks in the driver.
 
 python -m benchmarks.planning
 """

@@ -1,4 +1,4 @@
-"""A dataset as a build of 1.5 million tracks leaves it, but for the payloads: manifest, plan, tracks table."""
+"""The files of a dataset of 1.5 million tracks without its payloads: manifest, plan, tracks table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from schemas.tables import TRACKS
 
 
 def write_dataset(root: Path, tracks: int, shards: int, artists: int) -> None:
-    """Write it; track ids are numbers of ten digits."""
+    """Write the dataset; track ids are numbers of ten digits."""
     number = np.arange(tracks)
     ids = _texts("", number, 10)
     catalog = pa.table(
@@ -77,7 +77,7 @@ def write_dataset(root: Path, tracks: int, shards: int, artists: int) -> None:
 
 
 def write_annotations(path: Path, tracks: int, rows: int, tags: int, seed: int = 0) -> None:
-    """Write rows of tracks and tags, frequent tags and rare ones, each pair once, in no order, as CSV."""
+    """Write rows of tracks and tags as CSV, with frequent and rare tags, each pair once, in random order."""
     random = np.random.default_rng(seed)
     shares = 1 / (1 + np.arange(tags))
     pairs = np.empty(0, np.int64)

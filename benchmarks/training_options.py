@@ -1,9 +1,9 @@
-"""What each option of training gives and costs, on a rendered corpus: python -m benchmarks.training_options
+"""Effect and cost of each training option, on a rendered corpus: python -m benchmarks.training_options
 
-Every option is turned on alone, and its test metrics stand beside those of the same seeds without it. By how much seeds differ
-without any option, a standard deviation, stands in their line: a smaller difference says nothing. The cost is CPU time, which
-other work on the machine changes less. One soundfont says little about real music: the command is what to take home, with
---dataset and --label-set of one's own.
+Every option is turned on alone, and its test metrics are compared with those of the same seeds without it. The row
+without any option shows the standard deviation between seeds: a smaller difference means nothing. The cost is CPU time,
+which other work on the machine affects less. One soundfont says little about real music: run the command with your own
+--dataset and --label-set.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from training.config import TrainConfig
 from training.study.plan import StudyRun
 from training.study.training_process import train_apart
 
-SEEDS = 1  # of an option
-PLAIN_SEEDS = 3  # without one, at least
+SEEDS = 1  # per option
+PLAIN_SEEDS = 3  # without any option, at least
 # A network that learns this corpus in minutes on two cores.
 BASE: dict[str, Any] = {
     **{"patch_seconds": 1.5, "batch_size": 16, "num_filt": 4, "dense_units": 100, "dropout": 0.2, "epochs": 10},
     **{"batch_norm_momentum": 0.9, "select_by": "pr_auc", "validate_every": 5, "precision": "mixed_bfloat16"},
 }
 NORMALISED: dict[str, dict[str, Any]] = {"normalised input": {"normalize_input": True}}
-# What does not depend on the front-end is measured with one.
+# An option that does not depend on the front-end is measured with only one.
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "spectrogram": {
         "SpecAugment": {"time_masks": 2, "time_mask_seconds": 0.2, "frequency_masks": 2, "frequency_mask_bands": 8},
@@ -88,13 +88,13 @@ def _trained(config: TrainConfig, seeds: int, folder: Path) -> list[dict[str, fl
 
 
 def _print_plain(frontend: str, rows: list[dict[str, float]]) -> None:
-    """A line with means over seeds and what the seeds differ by, a standard deviation."""
+    """Print a row with means over seeds and the standard deviation between them."""
     areas = "".join(f" {mean(rows, n):8.4f} {stdev(row[n] for row in rows):8.4f}" for n in ("roc_auc", "pr_auc"))
     print(f"{frontend:<12} {'none':<24}{areas} {1:6.2f}", flush=True)
 
 
 def _print(frontend: str, option: str, rows: list[dict[str, float]], plain: list[dict[str, float]]) -> None:
-    """A line with means over seeds, the mean difference to no option, and CPU time beside it."""
+    """Print a row with means over seeds, the mean difference from no option, and the relative CPU time."""
     areas = "".join(f" {mean(rows, n):8.4f} {mean(rows, n) - mean(plain, n):+8.4f}" for n in ("roc_auc", "pr_auc"))
     cpu = mean(rows, "cpu_seconds") / mean(plain, "cpu_seconds")
     print(f"{frontend:<12} {option:<24}{areas} {cpu:6.2f}", flush=True)

@@ -1,10 +1,10 @@
-"""What a training step costs: forward, backward and Adam on one cached batch, beside the models written the obvious way.
+"""Cost of a training step: forward, backward and Adam on one cached batch, beside the models written the obvious way.
 
     python -m benchmarks.training_step
 
-Each variant is a process of its own; they take their steps in turn, so that other load on the machine meets all alike.
-CPU seconds of a step are the steadier figure; the least of several steps is shown. The share of the peak is that of the
-arithmetic of the convolutions (three times that of the forward pass) in what a large float32 product reaches per CPU
+Each variant runs in its own process; they take their steps in turn, so that other load on the machine affects all alike.
+CPU seconds vary less than wall time; the table shows the fastest of several steps. The share of the peak compares the
+arithmetic of the convolutions (three times the forward pass) with the rate that a large float32 product reaches per CPU
 second.
 """
 
@@ -24,10 +24,10 @@ from benchmarks.results import write_results
 
 ROOT = Path(__file__).parents[1]
 BATCH, TAGS, STEPS = 8, 50, 5
-PEAK_SIZE = 2048  # rows and columns of the product that the peak is measured by
+PEAK_SIZE = 2048  # rows and columns of the product that measures the peak
 PLAIN = "plain float32"
 VARIANTS = (PLAIN, "float32", "mixed_bfloat16", "float32, XLA")
-# Front-end, seconds of a patch, 1e9 multiplications and additions of a forward pass.
+# Front-end, seconds of a patch, 1e9 multiply-adds of a forward pass per example.
 WORKLOADS = (("spectrogram", 15, 4.94), ("spectrogram", 3, 0.99), ("waveform", 15, 2.14))
 
 
@@ -36,10 +36,10 @@ class StepCost:
     """Cost of a training step.
 
     Attributes:
-        cpu: seconds, of all threads.
-        wall: seconds.
-        peak_memory: bytes that the process held at most, all that it imported included.
-        peak_rate: floating-point operations per CPU second of a large float32 product, in the same process.
+        cpu: CPU seconds of all threads.
+        wall: wall time in seconds.
+        peak_memory: peak memory of the process in bytes, including its imports.
+        peak_rate: floating-point operations per CPU second of a large float32 product in the same process.
     """
 
     cpu: float
@@ -49,7 +49,7 @@ class StepCost:
 
 
 def measure(frontend: str, seconds: float, steps: int = STEPS, batch: int = BATCH) -> dict[str, StepCost]:
-    """The cost of a step of each variant: the least of some steps, after two that are not counted."""
+    """Cost of a step of each variant: the fastest of `steps`, after two that do not count."""
     command = [sys.executable, "-m", "benchmarks.training_step", frontend, str(seconds), str(batch)]
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     processes = {
@@ -75,7 +75,7 @@ def _next_step(variant: str, process: subprocess.Popen[str]) -> StepCost:
     print(file=process.stdin, flush=True)
     answer = process.stdout.readline()
     if not answer:
-        raise RuntimeError(f"{variant}: the process ended with {process.wait()}; its words are above")
+        raise RuntimeError(f"{variant}: the process ended with {process.wait()}; its output is above")
     return StepCost(**json.loads(answer))
 
 
@@ -89,7 +89,7 @@ def _least(costs: list[StepCost]) -> StepCost:
 
 
 def serve(frontend: str, seconds: float, batch: int, variant: str) -> None:
-    """Take a step for each line that comes, and answer with its cost."""
+    """Take a step for each line on stdin, and print its cost."""
     step, peak = training_step(frontend, seconds, batch, variant), matrix_peak()
     for _ in sys.stdin:
         cpu, wall = time.process_time(), time.perf_counter()
@@ -99,14 +99,14 @@ def serve(frontend: str, seconds: float, batch: int, variant: str) -> None:
 
 
 def training_step(frontend: str, seconds: float, batch: int, variant: str) -> Callable[[], float]:
-    """A function that takes one more step on the same random batch and returns its loss."""
+    """Returns a function that takes one step on the same random batch and returns its loss."""
     import keras
     import tensorflow as tf
 
     from training.fit.losses import TrainingLoss
     from training.models.tagger import set_dropout_step
 
-    if not variant.endswith("XLA"):  # XLA has no deterministic gradient of a maximum over neighbours
+    if not variant.endswith("XLA"):  # XLA has no deterministic gradient of pooling
         tf.config.experimental.enable_op_determinism()
     model, *arrays = tagger_and_batch(frontend, seconds, batch, variant)
     inputs, targets = (tf.constant(array) for array in arrays)
@@ -137,7 +137,7 @@ def training_step(frontend: str, seconds: float, batch: int, variant: str) -> Ca
 def tagger_and_batch(frontend: str, seconds: float, batch: int, variant: str) -> tuple[Any, Any, Any]:
     """A variant's model, always with the same weights, and random float32 inputs and targets [batch, tags].
 
-    What stands after a comma in a variant's name is said of its step; the model is that of the name before it.
+    The part of a variant's name before a comma selects the model; the part after it describes the step.
     """
     import keras
     import numpy as np
@@ -161,12 +161,12 @@ def tagger_and_batch(frontend: str, seconds: float, batch: int, variant: str) ->
 
 
 def step_operations(macs: float, batch: int) -> float:
-    """Floating-point operations of a step: those of three forward passes, of so many 1e9 multiplications and additions."""
+    """Floating-point operations of a step: three forward passes with `macs` * 1e9 multiply-adds per example."""
     return 3 * 2e9 * macs * batch
 
 
 def matrix_peak() -> float:
-    """Floating-point operations per CPU second of the best of some large float32 products."""
+    """Floating-point operations per CPU second of the fastest of several large float32 products."""
     import tensorflow as tf
 
     matrix = tf.fill((PEAK_SIZE, PEAK_SIZE), 0.5)
@@ -179,13 +179,13 @@ def matrix_peak() -> float:
 
 
 def peak_memory() -> int:
-    """Bytes that this process has held at most."""
+    """Peak memory of this process in bytes."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(status["VmHWM"].split()[0]) << 10
 
 
 def cpu_name() -> str:
-    """Type of the CPU and what of its instructions matters here."""
+    """Name of the CPU, its cores and its vector instruction sets."""
     lines = [line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line]
     facts = {name.strip(): value.strip() for name, value in lines}
     units = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in facts.get("flags", "").split()]
@@ -194,7 +194,7 @@ def cpu_name() -> str:
 
 def main() -> None:
     measured: dict[str, Any] = {"cpu": cpu_name(), "batch": BATCH}
-    print(f"{measured['cpu']}; batch {BATCH}, least of {STEPS} steps")
+    print(f"{measured['cpu']}; batch {BATCH}, fastest of {STEPS} steps")
     head = f"{'CPU s':>7} {'x plain':>8} {'wall s':>7} {'examples/s':>11} {'of peak':>8} {'memory':>8}"
     for frontend, seconds, macs in WORKLOADS:
         costs = measure(frontend, seconds)

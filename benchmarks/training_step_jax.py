@@ -1,14 +1,14 @@
-"""A training step on the device that JAX finds, a GPU for instance, beside the models written the obvious way.
+"""Cost of a training step on JAX's device, such as a GPU, beside the models written the obvious way.
 
     python -m benchmarks.training_step_jax [--batch 32]
 
-Keras's JAX backend runs the same models, so that this needs JAX and Keras but no TensorFlow. Each variant is a process
-of its own, one after the other, with the device to itself. A step is forward, backward and Adam, compiled as one by
-XLA; what is shown is the median over some stretches of steps, each timed from an idle device to an idle device. The
-share of the peak is that of the arithmetic of the convolutions (three times that of the forward pass) in what a large
-product of the variant's own precision reaches; a float32 product and a float32 convolution are what the device takes
-them for, TF32 on a GPU that has it. The share of the memory's rate is that of all bytes that XLA counts its
-operations to read and write, in what copying a large array reaches.
+Keras's JAX backend runs the same models, so this needs JAX and Keras but not TensorFlow. The variants run one after the
+other, each in its own process and alone on the device. A step is forward, backward and Adam, compiled together by XLA;
+the table shows the median over several stretches of steps, each timed from an idle device to an idle device. The share
+of the peak compares the arithmetic of the convolutions (three times the forward pass) with the rate of a large product
+in the variant's own precision; the device decides how it computes float32, for example in TF32 on a GPU that has it. The
+share of the copy compares the rate of all bytes that XLA's operations read and write, by XLA's own count, with that of
+copying a large array.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from benchmarks.training_step import PLAIN, WORKLOADS, cpu_name, step_operations
 ROOT = Path(__file__).parents[1]
 BATCH = 32
 VARIANTS = (PLAIN, "float32", "mixed_bfloat16")
-DETERMINISTIC = "float32, deterministic"  # run twice, for its bits to be compared
+DETERMINISTIC = "float32, deterministic"  # runs twice, to compare the bits
 STRETCHES, STRETCH_SECONDS, MOST_STEPS = 5, 0.5, 100
-PEAK_SIZES = {"gpu": 8192, "cpu": 2048}  # rows and columns of the product that the peak is measured by
+PEAK_SIZES = {"gpu": 8192, "cpu": 2048}  # rows and columns of the product that measures the peak
 COPY_SIZES = {"gpu": 1 << 29, "cpu": 1 << 26}  # float32 numbers of the array that is copied
 
 
@@ -43,12 +43,12 @@ class DeviceStep:
     """Cost of a training step on a device.
 
     Attributes:
-        device: its name.
-        wall: seconds of a step.
-        memory: bytes that the compiled step needs: weights, batch and all between. What compiling tries out is not in it.
+        device: name of the device.
+        wall: wall time of a step in seconds.
+        memory: bytes that the compiled step needs for weights, batch and intermediates, without trials during compilation.
         traffic: bytes that all operations of the compiled step read and write.
         peak_rate: floating-point operations per second of a large product.
-        copy_rate: bytes read and written per second of a copy.
+        copy_rate: bytes read and written per second by a copy.
         compiling: seconds until the first step was done.
         digest: SHA-256 of the weights after three steps from the seed.
     """
@@ -64,7 +64,7 @@ class DeviceStep:
 
 
 def measure(frontend: str, seconds: float, batch: int, variant: str) -> DeviceStep:
-    """The cost of a step of one variant, in a process of its own."""
+    """Cost of a step of one variant, in its own process."""
     command = [sys.executable, "-m", "benchmarks.training_step_jax", "--serve", frontend, str(seconds), variant]
     environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     if variant == DETERMINISTIC:
@@ -76,7 +76,7 @@ def measure(frontend: str, seconds: float, batch: int, variant: str) -> DeviceSt
 
 
 def serve(frontend: str, seconds: float, batch: int, variant: str) -> DeviceStep:
-    """Measure in this process."""
+    """Measure a step in this process."""
     import jax
 
     began = time.perf_counter()
@@ -101,8 +101,8 @@ def serve(frontend: str, seconds: float, batch: int, variant: str) -> DeviceStep
 def training_step(
     frontend: str, seconds: float, batch: int, variant: str
 ) -> tuple[Callable[[int], float], Callable[[], list[Any]], int, int]:
-    """A function that takes so many steps on one random batch and returns the last loss, one that gives the weights, and
-    the bytes that a step needs and moves."""
+    """Returns a function that takes a number of steps on one random batch and returns the last loss, a function that
+    returns the weights, and the bytes that a step needs and moves."""
     import jax
     import keras
     import numpy as np
@@ -149,7 +149,7 @@ def training_step(
 
 
 def matrix_peak(dtype: str) -> float:
-    """Floating-point operations per second of the best of some large products."""
+    """Floating-point operations per second of the fastest of several large products."""
     import jax
 
     size = PEAK_SIZES.get(jax.default_backend(), PEAK_SIZES["gpu"])
@@ -158,7 +158,7 @@ def matrix_peak(dtype: str) -> float:
 
 
 def copy_rate() -> float:
-    """Bytes read and written per second of the best of some copies of a large array."""
+    """Bytes read and written per second by the fastest of several copies of a large array."""
     import jax
 
     numbers = jax.numpy.ones(COPY_SIZES.get(jax.default_backend(), COPY_SIZES["gpu"]), "float32")
@@ -166,7 +166,7 @@ def copy_rate() -> float:
 
 
 def _least_seconds(compute: Callable[[], Any]) -> float:
-    """Of one of four computations that are waited for together, the best of six times."""
+    """Seconds per computation: the fastest of six rounds of four computations each."""
     import jax
 
     jax.block_until_ready(compute())
@@ -205,7 +205,7 @@ def main(argv: list[str] | None = None) -> None:
                 flush=True,
             )
         same = measure(frontend, seconds, arguments.batch, DETERMINISTIC).digest == costs[DETERMINISTIC].digest
-        print(f"  {DETERMINISTIC}: {'the same bits' if same else 'other bits'} in a second run")
+        print(f"  {DETERMINISTIC}: {'the same bits' if same else 'different bits'} in a second run")
         measured[f"{frontend}_{seconds}s"] = {
             "same_bits": same, **{variant: dataclasses.asdict(cost) for variant, cost in costs.items()}
         }  # fmt: skip

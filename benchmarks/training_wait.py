@@ -1,7 +1,7 @@
-"""How much of a training step is waiting for data: python -m benchmarks.training_wait
+"""Share of a training step that is waiting for data: python -m benchmarks.training_wait
 
-The same steps with patches read from records of 30 s, and on one cached batch, taking turns. Short patches are the harder case: a
-step is quick, and a whole record is read for each.
+The benchmark takes the same steps with patches read from records of 30 s and on one cached batch, in turn. Short patches
+are the harder case: a step is quick, and a whole record is read for each patch.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from benchmarks.results import write_results
 from training.devices.tensorflow_import import import_tensorflow
 
 TURNS = 4
-STEPS = 12  # of a turn
-TRACKS = 400  # so that an epoch has as many steps
+STEPS = 12  # per turn
+TRACKS = 400  # enough for the steps of a turn in one epoch
 BATCH_SIZE = 32
 PATCH_SECONDS = 3.0
 
 
 def measure(root: str, frontend: Any, turns: int) -> dict[str, float]:
-    """Examples per second with data and on one batch, the best of all turns each."""
+    """Examples per second with data and on one batch, each from its fastest turn."""
     import tensorflow as tf
 
     from schemas.dataset import Dataset
@@ -51,7 +51,7 @@ def measure(root: str, frontend: Any, turns: int) -> dict[str, float]:
 
     def with_data(turn: int) -> float:
         elements = iter(data.dataset(turn).take(STEPS + 1))
-        float(step(next(elements), 0, False)[0])  # the first element of an epoch is waited for once an epoch
+        float(step(next(elements), 0, False)[0])  # the wait for the first element occurs only once per epoch
         began = time.perf_counter()
         for element in elements:
             float(step(element, 0, False)[0])

@@ -1,8 +1,9 @@
-"""What a command costs, with all processes that it starts: CPU seconds, wall time, the largest process.
+"""Cost of a command with all processes that it starts: CPU seconds, wall time, and memory of the largest process.
 
     python -m benchmarks.tree_cost RESULT.json COMMAND…
 
-A process of its own that every orphan of the command falls to, so that nothing escapes the count, whoever waits for it.
+This process adopts every orphan of the command, so that all processes are counted, even if the command does not wait for
+them.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ class Cost:
     """Cost of a command.
 
     Attributes:
-        cpu: seconds, user and system, of the whole tree.
-        wall: seconds.
-        peak: bytes of the largest process.
+        cpu: user and system CPU seconds of the whole process tree.
+        wall: wall time in seconds.
+        peak: peak memory of the largest process in bytes.
     """
 
     cpu: float
@@ -39,7 +40,7 @@ class Cost:
 
 
 def cost_of(command: Sequence[str]) -> Cost:
-    """Run a command to its end and count; raises RuntimeError with its last words where it fails."""
+    """Run a command and measure its cost; raises RuntimeError with the end of its output if it fails."""
     with tempfile.NamedTemporaryFile(suffix=".json") as result:
         counted = [sys.executable, "-m", "benchmarks.tree_cost", result.name, *command]
         ended = subprocess.run(counted, cwd=ROOT, capture_output=True, text=True)

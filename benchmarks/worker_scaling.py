@@ -1,9 +1,9 @@
-"""How much faster two workers build than one, beside two bare decodes that run side by side.
+"""Speed-up of a build with two workers over one, beside that of two simultaneous bare decodes.
 
     python -m benchmarks.worker_scaling
 
-Wall time per further hour of audio. Two processes on one machine share caches, memory and often a core's units, so two bare
-decodes are less than twice as fast as one: that is the ceiling for a build.
+The table shows wall time per additional hour of audio. Two processes on one machine share caches, memory and often the
+units of a core, so two bare decodes are less than twice as fast as one: this is the upper limit for a build.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.material import described, write_catalog
 from benchmarks.results import write_results
 from benchmarks.tree_cost import ROOT, cost_of
 
-SECONDS = 300  # of a track
+SECONDS = 300  # length of a track
 FILES = 16
 FEW, MANY = 16, 96  # tracks
 REPEATS = 2
@@ -32,7 +32,7 @@ def _build_seconds(folder: Path, catalog: Path, workers: int) -> float:
 
 
 def _decode_seconds(folder: Path, catalog: Path, processes: int) -> float:
-    """Wall time of bare decodes side by side, each of its share of the rows."""
+    """Wall time of simultaneous bare decodes, each with its share of the rows."""
     header, *rows = catalog.read_text().splitlines()
     commands: list[Sequence[str]] = []
     for number in range(processes):

@@ -1,4 +1,4 @@
-"""Single jobs that benchmarks start as processes of their own: python -m benchmarks.workloads NAME ARGUMENTS…"""
+"""Jobs that benchmarks start in their own processes: python -m benchmarks.workloads NAME ARGUMENTS…"""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def _paths(catalog: str) -> Iterator[str]:
 
 
 def bare_decode(catalog: str) -> None:
-    """The floor: libsndfile into one reused block, nothing kept."""
+    """The floor: libsndfile decodes into one reused block, and nothing is kept."""
     import numpy as np
     import soundfile
 
     class Streamed(soundfile.SoundFile):
-        """Not sought in between its blocks: soundfile does, and what it then decodes of mp3 is wrong in places."""
+        """A file without seeks between blocks: soundfile makes them, and they corrupt parts of a decoded mp3."""
 
         def seekable(self) -> bool:
             return False
@@ -37,7 +37,7 @@ def bare_decode(catalog: str) -> None:
 
 
 def usual_script(catalog: str) -> None:
-    """librosa.load, librosa's mel spectrogram and an Example of float lists, as most scripts do."""
+    """The usual script: librosa.load, librosa's mel spectrogram and an Example of float lists."""
     import librosa
     import numpy as np
     import tensorflow as tf
@@ -52,7 +52,7 @@ def usual_script(catalog: str) -> None:
 
 
 def plan(catalog: str) -> None:
-    """All that a driver does with a catalog before it starts a job; the plan goes nowhere."""
+    """The driver's work on a catalog before it starts a job; the plan is discarded."""
     from pipeline.decode.catalog import read_catalog
     from pipeline.jobs.plan import plan_bytes, plan_tracks, shard_count
     from schemas.features import Excerpt
@@ -63,7 +63,7 @@ def plan(catalog: str) -> None:
 
 
 def copy_table(table: str) -> None:
-    """The floor of labelling: a CSV read whole and written as Parquet."""
+    """The floor of labelling: read a whole CSV and write it as Parquet."""
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet
@@ -75,7 +75,7 @@ def copy_table(table: str) -> None:
 
 
 def usual_labels(annotations: str) -> None:
-    """Labels of each track gathered in a dictionary, counted, and written as JSON lines; no split, no version."""
+    """The usual script: gather each track's labels in a dictionary, count them, write JSON lines; no split, no version."""
     import collections
     import json
 
@@ -91,7 +91,7 @@ def usual_labels(annotations: str) -> None:
 
 
 def features_here(catalog: str) -> None:
-    """Both features in this process, nothing kept."""
+    """Compute both features in this process and discard them."""
     from pipeline.audio.logmel import stored_logmel
     from pipeline.audio.tracks import read_waveform
     from schemas.features import LogMelSpec, WaveformSpec
@@ -102,7 +102,7 @@ def features_here(catalog: str) -> None:
 
 
 def features_isolated(catalog: str) -> None:
-    """Both features in a decoding process, read by this one."""
+    """Compute both features in a decoding process and read them in this one."""
     from pipeline.audio.isolation import DecodingProcess
     from schemas.features import LogMelSpec, WaveformSpec
 

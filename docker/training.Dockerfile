@@ -1,4 +1,4 @@
-# Training, evaluation, export and tagging.
+# Image for training, evaluation, export and tagging.
 #   docker build -f docker/training.Dockerfile -t IMAGE .
 #   docker run --gpus all IMAGE train --dataset … --label-set … --frontend spectrogram --out …
 FROM python:3.11-slim-bookworm

@@ -1,4 +1,4 @@
-# Beam worker for Dataflow and other portable runners: decodes, so it holds no TensorFlow.
+# Image of a Beam worker for Dataflow and other portable runners. Workers only decode, so it has no TensorFlow.
 #   docker build -f docker/worker.Dockerfile -t IMAGE .
 #   python -m pipeline.run build … -- --runner=DataflowRunner --sdk_container_image=IMAGE --sdk_location=container \
 #       --no_save_main_session --number_of_worker_harness_threads=1

@@ -1,4 +1,4 @@
-"""Write the JSON Schemas in docs/schemas anew: `make schemas`, or `python docs/write_schemas.py [FOLDER]`."""
+"""Update the JSON Schemas in docs/schemas: `make schemas`, or `python docs/write_schemas.py [FOLDER]`."""
 
 from __future__ import annotations
 

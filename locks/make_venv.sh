@@ -31,13 +31,13 @@ fi
 if "$python" -c 'import ensurepip' 2>/dev/null; then
     "$python" -m venv --clear "$folder"
 else
-    # Debian and Ubuntu keep pip and ensurepip in packages of their own. The wheel of pip is in one of them, which
-    # can be fetched and unpacked without being installed.
+    # Debian and Ubuntu ship pip and ensurepip in separate packages. One of them contains the wheel of pip, and it
+    # can be downloaded and unpacked without being installed.
     "$python" -m venv --clear --without-pip "$folder"
     rm -rf .bootstrap && mkdir .bootstrap
     if ! (cd .bootstrap && apt-get download -q python3-pip-whl >/dev/null 2>&1 && dpkg-deb -x python3-pip-whl*.deb .); then
         rm -rf "$folder" .bootstrap
-        echo "error: $python has no pip and none could be fetched; install it: apt-get install $(basename "$python")-venv" >&2
+        echo "error: $python has no pip and none could be downloaded; install it: apt-get install $(basename "$python")-venv" >&2
         exit 2
     fi
     PYTHONPATH=$(echo .bootstrap/usr/share/python-wheels/pip-*.whl) \
@@ -46,7 +46,7 @@ else
 fi
 
 echo "installing $(grep -c '==' "$lock") packages of $lock into $folder; this takes a few minutes"
-# --no-deps: the lock names everything, and leaves out what tinysoundfont only wants for live playing.
+# --no-deps: the lock file lists all packages, except those that tinysoundfont needs only for live playback.
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$lock"
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 touch "$folder/.locked"

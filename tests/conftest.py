@@ -1,4 +1,4 @@
-"""What the tests of the packages share: real audio files, one small built dataset, and the command line as a process."""
+"""Fixtures for all tests: real audio files, a small built dataset, and the command line as a process."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 import soundfile
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # test processes side by side: each library's threads would fight for the cores
+if "PYTEST_XDIST_WORKER" in os.environ:  # parallel test processes: each library's threads would compete for cores
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(variable, "1")
 
 ROOT = Path(__file__).parents[1]
 NO_MATERIAL = "the shared material is not beside this checkout"
-PATIENCE_SECONDS = 60  # after which a test that hangs fails
+PATIENCE_SECONDS = 60  # a test that hangs fails after this time
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 SUBTYPES = {".opus": ("OGG", "OPUS"), ".ogg": ("OGG", "VORBIS"), ".mp3": ("MP3", "MPEG_LAYER_III")}
 
@@ -34,12 +34,12 @@ RunPipeline = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that train come first: where processes share the work, the longest files must not be the last ones."""
+    """Run the training tests first: if processes share the work, the longest files must not be the last ones."""
     items.sort(key=lambda item: "training" not in item.path.relative_to(ROOT).parts)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in one line how many tests were skipped for want of the shared material."""
+    """Print one line with the number of tests that were skipped because the shared material is missing."""
     skipped = [report for report in terminalreporter.stats.get("skipped", ()) if NO_MATERIAL in str(report.longrepr)]
     if skipped:
         terminalreporter.write_line(f"{len(skipped)} tests were skipped: {NO_MATERIAL}")
@@ -47,7 +47,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def write_audio() -> WriteAudio:
-    """Writes float samples, [samples] or [samples, channels], in the format that the path's ending names."""
+    """Writes float samples, [samples] or [samples, channels], in the format of the path's extension."""
 
     def write(path: Path, samples: np.ndarray, rate: int) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,10 +74,10 @@ def _encode_aac(path: Path, samples: np.ndarray, rate: int) -> None:
 
 @pytest.fixture
 def hanging_fails() -> Iterator[None]:
-    """A test that waits for what never comes, as the other end of a pipe, fails instead."""
+    """Makes a test fail if it waits too long, for example for the other end of a pipe."""
 
     def give_up(_signal: int, _frame: FrameType | None) -> None:
-        pytest.fail("it was waited for")
+        pytest.fail("the test waited too long")
 
     before = signal.signal(signal.SIGALRM, give_up)
     signal.alarm(PATIENCE_SECONDS)
@@ -97,7 +97,7 @@ def material() -> Path:
 
 @pytest.fixture(scope="session")
 def ffmpeg() -> str:
-    """Path of the ffmpeg program out of a wheel: it encodes what libsndfile does not, and is the decoders' reference."""
+    """Path of the ffmpeg program from a wheel: it encodes formats that libsndfile does not, and is the decoders' reference."""
     import imageio_ffmpeg
 
     return str(imageio_ffmpeg.get_ffmpeg_exe())
@@ -108,8 +108,8 @@ class SmallCorpus:
     """A catalog of 24 short tracks in many formats, with annotations and a label set.
 
     Attributes:
-        folder: holds everything below.
-        rows: of the catalog: track_id, uri, group.
+        folder: folder of all files.
+        rows: rows of the catalog: track_id, uri, group.
     """
 
     folder: Path
@@ -128,7 +128,7 @@ class SmallCorpus:
         return str(self.folder / "small.yaml")
 
     def catalog_of(self, target: Path, rows: tuple[tuple[str, str, str], ...]) -> str:
-        """A catalog of other rows, its uris still relative: the audio is found beside it through a link."""
+        """Writes a catalog with other rows and a link to the audio beside it, so that its relative uris still work."""
         target.mkdir(parents=True, exist_ok=True)
         if not (target / "audio").exists():
             (target / "audio").symlink_to(self.folder / "audio")
@@ -136,7 +136,7 @@ class SmallCorpus:
         return str(target / "catalog.csv")
 
 
-# Ending, rate and channel count of the small corpus's tracks, in rotation.
+# Extension, sample rate and channel count of the small corpus's tracks, in rotation.
 ROTATION = (
     ("wav", 44_100, 2),
     ("flac", 48_000, 1),
@@ -159,7 +159,7 @@ def write_csv(path: Path, header: tuple[str, ...], rows: object) -> None:
 
 
 def sound_of(number: int, rate: int, channels: int) -> tuple[np.ndarray, list[str]]:
-    """A track of 2 to 3.5 s and the tags that are true of it."""
+    """Sound and tags of a track of 2 to 3.5 s."""
     rng = np.random.default_rng(number)
     time = np.arange(round((2 + 0.5 * (number % 4)) * rate)) / rate
     tags = [tag for bit, tag in enumerate(TAGS) if (number >> bit) & 1]
@@ -173,7 +173,7 @@ def sound_of(number: int, rate: int, channels: int) -> tuple[np.ndarray, list[st
 
 @pytest.fixture(scope="session")
 def small_corpus(tmp_path_factory: pytest.TempPathFactory, write_audio: WriteAudio) -> SmallCorpus:
-    """24 tracks of 8 artists; names with spaces and letters of other alphabets; uris relative to the catalog."""
+    """24 tracks by 8 artists; names with spaces and letters from other alphabets; uris relative to the catalog."""
     folder = tmp_path_factory.mktemp("corpus")
     rows, annotations = [], []
     for number in range(TRACKS):
@@ -191,7 +191,7 @@ def small_corpus(tmp_path_factory: pytest.TempPathFactory, write_audio: WriteAud
 
 @pytest.fixture(scope="session")
 def built_dataset(small_corpus: SmallCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small corpus, built with one worker in this process into four shards; tests only read it."""
+    """The small corpus, built by one worker in this process into four shards; tests only read it."""
     from pipeline.decode.build import build
     from pipeline.decode.options import BuildOptions
 
@@ -209,7 +209,7 @@ def dataset(built_dataset: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def contents() -> Callable[..., dict[str, str]]:
-    """Path below a folder -> SHA-256 of each file; `runs/` is not part of what must be the same."""
+    """Path below a folder -> SHA-256 of each file, except in `runs/`, whose bytes may differ."""
 
     def contents_of(folder: Path, *, below: str = "") -> dict[str, str]:
         files = sorted(path for path in (folder / below).rglob("*") if path.is_file())
@@ -221,7 +221,7 @@ def contents() -> Callable[..., dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def run_pipeline() -> RunPipeline:
-    """Runs `python -m pipeline.run` with the arguments given, as a user would."""
+    """Runs `python -m pipeline.run` with the given arguments, as a user would."""
 
     def run(*arguments: object, timeout: float = 120, **options: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pipeline.run", *map(str, arguments)]
@@ -234,7 +234,7 @@ def run_pipeline() -> RunPipeline:
 
 
 def small_catalog(folder: Path, count: int, *, missing: int = 0, broken: int = 0, seconds: float = 1.0) -> str:
-    """A catalog of `count` wav files, of which the last ones are missing or no audio."""
+    """Writes a catalog of `count` wav files, the last of which are missing or hold no audio."""
     rows = ["track_id,uri"]
     for number in range(count):
         path = folder / f"{number:02d}.wav"

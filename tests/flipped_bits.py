@@ -1,4 +1,4 @@
-"""Files with one flipped bit, and what became of a reader that met them."""
+"""Files with one flipped bit, and a reader's reaction to them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from schemas.console.errors import TagscaleError
 
-WHOLE_BELOW = 100  # bytes of a file of which each bit is flipped
+WHOLE_BELOW = 100  # bytes; in a shorter file, every bit is flipped
 
 
 def flipped(data: bytes, count: int, seed: int = 0) -> Iterator[bytes]:
-    """Copies of `data` with one bit flipped: `count` of them, seeded, or each bit of a file of few bytes."""
+    """Copies of `data` with one bit flipped: `count` seeded bits, or every bit of a short file."""
     places: list[int] | range = range(8 * len(data))
     if len(data) >= WHOLE_BELOW:
         places = sorted(random.Random(seed).sample(places, count))
@@ -23,9 +23,9 @@ def flipped(data: bytes, count: int, seed: int = 0) -> Iterator[bytes]:
 
 
 def refusal(read: Callable[[], Any], whole: Any) -> str | None:
-    """The error by which a reader refuses a damaged file; None where it reads what it read of the whole one.
+    """The error with which a reader refuses a damaged file; None if it reads the same as from the undamaged one.
 
-    Any other error, and any other value, fails the test.
+    Any other error or value fails the test.
     """
     try:
         found = read()

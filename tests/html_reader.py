@@ -1,4 +1,4 @@
-"""Read a page strictly: an element that is not closed in order is an error."""
+"""A strict reader of HTML pages: an element that is not closed in order is an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command in the foreground of a terminal of its own, whose keys reach all of its processes, as a user's do."""
+"""Runs a command in the foreground of its own terminal, whose keys reach all of its processes, as a user's do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-INTERRUPT, QUIT = b"\x03", b"\x1c"  # what ^C and ^\ send
+INTERRUPT, QUIT = b"\x03", b"\x1c"  # bytes that ^C and ^\ send
 _COLUMNS = 100
 
 
@@ -22,19 +22,19 @@ class PseudoTerminal:
 
     Args:
         command: program and arguments.
-        environment: of the command.
-        folder: that it runs in.
+        environment: environment of the command.
+        folder: working directory of the command.
 
     Attributes:
-        session: number of the session, which is the command's process too.
-        shown: all that the terminal showed so far.
+        session: id of the session, which is also the id of the command's process.
+        shown: everything that the terminal has shown so far.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
         self.session, self._terminal = pty.fork()
         if self.session == 0:
             for number in (signal.SIGINT, signal.SIGHUP):
-                signal.signal(number, signal.SIG_DFL)  # who runs the tests in the background ignores them
+                signal.signal(number, signal.SIG_DFL)  # they are ignored if the tests run in the background
             os.chdir(folder)
             os.execvpe(command[0], list(command), {**environment, "COLUMNS": str(_COLUMNS)})
         self.shown = ""
@@ -62,36 +62,36 @@ class PseudoTerminal:
             self._closed = True
 
     def wait_until(self, reached: Callable[[], object], seconds: float = 120) -> None:
-        """Read what is shown until something is so; it is an error if the command ends before."""
+        """Read the output until a condition holds; fails if the command ends first."""
         deadline = time.monotonic() + seconds
         while not reached():
-            assert self._read(0.005) or self._status is None, f"the command ended before: {self.shown}"
+            assert self._read(0.005) or self._status is None, f"the command ended first: {self.shown}"
             self._reap()
             assert time.monotonic() < deadline, self.shown
 
     def wait_for(self, seconds: float) -> None:
-        """Read what is shown for a while."""
+        """Read the output for some seconds."""
         end = time.monotonic() + seconds
         self.wait_until(lambda: time.monotonic() >= end)
 
     def wait_until_it_handles(self, number: signal.Signals) -> None:
-        """Wait until the command has a handler of its own for a signal."""
+        """Wait until the command has installed a handler for a signal."""
         status = Path(f"/proc/{self.session}/status")
         self.wait_until(lambda: int(status.read_text().split("SigCgt:")[1].split()[0], 16) >> (number - 1) & 1)
 
     def exit_code(self, seconds: float = 60) -> int:
-        """Wait for the command's end; its exit code, negative for a signal."""
+        """Wait for the command to end; returns its exit code, negative for a signal."""
         deadline = time.monotonic() + seconds
         while self._status is None:
             self._read(0.01)
             self._reap()
-            assert time.monotonic() < deadline, f"it goes on: {self.shown}"
+            assert time.monotonic() < deadline, f"the command is still running: {self.shown}"
         while not self._closed and self._read(0.0):
             pass
         return os.waitstatus_to_exitcode(self._status)
 
     def wait_until_none_is_left(self, seconds: float = 20) -> None:
-        """Wait for the end of all that the command started."""
+        """Wait until all processes that the command started have ended."""
         deadline = time.monotonic() + seconds
         while left := processes_of(self.session):
             self._read(0.01)
@@ -110,14 +110,14 @@ class PseudoTerminal:
             return False
         try:
             read = os.read(self._terminal, 1 << 16)
-        except OSError:  # nobody has the other end open any more
+        except OSError:  # no process has the other end open any more
             return False
         self.shown += read.decode(errors="replace")
         return bool(read)
 
 
 def processes_of(session: int) -> dict[int, str]:
-    """Processes of a session that are alive, with their command lines."""
+    """Live processes of a session: id -> command line."""
     found = {}
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
@@ -129,6 +129,6 @@ def processes_of(session: int) -> dict[int, str]:
 
 
 def lines_of(shown: str) -> list[str]:
-    """The lines that were shown, without the keys that the terminal shows and with what was drawn over gone."""
+    """The lines that were shown, without echoed keys and overwritten text."""
     whole = [line.replace("^C", "").rpartition("\r")[2].strip() for line in shown.replace("\r\n", "\n").split("\n")]
     return [line for line in whole if line]

@@ -1,6 +1,6 @@
-"""The rooms of the three packages and who imports whom, read off the sources; `python -m tests.rooms` writes docs/design.md.
+"""The rooms of the three packages and their imports, read from the sources; `python -m tests.rooms` writes docs/design.md.
 
-A room is a folder of a package, or a file that lies in none.
+A room is a folder of a package, or a file outside such folders.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def sources() -> dict[str, Path]:
 
 @functools.cache
 def imports(path: Path) -> frozenset[str]:
-    """Dotted names that a file imports, anywhere in it."""
+    """Dotted names that a file imports, anywhere in the file."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -45,7 +45,7 @@ def room_of(module: str) -> str:
 
 
 def rooms() -> Graph:
-    """Room -> the rooms that it imports. What a package offers by its `__init__` is not counted: it holds no code."""
+    """Room -> the rooms that it imports. The `__init__` of a package does not count: it contains no code."""
     modules = {name: path for name, path in sources().items() if "." in name}
     graph: Graph = {room_of(name): set() for name in modules}
     for name, path in modules.items():
@@ -54,7 +54,7 @@ def rooms() -> Graph:
 
 
 def reached(graph: Graph, start: str) -> set[str]:
-    """Every room that can be reached from one by at least one arrow."""
+    """Every room that can be reached from `start` by at least one arrow."""
     found: set[str] = set()
     left = list(graph[start])
     while left:
@@ -66,7 +66,7 @@ def reached(graph: Graph, start: str) -> set[str]:
 
 
 def fewest_arrows(graph: Graph) -> Graph:
-    """The graph without the arrows that follow from others; those of a circle are all kept, so that it is seen."""
+    """The graph without the arrows that follow from others; all arrows of a cycle are kept, to make it visible."""
     reach = {room: reached(graph, room) for room in graph}
 
     def follows(room: str, other: str) -> bool:
@@ -79,7 +79,7 @@ def fewest_arrows(graph: Graph) -> Graph:
 
 
 def drawing(package: str) -> str:
-    """The rooms of a package in Mermaid, and what they import of other packages but schemas."""
+    """The rooms of a package and their imports as a Mermaid graph, without imports of schemas by other packages."""
     kept = {
         room: {other for other in others if other.startswith(f"{package}.") or not other.startswith("schemas.")}
         for room, others in rooms().items()
@@ -97,7 +97,7 @@ def drawing(package: str) -> str:
 
 
 def table(package: str) -> str:
-    """The rooms of a package with the first line of their docstrings."""
+    """The rooms of a package with the first lines of their docstrings."""
     rows = []
     for room in sorted(rooms(), key=lambda room: (not _is_folder(room), room)):
         if room.startswith(f"{package}."):
@@ -106,7 +106,7 @@ def table(package: str) -> str:
 
 
 def drawn() -> str:
-    """The part of the page that follows from the sources."""
+    """The part of the page that is generated from the sources."""
     parts = [MARK]
     for package in PACKAGES:
         parts += [f"## {package}/", table(package), drawing(package)]
@@ -114,7 +114,7 @@ def drawn() -> str:
 
 
 def page() -> str:
-    """The whole page as it should be: what is written by hand, and what is drawn."""
+    """The whole page as it should be: the hand-written and the generated part."""
     by_hand, _, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
     return by_hand + drawn()
 

@@ -1,4 +1,4 @@
-"""That no test is passed over: every file that holds tests is reached by pytest with the project's own settings."""
+"""No test is overlooked: with the project's settings, pytest reaches every file that contains tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"
 
-# Walks the folders as pytest does, but imports no test: half a second instead of half a minute.
+# Walks the folders as pytest does, but imports no test, which takes half a second instead of half a minute.
 WALK = """
 import pytest, sys
 
@@ -24,7 +24,7 @@ pytest.main([*options.split(), *sys.argv[1:]], plugins=[Reached()])
 
 
 def reached(*arguments: str) -> set[Path]:
-    """The files that pytest comes to below its configured folders, or below those given."""
+    """The files that pytest reaches below its configured folders, or below the given ones."""
     walked = subprocess.run(
         [sys.executable, "-c", WALK, *arguments], capture_output=True, text=True, check=True, cwd=ROOT
     ).stdout

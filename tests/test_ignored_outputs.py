@@ -1,4 +1,4 @@
-"""What the documented commands make in a checkout is no part of it."""
+"""Git ignores the files that the documented commands write into a checkout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILES = ("--html",)
 @pytest.fixture(autouse=True)
 def _in_a_checkout() -> None:
     if shutil.which("git") is None or _git("rev-parse", "--show-toplevel").returncode:
-        pytest.skip("this is no checkout of git's")
+        pytest.skip("this is not a git checkout")
 
 
 def _git(*words: str) -> subprocess.CompletedProcess[str]:
@@ -28,7 +28,7 @@ def _git(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def outputs() -> set[str]:
-    """Paths that the commands in README.md and docs/ write, here; a folder by a file in it."""
+    """Relative paths that the commands in README.md and docs/ write; a folder is represented by a file in it."""
     made = {
         "demo/summary.json",
         ".venv/pyvenv.cfg",
@@ -49,7 +49,7 @@ def outputs() -> set[str]:
 def test_git_ignores_all_that_the_documented_commands_make() -> None:
     made = outputs()
     assert {"data/any", "run/any", "run/saved_model/any", "run_waveform/any", "labels.html", "own/any"} <= made
-    # Not by name alone: .venv may be a link, beyond which git does not look.
+    # Git does not look beyond links, and .venv may be one.
     looked_at = sorted(path for path in made if not (ROOT / path.split("/")[0]).is_symlink())
     ignored = _git("check-ignore", "--", *looked_at).stdout.split()
     assert sorted(set(looked_at) - set(ignored)) == []

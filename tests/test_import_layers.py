@@ -1,4 +1,4 @@
-"""Who may import whom, read off the sources; and what a decoding process really loads."""
+"""The allowed imports, checked in the sources, and the modules that a decoding process really loads."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def test_of_the_pipeline_one_module_imports_tensorflow() -> None:
 
 
 def test_only_the_decoding_process_decodes() -> None:
-    """A bad file may crash, hang or fill whatever process decodes it."""
+    """A bad file may crash, hang or fill the memory of the process that decodes it."""
     decoders = ("pipeline.audio.tracks", "pipeline.audio.waveform", "soundfile", "av", "tensorflow_io")
     engines = {f"pipeline.audio.{name}" for name in ("soundfile_engine", "pyav_engine", "tfio_engine", "tracks")}
     decoding = {module for module, path in sources().items() if imports(path) & set(decoders)} - engines
-    # The corpus is encoded, and of the libraries the versions are written down.
+    # The corpus uses the libraries to encode, and versions.py records their versions.
     assert decoding == {"pipeline.audio.decoding_process", "pipeline.corpus.encoding", "pipeline.jobs.versions"}
 
 
@@ -78,14 +78,14 @@ def test_modules_import_each_other_without_cycles() -> None:
 
 
 def test_rooms_import_each_other_without_cycles() -> None:
-    """Of two rooms at most one knows the other, so that each can be read with what lies below it alone."""
+    """Rooms form layers, so that each can be read with only the rooms below it."""
     assert {"training.fit", "training.run", "pipeline.jobs", "schemas.storage"} <= rooms().keys()
     _require_no_circle(rooms())
 
 
 def test_the_page_shows_the_rooms_as_they_are() -> None:
     """The graphs and tables of docs/design.md come from the imports and the docstrings."""
-    assert PAGE.read_text(encoding="utf-8") == page(), "run `python -m tests.rooms`, which writes it anew"
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `python -m tests.rooms`, which updates the page"
 
 
 def test_every_room_is_on_the_page_and_says_what_is_in_it() -> None:

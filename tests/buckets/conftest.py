@@ -1,4 +1,4 @@
-"""A bucket for each test: a real emulator on loopback, a proxy before it, and the commands as a user runs them."""
+"""A bucket for each test: a real emulator on loopback, a proxy in front of it, and the commands as a user runs them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ ROOT = Path(__file__).parents[2]
 
 @dataclasses.dataclass(frozen=True)
 class Bucket:
-    """A bucket as one who stands beside it sees it, without gcsfs.
+    """A bucket, accessed directly and not through gcsfs.
 
     Attributes:
-        name: of the bucket.
-        port: of the emulator.
+        name: name of the bucket.
+        port: port of the emulator.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Bucket:
         ask(self.port, "DELETE", f"/storage/v1/b/{self.name}/o/{urllib.parse.quote(name, safe='')}")
 
     def upload(self, folder: Path, prefix: str) -> None:
-        """Every file below a folder."""
+        """Uploads every file below a folder."""
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             self.put(f"{prefix}/{path.relative_to(folder)}", path.read_bytes())
 
     def infos(self, folder: str) -> dict[str, dict[str, str]]:
-        """Name below a folder -> what the store says of each object."""
+        """Name below a folder -> the store's metadata of each object."""
         quoted = urllib.parse.quote(f"{folder}/", safe="")
         items = json.loads(ask(self.port, "GET", f"/storage/v1/b/{self.name}/o?prefix={quoted}")).get("items", [])
         return {item["name"].removeprefix(f"{folder}/"): item for item in items}
@@ -69,7 +69,7 @@ class Bucket:
         return {name: info["generation"] for name, info in self.infos(folder).items()}
 
     def contents(self, folder: str) -> dict[str, str]:
-        """Name below a folder -> SHA-256 of each object; `runs/` is not part of what must be the same."""
+        """Name below a folder -> SHA-256 of each object, except in `runs/`, whose bytes may differ."""
         return {
             name: hashlib.sha256(self.get(f"{folder}/{name}")).hexdigest()
             for name in self.infos(folder)
@@ -82,8 +82,8 @@ class Shell:
     """Runs the commands against a proxy.
 
     Attributes:
-        proxy: where gs:// leads.
-        folder: the current one.
+        proxy: the proxy to which gs:// leads.
+        folder: working directory of the commands.
     """
 
     proxy: Proxy
@@ -99,7 +99,7 @@ class Shell:
         }
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
-        """A command on its way: `train` and `evaluate` of the training stage, else one of the pipeline."""
+        """Starts a command: `train` and `evaluate` from the training stage, any other from the pipeline."""
         stage = [str(ROOT / "training" / "run.py")] if arguments[0] in ("train", "evaluate") else ["-m", "pipeline.run"]
         return subprocess.Popen(
             [sys.executable, *stage, *map(str, arguments)],
@@ -112,21 +112,21 @@ class Shell:
         )
 
     def run(self, *arguments: object) -> str:
-        """What a command prints; it must succeed."""
+        """Runs a command, which must succeed; returns its output."""
         code, printed, words = ended(self.start(*arguments))
         assert code == 0, f"{arguments}\n{printed[-2000:]}\n{words[-3000:]}"
         return printed
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Exit code of a command, once it has ended, what it printed, and what it said on stderr."""
+    """Waits for a command to end; returns its exit code, its output and its stderr."""
     printed, words = process.communicate(timeout=300)
     assert "Traceback" not in words, words
     return process.returncode, printed, words
 
 
 def ask(port: int, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
-    """What the emulator answers."""
+    """Sends a request to the emulator; returns the body of its response."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     with contextlib.closing(connection):
         connection.request(method, path, body, {"Content-Type": kind} if body else {})
@@ -138,7 +138,7 @@ def ask(port: int, method: str, path: str, body: bytes | None = None, kind: str 
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[int]:
-    """Port of a running emulator of the store, which keeps everything in memory."""
+    """Port of a running emulator of the store, which keeps all objects in memory."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
@@ -158,7 +158,7 @@ def emulator() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def bucket(emulator: int, request: pytest.FixtureRequest) -> Bucket:
-    """A bucket of this test module; what other modules left is gone, since the emulator slows down with it."""
+    """A bucket for this test module; objects from other modules are deleted, since they slow the emulator down."""
     ask(emulator, "GET", "/wipe")
     return new_bucket(emulator, re.sub("[^a-z]", "-", request.module.__name__.rpartition(".")[2]))
 
@@ -171,7 +171,7 @@ def new_bucket(port: int, name: str) -> Bucket:
 
 @pytest.fixture
 def proxy(emulator: int) -> Iterator[Proxy]:
-    """A proxy without faults, yet."""
+    """A proxy, at first without faults."""
     with contextlib.closing(Proxy(emulator)) as running:
         yield running
 
@@ -184,7 +184,7 @@ def shell(proxy: Proxy, tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def store(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
-    """The proxy, to which gs:// leads in this process too."""
+    """The proxy, with gs:// of this process leading to it too."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
     monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     return proxy

@@ -1,4 +1,4 @@
-"""Every command that README.md and docs/ show is run here, in order, on a small catalog of a user's own."""
+"""Runs every command in README.md and docs/, in order, on a small catalog of a user's own."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ ROOT = Path(__file__).parents[2]
 TRACKS = 40
 TAGS = ("rock", "jazz", "vocal", "voice", "other", "bebop", "swing")
 
-# Commands that need what a test machine lacks, each with the reason.
+# Commands that are not run here, each with the reason.
 NOT_RUN = {
     "make demo": "tests/end_to_end/test_demo.py runs it, smaller",
-    "make venv && source .venv/bin/activate": "this very test runs in what it makes",
+    "make venv && source .venv/bin/activate": "this test runs in the environment that it makes",
     "gs://my-music/": "tests/buckets/test_documented.py runs them against an emulator of a bucket",
     "--runner=DataflowRunner": "needs a Google Cloud project; without `--` the same command is run",
 }
 
-# Added to a documented training command, so that it ends within a test: later options win.
+# Added to a documented training command to make it short enough for a test: later options win.
 SHORTER = ["--epochs", "1", "--patch-seconds", "1.5", "--num-filt", "1", "--batch-size", "16"]
 
 

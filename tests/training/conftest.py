@@ -1,4 +1,4 @@
-"""A small real dataset for the training tests, tones and noises, built by the pipeline, labelled, split; and its models."""
+"""A small dataset of tones and noise for the training tests, built, labelled and split by the pipeline; and its models."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TAGS = ("bass", "noise", "tremolo")
 
 @dataclasses.dataclass(frozen=True)
 class SmallDataset:
-    """Folder of a dataset, and of the files that it was made from."""
+    """A dataset and its folder, which also holds the files that it was built from."""
 
     root: str
     folder: Path
@@ -44,7 +44,7 @@ class SmallDataset:
 
 
 def sound_of(number: int) -> tuple[np.ndarray, list[str]]:
-    """A track and the tags that are true of it."""
+    """Sound and tags of a track."""
     rng = np.random.default_rng(number)
     time = np.arange(round(SECONDS[number % 3] * SAMPLE_RATE)) / SAMPLE_RATE
     tags = [tag for bit, tag in enumerate(TAGS) if (number >> bit) & 1]
@@ -92,7 +92,7 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> SmallDataset:
     (folder / "small.yaml").write_text(f"name: small\ntags: [{', '.join(TAGS)}]\n")
     root = str(folder / "data")
     build(str(folder / "catalog.csv"), root, BuildOptions(workers=1, shards=6))
-    # By this salt every side has tracks with each tag, and tracks without.
+    # With this salt, every side has tracks with each tag and tracks without it.
     make_split(Dataset.open(root), DEFAULT_SPLIT, SplitMethod((60, 20, 20), salt="g"))
     lay_labels(root, [str(folder / "annotations.csv")], str(folder / "small.yaml"))
     return SmallDataset(root, folder)
@@ -128,7 +128,7 @@ def small_run(small_config, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """A run, the SavedModel that `export` made of it, and its signatures as `tf.saved_model.load` gives them."""
+    """A run, its exported SavedModel, and the signatures that `tf.saved_model.load` returns."""
 
     run: TrainedRun
     model: Path

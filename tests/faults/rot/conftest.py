@@ -1,4 +1,4 @@
-"""A dataset with a file of every kind."""
+"""A dataset with files of every kind."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class EveryKind:
     """Two generations of two families and a derived one; removed tracks, a split, two label versions, an export.
 
     Attributes:
-        root: the dataset.
-        export: its exported records.
-        catalog: what it was built from.
-        annotations: what its labels were laid from.
-        label_set: the newest label set.
+        root: folder of the dataset.
+        export: folder of its exported records.
+        catalog: path of its catalog.
+        annotations: path of its annotations.
+        label_set: path of the newest label set.
     """
 
     root: Path
@@ -50,7 +50,7 @@ class EveryKind:
 
 @pytest.fixture(scope="package")
 def every_kind(tmp_path_factory: pytest.TempPathFactory) -> EveryKind:
-    """Tests damage its files and put them right again."""
+    """A dataset whose files a test damages and then restores."""
     folder = tmp_path_factory.mktemp("rot")
     root, one = folder / "data", BuildOptions(workers=1, shards=2, families=("logmel", "waveform"), max_reject_rate=1.0)
     catalog = Path(small_catalog(folder, TRACKS, missing=MISSING, seconds=0.3))

@@ -1,4 +1,4 @@
-"""What the tests of `info` share: label versions over the small dataset, and one straight out of an array."""
+"""Fixtures for the tests of `info`: label versions of the small dataset, and label rows from an array."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MakeRows = Callable[..., LabelRows]
 
 @pytest.fixture
 def lay(dataset: Path, small_corpus) -> Lay:
-    """Lays a label set, given as YAML, over the dataset, with the corpus's annotations or with rows of one's own."""
+    """Applies a label set, given as YAML, to the dataset, with the corpus's annotations or with the given rows."""
 
     def lay_rows(text: str, rows: Sequence[tuple[object, ...]] | None = None) -> LabelSummary:
         label_set, annotations = dataset.parent / "set.yaml", small_corpus.annotations
@@ -34,7 +34,7 @@ def lay(dataset: Path, small_corpus) -> Lay:
 
 @pytest.fixture(scope="session")
 def make_rows() -> MakeRows:
-    """Label rows of a bool array [tracks, tags]."""
+    """Makes label rows from a bool array [tracks, tags]."""
 
     def rows_of(has: np.ndarray, side: np.ndarray | None = None, group: np.ndarray | None = None) -> LabelRows:
         track, tag = (each.astype(np.int32) for each in np.nonzero(has))

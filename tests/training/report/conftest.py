@@ -1,4 +1,4 @@
-"""The files of a run, written by hand: a report reads nothing else."""
+"""Hand-written files of a run, all that a report reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.evaluation.stored_scores import ScoresOf, StoredScores
 
 @dataclasses.dataclass(frozen=True)
 class WrittenRun:
-    """Folder of a run that grows file by file."""
+    """Folder of a run to which a test adds files."""
 
     root: Path
 
@@ -39,7 +39,7 @@ class WrittenRun:
         return self
 
     def evaluation(self, split: str, rows: list[dict[str, Any]], **fields: Any) -> WrittenRun:
-        """Metrics of tags: `rows` are those of the table per tag, whatever columns they have."""
+        """Writes an evaluation; `rows` are the rows of the table per tag, with any columns."""
         (self.root / "evaluation").mkdir(exist_ok=True)
         tracks = max((row["tracks"] for row in rows), default=0)
         written = {
@@ -74,7 +74,7 @@ class WrittenRun:
         positive_at: float = 0.5,
         checkpoint: str = "abc",
     ) -> WrittenRun:
-        """Scores of tracks; NaN targets are unknown."""
+        """Writes scores of tracks; a NaN target is unknown."""
         ids = tuple(track_ids or [f"track-{number}" for number in range(len(targets))])
         of = ScoresOf(tuple(tags), "mine@1", split, positive_at, checkpoint)
         stored = StoredScores(of, ids, targets.astype(np.float32), scores.astype(np.float32))

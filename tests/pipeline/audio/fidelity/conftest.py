@@ -1,4 +1,4 @@
-"""The encodings as files, what the ffmpeg program makes of them, and engines whose block size is set."""
+"""The encodings as files, the ffmpeg program's output for them, and a fixture that sets the engines' block size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EncodedSounds:
     """Every encoding as a file.
 
     Attributes:
-        folder: holds the files.
+        folder: folder of the files.
         references: name -> float32 [frames, channels], decoded by the ffmpeg program.
     """
 
@@ -63,7 +63,7 @@ def encoded(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> EncodedSou
 
 @pytest.fixture(scope="session")
 def quiet_vbr(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """20 s of quiet tones with bursts of noise: an mp3 whose frames lean far back into what came before them."""
+    """20 s of quiet tones with bursts of noise: an mp3 whose frames refer far back to earlier ones."""
     path = tmp_path_factory.mktemp("quiet") / "quiet.mp3"
     sound = bursts(20.0, 44_100, 2, tone=0.02, noise=0.2)
     options = {"bitrate_mode": "VARIABLE", "compression_level": 0.9}
@@ -73,7 +73,7 @@ def quiet_vbr(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def set_block_frames(monkeypatch: pytest.MonkeyPatch) -> SetBlockFrames:
-    """Sets how many frames the engines decode at a time, wherever that constant was imported."""
+    """Sets the number of frames per block in every module that imported the constant."""
 
     def set_to(frames: int) -> None:
         for name, module in list(sys.modules.items()):

@@ -1,4 +1,4 @@
-"""Odd files and what becomes of them in a decoding process, which one of them may crash."""
+"""Writes odd files and decodes them in a decoding process, since a file may crash it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tests.pipeline.audio import ffmpeg_program
 from tests.pipeline.audio.signals import bursts
 
 SPEC = LogMelSpec(waveform=WaveformSpec("full"))
-NO_DECODER = (Cause.UNSUPPORTED_FORMAT, Cause.NO_AUDIO, Cause.DECODE_ERROR)  # of a stream that nobody decodes
-PYTHON_EXCEPTION = re.compile(r"\b[A-Z]\w+(Error|Exception)\b")  # in the words of a reject: one that nobody foresaw
+NO_DECODER = (Cause.UNSUPPORTED_FORMAT, Cause.NO_AUDIO, Cause.DECODE_ERROR)  # for a stream without a decoder
+PYTHON_EXCEPTION = re.compile(r"\b[A-Z]\w+(Error|Exception)\b")  # in a reject's message: an unexpected error
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of a file.
+    """Result of decoding a file.
 
     Attributes:
         samples: int16 [samples] at 16 kHz; None for a reject.
-        seconds: of the source.
-        channels: of the source.
-        flags: of the track.
-        cause: of the reject.
-        message: the decoder's words.
+        seconds: length of the source.
+        channels: number of channels of the source.
+        flags: flags of the track.
+        cause: cause of the reject; None for a track.
+        message: the decoder's message.
     """
 
     samples: npt.NDArray[np.int16] | None
@@ -56,7 +56,7 @@ WriteSound = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def decode() -> Iterator[Decode]:
-    """Decodes a file in a process of its own."""
+    """Decodes a file in a separate process."""
     with DecodingProcess(SPEC) as process:
 
         def outcome_of(path: Path) -> Outcome:
@@ -78,7 +78,7 @@ def decode() -> Iterator[Decode]:
 
 @pytest.fixture
 def write_sound(ffmpeg: str, tmp_path: Path) -> WriteSound:
-    """Encodes seconds of the seeded sound, or samples of the caller's, by ffmpeg: name, its options, rate, channels."""
+    """Encodes some seconds of seeded sound, or the given samples, with ffmpeg."""
 
     def write(
         name: str,
