@@ -37,7 +37,7 @@ def baseline_scores(
         train_statistics: float32 [training tracks, features], see `fitted_tracks`.
         train_targets: float32 [training tracks, tags]; NaN is unknown and left out.
         statistics: float32 [tracks, features].
-        positive_at: least target that counts as positive.
+        positive_at: lowest target that counts as positive.
 
     Returns:
         float32 [tracks, tags]; a tag that is all positive or all negative in training gets that as its score.

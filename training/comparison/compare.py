@@ -130,7 +130,7 @@ def score_differences(
         targets: float32 [tracks, tags] in [0, 1]; NaN is unknown and left out.
         scores: of the first run and of the second, each float32 [tracks, tags].
         groups: the number of each track's group, from 0 without gaps, int64 [tracks].
-        positive_at: least target that counts as positive.
+        positive_at: lowest target that counts as positive.
 
     Returns:
         Of every tag, and `roc_auc` and `pr_auc` in the mean over the defined tags.

@@ -87,7 +87,7 @@ def require_defined(select_by: str, targets: npt.NDArray[np.float32], positive_a
     Args:
         select_by: roc_auc, pr_auc or loss.
         targets: float32 [validation tracks, tags]; NaN is unknown.
-        positive_at: least target that counts as positive.
+        positive_at: lowest target that counts as positive.
     """
     if np.isnan(targets).all():
         raise UserError(

@@ -57,7 +57,7 @@ class Recorder:
             epoch: after which it was scored.
             targets: float32 [tracks, tags]; NaN is unknown.
             scores: float32 [tracks, tags] in [0, 1].
-            positive_at: least target that counts as positive.
+            positive_at: lowest target that counts as positive.
         """
 
     def add_epoch(self, fields: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ class Validation:
         scorer: of the model.
         strategy: how the workers share it.
         loss_kind: which loss to report.
-        positive_at: least target that counts as positive.
+        positive_at: lowest target that counts as positive.
     """
 
     def __init__(
