@@ -61,7 +61,7 @@ def require_divisible(batch_size: int, replicas: int, tracks: int, steps: int) -
         )
     if tracks // steps < replicas:
         raise UserError(
-            f"--batch-size {batch_size}: {tracks} training tracks make {steps} batches of which some have fewer tracks than "
+            f"--batch-size {batch_size}: {tracks} training tracks make {steps} batches, some of which have fewer tracks than "
             f"the {replicas} replicas; use fewer replicas, or another --batch-size"
         )
 

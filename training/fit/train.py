@@ -91,7 +91,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
         UserError: dataset, label set, split, strategy, batch size or folder do not fit.
         DatasetError: the features or labels on disk contradict each other.
         TagscaleError: a step failed, or a loss is not a number.
-        Stopped: the command was told to stop, and the position is saved.
+        Stopped: the command was asked to stop, and the position is saved.
     """
     started = time.monotonic()
     if config.deterministic:

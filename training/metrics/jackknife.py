@@ -144,7 +144,7 @@ def _tag_areas(
     micro: Steps,
     weights: npt.NDArray[np.float32],
 ) -> tuple[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]], npt.NDArray[np.float32]]:
-    """Both areas of one tag under each weighting, and what the tag adds to the ranking of all tags."""
+    """Both areas of one tag under each weighting, and the tag's contribution to the ranking of all tags."""
     known = hits | misses
     negated, positive = -scores[known], hits[known]
     order = np.argsort(negated)

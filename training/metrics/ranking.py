@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-_NUMBERS_AT_ONCE = 1 << 18  # 2 MiB of float64: what is computed per weighting stays in the cache
+_NUMBERS_AT_ONCE = 1 << 18  # 2 MiB of float64: the intermediate results of a weighting stay in the cache
 
 Scores = npt.NDArray[np.floating[Any]]
 Areas = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
@@ -55,7 +55,7 @@ def ranking_areas(hits: Scores, misses: Scores) -> tuple[float, float]:
         misses: scores of the negatives; sorted in place.
 
     Returns:
-        Both are NaN where there is no positive or no negative.
+        Both areas; NaN if there is no positive or no negative.
     """
     if len(hits) == 0 or len(misses) == 0:
         return float("nan"), float("nan")
@@ -125,7 +125,7 @@ class Steps:
             sums: [rows, weightings]: the weights of each row's tracks.
 
         Returns:
-            Two arrays [weightings]; NaN where a weighting leaves no positive or no negative.
+            Two arrays [weightings]; NaN if a weighting leaves no positive or no negative.
         """
         count = len(self.negated)
         if count == 0:

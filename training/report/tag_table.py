@@ -50,7 +50,7 @@ class TagTable:
 
 
 def tag_table(facts: RunFacts, labels: LabelCounts | str) -> TagTable | None:
-    """Gather the table of tags; None where there is neither an evaluation nor a label version."""
+    """Gather the table of tags; None if there is neither an evaluation nor a label version."""
     if facts.tags:
         return _results(facts, labels)
     if isinstance(labels, str):

@@ -86,7 +86,7 @@ class MetricsLog:
                 ) from error
             if known is not None and _checksum(line) not in known:
                 raise DatasetError(
-                    f"{self.uri}: line {number}: expected one whose checksum stands in {_CHECKSUMS_NAME}, so one of the two "
+                    f"{self.uri}: line {number}: expected a line whose checksum is in {_CHECKSUMS_NAME}, so one of the two "
                     f"files was damaged; {_ADVICE}, or remove {_CHECKSUMS_NAME} if the line is right"
                 )
             found.append(fields)

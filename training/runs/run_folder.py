@@ -74,7 +74,7 @@ class RunFolder:
             raise UserError(
                 f"{self.root}: expected a run, found no {CONFIG_NAME}; make one with `{training_command('train')}`"
             )
-        advice = "restore it from a copy, or train the run anew in another folder"
+        advice = "restore it from a copy, or train the run again in another folder"
         try:
             fields = parse_json_object(read_bytes(self.config), known_format=FORMAT)
             fields = without_format(fields, FORMAT, self.config, is_optional=True)
@@ -86,12 +86,12 @@ class RunFolder:
         for name in fields:
             if name not in known:
                 raise UserError(
-                    f"{self.config}: unknown field {name!r}; take the tagscale that wrote it, or remove the field"
+                    f"{self.config}: unknown field {name!r}; use the tagscale that wrote it, or remove the field"
                 )
         try:
             return TrainConfig(**fields)
         except FieldError as error:
-            raise UserError(f"{self.config}: {error}; mend the field") from error
+            raise UserError(f"{self.config}: {error}; correct the field") from error
         except TypeError as error:
             raise UserError(f"{self.config}: expected every field that has no default: {error}; {advice}") from error
 
@@ -174,7 +174,7 @@ def register_run(dataset: Dataset, root: str, config: TrainConfig) -> None:
     try:
         write_atomic(dataset.layout.run_summary(name), _json(with_checksum(fields)))
     except Exception as error:  # each store has errors of its own
-        say(f"{dataset.layout.root}: cannot be written, so it will not know of this run: {error}", file=sys.stderr)
+        say(f"{dataset.layout.root}: cannot be written, so it will not list this run: {error}", file=sys.stderr)
 
 
 def _json(fields: dict[str, Any]) -> bytes:
