@@ -106,7 +106,7 @@ class TrainConfig:
     learning_rate: Annotated[float, "Initial learning rate for Adam."] = 1e-3
     schedule: Annotated[Schedule, "Halve the learning rate on a plateau, or decay it to 0 along a cosine."] = "plateau"
     plateau_epochs: Annotated[int, "Halve the rate after this many epochs without a better validation loss."] = 75
-    warmup_steps: Annotated[int, "Steps over which the learning rate rises to its initial value."] = 0
+    warmup_steps: Annotated[int, "Steps of linear warm-up to the full learning rate."] = 0
     stop_epochs: Annotated[int, "Stop after this many epochs without a better validation result; 0 for never."] = 0
     select_by: Annotated[SelectBy, "Validation metric that chooses the best checkpoint."] = "loss"
     validate_every: Annotated[int, "Epochs between validations; the last epoch is always validated."] = 1
@@ -133,7 +133,7 @@ class TrainConfig:
     ema: Annotated[float, "Decay per step of a moving average of the weights to validate and keep; 0 for none."] = 0.0
     label_smoothing: Annotated[float, "Fraction by which each target is moved towards one half."] = 0.0
     class_weights: Annotated[ClassWeights, "balanced gives a tag's positives as much weight as its negatives."] = "none"
-    mixup: Annotated[float, "Mix pairs of tracks by a share drawn from Beta(a, a); 0 for none, 0.2 is usual."] = 0.0
+    mixup: Annotated[float, "Mixup: parameter a of the Beta(a, a) mixing shares; 0 for none, 0.2 is usual."] = 0.0
     time_masks: Annotated[int, "SpecAugment: number of time masks in each patch."] = 0
     time_mask_seconds: Annotated[float, "SpecAugment: longest time mask in seconds."] = 0.5
     frequency_masks: Annotated[int, "SpecAugment: number of frequency masks in each patch."] = 0
