@@ -1,7 +1,7 @@
 """Stage 2: from feature shards and a label set to a tagger that takes raw audio. Imports no Beam.
 
-A notebook calls the functions below, which are what the commands call; docs/library.md shows them in use. Importing this
-package imports none of them, nor TensorFlow, which comes with the first one that needs it, and as quietly as it does for
+A notebook calls the functions below, which the commands call too; docs/library.md shows them in use. Importing this
+package imports none of them, nor TensorFlow, which is imported with the first function that needs it, as quietly as for
 a command.
 """
 

@@ -1,4 +1,4 @@
-"""The configuration of a run: validated fields, from a YAML or JSON file and the command line over it."""
+"""The configuration of a run: validated fields from a YAML or JSON file, overridden by the command line."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Schedule = Literal["plateau", "cosine"]
 ClassWeights = Literal["none", "balanced"]
 
 
-FORMAT = 1  # of the config.json of a run
-MOST_BATCH_SIZE = 65_536  # more would be a slip of the keyboard: no device holds so many patches
+FORMAT = 1  # format number of a run's config.json
+MOST_BATCH_SIZE = 65_536  # a larger value must be a typo: no device holds that many patches
 MOST_PATCH_SECONDS = 86_400  # a day
 
-# What a number must keep to beside its type. Every number is finite.
+# Bounds of the numbers, in addition to their types. Every number must be finite.
 _BOUNDS: dict[str, Meta] = {
     **dict.fromkeys(
         ("epochs", "plateau_epochs", "validate_every", "hop_length", "frequency_mask_bands", "keep_checkpoints"),
@@ -57,24 +57,24 @@ class FieldError(UserError):
     """A field of a configuration has a wrong value.
 
     Args:
-        field: its name.
+        field: name of the field.
         problem: what was expected and what was received.
-        shown: how the field is named where its value came from.
+        shown: name of the field in the place where its value came from.
     """
 
     def __init__(self, field: str, problem: str, shown: str = "") -> None:
         super().__init__(f"{shown or field}: {problem}")
         self.field, self.problem = field, problem
 
-    def __reduce__(self) -> tuple[Any, ...]:  # it may come out of another process
+    def __reduce__(self) -> tuple[Any, ...]:  # the error may be raised in another process
         return UserError, (str(self),)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides a run; each field is an option of `train`, with its words for help, and a key of its YAML file.
+    """The complete configuration of a run; each field is an option of `train` with its help text, and a key of the YAML file.
 
-    The defaults are the authors' recipe: `docs/training.md` says what comes from where.
+    The defaults are the authors' recipe; `docs/training.md` names the source of each.
 
     >>> from training import TrainConfig
     >>> config = TrainConfig(dataset="data", label_set="mine", frontend="spectrogram", epochs=20)
@@ -84,63 +84,66 @@ class TrainConfig:
 
     dataset: Annotated[str, "Folder of the dataset."]
     label_set: Annotated[
-        str, "NAME for the newest version, NAME@HASH for a certain one. A run keeps what it began with."
+        str, "NAME for the newest version, NAME@HASH for a specific one. A run keeps the version that it began with."
     ]
-    frontend: Annotated[Frontend, "What the model reads: log-mel frames or samples."]
-    features: Annotated[str, "Derived features by their name, such as logmel-…; empty for those that were built."] = ""
+    frontend: Annotated[Frontend, "Input of the model: log-mel frames or waveform samples."]
+    features: Annotated[str, "Name of derived features, such as logmel-…; empty for the features that were built."] = ""
     hop_length: Annotated[int, "Samples between frames; taken from the features when training starts."] = HOP_LENGTH
     train_share: Annotated[
-        float, "Of the training split, in whole groups, the same for all seeds; a smaller share lies in a larger one."
+        float,
+        "Fraction of the training split, in whole groups, the same for all seeds; larger fractions include smaller ones.",
     ] = 1.0
-    patch_seconds: Annotated[float, "Length of a training patch."] = 15.0
-    epochs: Annotated[int, "Passes over the training split, a random patch per track and epoch."] = 100
-    batch_size: Annotated[int, "Tracks of a global batch, at most: an epoch is cut into equal batches."] = 32
-    seed: Annotated[int, "Of weights, order, crops, augmentation and dropout."] = 0
+    patch_seconds: Annotated[float, "Length of a training patch in seconds."] = 15.0
+    epochs: Annotated[int, "Passes over the training split; each takes one random patch per track."] = 100
+    batch_size: Annotated[int, "Largest number of tracks in a global batch; an epoch is cut into equal batches."] = 32
+    seed: Annotated[int, "Seed for initialization, shuffling, crops, augmentation and dropout."] = 0
     strategy: Annotated[
         StrategyName,
-        "How devices share the work; auto: multi-worker with TF_CONFIG, mirrored with several GPUs, else single.",
+        "How devices share the work; auto picks multi-worker with TF_CONFIG, mirrored with several GPUs, else single.",
     ] = "auto"
-    precision: Annotated[Precision, "What the layers compute in; logits and loss stay in float32."] = "float32"
-    deterministic: Annotated[bool, "The same bits in every run on a GPU too, where it costs speed."] = False
-    learning_rate: Annotated[float, "Of Adam."] = 1e-3
-    schedule: Annotated[Schedule, "Halve the rate on a plateau, or let it fall to 0 along a cosine."] = "plateau"
-    plateau_epochs: Annotated[int, "Halve the rate after as many epochs without a better validation loss."] = 75
-    warmup_steps: Annotated[int, "Steps in which the rate rises to its value."] = 0
-    stop_epochs: Annotated[int, "Stop after as many epochs without a better validation result; 0 for never."] = 0
-    select_by: Annotated[SelectBy, "What the best checkpoint is best at, on the validation split."] = "loss"
-    validate_every: Annotated[int, "Epochs between validations; the last one is always validated."] = 1
-    loss: Annotated[Loss, "auto: cross-entropy for binary labels, mean squared error for graded ones."] = "auto"
-    num_filt: Annotated[int, "Filters of the spectrogram front-end's narrowest branch."] = ModelConfig.num_filt
-    dense_units: Annotated[int, "Width of the dense layer, which is the embedding."] = ModelConfig.dense_units
-    waveform_layers: Annotated[Literal[7, 9], "Layers of the waveform front-end."] = ModelConfig.waveform_layers
-    residual_batch_norm: Annotated[ResidualBatchNorm, "scalar, as published, or per_channel."] = (
-        ModelConfig.residual_batch_norm
-    )
-    dropout: Annotated[float, "Share dropped before each dense layer."] = ModelConfig.dropout
-    l2: Annotated[float, "Weight decay of the kernels, in the loss."] = ModelConfig.l2
+    precision: Annotated[Precision, "Precision of the layers; logits and loss stay in float32."] = "float32"
+    deterministic: Annotated[bool, "Make runs bit-for-bit repeatable on a GPU too, at the cost of speed."] = False
+    learning_rate: Annotated[float, "Initial learning rate for Adam."] = 1e-3
+    schedule: Annotated[Schedule, "Halve the learning rate on a plateau, or decay it to 0 along a cosine."] = "plateau"
+    plateau_epochs: Annotated[int, "Halve the rate after this many epochs without a better validation loss."] = 75
+    warmup_steps: Annotated[int, "Steps of linear warm-up to the full learning rate."] = 0
+    stop_epochs: Annotated[int, "Stop after this many epochs without a better validation result; 0 for never."] = 0
+    select_by: Annotated[SelectBy, "Validation metric that chooses the best checkpoint."] = "loss"
+    validate_every: Annotated[int, "Epochs between validations; the last epoch is always validated."] = 1
+    loss: Annotated[Loss, "auto picks cross-entropy for binary labels, mean squared error for graded ones."] = "auto"
+    num_filt: Annotated[int, "Filters in the spectrogram front-end's narrowest branch."] = ModelConfig.num_filt
+    dense_units: Annotated[int, "Width of the dense layer, whose output is the embedding."] = ModelConfig.dense_units
+    waveform_layers: Annotated[Literal[7, 9], "Layers in the waveform front-end."] = ModelConfig.waveform_layers
+    residual_batch_norm: Annotated[
+        ResidualBatchNorm, "Batch norm of residual layers: scalar, as published, or per_channel."
+    ] = ModelConfig.residual_batch_norm
+    dropout: Annotated[float, "Fraction of units dropped before each dense layer."] = ModelConfig.dropout
+    l2: Annotated[float, "Weight decay of the kernels, added to the loss."] = ModelConfig.l2
     batch_norm_momentum: Annotated[
-        float, "Share of the moving statistics that a step keeps; less for a run of few steps."
+        float, "Fraction of the moving statistics that each step keeps; choose less for a run of few steps."
     ] = ModelConfig.batch_norm_momentum
-    synchronized_batch_norm: Annotated[bool, "Batch statistics over all replicas rather than each one's own."] = True
-    normalize_input: Annotated[bool, "Mean 0 and deviation 1 (per band), measured on training tracks."] = (
-        ModelConfig.normalize_input
-    )
+    synchronized_batch_norm: Annotated[
+        bool, "Compute batch statistics over all replicas instead of each replica's own."
+    ] = True
+    normalize_input: Annotated[
+        bool, "Bring the input to mean 0 and deviation 1 (per band), measured on training tracks."
+    ] = ModelConfig.normalize_input
     weight_decay: Annotated[float, "Decoupled weight decay of the kernels (AdamW)."] = 0.0
-    clip_norm: Annotated[float, "Largest norm of all gradients together; 0 for any."] = 0.0
-    ema: Annotated[float, "Validate and keep the moving average of the weights, which keeps this share a step."] = 0.0
-    label_smoothing: Annotated[float, "Share of each target that is drawn to one half."] = 0.0
-    class_weights: Annotated[ClassWeights, "balanced: a tag's positives weigh as much as its negatives."] = "none"
-    mixup: Annotated[float, "Mix pairs of tracks by a Beta(a, a) share; 0 for none, 0.2 is usual."] = 0.0
-    time_masks: Annotated[int, "SpecAugment: masks over time in each patch."] = 0
-    time_mask_seconds: Annotated[float, "Longest mask over time."] = 0.5
-    frequency_masks: Annotated[int, "SpecAugment: masks over frequency in each patch."] = 0
-    frequency_mask_bands: Annotated[int, "Widest mask over frequency, in mel bands."] = 12
-    gain_db: Annotated[float, "Waveforms louder or softer by up to as many dB."] = 0.0
-    flip_polarity: Annotated[bool, "Turn half of the waveforms upside down."] = False
-    init_from: Annotated[str, "Start from the best weights of this run; its tags are matched by name."] = ""
-    init_from_sha256: Annotated[str, "Of those weights; taken from the run when training starts."] = ""
-    checkpoint_minutes: Annotated[float, "Time between checkpoints; one is also written after each validation."] = 10.0
-    keep_checkpoints: Annotated[int, "Newest checkpoints kept beside the best one."] = 2
+    clip_norm: Annotated[float, "Clip the norm of all gradients together at this value; 0 for no clipping."] = 0.0
+    ema: Annotated[float, "Decay per step of a moving average of the weights to validate and keep; 0 for none."] = 0.0
+    label_smoothing: Annotated[float, "Fraction by which each target is moved towards one half."] = 0.0
+    class_weights: Annotated[ClassWeights, "balanced gives a tag's positives as much weight as its negatives."] = "none"
+    mixup: Annotated[float, "Mixup: parameter a of the Beta(a, a) mixing shares; 0 for none, 0.2 is usual."] = 0.0
+    time_masks: Annotated[int, "SpecAugment: number of time masks in each patch."] = 0
+    time_mask_seconds: Annotated[float, "SpecAugment: longest time mask in seconds."] = 0.5
+    frequency_masks: Annotated[int, "SpecAugment: number of frequency masks in each patch."] = 0
+    frequency_mask_bands: Annotated[int, "SpecAugment: widest frequency mask in mel bands."] = 12
+    gain_db: Annotated[float, "Make waveforms louder or softer by up to this many dB."] = 0.0
+    flip_polarity: Annotated[bool, "Invert the polarity of half of the waveforms."] = False
+    init_from: Annotated[str, "Start from the best weights of this run; tags are matched by name."] = ""
+    init_from_sha256: Annotated[str, "SHA-256 of those weights; taken from the run when training starts."] = ""
+    checkpoint_minutes: Annotated[float, "Minutes between checkpoints; one also follows each validation."] = 10.0
+    keep_checkpoints: Annotated[int, "Number of newest checkpoints to keep besides the best one."] = 2
 
     def __post_init__(self) -> None:
         for field, hint in config_hints().items():
@@ -199,15 +202,15 @@ class TrainConfig:
 
 
 def resolve_config(file: str | None, overrides: dict[str, Any], defaults: dict[str, Any] | None = None) -> TrainConfig:
-    """A configuration from a file, with what the command line says over it.
+    """Build a configuration from a file and the command line, which takes precedence.
 
     Args:
-        file: YAML, or the config.json of a run; None for none.
-        overrides: fields given on the command line; None is not given.
-        defaults: fields that stand where neither says anything.
+        file: YAML, or the config.json of a run; None for no file.
+        overrides: fields given on the command line; None means that a field is not given.
+        defaults: values of fields that are given in neither.
 
     Raises:
-        UserError: no such file, an unknown field, a missing or a wrong one.
+        UserError: the file does not exist, or a field is unknown, missing or invalid.
     """
     fields: dict[str, Any] = {}
     if file is not None:
@@ -236,7 +239,7 @@ def resolve_config(file: str | None, overrides: dict[str, Any], defaults: dict[s
 
 
 def _fields_of(file: str) -> dict[Any, Any]:
-    """The fields of a configuration file: typed out of JSON, as they are written out of YAML."""
+    """The fields of a configuration file: typed values from JSON, text as it is written from YAML."""
     fields = _read_json(file) if file.lower().endswith(".json") else read_yaml(file, "config")
     if not isinstance(fields, dict):
         received = (
@@ -268,7 +271,7 @@ def _read_json(file: str) -> Any:
 
 
 def _of_text(value: Any, expected: Any) -> Any:
-    """A field's value out of the text of a YAML file; what does not write one stays text, which the field refuses."""
+    """Parse a field's value from YAML text; text that cannot be parsed is returned, and the field refuses it."""
     if not isinstance(value, YamlText):
         return value
     if expected is str or is_nothing(value):
@@ -280,12 +283,12 @@ def _of_text(value: Any, expected: Any) -> Any:
 
 
 def option_of(field: str) -> str:
-    """The option that gives a field its value."""
+    """The command-line option of a field."""
     return f"--{field.replace('_', '-')}"
 
 
 def config_hints() -> dict[str, Any]:
-    """Name -> type of every field of a configuration, with its bounds and its words for help."""
+    """Name -> type of every field of a configuration, with its bounds and its help text."""
     hints: dict[str, Any] = {}
     for name, annotated in field_hints(TrainConfig).items():
         hint, help_words = get_args(annotated)
@@ -295,7 +298,7 @@ def config_hints() -> dict[str, Any]:
 
 
 def _checked(name: str, value: Any, hint: Any) -> Any:
-    """`value` as the type that a field expects; whole numbers and what writes a number pass as floats."""
+    """`value` as the type that a field expects; whole numbers and numeric text pass as floats."""
     if isinstance(value, str) and get_args(hint)[0] is float:
         with contextlib.suppress(ValueError):
             value = float(value)

@@ -1,1 +1,1 @@
-"""The floors that a network should beat: models of simple statistics of each track's log-mel spectrogram."""
+"""Baselines that a network should beat: models of simple statistics of each track's log-mel spectrogram."""

@@ -1,4 +1,4 @@
-"""Which baselines there are."""
+"""The kinds of baselines."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ from threadpoolctl import threadpool_limits
 
 from training.baselines.kinds import BaselineKind
 
-MOST_TRACKS = 100_000  # that a baseline is fitted on: more cost time and memory and raise a simple model little
-MAX_ITERATIONS = 1000  # of the logistic regression
+MOST_TRACKS = 100_000  # to fit a baseline on: more cost time and memory and hardly improve a simple model
+MAX_ITERATIONS = 1000  # in the logistic regression
 TREES = 100
-LEAVES = 15  # of a tree
+LEAVES = 15  # in a tree
 
 
 def baseline_scores(
@@ -33,17 +33,17 @@ def baseline_scores(
     """Scores of one model per tag, fitted on the training tracks; the same for any number of cores.
 
     Args:
-        kind: `logistic` standardises the statistics (L2, C = 1); `trees` boosts histogram trees, seeded.
+        kind: `logistic` standardises the statistics (L2, C = 1); `trees` boosts histogram trees with a fixed seed.
         train_statistics: float32 [training tracks, features], see `fitted_tracks`.
         train_targets: float32 [training tracks, tags]; NaN is unknown and left out.
         statistics: float32 [tracks, features].
-        positive_at: least target that counts as positive.
+        positive_at: lowest target that counts as positive.
 
     Returns:
         float32 [tracks, tags]; a tag that is all positive or all negative in training gets that as its score.
     """
     score = functools.partial(_scores_of_tag, kind, train_statistics, statistics)
-    # One thread per model, and models side by side: a sum's last bits depend on how many threads share it.
+    # Models are fitted side by side, with one thread each: the last bits of a sum depend on how many threads share it.
     limit = functools.partial(threadpool_limits, 1)
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count(), initializer=limit) as pool:
         known = (~np.isnan(target) for target in train_targets.T)
@@ -53,7 +53,7 @@ def baseline_scores(
 
 
 def fitted_tracks(tracks: int) -> npt.NDArray[np.bool_]:
-    """Which of so many training tracks a baseline is fitted on: all, or `MOST_TRACKS` at equal distances, [tracks]."""
+    """Mask of the training tracks that a baseline is fitted on: all, or `MOST_TRACKS` evenly spaced ones, [tracks]."""
     fitted = min(tracks, MOST_TRACKS)
     kept = np.zeros(tracks, bool)
     kept[np.arange(fitted, dtype=np.int64) * tracks // max(1, fitted)] = True

@@ -1,4 +1,4 @@
-"""What the baselines see of a track: simple statistics of its log-mel spectrogram, whatever its length."""
+"""The baselines' features of a track: simple statistics of its log-mel spectrogram, for any length."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from training.data.records import TrackRecords, as_float
 
-READERS = 4  # threads; what they compute lets go of Python's lock
-BLOCK = 256  # tracks handed to the threads at a time, so that no queue of a million waits
+READERS = 4  # threads; their computations release Python's lock
+BLOCK = 256  # tracks passed to the threads at a time, to avoid a queue of a million
 
 
 def track_statistics(
@@ -45,7 +45,7 @@ def track_statistics(
 def statistics_of(logmel: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Mean and deviation over time of each band, and the deviation of its change from frame to frame.
 
-    The first two say what the sound is coloured like, the third how restless each band is: percussion against pads.
+    The first two describe the colour of the sound, the third how restless each band is: percussion against pads.
 
     Args:
         logmel: [frames, mels].

@@ -1,1 +1,1 @@
-"""Comparing two runs on the same tracks."""
+"""Compare two runs on the same tracks."""

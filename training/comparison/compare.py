@@ -26,7 +26,7 @@ from training.runs.trained import TrainedRun, open_run
 def compare(
     root_a: str, root_b: str, split: str = "test", *, label_set: str | None = None, stage: str | None = None
 ) -> Comparison:
-    """Compare two runs, the second against the first, on the tracks of a split that both can be judged by.
+    """Compare the second of two runs with the first, on the tracks of a split that both can be judged by.
 
     >>> from training import compare
     >>> result = compare("runs/a", "runs/b")
@@ -34,18 +34,18 @@ def compare(
     >>> pr_auc.value == pr_auc.b - pr_auc.a
     True
 
-    Both are held to the same labels, tags matched by name. Scores that an evaluation left on disk are taken where
-    they fit; else the run is scored, and its scores are kept.
+    Both are evaluated against the same labels, with tags matched by name. Scores that an evaluation left on disk are
+    used if they fit; otherwise the run is scored, and its scores are kept.
 
     Args:
         root_a: folder of the run that is in use.
-        root_b: folder of the run that may follow it.
+        root_b: folder of the run that may replace it.
         split: train, validation or test.
-        label_set: NAME or NAME@HASH of the second run's dataset; None for what the second run was trained on.
-        stage: folder on a local disk that payloads are copied to ahead of use; None to read them where they lie.
+        label_set: NAME or NAME@HASH of the second run's dataset; None for the labels that run was trained on.
+        stage: folder on a local disk that payloads are copied to before they are read; None to read them in place.
 
     Raises:
-        UserError: no such run, split or label set, or no tag or track that both have.
+        UserError: there is no such run, split or label set, or there is no tag or track that both have.
         DatasetError: the features on disk do not fit.
     """
     with open_stage(stage) as copies:
@@ -90,7 +90,7 @@ def compare(
 def _scores(
     run: TrainedRun, labels: LabelVersion, split: str, stage: Stage | None, *, another: bool
 ) -> tuple[SplitScores, RunTracks]:
-    """Scores of a run on labels that may have been laid over another dataset."""
+    """Scores of a run on labels that may belong to another dataset."""
     here = _within(run.dataset, labels) if another else labels
     mapping = map_labels(run.labels, here)
     scored = score_split(run, mapping, split, stage=stage, reuse=True)
@@ -106,7 +106,7 @@ def _scores(
 
 
 def _within(dataset: Dataset, labels: LabelVersion) -> LabelVersion:
-    """A label version without the tracks of which a dataset has no record."""
+    """A label version without the tracks for which a dataset has no record."""
     tracks = dataset.newest_tracks([])
     held = tracks["track_id"].filter(pc.is_valid(tracks["record"])).combine_chunks()
     return dataclasses.replace(labels, table=labels.table.filter(pc.is_in(labels.table["track_id"], value_set=held)))
@@ -126,14 +126,14 @@ def score_differences(
     """How far the second scores are ahead of the first, for each tag and in the mean over tags.
 
     Args:
-        tags: their names, in order.
+        tags: names of the tags, in order.
         targets: float32 [tracks, tags] in [0, 1]; NaN is unknown and left out.
-        scores: of the first run and of the second, each float32 [tracks, tags].
+        scores: scores of the first and the second run, each float32 [tracks, tags].
         groups: the number of each track's group, from 0 without gaps, int64 [tracks].
-        positive_at: least target that counts as positive.
+        positive_at: lowest target that counts as positive.
 
     Returns:
-        Of every tag, and `roc_auc` and `pr_auc` in the mean over the defined tags.
+        The comparison of every tag, and the differences of `roc_auc` and `pr_auc` in the mean over the defined tags.
     """
     parts = parts_of(groups)
     count = int(parts.max()) + 1

@@ -1,4 +1,4 @@
-"""What the comparison of two runs found, its JSON, and the rule by which it lets a release pass."""
+"""The result of comparing two runs, its JSON, and the rule by which it lets a release pass."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from training.runs.run_folder import RunFolder
 from training.runs.undefined_numbers import without_nan
 
 Metric = Literal["pr_auc", "roc_auc"]
-_CHECKPOINT_DIGITS = 12  # of the first run's checkpoint in the file's name: two runs may have one folder name
+_CHECKPOINT_DIGITS = 12  # of the first run's checkpoint in the file name, since two runs may have the same folder name
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """A figure of two runs; NaN where it is not defined.
+    """A figure of two runs; NaN if it is not defined.
 
     Attributes:
-        a: of the first run.
-        b: of the second.
+        a: the figure of the first run.
+        b: the figure of the second run.
         value: b - a.
-        interval: lower and upper end of the interval of the difference; NaN where too few groups say anything of it.
-        p: two-sided p-value of no difference; likewise.
+        interval: lower and upper end of the interval of the difference; NaN if too few groups contribute to it.
+        p: two-sided p-value of no difference; NaN if too few groups contribute to it.
     """
 
     a: float
@@ -39,7 +39,7 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True)
 class TagComparison:
-    """One tag; it has `positives` among the `tracks` of which it is known."""
+    """One tag, with its `positives` among the `tracks` for which it is known."""
 
     tag: str
     positives: int
@@ -53,12 +53,12 @@ class RunTracks:
     """A run, and which tracks and tags of the split it cannot be judged by.
 
     Attributes:
-        folder: its files.
-        checkpoint: SHA-256 of the variables that scored.
-        trained_on: NAME@HASH.
-        absent: tracks that its dataset does not hold.
-        removed: tracks that were removed from its dataset.
-        seen: tracks that it was trained or chosen by.
+        folder: the run's files.
+        checkpoint: SHA-256 of the variables that produced the scores.
+        trained_on: NAME@HASH of its labels.
+        absent: number of tracks that its dataset does not hold.
+        removed: number of tracks that were removed from its dataset.
+        seen: number of tracks that it was trained or chosen by.
         unknown: tags of the labels that the model does not have.
     """
 
@@ -73,20 +73,20 @@ class RunTracks:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What a comparison found.
+    """The result of a comparison.
 
     Attributes:
         run_a: the first run.
         run_b: the second.
-        split: which split.
-        labels: what both were held to.
-        split_tracks: tracks of the split in these labels.
-        tracks: those that both were judged by.
-        groups: their groups, which are left out as a whole.
-        tags: those that both have, in the order of the vocabulary.
-        per_tag: in that order.
-        macro: `roc_auc` and `pr_auc` in the mean over the defined tags.
-        name: of the second run's evaluation on these labels.
+        split: split that both were scored on.
+        labels: labels that both were evaluated against.
+        split_tracks: number of tracks of the split in these labels.
+        tracks: number of tracks that both were judged by.
+        groups: number of their groups, which are left out as a whole.
+        tags: tags that both have, in the order of the vocabulary.
+        per_tag: comparison of each tag, in that order.
+        macro: differences of `roc_auc` and `pr_auc` in the mean over the defined tags.
+        name: name of the second run's evaluation on these labels.
     """
 
     run_a: RunTracks
@@ -121,20 +121,20 @@ class Comparison:
         )
 
     def ranked(self, metric: Metric) -> list[TagComparison]:
-        """The defined tags, the one that gained most first."""
+        """The defined tags, starting with the one that gained most."""
         defined = [one for one in self.per_tag if not math.isnan(one.roc_auc.a)]
         return sorted(defined, key=lambda one: (-getattr(one, metric).value, one.tag))
 
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
-    """Whether a release may pass: only if the interval excludes that the second run is worse by more than `limit`.
+    """Whether a release may pass: only if the interval rules out that the second run is worse by more than `limit`.
 
     Attributes:
-        metric: whose mean over tags decides.
-        limit: the largest regression that is let through.
-        lower: lower end of the interval of the difference; NaN where nothing can be said, which lets nothing pass.
-        upper: upper end.
+        metric: metric whose mean over tags decides.
+        limit: the largest regression that may pass.
+        lower: lower end of the interval of the difference; NaN if there is no interval, in which case nothing passes.
+        upper: upper end of the interval.
     """
 
     metric: Metric
@@ -148,17 +148,17 @@ class Gate:
 
     @property
     def is_judged(self) -> bool:
-        """Whether anything can be said of the difference."""
+        """Whether there is an interval to judge the difference by."""
         return not math.isnan(self.lower)
 
     @property
     def is_proven(self) -> bool:
-        """Whether even the upper end is a regression beyond the limit; else there may be too few tracks to say."""
+        """Whether even the upper end is a regression beyond the limit; otherwise there may be too few tracks to tell."""
         return self.upper < -self.limit
 
 
 def gate_of(comparison: Comparison, metric: Metric, limit: float) -> Gate:
-    """Judge a comparison; raises UserError where the limit is no share."""
+    """Judge a comparison; raises UserError if the limit is not between 0 and 1."""
     if not 0 <= limit <= 1:
         raise UserError(f"--max-regression: expected 0 to 1, received {limit:g}")
     lower, upper = comparison.macro[metric].interval
@@ -166,13 +166,13 @@ def gate_of(comparison: Comparison, metric: Metric, limit: float) -> Gate:
 
 
 def difference_of(a: float, b: float, replicates: Replicated, support: Support) -> Difference:
-    """The difference of a figure, with what its replicates, [parts], say of it."""
+    """The difference of a figure, with the interval and p-value from its replicates, [parts]."""
     ends, p = difference_interval(b - a, replicates, support)
     return Difference(a, b, b - a, ends, p)
 
 
 def comparison_json(result: Comparison, gate: Gate | None) -> dict[str, Any]:
-    """The fields of the comparison's file; what is not defined is null."""
+    """The fields of the comparison's file; undefined values are null."""
     fields = {
         "format": 1,
         "run_a": _run(result.run_a),

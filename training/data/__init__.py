@@ -1,1 +1,1 @@
-"""What training reads: labels, the records of tracks, the patches that are cut from them, and batches."""
+"""The data that training reads: labels, the records of tracks, the patches cut from them, and batches."""

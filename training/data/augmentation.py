@@ -1,7 +1,7 @@
-"""What is done to a training patch, each draw a function of (seed, epoch, track): masks, gain, polarity, mixup.
+"""Augmentation of training patches (masks, gain, polarity, mixup), each draw a function of (seed, epoch, track).
 
-Masks over time and frequency are those of SpecAugment (Park et al., arXiv:1904.08779), without its warping; mixup is
-that of Zhang et al., arXiv:1710.09412, between neighbours of a replica's share of a batch.
+Masks over time and frequency follow SpecAugment (Park et al., arXiv:1904.08779), without its warping; mixup follows
+Zhang et al., arXiv:1710.09412, between neighbours in a replica's share of a batch.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ DECIBELS_PER_FACTOR_OF_TEN = 20.0
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """Which augmentations, and how strong.
+    """The augmentations to apply, and their strengths.
 
     Attributes:
-        time_masks: masks over time in each patch.
-        time_mask_frames: the longest of them.
-        frequency_masks: masks over frequency.
-        frequency_mask_bands: the widest of them.
-        gain_db: largest gain or loss of a waveform.
-        flip_polarity: turn half of the waveforms upside down.
+        time_masks: number of time masks in each patch.
+        time_mask_frames: length of the longest time mask in frames.
+        frequency_masks: number of frequency masks in each patch.
+        frequency_mask_bands: width of the widest frequency mask in mel bands.
+        gain_db: largest gain or loss of a waveform in dB.
+        flip_polarity: invert the polarity of half of the waveforms.
         mixup: parameter of the Beta distribution that pairs are mixed by; 0 for none.
     """
 
@@ -52,7 +52,7 @@ class Augmentation:
         )
 
     def mask(self, patch: npt.NDArray[np.float16], rng: np.random.Generator) -> None:
-        """Put the patch's mean in place of some frames and some bands, in place; log-mel [frames, mels]."""
+        """Replace some frames and some bands by the patch's mean, in place; log-mel [frames, mels]."""
         if not (self.time_masks or self.frequency_masks):
             return
         mean = patch.mean(dtype=np.float32)
@@ -65,13 +65,13 @@ class Augmentation:
             patch[:, first : first + size] = mean
 
     def scale(self, rng: np.random.Generator) -> float:
-        """What a waveform is multiplied by."""
+        """The factor that a waveform is multiplied by."""
         gain = rng.uniform(-self.gain_db, self.gain_db) if self.gain_db else 0.0
         sign = rng.choice((-1.0, 1.0)) if self.flip_polarity else 1.0
         return float(sign * 10.0 ** (gain / DECIBELS_PER_FACTOR_OF_TEN))
 
     def share(self, rng: np.random.Generator) -> float:
-        """How much of a mixed pair is its first track."""
+        """The share of the first track in a mixed pair."""
         return float(rng.beta(self.mixup, self.mixup)) if self.mixup else 1.0
 
 
@@ -79,7 +79,7 @@ NO_AUGMENTATION = Augmentation()
 
 
 def _span(rng: np.random.Generator, length: int, longest: int) -> tuple[int, int]:
-    """Where a mask begins and how long it is: 0 to `longest`, within `length`."""
+    """Start and length of a mask: a length of 0 to `longest`, within `length`."""
     size = int(rng.integers(min(longest, length) + 1))
     return int(rng.integers(length - size + 1)), size
 
@@ -87,15 +87,15 @@ def _span(rng: np.random.Generator, length: int, longest: int) -> tuple[int, int
 def mixed_targets(
     targets: npt.NDArray[np.float32], weights: npt.NDArray[np.float32], shares: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Targets and weights of pairs: each track with the one before it, the first with the last.
+    """Targets and weights of pairs: each track is paired with the one before it, the first with the last.
 
-    The mixed loss, a share of the loss against each track's targets, is the loss against their weighted mean, up to a
-    constant for squared errors; an unknown target of one of the two leaves the other's.
+    The mixed loss, a weighted sum of the losses against both tracks' targets, is the loss against their weighted mean, up
+    to a constant for squared errors; if the target of one track is unknown, the other's is used.
 
     Args:
         targets: float32 [tracks, tags], 0 where unknown.
         weights: float32 [tracks, tags], 0 where unknown, else 1.
-        shares: float32 [tracks], of the track itself in its pair.
+        shares: float32 [tracks], share of the track itself in its pair.
     """
     own = shares[:, None] * weights
     other = (1 - shares[:, None]) * np.roll(weights, 1, axis=0)

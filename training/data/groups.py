@@ -15,7 +15,7 @@ from schemas.dataset import Dataset
 def track_groups(dataset: Dataset, track_ids: Sequence[str]) -> npt.NDArray[np.int64]:
     """The number of each track's group, from 0 without gaps in the order of the tracks, int64 [tracks].
 
-    A track for which the catalog names no group is one of its own.
+    A track for which the catalog names no group forms its own group.
     """
     tracks = dataset.newest_tracks(["group"])
     place = pc.index_in(pa.array(track_ids, pa.string()), value_set=tracks["track_id"].combine_chunks())

@@ -17,41 +17,41 @@ from training.data.labels import LabelledTracks
 from training.data.records import TrackRecords
 from training.models.patches import cut, start_at
 
-SHARDS_MIXED = 16  # shards whose tracks are shuffled together: reads stay near each other, batches are mixed
+SHARDS_MIXED = 16  # shards whose tracks are shuffled together, so that reads stay close while batches are mixed
 READERS = 4  # threads that read batches ahead
-AHEAD = 4  # steps that are kept ready for each replica
-_ORDER, _CROPS, _AUGMENTATION = 1, 2, 3  # what a seed is drawn for
+AHEAD = 4  # steps kept ready for each replica
+_ORDER, _CROPS, _AUGMENTATION = 1, 2, 3  # purposes of random draws
 
 
 def epoch_order(tracks: LabelledTracks, seed: int, epoch: int) -> npt.NDArray[np.int64]:
-    """The order in which an epoch visits tracks: shards shuffled, then tracks within every few shards.
+    """The order in which an epoch visits tracks: shards are shuffled, then tracks within every few shards.
 
     Returns:
-        int64 [tracks], every track once; the same for any number of workers.
+        int64 [tracks], each track once; the order is the same for any number of workers.
     """
     rng = _generator(seed, _ORDER, epoch)
-    # One number for generation and shard: rows of two take np.unique ten times as long.
+    # Generation and shard are one number: np.unique takes ten times as long for rows of two.
     names, place = np.unique(tracks.generation * (tracks.shard.max() + 1) + tracks.shard, return_inverse=True)
     shard_turn = rng.permutation(len(names))[place]
     return np.lexsort((rng.random(len(tracks)), shard_turn // SHARDS_MIXED)).astype(np.int64)
 
 
 def epoch_steps(tracks: int, batch_size: int) -> int:
-    """Global batches in an epoch."""
+    """Number of global batches in an epoch."""
     return -(-tracks // batch_size)
 
 
 def epoch_batches(order: npt.NDArray[np.int64], batch_size: int) -> list[npt.NDArray[np.int64]]:
-    """Cut an epoch's order into global batches that differ by one track at most, none larger than `batch_size`.
+    """Cut an epoch's order into global batches whose sizes differ by at most one track, none larger than `batch_size`.
 
-    A short last batch would weigh each of its tracks more, and might leave a replica without any.
+    A short last batch would give each of its tracks more weight, and might leave a replica without any.
     """
     return np.array_split(order, epoch_steps(len(order), batch_size))
 
 
 @dataclasses.dataclass(frozen=True)
 class _EpochPlan:
-    """What a seed and an epoch decide: global batches of tracks, and where in [0, 1) of each track its patch begins."""
+    """The plan of an epoch for a seed: global batches of tracks, and the crop in [0, 1) at which each patch begins."""
 
     epoch: int
     batches: list[npt.NDArray[np.int64]]
@@ -63,12 +63,12 @@ class TrainingInput:
     """Patches of training tracks, batch by batch.
 
     Attributes:
-        records: where the tracks are read.
+        records: records to read the tracks from.
         patch: length of a patch in frames or samples.
-        batch_size: tracks of a global batch, at most.
-        seed: of order, crops and augmentation.
-        augmentation: what is done to the patches.
-        failure: the first error of a reading thread; tf.data would hide its words.
+        batch_size: largest number of tracks in a global batch.
+        seed: seed of order, crops and augmentation.
+        augmentation: augmentation of the patches.
+        failure: the first error of a reading thread; tf.data would hide its message.
     """
 
     records: TrackRecords
@@ -82,25 +82,25 @@ class TrainingInput:
 
     @property
     def steps(self) -> int:
-        """Global batches in an epoch."""
+        """Number of global batches in an epoch."""
         return epoch_steps(len(self.records.tracks), self.batch_size)
 
     def batch_length(self, step: int) -> int:
-        """Tracks of one global batch."""
+        """Number of tracks in one global batch."""
         whole, longer = divmod(len(self.records.tracks), self.steps)
         return whole + (step < longer)
 
     def track_ids(self, epoch: int, step: int) -> list[str]:
-        """The tracks of one global batch."""
+        """The ids of the tracks in one global batch."""
         return [self.records.tracks.track_ids[number] for number in self._epoch_plan(epoch).batches[step]]
 
     def dataset(self, epoch: int, *, first_step: int = 0, replicas: int = 1, mine: range | None = None) -> Any:
         """The part of an epoch that some replicas see.
 
         Args:
-            epoch: which one; decides order, crops and augmentation.
+            epoch: number of the epoch, which decides order, crops and augmentation.
             first_step: skip the batches before it, without reading them.
-            replicas: of all workers together; each global batch is cut into as many parts.
+            replicas: number of replicas of all workers together; each global batch is cut into that many parts.
             mine: the replicas fed from here, in order; all of them by default.
 
         Returns:
@@ -114,8 +114,8 @@ class TrainingInput:
         stored = tf.float16 if row else tf.int16
 
         def element(number: Any) -> Any:
-            # Stateless: the same number gives the same part. Otherwise op determinism would read one after the other.
-            # TensorFlow keeps every function that it is given for good, and whatever that one holds: no epoch's plan.
+            # Stateless: the same number gives the same part. Otherwise op determinism would read the parts in sequence.
+            # TensorFlow keeps every function it is given forever, with all that it holds, so it must hold no epoch's plan.
             step, replica = first_step + number // len(mine), mine.start + number % len(mine)
             patches, scales, shares, targets, weights, known = tf.numpy_function(
                 self._load, [epoch, step, replica, replicas], [stored, *[tf.float32] * 5], stateful=False
@@ -126,7 +126,7 @@ class TrainingInput:
             for values in (scales, shares):
                 values.set_shape((None,))
             known.set_shape(())
-            # Here and not in numpy, which takes ten times as long to convert float16.
+            # The conversion is here because numpy takes ten times as long to convert float16.
             patches = tf.cast(patches, tf.float32)
             if not row:
                 patches *= scales[:, tf.newaxis]
@@ -142,7 +142,7 @@ class TrainingInput:
         )
 
     def _load(self, epoch: Any, step: Any, replica: Any, replicas: Any) -> tuple[Any, ...]:
-        """What `_part` yields for one replica, and the number of known targets in the whole global batch, float32."""
+        """The result of `_part` for one replica, and the number of known targets in the whole global batch, float32."""
         plan = self._epoch_plan(int(epoch))
         batch = plan.batches[int(step)]
         part = np.array_split(batch, int(replicas))[int(replica)]
@@ -153,7 +153,7 @@ class TrainingInput:
             raise
 
     def _epoch_plan(self, epoch: int) -> _EpochPlan:
-        """Order and crops of an epoch; the last one asked for is kept."""
+        """Order and crops of an epoch; the last requested plan is kept."""
         with self._planning:
             if self._plan is None or self._plan.epoch != epoch:
                 tracks = self.records.tracks

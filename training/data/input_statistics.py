@@ -10,14 +10,14 @@ import numpy.typing as npt
 from schemas.console.progress import Progress
 from training.data.records import TrackRecords, as_float
 
-MEASURED_TRACKS = 1000  # evenly over the split; the statistics of a band hardly move with more
+MEASURED_TRACKS = 1000  # evenly over the split; more tracks hardly change the statistics of a band
 _READERS = 4
 
 
 def input_statistics(records: TrackRecords) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Mean and standard deviation of each mel band, or of a waveform's samples, float32 [bands].
 
-    Measured on some of the tracks, always the same.
+    They are measured on some of the tracks, always the same ones.
     """
     tracks = len(records.tracks)
     numbers = np.unique(np.linspace(0, tracks - 1, min(tracks, MEASURED_TRACKS)).astype(np.int64)).tolist()

@@ -1,4 +1,4 @@
-"""Evaluate a model against labels other than those it was trained on: which tags are which, and what it has seen."""
+"""Evaluate a model against labels other than those it was trained on: match the tags, and leave out seen tracks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from training.data.labels import LabelledTracks
 
 @dataclasses.dataclass(frozen=True)
 class LabelMapping:
-    """A model's tags beside those of a label version, matched by name.
+    """A model's tags and those of a label version, matched by name.
 
     Attributes:
-        labels: the version that is evaluated against.
-        tags: those that both have, in the version's order.
-        outputs: their places among the model's outputs, int64 [tags].
-        columns: their places in the version's vocabulary, int64 [tags].
+        labels: the version to evaluate against.
+        tags: tags that both have, in the version's order.
+        outputs: their indices among the model's outputs, int64 [tags].
+        columns: their indices in the version's vocabulary, int64 [tags].
         unknown: tags of the version that the model does not have.
         unused: tags of the model that the version does not have.
     """
@@ -37,12 +37,12 @@ class LabelMapping:
     unused: tuple[str, ...]
 
     def targets_of(self, tracks: LabelledTracks) -> LabelledTracks:
-        """The tracks with targets of the mapped tags alone, [tracks, tags]."""
+        """The tracks with targets of only the mapped tags, [tracks, tags]."""
         return dataclasses.replace(tracks, targets=tracks.targets[:, self.columns])
 
 
 def map_labels(trained: LabelVersion, asked: LabelVersion) -> LabelMapping:
-    """Match tags by name; raises UserError where the versions share none."""
+    """Match tags by name; raises UserError if the versions share none."""
     place = {tag: number for number, tag in enumerate(trained.vocabulary)}
     shared = [number for number, tag in enumerate(asked.vocabulary) if tag in place]
     if not shared:
@@ -67,7 +67,7 @@ def was_seen(track_ids: Any, split: str, trained: LabelVersion) -> Any:
 
     Args:
         track_ids: a pyarrow column.
-        split: that they are of.
+        split: split that the tracks belong to.
         trained: the version that the model was trained on.
     """
     earlier = pa.array(SPLITS[: SPLITS.index(split)], pa.string())
@@ -78,24 +78,24 @@ def was_seen(track_ids: Any, split: str, trained: LabelVersion) -> Any:
 def unseen(tracks: LabelledTracks, trained: LabelVersion, where: str) -> tuple[LabelledTracks, int]:
     """Tracks of a split without those that the model saw on an earlier side of its own split.
 
-    Another version may have another split: a test track that was trained on would flatter the model, and so would
-    one by which its best epoch was chosen.
+    Another version may have a different split: a test track that the model was trained on would flatter it, and so
+    would a track by which its best epoch was chosen.
 
     Args:
-        tracks: of one split.
+        tracks: tracks of one split.
         trained: the version that the model was trained on.
         where: the version of `tracks`, for the error.
 
     Returns:
-        The rest, and how many were left out.
+        The remaining tracks, and how many were left out.
 
     Raises:
-        UserError: none is left.
+        UserError: no track remains.
     """
     kept = ~was_seen(pa.array(tracks.track_ids), tracks.split, trained).to_numpy(zero_copy_only=False)
     if not kept.any():
         raise UserError(
-            f"{where}: the model has seen all of its {len(tracks)} {tracks.split} tracks in training, since its split is "
-            f"another than that of {trained.reference}; lay it over the split {trained.manifest.split['name']}"
+            f"{where}: the model has seen all of its {len(tracks)} {tracks.split} tracks in training, since its split "
+            f"differs from that of {trained.reference}; make it with the split {trained.manifest.split['name']}"
         )
     return tracks.taken(kept), int(np.count_nonzero(~kept))

@@ -1,4 +1,4 @@
-"""Join a label version with the places of its tracks' records."""
+"""Join a label version with the locations of its tracks' records."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from training.data.nested_shares import nested_share
 
 @dataclasses.dataclass(frozen=True)
 class LabelledTracks:
-    """The tracks of one split: where each lies, and what it should be tagged with.
+    """The tracks of one split: where each record is, and what its tags should be.
 
     Attributes:
         split: train, validation or test.
         track_ids: [tracks].
-        generation: int64 [tracks], shard: int64 [tracks]: which payload holds the record.
-        offset: int64 [tracks], length: int64 [tracks]: bytes of the whole record in the payload.
+        generation: int64 [tracks], shard: int64 [tracks]: the payload that holds the record.
+        offset: int64 [tracks], length: int64 [tracks]: the bytes of the whole record in the payload.
         targets: float32 [tracks, tags] in [0, 1]; NaN is unknown.
-        spec: of the features whose records these are.
-        removed: labelled tracks that were taken out of the dataset since, and are left out here.
+        spec: spec of the features in these records.
+        removed: number of labelled tracks that have been removed from the dataset since, and are left out here.
     """
 
     split: str
@@ -60,13 +60,13 @@ def labelled_tracks(
 
     Args:
         dataset: the dataset.
-        labels: what its tracks should be tagged with.
+        labels: labels of its tracks.
         spec: the features to read.
         split: train, validation or test.
-        share: of its tracks, in whole groups; see `nested_share`.
+        share: share of the split's tracks, in whole groups; see `nested_share`.
 
     Raises:
-        UserError: not a split, or one without tracks, or none in the share.
+        UserError: there is no such split, or it or the share has no tracks.
         DatasetError: a labelled track has no record in the dataset.
     """
     if split not in SPLITS:
@@ -97,11 +97,11 @@ def labelled_tracks(
 
 
 def _remedy(dataset: Dataset, labels: LabelVersion, split: str) -> str:
-    """What to type where a split has no track on a side."""
+    """Commands to suggest if a split has no track on a side."""
     root, name = dataset.layout.root, f"{labels.manifest.split['name']}-{split}"
     make = f"`{pipeline_command('split', '--dataset', root, '--name', name)}`, and `label` with --split {name}"
     validation = labels.manifest.counts["validation"]
-    other = "take another side (--split validation), or " if split == "test" and validation else ""
+    other = "use another side (--split validation), or " if split == "test" and validation else ""
     return f"{other}make a split that has some: {make}"
 
 

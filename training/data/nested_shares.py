@@ -1,4 +1,4 @@
-"""Nested shares of a training split, in whole groups: a smaller catalog has fewer artists, not less of each."""
+"""Nested shares of a training split, in whole groups: a smaller catalog has fewer artists, not fewer tracks of each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from schemas.console.errors import UserError
 
 
-class ShareTooSmall(UserError):  # noqa: N818 - what it is, not only that it is an error
+class ShareTooSmall(UserError):  # noqa: N818 - the name says what it is, not only that it is an error
     """A share holds no group.
 
     Args:
@@ -24,26 +24,26 @@ class ShareTooSmall(UserError):  # noqa: N818 - what it is, not only that it is 
         super().__init__(f"--train-share: {problem}")
         self.problem = problem
 
-    def __reduce__(self) -> tuple[Any, ...]:  # it may come out of another process
+    def __reduce__(self) -> tuple[Any, ...]:  # the error may be raised in another process
         return ShareTooSmall, (self.problem,)
 
 
 def nested_share(groups: pa.Array, share: float, *, where: str) -> npt.NDArray[np.bool_]:
-    """Which tracks belong to a share: the same for every seed and front-end, and a smaller share lies in a larger.
+    """Which tracks belong to a share: the same for every seed and front-end, and a larger share includes a smaller one.
 
-    Groups stand in an order that knows of no share (`group_order`), and a share is as many of the first ones as come
-    nearest to it in tracks.
+    Groups have an order that does not depend on the share (`group_order`), and a share consists of the first groups, as
+    many as come nearest to its number of tracks.
 
     Args:
         groups: string [tracks], the group of each track.
-        share: of the tracks, in (0, 1].
+        share: share of the tracks, in (0, 1].
         where: the label version, for the error.
 
     Returns:
         bool [tracks].
 
     Raises:
-        ShareTooSmall: no group is so small that the share holds one.
+        ShareTooSmall: the share is too small for any group.
     """
     encoded = groups.dictionary_encode()
     member = encoded.indices.to_numpy().astype(np.int64)
@@ -55,7 +55,7 @@ def nested_share(groups: pa.Array, share: float, *, where: str) -> npt.NDArray[n
     if count == 0:
         raise ShareTooSmall(
             f"expected a share that holds a group of {where}, received {share:g}: {wanted:.2g} of "
-            f"{len(member):,} training tracks in {len(sizes):,} groups, and the first group has {held[0]:,}; take at least "
+            f"{len(member):,} training tracks in {len(sizes):,} groups, and the first group has {held[0]:,}; use at least "
             f"{held[0] / len(member):.2g}"
         )
     taken = np.zeros(len(sizes), bool)
@@ -65,14 +65,14 @@ def nested_share(groups: pa.Array, share: float, *, where: str) -> npt.NDArray[n
 
 
 def group_order(names: list[Any], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Groups in the order in which they join: by the SHA-256 of their name, but a large one not too soon.
+    """Groups in the order in which they join: by the SHA-256 of their name, but with large groups delayed.
 
-    A group of more tracks than the mean, such as "Various Artists", waits until as many tracks stand before it, since
-    a small share could otherwise not be met.
+    A group of more tracks than the mean, such as "Various Artists", waits until as many tracks precede it, because
+    otherwise a small share could not be met.
 
     Args:
-        names: of the groups.
-        sizes: tracks of each, [groups].
+        names: names of the groups.
+        sizes: number of tracks in each, [groups].
 
     Returns:
         int64 [groups], every group once.

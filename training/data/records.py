@@ -1,4 +1,4 @@
-"""Read tracks' records by their places in the payloads, checked: size, checksum, id and shape."""
+"""Read tracks' records by their locations in the payloads, and check their size, checksum, id and shape."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from schemas.tfrecord import FOOTER_BYTES, HEADER_BYTES, OVERHEAD_BYTES, record_
 from training.data.labels import LabelledTracks, labelled_tracks
 from training.data.staging import Payload, Stage
 
-_READERS = 16  # done marks that are read side by side: in a bucket each one costs a round trip
+_READERS = 16  # done marks read side by side: in a bucket each one costs a round trip
 
-# A patch is read alone where that saves as many bytes of the record: more in a store, where each of its three reads
-# is a round trip. Below it the whole record is read, whose checksum then holds too.
+# Only a patch is read if that saves this many bytes of the record: more in a store, where each of its three reads is
+# a round trip. Otherwise the whole record is read, and its checksum is verified too.
 SAVED_BYTES = 1 << 20  # 1 MiB
 SAVED_BYTES_REMOTE = 4 << 20  # 4 MiB
 
@@ -31,16 +31,16 @@ SAVED_BYTES_REMOTE = 4 << 20  # 4 MiB
 class TrackRecords:
     """The records of some labelled tracks; safe to use from several threads.
 
-    Every payload that is needed is looked up in its done mark when the reader is made, so that a missing or cut file
+    When the reader is made, every payload that is needed is compared with its done mark, so that a missing or cut file
     is an error before the first step and never a short read.
 
     Args:
         dataset: the dataset.
-        tracks: which tracks, and the features to read.
-        stage: copies that are read in place of the payloads, as far as they are there.
+        tracks: the tracks, and the features to read.
+        stage: copies that are read instead of the payloads, as far as they exist.
 
     Raises:
-        DatasetError: a payload is missing or has another size than its done mark says.
+        DatasetError: a payload is missing or its size differs from its done mark.
     """
 
     def __init__(self, dataset: Dataset, tracks: LabelledTracks, stage: Stage | None = None) -> None:
@@ -63,18 +63,18 @@ class TrackRecords:
         for place, (uri, mark) in payloads.items():
             if ends[place] > mark.bytes:
                 raise DatasetError(
-                    f"{uri}: a record is said to end at byte {ends[place]}, the payload has {mark.bytes}"
+                    f"{uri}: expected a record to end at byte {ends[place]}, but the payload has {mark.bytes} bytes"
                 )
         self._payloads, self._stage = payloads, stage
 
     @property
     def longest(self) -> int:
-        """Frames or samples of the longest track; 0 if the records are not of this project's own writing."""
+        """Number of frames or samples of the longest track; 0 if another program wrote the records."""
         number = int(np.argmax(self.tracks.length))
         return self._frame(number)[0] or 0
 
     def payloads(self, order: Iterable[int]) -> list[Payload]:
-        """The payloads that hold some tracks, in the order in which these need them."""
+        """The payloads that hold some tracks, in the order in which the tracks need them."""
         tracks = self.tracks
         places = dict.fromkeys((int(tracks.generation[number]), int(tracks.shard[number])) for number in order)
         return [self._payloads[place] for place in places]
@@ -92,7 +92,7 @@ class TrackRecords:
         if count is not None and payload.startswith(before) and payload.endswith(after):
             values = np.frombuffer(payload, self._dtype, offset=len(before), count=self._size(count))
             return values if self._row is None else values.reshape(count, self._row)
-        # Not the bytes that this project writes: protobuf says what it is instead.
+        # These are not the bytes that this project writes: parse them with protobuf.
         track_id, values = decode_example(self.spec.family, payload, where=where)
         if track_id != self.tracks.track_ids[number]:
             raise DatasetError(f"{where}: expected track {self.tracks.track_ids[number]!r}, found {track_id!r}")
@@ -101,15 +101,15 @@ class TrackRecords:
         return values
 
     def read_patch(self, number: int, patch: int, start_of: Callable[[int], int]) -> npt.NDArray[Any]:
-        """A part of the feature of track `number`, [patch(, mels)] or fewer where the track ends sooner.
+        """A part of the feature of track `number`, [patch(, mels)] or fewer if the track ends sooner.
 
-        Of a long record only the patch is read, with the record's own head and the track's id; its checksum, which
-        covers all of it, is then left to `pipeline.run verify --deep`.
+        For a long record only the patch is read, with the record's own head and the track's id; its checksum, which
+        covers the whole record, is then left to `pipeline.run verify --deep`.
 
         Args:
-            number: of the track.
-            patch: frames or samples.
-            start_of: given the track's frames or samples, where the patch starts.
+            number: number of the track.
+            patch: length in frames or samples.
+            start_of: returns where the patch starts, given the track's frames or samples.
 
         Raises:
             DatasetError: the bytes there are not this track's record.
@@ -127,7 +127,7 @@ class TrackRecords:
             _read(uri, offset, len(head)) != head
             or _read(uri, offset + length - FOOTER_BYTES - len(after), len(after)) != after
         ):
-            self.read(number)  # says what is there instead
+            self.read(number)  # raises an error that says what is there instead
             raise DatasetError(f"{uri} at byte {offset}: not the record of {self.tracks.track_ids[number]!r}")
         start = start_of(count)
         rows = min(patch, count - start)
@@ -145,7 +145,7 @@ class TrackRecords:
         return uri, int(tracks.offset[number]), int(tracks.length[number])
 
     def _frame(self, number: int) -> tuple[int | None, bytes, bytes]:
-        """Frames or samples of a track by the size of its record, and what stands before and after its values."""
+        """Number of frames or samples by the size of a track's record, and the bytes before and after its values."""
         track_id = self.tracks.track_ids[number]
         row_bytes = self._size(1) * self._dtype.itemsize
         payload_bytes = int(self.tracks.length[number]) - OVERHEAD_BYTES
@@ -171,7 +171,7 @@ def open_records(root: str, label_set: str, split: str, features: str = "logmel"
 
     Args:
         root: folder of the dataset.
-        label_set: NAME for the newest version, NAME@HASH for a certain one.
+        label_set: NAME for the newest version, NAME@HASH for a specific one.
         split: train, validation or test.
         features: logmel, waveform, or derived features by their name.
 
@@ -186,25 +186,25 @@ def open_records(root: str, label_set: str, split: str, features: str = "logmel"
 
 
 def _read(uri: str, offset: int, length: int) -> bytes:
-    """Bytes of a payload, which was there when the reader was made."""
+    """Read bytes of a payload, which existed when the reader was made."""
     try:
         return read_range(uri, offset, length)
     except FileNotFoundError as error:
         raise DatasetError(
-            f"{uri}: was there when this began and is gone, as after `{pipeline_command('remove', '--purge')}`, which writes its "
-            "other tracks anew under another name; run the same command again"
+            f"{uri}: existed when this command began and is gone, as after `{pipeline_command('remove', '--purge')}`, which "
+            "rewrites its other tracks under a new name; run the same command again"
         ) from error
 
 
 def _payload(uri: str, offset: int, length: int, where: str) -> bytes:
-    """A record's payload, checked. From a disk it is read alone, which saves a copy of it."""
+    """A record's payload, checked. From a disk only the payload is read, which saves a copy of it."""
     if is_remote(uri) or length < OVERHEAD_BYTES:
         return unframe(_read(uri, offset, length), where=where)
     header = _read(uri, offset, HEADER_BYTES)
     payload = _read(uri, offset + HEADER_BYTES, length - OVERHEAD_BYTES)
     footer = _read(uri, offset + length - FOOTER_BYTES, FOOTER_BYTES)
     if header != record_header(len(payload)) or footer != record_footer(payload):
-        return unframe(header + payload + footer, where=where)  # says what is wrong
+        return unframe(header + payload + footer, where=where)  # raises an error that says what is wrong
     return payload
 
 

@@ -1,6 +1,6 @@
-"""Copies of a dataset's payloads on a local disk, made while training already goes on with those that are there.
+"""Copies of a dataset's payloads on a local disk, made while training already uses those that are there.
 
-A copy lies under a name that carries its SHA-256, and appears there whole and checked. So a folder may serve several
+The name of a copy contains its SHA-256, and it appears there whole and checked. So a folder may serve several
 processes, runs and datasets, at once and one after the other; nothing is ever removed from it.
 """
 
@@ -22,13 +22,13 @@ from schemas.console.terminal import say
 from schemas.manifests import ShardManifest
 from schemas.storage.files import TEMPORARY_PREFIX, download, is_remote, local_path, sha256_of
 
-COPIES = 4  # made side by side
+COPIES = 4  # copies made side by side
 
-Payload = tuple[str, ShardManifest]  # its URI and its done mark
+Payload = tuple[str, ShardManifest]  # URI and done mark of a payload
 
 
 def open_stage(folder: str | None) -> contextlib.AbstractContextManager[Stage | None]:
-    """A stage in a folder, or none; see `Stage`."""
+    """A stage in a folder, or None; see `Stage`."""
     return contextlib.nullcontext() if folder is None else Stage(folder)
 
 
@@ -36,10 +36,10 @@ class Stage:
     """A folder of copies.
 
     Args:
-        folder: on a local disk; made where it is not there.
+        folder: folder on a local disk, which is created if it does not exist.
 
     Raises:
-        UserError: it is not local, or cannot be written in.
+        UserError: the folder is not local, or cannot be created.
     """
 
     def __init__(self, folder: str) -> None:
@@ -59,7 +59,7 @@ class Stage:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Begin no further copy."""
+        """Start no further copies."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._queue.get_nowait()
@@ -67,7 +67,7 @@ class Stage:
             self._queue.put(None)
 
     def begin(self, payloads: Iterable[Payload]) -> None:
-        """Copy the payloads that are not there yet, in this order, behind those that were asked for before.
+        """Copy the payloads that are not there yet, in this order, after those that were requested before.
 
         Raises:
             UserError: the disk has no room for them.
@@ -83,20 +83,20 @@ class Stage:
             )
         to_copy = [payload for payload in new if not self._has(payload[1])]
         if to_copy:
-            say(f"{self._folder}: {len(to_copy)} of {len(new)} payloads are copied there meanwhile", file=sys.stderr)
+            say(f"{self._folder}: {len(to_copy)} of {len(new)} payloads are being copied there", file=sys.stderr)
         for payload in to_copy:
             self._queue.put((payload, False))
         while len(self._threads) < min(COPIES, len(to_copy)):
-            # Daemons: a command that ends does not wait for what nobody will read.
+            # Daemons: a command that ends does not wait for copies that nobody will read.
             self._threads.append(threading.Thread(target=self._copy_all, daemon=True))
             self._threads[-1].start()
 
     def place_of(self, uri: str) -> str:
-        """Where a payload is read now: at its copy, or at `uri` while there is none.
+        """The place to read a payload from now: its copy, or `uri` while there is none.
 
         Raises:
-            DatasetError: a payload's bytes are not those of its done mark.
-            OSError: the copying failed.
+            DatasetError: a payload's bytes do not match its done mark.
+            OSError: copying failed.
         """
         if self._failure is not None:
             raise self._failure
@@ -107,7 +107,7 @@ class Stage:
         return os.path.join(self._folder, f"{mark.sha256}.tfrecord")
 
     def _has(self, mark: ShardManifest) -> bool:
-        """Also what another process brought there meanwhile."""
+        """Whether the copy exists, also if another process made it meanwhile."""
         try:
             return os.path.getsize(self._path(mark)) == mark.bytes
         except FileNotFoundError:
@@ -118,28 +118,28 @@ class Stage:
             payload, patiently = work
             try:
                 if not self._copy(payload, patiently):
-                    self._queue.put((payload, True))  # another process is at it: the others come first
-            except Exception as error:  # raised where the payload is read
+                    self._queue.put((payload, True))  # another process is copying it: the other payloads come first
+            except Exception as error:  # raised when the payload is read
                 self._failure = self._failure or error
                 return
 
     def _copy(self, payload: Payload, patiently: bool) -> bool:
-        """Copy a payload, unless another process has done so; False where one is about to, and there is other work."""
+        """Copy a payload unless another process has done so; False if one is doing so now and there is other work."""
         uri, mark = payload
         temporary = os.path.join(self._folder, f"{TEMPORARY_PREFIX}{mark.sha256}")
         while not self._has(mark):
-            # Who copies holds its file; the kernel lets go of it when that process is killed, and the next begins anew.
-            # Another user of a shared folder may have made it: no link is followed to a file that would be written over.
+            # The copying process holds a lock, which the kernel releases if it is killed; the next process starts again.
+            # Another user of a shared folder may have made the file: no link is followed that would overwrite a file.
             descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if patiently else fcntl.LOCK_NB))
                 if self._has(mark):
-                    with contextlib.suppress(FileNotFoundError):  # made anew since the copy took its name
+                    with contextlib.suppress(FileNotFoundError):  # created again since the copy took its name
                         os.remove(temporary)
                 elif _is_same(descriptor, temporary):
                     download(uri, temporary)
                     if sha256_of(temporary) != mark.sha256:
-                        raise DatasetError(f"{uri}: its bytes are not those of its done mark (the SHA-256 differs)")
+                        raise DatasetError(f"{uri}: its bytes do not match its done mark (the SHA-256 differs)")
                     os.fsync(descriptor)
                     os.replace(temporary, self._path(mark))
             except BlockingIOError:

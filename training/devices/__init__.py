@@ -1,1 +1,1 @@
-"""The devices that training runs on: distribution strategies, clusters, TensorFlow's import, running out of memory."""
+"""The devices that training runs on: distribution strategies, clusters, importing TensorFlow, running out of memory."""

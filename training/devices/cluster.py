@@ -11,7 +11,7 @@ from schemas.console.errors import UserError
 from schemas.storage.json_object import parse_json_object
 
 VARIABLE = "TF_CONFIG"
-TRAINING_TASKS = ("chief", "worker")  # a chief is a worker too, the first one
+TRAINING_TASKS = ("chief", "worker")  # a chief is also a worker, the first one
 EXAMPLE = '{"cluster": {"worker": ["host1:port", "host2:port"]}, "task": {"type": "worker", "index": 0}}'
 
 
@@ -31,10 +31,10 @@ class Cluster:
 
 
 def cluster_from_environment() -> Cluster | None:
-    """The cluster of TF_CONFIG; None where it is not set or names no process.
+    """The cluster of TF_CONFIG; None if it is not set or names no process.
 
     Raises:
-        UserError: it cannot be understood, or this process has no place in it.
+        UserError: TF_CONFIG is invalid, or this process has no place in the cluster.
     """
     text = os.environ.get(VARIABLE, "")
     if not text.strip():

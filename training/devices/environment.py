@@ -1,4 +1,4 @@
-"""What a run was computed by: versions, processor, threads. Another one rounds otherwise."""
+"""The environment that a run was computed in: versions, processor, threads. Another environment rounds differently."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.storage.json_object import parse_json_object
 
 
 def environment() -> dict[str, Any]:
-    """What decides the last bits of a training step, beside its configuration."""
+    """Everything that decides the last bits of a training step, apart from its configuration."""
     gpus = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
     return {
@@ -30,7 +30,7 @@ def environment() -> dict[str, Any]:
 
 
 def differences(before: bytes, now: dict[str, Any]) -> list[str]:
-    """What has changed since an environment was written down as JSON, in words."""
+    """Describe the changes since an environment was recorded as JSON."""
     try:
         earlier = parse_json_object(before)
     except ValueError:
@@ -39,7 +39,7 @@ def differences(before: bytes, now: dict[str, Any]) -> list[str]:
 
 
 def _threads() -> int:
-    """Threads that an operation is cut for, as TensorFlow chooses them: it takes 0 and what is no number for none said."""
+    """Number of threads that TensorFlow divides an operation among; like TensorFlow, it reads 0 or no number as unset."""
     try:
         said = int(os.environ.get("TF_NUM_INTRAOP_THREADS", ""))
     except ValueError:

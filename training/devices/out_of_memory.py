@@ -1,4 +1,4 @@
-"""Memory that ran out in any command, in one line that says what to do."""
+"""Report in one line that any command ran out of memory, and what to do."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from schemas.console.errors import TagscaleError
 
 ADVICE = (
-    "end what else uses the memory of this device, set CUDA_VISIBLE_DEVICES=-1 to compute on the CPU, take a machine with "
-    "more of it, or train a smaller model or with a smaller --batch-size"
+    "end other programs that use the memory of this device, set CUDA_VISIBLE_DEVICES=-1 to compute on the CPU, use a machine "
+    "with more of it, or train a smaller model or with a smaller --batch-size"
 )
 
 
 @contextlib.contextmanager
 def explained_out_of_memory() -> Iterator[None]:
-    """Raise TagscaleError where the host's or a device's memory ran out; `training/fit/failures.py` says more of a step.
+    """Raise TagscaleError if the host's or a device's memory ran out; `training/fit/failures.py` gives details for a step.
 
-    Imports no TensorFlow: where it is not imported, it has not failed.
+    This does not import TensorFlow: if it is not imported, it has not failed.
     """
     try:
         yield
@@ -32,4 +32,4 @@ def explained_out_of_memory() -> Iterator[None]:
 
 
 def _words(message: str) -> str:
-    return " ".join(message.split())[:200] or "without further words"
+    return " ".join(message.split())[:200] or "without further details"

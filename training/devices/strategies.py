@@ -15,12 +15,12 @@ from training.devices.cluster import EXAMPLE, VARIABLE, cluster_from_environment
 
 
 def make_strategy(name: StrategyName) -> Any:
-    """The tf.distribute.Strategy of a name.
+    """Make the tf.distribute.Strategy of a name.
 
-    `auto` is multi-worker where TF_CONFIG names a cluster, mirrored where there are several GPUs, and single elsewhere.
+    `auto` is multi-worker if TF_CONFIG names a cluster, mirrored if there are several GPUs, and single otherwise.
 
     Raises:
-        UserError: the strategy needs something that is not there, or TF_CONFIG cannot be understood.
+        UserError: the strategy needs something that is missing, or TF_CONFIG is invalid.
     """
     if name == "auto":
         if cluster_from_environment() is not None:
@@ -46,7 +46,7 @@ def make_strategy(name: StrategyName) -> Any:
     except (ValueError, tf.errors.OpError) as error:
         raise UserError(
             f"--strategy tpu: expected a TPU, found none ({' '.join(str(error).split())[:200]}); run it on a TPU VM, or "
-            "take --strategy auto"
+            "use --strategy auto"
         ) from error
     return tf.distribute.TPUStrategy(resolver)
 
@@ -75,7 +75,7 @@ def worker_count(strategy: Any) -> int:
 
 
 def worker_index(strategy: Any) -> int:
-    """This process's number among the workers; the chief is 0."""
+    """The index of this process among the workers; the chief is 0."""
     resolver = strategy.cluster_resolver
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) or resolver is None:
         return 0
@@ -84,7 +84,7 @@ def worker_index(strategy: Any) -> int:
 
 
 def require_agreement(strategy: Any, text: str, disagreement: str) -> None:
-    """Raise UserError with the words of `disagreement` in every worker unless all of them bring the same text."""
+    """Raise UserError with the message `disagreement` in every worker unless all of them pass the same text."""
     if worker_count(strategy) == 1:
         return
     number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
@@ -93,7 +93,7 @@ def require_agreement(strategy: Any, text: str, disagreement: str) -> None:
 
 
 def sum_over_replicas(strategy: Any, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The sum of what each replica of each worker brings, in every worker; the replicas of a worker bring the same."""
+    """The sum of values over all replicas, in every worker; all replicas of a worker contribute the worker's values."""
 
     @tf.function  # type: ignore[misc]
     def summed(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Import TensorFlow without its start-up chatter, set for repeatable runs; a failure keeps its words."""
+"""Import TensorFlow without its start-up chatter, set for repeatable runs; a failure keeps its message."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _KEPT_BYTES = 1 << 30  # 1 GiB
 def import_tensorflow() -> None:
     """Import TensorFlow once, quietly, and let it run one operation at a time on a CPU.
 
-    Operations side by side add gradients in the order in which they come ready, so that two runs of one seed would
-    differ in their last bits; each operation still uses all cores, and the step costs the same.
+    Operations side by side add gradients in the order in which they become ready, so that two runs with one seed would
+    differ in their last bits; each operation still uses all cores, and the step takes as long.
 
-    Its C++ logging writes to the descriptor of stderr before any of its settings for silence is read, so the
-    descriptor itself is turned away meanwhile.
+    Its C++ logging writes to the file descriptor of stderr before it reads any setting that would silence it, so the
+    descriptor itself is redirected meanwhile.
 
     Raises:
         UserError: TensorFlow is not installed.
@@ -33,7 +33,7 @@ def import_tensorflow() -> None:
     if "tensorflow" in sys.modules:
         return
     _keep_freed_memory()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # warnings and errors of the time after the import
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # for messages after the import: hides those below errors
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as words:
@@ -59,10 +59,10 @@ def import_tensorflow() -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc's malloc keep large blocks for the next use, instead of giving them back to the kernel.
+    """Let glibc's malloc keep large blocks for reuse, instead of returning them to the kernel.
 
-    Batches and activations are megabytes that come and go with every step. Mapped anew each time, their pages are
-    faulted in and zeroed each time: that took half of the time of reading batches.
+    Batches and activations are megabytes that come and go with every step. If they are mapped again each time, their
+    pages are faulted in and zeroed each time, which took half of the time of reading batches.
     """
     with contextlib.suppress(OSError, AttributeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,1 +1,1 @@
-"""A run held against a split: scores of tracks, metrics, files, plots and printed words."""
+"""Evaluate a run on a split: scores of tracks, metrics, files, plots and printed lines."""

@@ -1,4 +1,4 @@
-"""ROC and PR curves on a fixed grid: of each tag, in the mean over tags, and of all tags in one ranking."""
+"""ROC and PR curves on a fixed grid: for each tag, in the mean over tags, and for all tags in one ranking."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Curves:
     Attributes:
         roc_macro: mean true positive rate of the defined tags at each false positive rate.
         pr_macro: their mean precision at each recall.
-        roc_micro: of all known pairs of track and tag as one ranking.
-        pr_micro: likewise.
+        roc_micro: true positive rate of all known pairs of track and tag as one ranking.
+        pr_micro: precision of the same ranking.
         positive_share: share of positives among all known pairs.
         positive_share_macro: mean of the defined tags' shares.
     """
@@ -35,7 +35,7 @@ class Curves:
 
 
 def curves_of(stored: StoredScores) -> Curves | None:
-    """The curves of some scores; None where no tag has both a positive and a negative."""
+    """The curves of stored scores; None if no tag has both a positive and a negative."""
     hits, misses = stored.targets >= stored.of.positive_at, stored.targets < stored.of.positive_at
     rocs, precisions, shares = [], [], []
     for hit, miss, score in zip(hits.T, misses.T, stored.scores.T, strict=True):
@@ -62,11 +62,11 @@ def curves_of(stored: StoredScores) -> Curves | None:
 def _curves(counts: RankingCounts, misses: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     hits = np.cumsum(counts.new_hits)
     recall = hits / hits[-1]
-    # Each step starts below and ends above: upright where no negative ties with it, else slanted.
+    # Each step rises from its start to its end: vertically if no negative ties with it, at a slant otherwise.
     rates = np.stack([counts.before, counts.upto], axis=1).ravel() / misses
     reached = np.stack([recall - counts.new_hits / hits[-1], recall], axis=1).ravel()
     roc = np.interp(GRID, np.append(rates, 1.0), np.append(reached, 1.0), left=0.0)
-    # The precision at the first step that reaches a recall, as average precision takes it.
+    # The precision at the first step that reaches a recall, as average precision defines it.
     first = np.searchsorted(recall, GRID - 1e-12, "left")
     precision = (hits / (hits + counts.upto))[np.minimum(first, len(hits) - 1)]
     return roc, precision

@@ -43,19 +43,19 @@ def evaluate(
     >>> 0 <= result.metrics.roc_auc_macro <= 1, len(result.metrics.per_tag) == len(result.vocabulary)
     (True, True)
 
-    Writes SPLIT.json, SPLIT_per_tag.csv, SPLIT_scores.parquet, SPLIT_per_tag.png and SPLIT_curves.png into evaluation/
-    of the run; against other labels than its own SPLIT-NAME@HASH in place of SPLIT. Thresholds come from the scores of
-    the validation split, which are taken from disk where they are there, and else made and kept.
+    Writes SPLIT.json, SPLIT_per_tag.csv, SPLIT_scores.parquet, SPLIT_per_tag.png and SPLIT_curves.png into the run's
+    evaluation/; against labels other than its own, SPLIT becomes SPLIT-NAME@HASH. Thresholds come from the scores of
+    the validation split, which are read from disk if they are there, and computed and kept otherwise.
 
     Args:
         root: the run's folder.
         split: train, validation or test.
-        label_set: NAME or NAME@HASH to evaluate against, tags matched by name; None for what it was trained on.
-        baselines: simple models to fit on the training split's log-mel statistics and to evaluate alike.
-        stage: folder on a local disk that payloads are copied to ahead of use; None to read them where they lie.
+        label_set: NAME or NAME@HASH to evaluate against, tags matched by name; None for the labels it was trained on.
+        baselines: simple models to fit on the training split's log-mel statistics and to evaluate in the same way.
+        stage: folder on a local disk that payloads are copied to before they are read; None to read them in place.
 
     Raises:
-        UserError: no such run, split or label set, or one without a tag or an unseen track for the model.
+        UserError: there is no such run, split or label set, or it has no tag of the model or no track that is new to it.
         DatasetError: the features on disk do not fit.
     """
     with open_stage(stage) as copies:
@@ -71,7 +71,7 @@ def _evaluate(
     stored = scored.stored
     expected = mapping.labels.manifest.counts[split] - scored.removed - scored.seen
     if split == "train" and run.config.train_share != 1:
-        expected = len(stored.track_ids)  # what the run was trained on
+        expected = len(stored.track_ids)  # the tracks that the run was trained on
     if len(stored.track_ids) != expected:
         raise DatasetError(
             f"{run.folder.root}: expected scores of {expected} {split} tracks, received {len(stored.track_ids)}"
@@ -144,7 +144,7 @@ def _baselines(
     groups: npt.NDArray[np.int64],
     stage: Stage | None,
 ) -> dict[BaselineKind, Metrics]:
-    """Each fitted on what the model was trained on, as far as that is labelled here."""
+    """Metrics of each baseline, fitted on the model's training tracks as far as they are labelled here."""
     of, spec = scored.stored.of, run.dataset.spec("logmel")
     train, _ = split_tracks(run, mapping, "train", spec)
     known = staged_records(run, train.taken(fitted_tracks(len(train))), stage)

@@ -1,4 +1,4 @@
-"""What an evaluation found, and the JSON and the table per tag that say it."""
+"""The results of an evaluation, as JSON and as a table with a row per tag."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from training.metrics.thresholds import Decisions
 from training.runs.trained import TrainedRun
 from training.runs.undefined_numbers import without_nan
 
-# What the figures of a baseline begin with, in the JSON and in the table.
+# Prefixes of a baseline's figures in the JSON and in the table.
 BASELINE_PREFIXES: dict[BaselineKind, str] = {"logistic": "baseline_", "trees": "trees_"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found.
+    """The results of an evaluation.
 
     Attributes:
         run: the run's folder.
-        split: which split.
-        tracks: tracks evaluated; equals the split's, less those that were removed from the dataset since.
-        removed: how many those are.
-        seen: tracks left out because the model was trained or chosen by them; 0 on its own labels.
+        split: split that was evaluated.
+        tracks: number of tracks evaluated: the split's, except those that were removed from the dataset since.
+        removed: number of tracks that were removed from the dataset since.
+        seen: number of tracks left out because the model was trained or chosen by them; 0 on its own labels.
         mapping: the labels, and which tags the model shares with them.
-        metrics: of the model.
-        decisions: by the thresholds that are best on validation.
-        threshold_tracks: validation tracks that the thresholds come from.
-        threshold_problem: why there are none; empty where there are.
-        baselines: of those that were asked for.
-        name: of its files in evaluation/, without their endings.
+        metrics: metrics of the model.
+        decisions: decisions by the thresholds that are best on validation.
+        threshold_tracks: number of validation tracks that the thresholds come from.
+        threshold_problem: why there are no thresholds; empty if there are.
+        baselines: metrics of each baseline that was requested.
+        name: name of its files in evaluation/, without extensions.
     """
 
     run: str
@@ -55,12 +55,12 @@ class Evaluation:
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
-        """Tags evaluated."""
+        """The evaluated tags."""
         return self.mapping.tags
 
     @property
     def graded(self) -> bool:
-        """Whether the labels are graded, so that the error is a figure of its own."""
+        """Whether the labels are graded, in which case the error is reported too."""
         return bool(self.mapping.labels.manifest.label_set["values"] == "graded")
 
     @property
@@ -71,7 +71,7 @@ class Evaluation:
 
 
 def evaluation_json(result: Evaluation, run: TrainedRun) -> dict[str, Any]:
-    """The fields of evaluation/NAME.json; what is not defined is null."""
+    """The fields of evaluation/NAME.json; undefined values are null."""
     labels = result.mapping.labels
     fields = {
         "format": 1,
@@ -109,7 +109,7 @@ def evaluation_json(result: Evaluation, run: TrainedRun) -> dict[str, Any]:
 
 
 def evaluation_csv(result: Evaluation) -> bytes:
-    """A row per tag; a cell is empty where nothing is defined. A spreadsheet may open it: see `text_cell`."""
+    """A table with a row per tag; undefined cells are empty. It may be opened in a spreadsheet: see `text_cell`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     beside = [f"{BASELINE_PREFIXES[kind]}{area}" for kind in result.baselines for area in ("roc_auc", "pr_auc")]
@@ -118,7 +118,7 @@ def evaluation_csv(result: Evaluation) -> bytes:
     per_tag = zip(result.vocabulary, result.metrics.per_tag, result.decisions.per_tag, strict=True)
     for number, (tag, one, decisions) in enumerate(per_tag):
         row: list[Any] = [text_cell(tag), one.positives, one.tracks, _cell(one.roc_auc), _cell(one.pr_auc)]
-        # Nine digits give the float32 back to the bit: the tracks at the threshold are still on its side.
+        # Nine digits restore the float32 exactly, so that tracks at the threshold stay on its side.
         row.append("" if math.isnan(decisions.threshold) else f"{decisions.threshold:.9g}")
         row += [_cell(decisions.precision), _cell(decisions.recall), _cell(decisions.f1)]
         for metrics in result.baselines.values():

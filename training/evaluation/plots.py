@@ -1,4 +1,4 @@
-"""Draw an evaluation: the tags side by side, and the ROC and PR curves of all. The same evaluation, the same bytes."""
+"""Draw an evaluation: the tags side by side, and ROC and PR curves over all tags. Equal evaluations give equal bytes."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _INCHES_PER_TAG = 0.24
 
 
 def draw_per_tag(result: Evaluation) -> bytes:
-    """PR-AUC and ROC-AUC of the defined tags as a PNG, the best PR-AUC on top, with the share of positives beside.
+    """Draw PR-AUC and ROC-AUC of the defined tags as a PNG, the best PR-AUC on top, with the share of positives.
 
-    Of many tags the best and the worst are drawn; the picture says how many lie between them.
+    If there are many tags, only the best and the worst are drawn, and a line shows how many lie between them.
     """
     with _own_settings():
         return _png(_per_tag_figure(result))
 
 
 def draw_curves(result: Evaluation, stored: StoredScores) -> bytes:
-    """ROC and PR curves, in the mean over tags and of all tags in one ranking, as a PNG."""
+    """Draw ROC and PR curves as a PNG: the mean over tags, and all tags in one ranking."""
     with _own_settings():
         return _png(_curves_figure(result, stored))
 
@@ -44,7 +44,7 @@ def _per_tag_figure(result: Evaluation) -> Any:
     best, worst = (ranked[:SHOWN_TAGS], ranked[-SHOWN_TAGS:]) if left_out else (ranked, [])
     shown = [*best, *worst]
     places = np.arange(len(shown), dtype=float)
-    places[len(best) :] += 1.6 if left_out else 0  # room for the words between
+    places[len(best) :] += 1.6 if left_out else 0  # room for the text between
     rows = max(4.0, places[-1] + 1 if shown else 0.0)
     figure, axes = _figure(8.0, rows * _INCHES_PER_TAG + 1.5)
     if shown:
@@ -110,16 +110,16 @@ def _curves_figure(result: Evaluation, stored: StoredScores) -> Any:
 
 @contextlib.contextmanager
 def _own_settings() -> Iterator[None]:
-    """Matplotlib's defaults, whatever the user has set for other pictures."""
+    """Use Matplotlib's defaults, regardless of the user's settings."""
     import matplotlib
 
     with matplotlib.rc_context(dict(matplotlib.rcParamsDefault)), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # boxes stand for those letters
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # boxes replace those letters
         yield
 
 
 def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
-    # Not pyplot: a figure of its own needs no display and is not kept.
+    # Not pyplot: a standalone figure needs no display and is not kept in memory.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -135,5 +135,5 @@ def _png(figure: Any) -> bytes:
 
 
 def _shortened(tag: str, most: int = 40) -> str:
-    # A dollar sign would begin a formula.
+    # A dollar sign would start a formula.
     return (tag if len(tag) <= most else f"{tag[: most - 1]}…").replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""Score whole tracks from their stored features: patches at a fixed hop with the tail, scores averaged per track."""
+"""Score whole tracks from their stored features: patches at a fixed hop, the tail included, with scores averaged per track."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class TrackScorer:
 
     Args:
         model: a tagger of `training.models`.
-        patch: length of its patches.
+        patch: length of the model's patches.
         batch_size: patches that go through the model together on one device.
-        output: which of its outputs is averaged over the patches of a track.
-        strategy: whose devices in this process score side by side, where the model was made under one.
+        output: output of the model that is averaged over the patches of a track.
+        strategy: strategy that the model was made under, if any; its devices in this process score side by side.
     """
 
     def __init__(
@@ -60,28 +60,28 @@ class TrackScorer:
         tracks: Sequence[int] | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> npt.NDArray[np.float32]:
-        """Scores of tracks, each one read once.
+        """Score tracks, reading each one once.
 
         Args:
-            records: where the tracks are read.
-            tracks: numbers of the tracks; None for all.
+            records: records to read the tracks from.
+            tracks: indices of the tracks; None for all.
             on_progress: called with the number of tracks scored.
 
         Returns:
             float32 [tracks, tags], or [tracks, units] of the embedding.
         """
         numbers = range(len(records.tracks)) if tracks is None else tracks
-        # The targets may be of other tags than the model's.
+        # The targets may be for other tags than the model's.
         sums = np.zeros((len(numbers), self._width), np.float64)
         counts = np.zeros(len(numbers), np.int64)
         pending: list[npt.NDArray[np.float32]] = []
         owners: list[int] = []
-        rows = 0  # of each device's batch
+        rows = 0  # in each device's batch
         full = self._batch_size * len(self._replicas)
 
         def flush() -> None:
-            # Always the same batch shape, so that one graph serves: the rest is zeros whose scores nobody takes. It has
-            # no more rows than there are patches, whatever the batch size.
+            # The batch shape is always the same, so that one graph serves: the rest is zeros whose scores are dropped.
+            # It has no more rows than there are patches, whatever the batch size.
             nonlocal rows
             rows = rows or -(-len(pending) // len(self._replicas))
             batch = np.zeros((rows * len(self._replicas), *pending[0].shape), np.float32)
@@ -105,7 +105,7 @@ class TrackScorer:
         return (sums / counts[:, None]).astype(np.float32)
 
     def _scored(self, batch: npt.NDArray[np.float32], rows: int) -> npt.NDArray[np.float32]:
-        """What the model makes of a batch, so many rows of it on each device of this process."""
+        """The model's output for a batch, with `rows` of its rows on each device of this process."""
 
         def share(context: Any) -> Any:
             first = (context.replica_id_in_sync_group - self._replicas.start) * rows
@@ -117,7 +117,7 @@ class TrackScorer:
 
 
 def _read_ahead(records: TrackRecords, numbers: Sequence[int]) -> Iterator[npt.NDArray[Any]]:
-    """Stored features of tracks in order, a few read ahead of use."""
+    """Stored features of tracks in order, a few of them read ahead."""
     with ThreadPoolExecutor(TRACKS_AHEAD) as pool:
         waiting = [pool.submit(records.read, number) for number in numbers[:TRACKS_AHEAD]]
         for place in range(len(numbers)):

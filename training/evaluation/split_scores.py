@@ -1,4 +1,4 @@
-"""Score the tracks of a split with a run's best epoch, or take the scores that an evaluation before left on disk."""
+"""Score the tracks of a split with a run's best epoch, or reuse the scores that an earlier evaluation left on disk."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class SplitScores:
     """Scores of a split, for the tags that the model and the labels share.
 
     Attributes:
-        stored: the scores, as they lie on disk.
-        name: of the evaluation's files, without their endings.
-        removed: tracks of the split that were left out since they were removed from the dataset.
-        seen: tracks left out because the model was trained or chosen by them; 0 on its own labels.
+        stored: the scores, as stored on disk.
+        name: name of the evaluation's files, without extensions.
+        removed: number of the split's tracks left out because they were removed from the dataset.
+        seen: number of tracks left out because the model was trained or chosen by them; 0 on its own labels.
     """
 
     stored: StoredScores
@@ -45,11 +45,11 @@ def score_split(
         run: the run.
         mapping: the labels, and which tags the model shares with them.
         split: train, validation or test.
-        stage: where payloads are copied to ahead of use.
-        reuse: take the file that is there, if it holds this checkpoint's scores of these very tracks.
+        stage: place that payloads are copied to before they are read.
+        reuse: use the existing file if it holds this checkpoint's scores of exactly these tracks.
 
     Raises:
-        UserError: no such split, or none of its tracks is new to the model.
+        UserError: there is no such split, or none of its tracks is new to the model.
         DatasetError: the features on disk do not fit.
     """
     tracks, seen = split_tracks(run, mapping, split, run.spec)
@@ -74,7 +74,7 @@ def score_split(
 
 
 def split_tracks(run: TrainedRun, mapping: LabelMapping, split: str, spec: FeatureSpec) -> tuple[LabelledTracks, int]:
-    """The tracks of a split that are new to the model, with targets of the mapped tags; and how many are not."""
+    """The tracks of a split that are new to the model, with targets of the mapped tags, and how many are not new."""
     share = run.config.train_share if split == "train" else 1.0
     tracks = mapping.targets_of(labelled_tracks(run.dataset, mapping.labels, spec, split, share=share))
     if mapping.labels.reference == run.labels.reference:
@@ -83,7 +83,7 @@ def split_tracks(run: TrainedRun, mapping: LabelMapping, split: str, spec: Featu
 
 
 def staged_records(run: TrainedRun, tracks: LabelledTracks, stage: Stage | None) -> TrackRecords:
-    """The records of some tracks, their payloads on the way to the stage."""
+    """The records of some tracks, whose payloads are being copied to the stage."""
     records = TrackRecords(run.dataset, tracks, stage)
     if stage is not None:
         stage.begin(records.payloads(range(len(tracks))))
@@ -91,7 +91,7 @@ def staged_records(run: TrainedRun, tracks: LabelledTracks, stage: Stage | None)
 
 
 def evaluation_name(run: TrainedRun, mapping: LabelMapping, split: str) -> str:
-    """SPLIT, or against other labels than the run's own SPLIT-NAME@HASH."""
+    """SPLIT, or SPLIT-NAME@HASH against labels other than the run's own."""
     own = mapping.labels.reference == run.labels.reference
     return split if own else f"{split}-{mapping.labels.reference}"
 
@@ -102,6 +102,6 @@ def _stored(uri: str, of: ScoresOf, tracks: LabelledTracks) -> StoredScores | No
     try:
         stored = read_stored_scores(uri)
     except DatasetError:
-        return None  # written anew
+        return None  # it is written again
     fits = stored.of == of and stored.track_ids == tracks.track_ids
     return dataclasses.replace(stored, targets=tracks.targets) if fits else None

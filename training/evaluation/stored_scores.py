@@ -1,8 +1,8 @@
-"""The scores of an evaluated split as a Parquet file, one row per track, with what they are the scores of.
+"""The scores of an evaluated split as a Parquet file, one row per track, with a description of what was scored.
 
 Columns: `track_id` string; `targets` list<float32>, null where unknown; `scores` list<float32>; both lists in the order
-of the evaluated tags. The schema's metadata, each value in JSON: `tags`, `label_set`, `split`, `positive_at`, and
-`checkpoint`, the SHA-256 of the variables that scored.
+of the evaluated tags. The schema's metadata holds, each in JSON, `tags`, `label_set`, `split`, `positive_at`, and
+`checkpoint`, the SHA-256 of the variables that produced the scores.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _NUMBERS_PER_GROUP = 1 << 22  # 16 MiB of targets, and as much of scores, in a r
 
 @dataclasses.dataclass(frozen=True)
 class ScoresOf:
-    """What some scores are of: two files that agree in this hold the same scores of the same tracks.
+    """Identifies what was scored: two files that agree in this hold the same scores of the same tracks.
 
     Attributes:
-        tags: the evaluated ones, in order.
-        label_set: NAME@HASH that the targets are of.
+        tags: the evaluated tags, in order.
+        label_set: NAME@HASH of the labels that the targets come from.
         split: train, validation or test.
-        positive_at: least target that counts as positive.
-        checkpoint: SHA-256 of the variables that scored, hex.
+        positive_at: lowest target that counts as positive.
+        checkpoint: SHA-256 of the variables that produced the scores, hex.
     """
 
     tags: tuple[str, ...]
@@ -53,7 +53,7 @@ class StoredScores:
     """Scores of some tracks.
 
     Attributes:
-        of: what they are of.
+        of: what was scored.
         track_ids: [tracks].
         targets: float32 [tracks, tags] in [0, 1]; NaN is unknown.
         scores: float32 [tracks, tags].
@@ -96,8 +96,8 @@ def read_stored_scores(uri: str) -> StoredScores:
     """Read a file that `StoredScores.write` wrote.
 
     Raises:
-        FileNotFoundError: there is none.
-        DatasetError: it is no such file, or its lists do not fit its tags.
+        FileNotFoundError: there is no such file.
+        DatasetError: it is not a file of scores, or its lists do not fit its tags.
     """
     data = read_bytes(uri)
     try:
@@ -115,7 +115,7 @@ def read_stored_scores(uri: str) -> StoredScores:
             _matrix(table["targets"], shape),
             _matrix(table["scores"], shape),
         )
-    except Exception as error:  # of a damaged file Arrow raises whatever it likes
+    except Exception as error:  # Arrow raises errors of many types for a damaged file
         words = " ".join(str(error).split())
         raise DatasetError(f"{uri}: expected the scores of an evaluation; evaluate the run again ({words})") from error
 

@@ -1,4 +1,4 @@
-"""What went wrong in a step, in words that say what to do next."""
+"""Errors of a training step, with advice on what to do next."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from schemas.console.errors import TagscaleError, UserError
 
-SHOWN_IDS = 64  # tracks of a batch that are named
-_ELSEWHERE = "a run that has checkpoints keeps them and its settings: give another --out then"
+SHOWN_IDS = 64  # tracks of a batch that an error names
+_ELSEWHERE = "a run that has checkpoints keeps them and its settings, so choose another --out then"
 
 _LOST_WORKER = (
     *(tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError),
@@ -18,12 +18,12 @@ _LOST_WORKER = (
 
 
 def _tail(words: str) -> str:
-    """TensorFlow's words without the Python lines that it puts before them."""
+    """TensorFlow's message without the Python lines that it puts before it."""
     return words.rpartition("Collective ops is aborted by:")[2].strip()[:200]
 
 
 def explained(error: tf.errors.OpError, batch_size: int, replicas: int, workers: int) -> TagscaleError:
-    """An error of TensorFlow's as one of ours."""
+    """Convert an error of TensorFlow's into one of ours."""
     words = " ".join(str(error.message).split())
     if isinstance(error, tf.errors.ResourceExhaustedError):
         smaller = batch_size // 2 // replicas * replicas
@@ -37,13 +37,13 @@ def explained(error: tf.errors.OpError, batch_size: int, replicas: int, workers:
     if workers > 1 and isinstance(error, _LOST_WORKER):
         return TagscaleError(
             "another worker is gone or cannot be reached; start the same command again on every worker, and the run "
-            f"goes on from its last checkpoint ({_tail(words)})"
+            f"resumes from its last checkpoint ({_tail(words)})"
         )
     return TagscaleError(f"a training step failed: {words}")
 
 
 def not_finite(loss: float, epoch: int, step: int, track_ids: list[str]) -> TagscaleError:
-    """The error of a loss that is not a number, naming the tracks of its batch."""
+    """The error for a loss that is not a number, naming the tracks of its batch."""
     more = f" and {len(track_ids) - SHOWN_IDS} more" if len(track_ids) > SHOWN_IDS else ""
     return TagscaleError(
         f"epoch {epoch + 1}, step {step + 1}: the loss is {loss}, with the tracks {', '.join(track_ids[:SHOWN_IDS])}{more}; "
@@ -52,7 +52,7 @@ def not_finite(loss: float, epoch: int, step: int, track_ids: list[str]) -> Tags
 
 
 def require_divisible(batch_size: int, replicas: int, tracks: int, steps: int) -> None:
-    """Raise UserError unless every replica gets as much of each global batch as the others, and never nothing."""
+    """Raise UserError unless all replicas get an equal part of each global batch, and none ever gets nothing."""
     if batch_size % replicas:
         below, above = batch_size // replicas * replicas, -(-batch_size // replicas) * replicas
         fitting = f"{below} or {above}" if below else str(above)
@@ -61,7 +61,7 @@ def require_divisible(batch_size: int, replicas: int, tracks: int, steps: int) -
         )
     if tracks // steps < replicas:
         raise UserError(
-            f"--batch-size {batch_size}: {tracks} training tracks make {steps} batches of which some have fewer tracks than "
+            f"--batch-size {batch_size}: {tracks} training tracks make {steps} batches, some of which have fewer tracks than "
             f"the {replicas} replicas; use fewer replicas, or another --batch-size"
         )
 
@@ -70,9 +70,9 @@ def require_fitting_patch(patch_seconds: float, patch: int, longest: int) -> Non
     """Raise UserError if a patch is longer than every track: all of them would end in silence.
 
     Args:
-        patch_seconds: as it was asked for.
-        patch: the same in frames or samples.
-        longest: of the tracks, in the same unit; 0 if that is not known.
+        patch_seconds: the requested length of a patch.
+        patch: the same length in frames or samples.
+        longest: length of the longest track, in the same unit; 0 if it is not known.
     """
     if 0 < longest < patch:
         raise UserError(
@@ -87,11 +87,11 @@ def require_defined(select_by: str, targets: npt.NDArray[np.float32], positive_a
     Args:
         select_by: roc_auc, pr_auc or loss.
         targets: float32 [validation tracks, tags]; NaN is unknown.
-        positive_at: least target that counts as positive.
+        positive_at: lowest target that counts as positive.
     """
     if np.isnan(targets).all():
         raise UserError(
-            f"the {len(targets)} validation tracks have no known label; lay a label set that knows some, or make a larger split"
+            f"the {len(targets)} validation tracks have no known label; make a label set that has some, or a larger split"
         )
     if select_by == "loss":
         return

@@ -1,4 +1,4 @@
-"""Start a run from another run's best weights: the same network, the rows of its head matched by the tags' names."""
+"""Start a run from another run's best weights: the network is the same, and rows of its head are matched by tag name."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from training.runs.checkpoints import BEST_NAME, model_variables
 from training.runs.run_folder import RunFolder
 
 HEAD = "logits/"  # the layer with a column and a bias per tag
-SHOWN_TAGS = 5  # new or dropped ones that a summary names
+SHOWN_TAGS = 5  # new or dropped tags that a summary names
 
 
 @dataclasses.dataclass(frozen=True)
 class InitSummary:
-    """What a run began with.
+    """The weights that a run began with.
 
     Attributes:
-        run: whose best weights were taken.
-        epoch: of those weights.
+        run: run whose best weights were taken.
+        epoch: epoch of those weights.
         taken: tags that both runs have, in this run's order.
-        new: tags whose rows of the head begin fresh.
+        new: tags whose rows of the head start from fresh weights.
         dropped: tags of the other run that this one does not have.
     """
 
@@ -45,20 +45,20 @@ class InitSummary:
 
 
 def resolve_init_from(config: TrainConfig, out: str, spec: FeatureSpec, labels: LabelVersion) -> TrainConfig:
-    """The configuration with the SHA-256 of the weights that it starts from, checked before anything is written.
+    """Add the SHA-256 of the weights that a run starts from to its configuration, and check them before writing anything.
 
-    A run that has begun takes its own checkpoints and needs the other one no more: if that is gone, what the run wrote
-    down stays true.
+    A run that has begun uses its own checkpoints and no longer needs the other run: if that is gone, the recorded hash
+    stays valid.
 
     Args:
-        config: of a run.
-        out: its folder, new or begun before.
-        spec: the features that it reads.
-        labels: that it is trained on.
+        config: configuration of the run.
+        out: the run's folder, new or begun before.
+        spec: the features that the run reads.
+        labels: the labels that the run is trained on.
 
     Raises:
-        UserError: `init_from` is no run with a validated epoch, not one that `start_from` can take, or one that has seen
-            what this run would be judged by.
+        UserError: `init_from` is not a run with a validated epoch, its weights do not fit (see `start_from`), or it has
+            seen tracks that this run would be judged by.
     """
     if not config.init_from:
         return config
@@ -76,17 +76,17 @@ def resolve_init_from(config: TrainConfig, out: str, spec: FeatureSpec, labels: 
 
 
 def best_sha256(root: str) -> str:
-    """SHA-256 of a run's best weights, hex; raises UserError where it has none."""
+    """SHA-256 of a run's best weights, hex; raises UserError if it has none."""
     checkpoints = RunFolder(root).checkpoints()
     if not checkpoints.has_best():
         raise UserError(
-            f"--init-from {root}: has no validated epoch yet; go on with it by its own `{training_command('train')}` command"
+            f"--init-from {root}: has no validated epoch yet; resume it with its own `{training_command('train')}` command"
         )
     return checkpoints.best_sha256()
 
 
 def start_from(model: keras.Model, config: TrainConfig, spec: FeatureSpec, vocabulary: Sequence[str]) -> InitSummary:
-    """Give a fresh model the best weights of the run `config.init_from`, its batch norm's statistics among them.
+    """Give a fresh model the best weights of the run `config.init_from`, including the statistics of its batch norm.
 
     The columns of the head's kernel and its biases go to the tags of the same name; a new tag keeps what the model's
     own initializer gave it.
@@ -98,7 +98,7 @@ def start_from(model: keras.Model, config: TrainConfig, spec: FeatureSpec, vocab
         vocabulary: the model's tags, in output order.
 
     Raises:
-        UserError: the other run's network is another, shares no tag, or has changed since the configuration was resolved.
+        UserError: the other run has a different network, shares no tag, or has changed since the configuration was resolved.
         DatasetError: its checkpoint is torn, or its dataset and labels contradict each other.
     """
     source = _open_source(config, spec, vocabulary)
@@ -136,7 +136,7 @@ class _Source:
 
 
 def _open_source(config: TrainConfig, spec: FeatureSpec, vocabulary: Sequence[str]) -> _Source:
-    """The run `config.init_from`, once it is sure that a model of `config` can take its weights."""
+    """Open the run `config.init_from`, and check that a model of `config` can take its weights."""
     root = config.init_from
     folder = RunFolder(root)
     other = folder.read_config()
@@ -145,18 +145,18 @@ def _open_source(config: TrainConfig, spec: FeatureSpec, vocabulary: Sequence[st
     differences = _differences((other, dataset.features(other.features)), (config, spec))
     if differences:
         raise UserError(
-            f"--init-from {root}: its network is another ({'; '.join(differences)}); train with its settings, or start "
+            f"--init-from {root}: its network is different ({'; '.join(differences)}); train with its settings, or start "
             "without it"
         )
     found = best_sha256(root)
     if found != config.init_from_sha256:
         raise UserError(
             f"--init-from {root}: expected the weights with the SHA-256 {config.init_from_sha256[:12]}…, found "
-            f"{found[:12]}…: it was trained on since; leave init_from_sha256 out to start from what it is now"
+            f"{found[:12]}…: it has been trained further; leave init_from_sha256 out to start from its present weights"
         )
     if not set(vocabulary) & set(labels.vocabulary):
         raise UserError(
-            f"--init-from {root}: has none of the tags of this run ({', '.join(vocabulary[:5])}…), but "
+            f"--init-from {root}: has none of the tags of this run ({', '.join(vocabulary[:5])}…), only "
             f"{', '.join(labels.vocabulary[:5])}…; merge the tags under its names, or start without it"
         )
     return _Source(folder, labels)
@@ -171,13 +171,13 @@ def _require_unseen(root: str, theirs: LabelVersion, ours: LabelVersion) -> None
     if any(seen.values()):
         found = " and ".join(f"{count} {split} tracks" for split, count in seen.items() if count)
         raise UserError(
-            f"--init-from {root}: was trained or chosen by {found} of this run, which would flatter it; lay the label set over "
+            f"--init-from {root}: was trained or chosen by {found} of this run, which would flatter it; make the label set with "
             f"its split ({theirs.manifest.split['name']}), or start without it"
         )
 
 
 def _differences(other: tuple[TrainConfig, FeatureSpec], mine: tuple[TrainConfig, FeatureSpec]) -> list[str]:
-    """What keeps one network's weights out of the other, as `name: theirs -> ours`."""
+    """Differences that keep one network from taking the other's weights, as `name: theirs -> ours`."""
 
     def shape(config: TrainConfig, spec: FeatureSpec) -> dict[str, Any]:
         own = (
@@ -196,7 +196,7 @@ def _differences(other: tuple[TrainConfig, FeatureSpec], mine: tuple[TrainConfig
 
 
 def _like(weight: keras.Variable, tags: int) -> keras.Variable:
-    """A variable to load another run's weight into: of the same shape, but for the tags of a head."""
+    """A variable to load another run's weight into: it has the same shape, except for the tags of a head."""
     shape = (*weight.shape[:-1], tags) if weight.path.startswith(HEAD) else tuple(weight.shape)
     return keras.Variable(np.zeros(shape, np.float32), dtype=weight.dtype, trainable=False)
 
@@ -206,7 +206,7 @@ def _numpy(variable: keras.Variable) -> np.ndarray[Any, Any]:
 
 
 def words_of(summary: InitSummary) -> str:
-    """What a run began with, in one line."""
+    """Describe the weights that a run began with, in one line."""
 
     def named(tags: tuple[str, ...]) -> str:
         shown = ", ".join(tags[:SHOWN_TAGS]) + (", …" if len(tags) > SHOWN_TAGS else "")

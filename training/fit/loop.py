@@ -1,7 +1,7 @@
-"""The training loop, one for every strategy.
+"""The training loop, the same for every strategy.
 
-Its position is (epoch, step). Every random draw is a function of the seed and the position, so a run that goes on from
-a checkpoint, in the middle of an epoch too, goes on as if it had never stopped.
+Its position is (epoch, step). Every random draw is a function of the seed and the position, so a run that resumes from
+a checkpoint, even in the middle of an epoch, continues as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ class _StopInValidationError(Exception):
 
 
 class TrainingLoop:
-    """Trains the epochs that are left of a run.
+    """Trains the remaining epochs of a run.
 
     Args:
         config: the run's configuration.
         strategy: how devices share the work.
-        step: takes a step with the model and its optimizer.
+        step: takes one step with the model and its optimizer.
         data: the training split.
         validation: the validation split.
-        recorder: is told what happens, and writes it to the run's folder in the chief.
-        state: where the run is.
-        throughput: counts the steps taken.
-        stop_requested: whether this process was asked to stop.
+        recorder: records progress; the chief's recorder writes it to the run's folder.
+        state: the run's position.
+        throughput: counts the steps and their time.
+        stop_requested: returns whether this process was asked to stop.
     """
 
     def __init__(
@@ -87,19 +87,19 @@ class TrainingLoop:
             except _StopInValidationError:
                 self._stop()
             except tf.errors.OpError as error:
-                # tf.data wraps what a reading thread raised; the reader kept the original.
+                # tf.data wraps the error that a reading thread raised; the reader kept the original.
                 replicas, workers = self._strategy.num_replicas_in_sync, worker_count(self._strategy)
                 raise self._input.failure or explained(error, self._config.batch_size, replicas, workers) from error
         self._recorder.end(self.state)
 
     def _choose_newest(self) -> None:
-        """Make the newest weights the best: of a run that is over, nothing else is left to choose from."""
+        """Make the newest weights the best: once a run is over, there is nothing else to choose from."""
         self.state, _ = self._validate(self.state)
         self._recorder.save(self.state)
 
     @property
     def is_over(self) -> bool:
-        """True if no epoch is left, or the last ones were in vain."""
+        """True if no epoch is left, or the last ones brought no improvement."""
         return self.state.epoch >= self._config.epochs or self._stalled()
 
     @property
@@ -118,7 +118,7 @@ class TrainingLoop:
         )
         self._step.compile(data.element_spec)
         batches = iter(data)
-        # The loss of a step is read when the next one is on its way, so that a device is never left waiting.
+        # The loss of a step is read when the next step is under way, so that a device never waits.
         under_way: tuple[Any, Any] | None = None
         for number in range(first_step, self._input.steps):
             with self._throughput.timing():
@@ -192,7 +192,7 @@ class TrainingLoop:
             self._recorder.save(ended)
 
     def _validate(self, state: LoopState) -> tuple[LoopState, dict[str, float]]:
-        """Exact metrics of the validation split; keeps the best checkpoint and halves the rate on a plateau."""
+        """Compute exact metrics of the validation split, keep the best checkpoint, and halve the rate on a plateau."""
         config = self._config
         with averaged_weights(config, self._step.model, self._step.optimizer):
             loss, metrics, scores = self._validation.run(self._stop_in_validation)
@@ -201,7 +201,7 @@ class TrainingLoop:
             value = {"roc_auc": metrics.roc_auc_macro, "pr_auc": metrics.pr_auc_macro, "loss": -loss}[config.select_by]
             if math.isfinite(value) and (state.best is None or value > state.best):
                 better = dataclasses.replace(state, best=value, best_epoch=state.epoch)
-                # Where there are other workers, they take the best epoch for written.
+                # Other workers, if any, assume that the best epoch was written.
                 several = worker_count(self._strategy) > 1
                 state = better if self._recorder.keep_best(better, required=several) else state
         return after_validation(config, state, loss), {
@@ -211,6 +211,6 @@ class TrainingLoop:
         }
 
     def _stop_in_validation(self, _done: int) -> None:
-        """Validation counts as not begun: a run that goes on takes it from its start."""
+        """Validation counts as not begun: a resumed run validates from the start."""
         if self._stop_requested():
             raise _StopInValidationError

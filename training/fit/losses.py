@@ -1,4 +1,4 @@
-"""The two losses, per track and tag, with unknown targets left out: of a training step, and of whole tracks."""
+"""The two losses, per track and tag, without unknown targets: for a training step, and for whole tracks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LossKind = Literal["cross-entropy", "mse"]
 
 
 def resolve_loss(asked: Loss, values: str) -> LossKind:
-    """`auto` as the paper has it: cross-entropy on binary labels, mean squared error on graded ones."""
+    """Resolve `auto` as the paper does: cross-entropy for binary labels, mean squared error for graded ones."""
     if asked == "auto":
         return "mse" if values == "graded" else "cross-entropy"
     return asked
@@ -26,10 +26,10 @@ class TrainingLoss:
     """The loss of a step.
 
     Attributes:
-        kind: which loss.
-        label_smoothing: share of each target that is drawn to one half.
-        positive_weights: float32 [tags], what a target of 1 weighs; None for 1.
-        negative_weights: float32 [tags], what a target of 0 weighs; one between lies between.
+        kind: kind of loss.
+        label_smoothing: share by which each target is moved towards one half.
+        positive_weights: float32 [tags], weight of a target of 1; None for 1.
+        negative_weights: float32 [tags], weight of a target of 0; targets between 0 and 1 have weights in between.
     """
 
     kind: LossKind
@@ -56,8 +56,8 @@ class TrainingLoss:
             each = tf.square(tf.sigmoid(logits) - targets)
         else:
             # The sigmoid cross-entropy. TensorFlow's own operation is the same sum, but its gradient adds three
-            # tensors in the order in which they come ready, so that two runs of one seed would differ in their last
-            # bits.
+            # tensors in the order in which they become ready, so that two runs with one seed would differ in their
+            # last bits.
             each = tf.math.softplus(logits) - targets * logits
         return tf.reduce_sum(weights * each)
 
@@ -69,7 +69,7 @@ def balanced_weights(targets: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.f
         targets: float32 [tracks, tags] in [0, 1] of the training split; NaN is unknown.
 
     Returns:
-        What a positive and what a negative weighs, float32 [tags] each. One track is added on either side, so that a
+        The weights of a positive and of a negative, float32 [tags] each. One track is added on either side, so that a
         tag without a positive or without a negative has finite weights.
     """
     known = np.count_nonzero(~np.isnan(targets), axis=0)
@@ -78,7 +78,7 @@ def balanced_weights(targets: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.f
 
 
 def mean_loss(kind: LossKind, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.floating[Any]]) -> float:
-    """The same loss of scores averaged per track, in the mean over known targets."""
+    """The same loss for scores averaged per track, as the mean over known targets."""
     known = np.isfinite(targets)
     target, score = targets[known].astype(np.float64), np.clip(scores[known].astype(np.float64), 1e-7, 1 - 1e-7)
     if kind == "mse":

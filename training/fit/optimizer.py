@@ -1,4 +1,4 @@
-"""Adam with what a configuration adds to it, the learning rate of a step, and when a plateau halves that rate."""
+"""Adam with a configuration's additions, the learning rate of each step, and the halving of that rate on a plateau."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLATEAU_FACTOR = 0.5
 
 
 def make_optimizer(config: TrainConfig, model: keras.Model) -> Any:
-    """Adam for a model's trainable weights, built; under a strategy, call it in its scope."""
+    """Build Adam for a model's trainable weights; under a strategy, call this in its scope."""
     averaging = {"use_ema": True, "ema_momentum": config.ema} if config.ema else {}
     adam = keras.optimizers.Adam(
         learning_rate=config.learning_rate, weight_decay=config.weight_decay or None, **averaging
@@ -34,7 +34,7 @@ def make_optimizer(config: TrainConfig, model: keras.Model) -> Any:
 
 @contextlib.contextmanager
 def averaged_weights(config: TrainConfig, model: keras.Model, optimizer: Any) -> Iterator[None]:
-    """Put the moving average of the weights in their place for a while, where the configuration keeps one."""
+    """Replace the weights by their moving average during the body, if the configuration keeps one."""
     if not config.ema:
         yield
         return
@@ -49,13 +49,13 @@ def averaged_weights(config: TrainConfig, model: keras.Model, optimizer: Any) ->
 
 
 def learning_rate(config: TrainConfig, step: int, total_steps: int, rate_factor: float) -> float:
-    """The rate of a step.
+    """The learning rate of a step.
 
     Args:
-        config: its schedule.
-        step: steps taken before, in all.
-        total_steps: of the whole run.
-        rate_factor: what plateaus have left of the rate.
+        config: configuration with the schedule.
+        step: number of steps taken before it, in all.
+        total_steps: number of steps in the whole run.
+        rate_factor: factor that plateaus have reduced the rate by.
     """
     rate = config.learning_rate * rate_factor
     if step < config.warmup_steps:
@@ -71,9 +71,9 @@ def after_validation(config: TrainConfig, state: LoopState, loss: float) -> Loop
 
     Args:
         config: `plateau_epochs` without a better loss halve the rate, and counting then starts again; a validation
-            stands for `validate_every` epochs. A schedule that is no plateau leaves everything as it is.
-        state: before this validation.
-        loss: of this validation; one that is not a number is no better.
+            counts for `validate_every` epochs. A schedule other than plateau changes nothing.
+        state: state before this validation.
+        loss: loss of this validation; a loss that is not a number is no better.
     """
     if config.schedule != "plateau":
         return state

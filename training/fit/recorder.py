@@ -1,7 +1,7 @@
-"""Record a run while it trains: its checkpoints, its best epoch, metrics.jsonl and what TensorBoard shows.
+"""Record a run while it trains: its checkpoints, its best epoch, metrics.jsonl and TensorBoard's files.
 
-In every worker the loop tells its recorder the same. The chief's recorder writes it to the run's folder; those of the
-other workers do nothing.
+In every worker the loop calls its recorder in the same way. The chief's recorder writes to the run's folder; the
+recorders of the other workers do nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from training.tensorboard.board import TensorBoardFolder
 
 
 class Recorder:
-    """What the loop tells a recorder. This one does nothing: it belongs to a worker that is not the chief."""
+    """The interface that the loop calls. This recorder does nothing: it belongs to a worker that is not the chief."""
 
     @property
     def checkpoint_is_due(self) -> bool:
@@ -31,10 +31,10 @@ class Recorder:
         return False
 
     def begin(self, state: LoopState) -> None:
-        """Forget what was recorded after a position.
+        """Remove what was recorded after a position.
 
         Args:
-            state: where the run begins or goes on; its checkpoint is on disk, or no step is taken yet.
+            state: where the run begins or resumes; its checkpoint is on disk, or no step has been taken yet.
 
         Raises:
             DatasetError: a line of metrics.jsonl is damaged.
@@ -45,7 +45,7 @@ class Recorder:
 
         Args:
             step: steps taken, this one included.
-            loss: of its global batch.
+            loss: loss of the step's global batch.
         """
 
     def add_validation(
@@ -54,25 +54,25 @@ class Recorder:
         """Record the scores of the validation split.
 
         Args:
-            epoch: after which it was scored.
+            epoch: epoch after which the split was scored.
             targets: float32 [tracks, tags]; NaN is unknown.
             scores: float32 [tracks, tags] in [0, 1].
-            positive_at: least target that counts as positive.
+            positive_at: lowest target that counts as positive.
         """
 
     def add_epoch(self, fields: dict[str, Any]) -> None:
         """Record the numbers of an epoch.
 
         Args:
-            fields: of its line in metrics.jsonl; NaN becomes null.
+            fields: fields of its line in metrics.jsonl; NaN becomes null.
         """
 
     def save(self, state: LoopState, *, required: bool = False) -> None:
-        """Write a checkpoint of a position. If it cannot be written, the ones before it stay.
+        """Write a checkpoint of a position. If it cannot be written, earlier checkpoints stay.
 
         Args:
             state: the position; it is saved with the variables as they are now.
-            required: whether a checkpoint that cannot be written is an error; otherwise it is a warning.
+            required: whether failing to write the checkpoint is an error; otherwise it is a warning.
 
         Raises:
             TagscaleError: a required checkpoint cannot be written.
@@ -83,10 +83,10 @@ class Recorder:
 
         Args:
             state: the position, with this epoch as the best one.
-            required: whether it is an error if they cannot be written; otherwise it is a warning.
+            required: whether failing to write them is an error; otherwise it is a warning.
 
         Returns:
-            False if they could not be written, so that the best epoch is still the one before.
+            False if they could not be written, so that the previous best epoch is still the best one.
 
         Raises:
             TagscaleError: they are required and cannot be written.
@@ -94,16 +94,16 @@ class Recorder:
         return True
 
     def end(self, state: LoopState) -> None:
-        """Save the last position unless its checkpoint is on disk; raises TagscaleError if it cannot be written."""
+        """Save the last position unless its checkpoint is on disk; raise TagscaleError if it cannot be written."""
 
 
 class RunRecorder(Recorder):
     """The chief's recorder, which writes to the run's folder.
 
     Args:
-        run: the folder, which this process holds.
-        config: says how many checkpoints to keep and how often to write one.
-        variables: what a checkpoint holds, by name.
+        run: the run's folder, which this process holds.
+        config: decides how many checkpoints to keep and how often to write one.
+        variables: the contents of a checkpoint, by name.
         vocabulary: the tags, in output order.
     """
 
@@ -147,7 +147,7 @@ class RunRecorder(Recorder):
             )
             if required:
                 raise TagscaleError(f"{words}; the one of step {self._saved_step} stays") from error
-            say(f"warning: {words}; training goes on, and that of step {self._saved_step} stays", file=sys.stderr)
+            say(f"warning: {words}; training continues, and the one of step {self._saved_step} stays", file=sys.stderr)
         else:
             self._saved_step = state.step
         self._saved_at = time.monotonic()

@@ -28,22 +28,22 @@ def resume_or_begin(
     training: TrackRecords,
     vocabulary: Sequence[str],
 ) -> tuple[LoopState, InitSummary | None]:
-    """Load the newest checkpoint; where there is none, give the model what the configuration begins with.
+    """Load the newest checkpoint; if there is none, give the model the weights that the configuration starts from.
 
     Args:
-        run: its files.
-        config: of the run.
+        run: files of the run.
+        config: configuration of the run.
         model: a tagger with its initial weights, which are among `variables`; under a strategy, call this in its scope.
-        variables: what a checkpoint holds, by name.
+        variables: the contents of a checkpoint, by name.
         training: the training split.
         vocabulary: the tags, in output order.
 
     Returns:
-        The run's position, and what was taken from another run if this call took its weights.
+        The run's position, and a summary of the weights taken from another run, if this call took any.
 
     Raises:
         UserError: the weights of the other run do not fit.
-        DatasetError: a checkpoint is of another model, or a record is damaged.
+        DatasetError: a checkpoint belongs to another model, or a record is damaged.
     """
     state = run.checkpoints().newest(variables)
     if state is not None:
@@ -61,12 +61,12 @@ def _hash_of(tracks: LabelledTracks) -> str:
 
 
 def _same_tracks(run: RunFolder, state: LoopState, tracks: LabelledTracks) -> LoopState:
-    """The position among the tracks as they are now; where some were removed, the epoch under way begins again."""
+    """The position among the present tracks; if some were removed, the epoch under way starts again."""
     now = _hash_of(tracks)
     if state.tracks == now:
         return state
     say(
-        f"warning: {run.root}: training tracks were removed from the dataset since; the run goes on with the others, from the "
+        f"warning: {run.root}: training tracks were removed from the dataset since; the run continues with the others, from the "
         f"beginning of epoch {state.epoch + 1}",
         file=sys.stderr,
     )
@@ -81,8 +81,8 @@ def _with_whole_best(run: RunFolder, state: LoopState) -> LoopState:
         run.checkpoints().load(BEST_NAME)
     except TornCheckpoint as error:
         say(
-            f"warning: {error}; the weights of epoch {state.best_epoch}, the best one, are lost: the best epoch is chosen among "
-            "what is left of the run, the newest weights at least",
+            f"warning: {error}; the weights of epoch {state.best_epoch}, the best one, are lost: the best epoch is chosen from "
+            "the rest of the run, or the newest weights are taken",
             file=sys.stderr,
         )
         return dataclasses.replace(state, best=None, best_epoch=0)

@@ -1,7 +1,7 @@
 """One training step, the same for every strategy.
 
-Keras's own `fit` fails under several workers, so the step is written out: `strategy.run`, the loss divided by the
-global batch's known targets, `optimizer.apply`, `strategy.reduce`.
+Keras's own `fit` fails with several workers, so the step is written out: `strategy.run`, the loss divided by the
+number of known targets in the global batch, `optimizer.apply`, `strategy.reduce`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class TrainingStep:
 
     Args:
         model: a tagger of `training.models`.
-        optimizer: built for its trainable weights.
-        loss: what is minimised, beside the model's own weight decay.
-        strategy: under which both were made.
-        clip_norm: largest norm of all gradients of the global batch together; 0 for any.
+        optimizer: optimizer built for the model's trainable weights.
+        loss: loss to minimise, in addition to the model's own weight decay.
+        strategy: strategy under which both were made.
+        clip_norm: largest norm of all gradients of the global batch together; 0 for no limit.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class TrainingStep:
         scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 
         def clipped(gradients: list[Any]) -> list[Any]:
-            # The norm is that of the whole batch, so the replicas' sums come first. The optimizer sums once more.
+            # The norm is taken over the whole batch, so the replicas are summed first. The optimizer sums once more.
             if replicas > 1:
                 context = tf.distribute.get_replica_context()
                 gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
@@ -47,15 +47,15 @@ class TrainingStep:
             set_dropout_step(model, step, replica)
             with tf.GradientTape() as tape:
                 logits = model(patches, training=True)["logits"]
-                # Gradients are summed over replicas: the weight decay counts once in all.
+                # Gradients are summed over replicas, and the weight decay must count only once.
                 value = loss.summed(targets, weights, logits) / known
                 if model.losses:
-                    # Not add_n, which adds in the order in which its terms come ready.
+                    # Not add_n, which adds its terms in the order in which they become ready.
                     value += tf.reduce_sum(tf.stack(model.losses)) / replicas
                 objective = optimizer.scale_loss(value) if scaled else value
             gradients = tape.gradient(objective, model.trainable_variables)
             optimizer.apply(clipped(gradients) if clip_norm else gradients, model.trainable_variables)
-            return value, tf.identity(stop)  # a value of this replica, that can be reduced
+            return value, tf.identity(stop)  # a value of this replica, which can be reduced
 
         def step_function(element: Any, step: Any, stop: Any) -> Any:
             results = strategy.run(replica_step, args=(*element, step, stop))
@@ -65,13 +65,13 @@ class TrainingStep:
         self._compiled: Any = None
 
     def compile(self, element_spec: Any) -> None:
-        """Make the one graph that takes all steps.
+        """Compile the one graph that takes all steps.
 
-        Batches differ by a track. A graph for each length, made in the order in which the lengths come, would round
-        otherwise in a run that begins in the middle.
+        Batch sizes differ by one track. A graph for each size, made in the order in which the sizes occur, would round
+        differently in a run that resumes in the middle.
 
         Args:
-            element_spec: of the dataset that the elements come from.
+            element_spec: element spec of the dataset that the elements come from.
         """
         if self._compiled is None:
             scalars = (tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.float32))
@@ -81,9 +81,9 @@ class TrainingStep:
         """Take a step.
 
         Args:
-            element: one of `TrainingInput.dataset`, or of its distributed form.
-            step: its number in the whole run; dropout follows from it.
-            stop: whether this worker is asked to stop.
+            element: element of `TrainingInput.dataset`, or of its distributed form.
+            step: number of the step in the whole run, which determines dropout.
+            stop: whether this worker was asked to stop.
 
         Returns:
             Loss of the global batch and how many replicas were asked to stop: scalars that a device may still be

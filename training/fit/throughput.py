@@ -1,4 +1,4 @@
-"""How fast training goes: examples per second, and the share of the time that the device waits for data."""
+"""How fast training goes: examples per second, and the share of the time spent waiting for data."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Throughput:
     """Counts steps and their time.
 
     Attributes:
-        examples: trained on.
-        steps: taken.
+        examples: number of examples trained on.
+        steps: number of steps taken.
         seconds: wall time of the steps.
-        waiting: seconds of it spent waiting for data.
+        waiting: seconds of that time spent waiting for data.
     """
 
     examples: int = 0
@@ -35,7 +35,7 @@ class Throughput:
 
     @contextlib.contextmanager
     def waiting_for_data(self) -> Iterator[None]:
-        """Add the time that the body takes to the waiting."""
+        """Add the time that the body takes to the waiting time."""
         began = time.monotonic()
         try:
             yield
@@ -48,11 +48,11 @@ class Throughput:
 
     @property
     def input_wait(self) -> float:
-        """Share of the time, 0 to 1."""
+        """Share of the time spent waiting for data, 0 to 1."""
         return self.waiting / self.seconds if self.seconds else 0.0
 
     def since(self, before: Throughput) -> Throughput:
-        """What came after a copy of this was taken."""
+        """The counts since `before`, an earlier copy of this."""
         return Throughput(
             self.examples - before.examples,
             self.steps - before.steps,

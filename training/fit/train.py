@@ -46,19 +46,19 @@ from training.tensorboard.projector import chosen_tracks, embed_tracks, write_em
 
 @dataclasses.dataclass(frozen=True)
 class TrainSummary:
-    """What a training did.
+    """The outcome of a training.
 
     Attributes:
         out: the run's folder.
-        state: where the run ended.
-        tracks: in the training split.
-        removed: labelled tracks that were left out, since they were taken out of the dataset.
-        trained_steps: steps that this call took.
-        examples_per_second: of them.
+        state: position at which the run ended.
+        tracks: number of tracks in the training split.
+        removed: number of labelled tracks left out because they were removed from the dataset.
+        trained_steps: number of steps that this call took.
+        examples_per_second: speed of these steps.
         input_wait: share of their time spent waiting for data, 0 to 1.
         seconds: wall time of this call.
-        started_from: what the run began with, where this call began it from another run.
-        judged_by: the split to evaluate: test, or validation where the labels have no test track.
+        started_from: weights that the run began with, if this call began it from another run.
+        judged_by: split to evaluate: test, or validation if the labels have no test track.
     """
 
     out: str
@@ -74,7 +74,7 @@ class TrainSummary:
 
 
 def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSummary:
-    """Train a tagger, or go on with a run that was stopped.
+    """Train a tagger, or resume a run that was stopped.
 
     >>> from training import TrainConfig, train
     >>> small = {"patch_seconds": 1, "epochs": 1, "num_filt": 1, "dense_units": 16}
@@ -85,19 +85,19 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
     Args:
         config: the configuration; its label set is resolved to a version first.
         out: folder of the run.
-        stage: folder on a local disk that payloads are copied to ahead of use; None to read them where they lie.
+        stage: folder on a local disk that payloads are copied to before they are read; None to read them in place.
 
     Raises:
         UserError: dataset, label set, split, strategy, batch size or folder do not fit.
         DatasetError: the features or labels on disk contradict each other.
         TagscaleError: a step failed, or a loss is not a number.
-        Stopped: the command was told to stop, and the position is saved.
+        Stopped: the command was asked to stop, and the position is saved.
     """
     started = time.monotonic()
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
 
-    # What the configuration names: a dataset, its features and a label version.
+    # The dataset, features and label version that the configuration names.
     dataset = Dataset.open(config.dataset)
     labels = open_labels(dataset, config.label_set)
     spec = features_of(dataset, config)
@@ -127,7 +127,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
         )
 
         throughput = Throughput()
-        # A worker of several that leaves alone ends the others with an error.
+        # If one of several workers leaves on its own, the others end with an error.
         with deferred_stop(lambda: several or throughput.steps > 0) as stop_requested:
             # Input.
             data = TrainingInput(train_records, config.patch, config.batch_size, config.seed, Augmentation.of(config))
@@ -151,7 +151,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
             loss = TrainingLoss(kind, config.label_smoothing, *weights)
             step = TrainingStep(model, optimizer, loss, strategy, config.clip_norm)
 
-            # Validation. A device gets no more of a batch than its share while it trains.
+            # Validation. A device gets no larger part of a batch than while it trains.
             scorer = TrackScorer(model, config.patch, config.batch_size // replicas, strategy=strategy)
             validation = Validation(validation_records, scorer, strategy, kind, labels.positive_at)
 
@@ -192,10 +192,10 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
 
 
 def _resolved(config: TrainConfig, labels: LabelVersion, spec: FeatureSpec) -> TrainConfig:
-    """The configuration with the version of its labels, the name of its features, and paths that hold in any folder."""
+    """The configuration with the version of its labels, the name of its features, and absolute paths."""
     return dataclasses.replace(
         config,
-        dataset=absolute(config.dataset),  # for whoever opens the run from another folder
+        dataset=absolute(config.dataset),  # so that the run can be opened from another folder
         init_from=absolute(config.init_from) if config.init_from else "",
         label_set=f"{labels.manifest.name}@{labels.manifest.version}",
         features=features_name(spec),
@@ -209,7 +209,7 @@ def _note_environment(run: RunFolder) -> None:
         changed = differences(read_bytes(run.environment), now)
         if changed:
             say(
-                f"warning: {run.root}: goes on elsewhere ({'; '.join(changed)}), so its last bits may differ",
+                f"warning: {run.root}: resumes in another environment ({'; '.join(changed)}), so its last bits may differ",
                 file=sys.stderr,
             )
     run.write_json(run.environment, now)
@@ -218,7 +218,7 @@ def _note_environment(run: RunFolder) -> None:
 def _show(
     config: TrainConfig, run: RunFolder, model: keras.Model, validation: TrackRecords, labels: LabelVersion
 ) -> None:
-    """The embedding of validation tracks at the best epoch, and the report."""
+    """Write the embedding of validation tracks at the best epoch, and the report."""
     checkpoints = run.checkpoints()
     if checkpoints.has_best():
         best = checkpoints.load(BEST_NAME, model_variables(model))

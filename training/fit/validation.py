@@ -1,4 +1,4 @@
-"""Exact metrics of the validation split while training: every track once, shared out among the workers."""
+"""Exact metrics of the validation split while training: every track is scored once, divided among the workers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from training.metrics.tagging import Metrics, tagging_metrics
 
 
 class Validation:
-    """Scores the validation split with the weights as they are.
+    """Scores the validation split with the model's present weights.
 
     Args:
-        records: its tracks.
-        scorer: of the model.
-        strategy: how the workers share it.
-        loss_kind: which loss to report.
-        positive_at: least target that counts as positive.
+        records: records of its tracks.
+        scorer: scorer with the model.
+        strategy: how the workers share the split.
+        loss_kind: loss to report.
+        positive_at: lowest target that counts as positive.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Metrics with one group of tracks left out at a time, in blocks of replicates that fit into a fixed memory."""
+"""Metrics with one group of tracks left out at a time, in blocks of replicates that fit into a fixed amount of memory."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import numpy.typing as npt
 from training.metrics.intervals import Support
 from training.metrics.ranking import Scores, Steps, ranking_areas, summed_rows
 
-MOST_PARTS = 200  # replicates at the most: the spread is then known to 5 %, and t is within 1 % of the normal's
-MEMORY = 128 << 20  # bytes of a block's weights; its sums and scratch take as much again at the most
-MICRO_STEPS = 4096  # of the ranking of all tags in one, while parts are left out
+MOST_PARTS = (
+    200  # replicates at most: the spread is then known to 5 %, and t is within 1 % of the normal distribution's
+)
+MEMORY = 128 << 20  # bytes of a block's weights; its sums and scratch take at most as much again
+MICRO_STEPS = 4096  # steps of the joint ranking of all tags, while parts are left out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +25,11 @@ class Replicates:
     Attributes:
         roc_auc: float64 [tags, parts].
         pr_auc: float64 [tags, parts].
-        roc_auc_micro: float64 [parts], of all known pairs of track and tag as one ranking.
-        pr_auc_micro: float64 [parts].
+        roc_auc_micro: float64 [parts], over all known pairs of track and tag as one ranking.
+        pr_auc_micro: float64 [parts], over the same ranking.
         sqrt_mse: float64 [parts], over known pairs.
-        tag_support: of each tag, which parts say anything of it.
-        support: of the tags together.
+        tag_support: how many parts contribute to each tag.
+        support: how many parts contribute to the tags together.
     """
 
     roc_auc: npt.NDArray[np.float64]
@@ -40,13 +42,13 @@ class Replicates:
 
 
 def parts_of(groups: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The part that each track is left out with: its group's own, or of many groups one of `MOST_PARTS`.
+    """The part that each track is left out with: its group's own, or one of `MOST_PARTS` if there are more groups.
 
     Args:
         groups: the number of each track's group, from 0 without gaps, int64 [tracks].
 
     Returns:
-        int64 [tracks]; whole groups are dealt to parts of equally many, the same way every time.
+        int64 [tracks]; whole groups are dealt evenly to the parts, the same way every time.
     """
     count = int(groups.max(initial=-1)) + 1
     if count <= MOST_PARTS:
@@ -64,13 +66,13 @@ def left_out_metrics(
     memory: int = MEMORY,
     on_progress: Callable[[int], None] | None = None,
 ) -> Replicates:
-    """Take the metrics of all tracks but those of one part, for every part.
+    """Compute the metrics of all tracks except those of one part, for every part.
 
     Args:
         targets: float32 [tracks, tags] in [0, 1]; NaN is unknown and left out.
         scores: float [tracks, tags].
         parts: the number of each track's part, from 0 without gaps, int64 [tracks].
-        positive_at: least target that counts as positive.
+        positive_at: lowest target that counts as positive.
         memory: bytes that a block of replicates may take.
         on_progress: called with the number of replicates done.
     """
@@ -116,7 +118,7 @@ def left_out_metrics(
 def squared_errors(
     targets: npt.NDArray[np.float32], scores: Scores
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Sum of squared errors over the known tags of each track, and their number, both float64 [tracks]."""
+    """Sum of squared errors over the known tags of each track, and the number of these tags, both float64 [tracks]."""
     errors, counts = np.zeros(len(targets)), np.zeros(len(targets))
     for target, score in zip(
         targets.T, scores.T, strict=True
@@ -142,7 +144,7 @@ def _tag_areas(
     micro: Steps,
     weights: npt.NDArray[np.float32],
 ) -> tuple[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]], npt.NDArray[np.float32]]:
-    """Both areas of one tag under each weighting, and what the tag adds to the ranking of all tags."""
+    """Both areas of one tag under each weighting, and the tag's contribution to the ranking of all tags."""
     known = hits | misses
     negated, positive = -scores[known], hits[known]
     order = np.argsort(negated)
@@ -155,7 +157,7 @@ def _tag_areas(
 def _merging_shift(
     micro: Steps, hits: npt.NDArray[np.bool_], misses: npt.NDArray[np.bool_], scores: Scores
 ) -> tuple[float, float]:
-    """How far the merged steps put both areas off, taken off from every replicate; 0 where none are merged."""
+    """The error that merged steps cause in both areas, subtracted from every replicate; 0 if none are merged."""
     if not micro.merged:
         return 0.0, 0.0
     once = np.zeros((micro.rows, 1))
@@ -169,13 +171,13 @@ def _merging_shift(
 
 
 def _weights(parts: npt.NDArray[np.int64], count: int, block: int) -> Iterator[npt.NDArray[np.float32]]:
-    """1 for each track that a replicate holds, 0 for one it leaves out, float32 [tracks, replicates], `block` at a time."""
+    """1 for each track that a replicate includes, 0 for the others, float32 [tracks, replicates], `block` at a time."""
     for first in range(0, count, block):
         yield (parts[:, None] != np.arange(first, min(count, first + block))).astype(np.float32)
 
 
 def _parts_with(tracks: npt.NDArray[np.bool_], parts: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.bool_]:
-    """Which parts hold any of some tracks, bool [parts]."""
+    """Which parts contain any of the given tracks, bool [parts]."""
     held: npt.NDArray[np.bool_] = np.bincount(parts[tracks], minlength=count) > 0
     return held
 

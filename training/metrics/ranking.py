@@ -1,7 +1,7 @@
-"""ROC-AUC and average precision of a ranking, exactly, once or under many weightings of its tracks.
+"""Exact ROC-AUC and average precision of a ranking, once or under many weightings of its tracks.
 
 Both areas change only where a positive is passed. So a ranking is reduced to its steps, the distinct scores of its
-positives, and to what weighs in at each of them: hits, misses of the same score, and misses since the step before.
+positives, and to the counts at each of them: hits, misses of the same score, and misses since the previous step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-_NUMBERS_AT_ONCE = 1 << 18  # 2 MiB of float64: what is computed per weighting stays in the cache
+_NUMBERS_AT_ONCE = 1 << 18  # 2 MiB of float64: the intermediate results of a weighting stay in the cache
 
 Scores = npt.NDArray[np.floating[Any]]
 Areas = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
@@ -21,12 +21,12 @@ Areas = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 @dataclasses.dataclass(frozen=True)
 class RankingCounts:
-    """What a ranking's steps hold, from the highest score down, each int64 [steps].
+    """Counts at a ranking's steps, from the highest score down, each int64 [steps].
 
     Attributes:
         new_hits: positives at each step.
-        before: negatives above it.
-        upto: negatives above it or of the same score.
+        before: negatives above each step.
+        upto: negatives above each step or of the same score.
     """
 
     new_hits: npt.NDArray[np.int64]
@@ -55,7 +55,7 @@ def ranking_areas(hits: Scores, misses: Scores) -> tuple[float, float]:
         misses: scores of the negatives; sorted in place.
 
     Returns:
-        Both are NaN where there is no positive or no negative.
+        Both areas; NaN if there is no positive or no negative.
     """
     if len(hits) == 0 or len(misses) == 0:
         return float("nan"), float("nan")
@@ -68,12 +68,12 @@ def ranking_areas(hits: Scores, misses: Scores) -> tuple[float, float]:
 class Steps:
     """The steps of a ranking, and which row of a table of sums each track adds to.
 
-    Rows 0 to K hold the misses above step 0, between steps 0 and 1, …, below the last one; the next K the misses that
-    tie with a step, the last K the hits.
+    Rows 0 to K hold the misses above step 0, between steps 0 and 1, …, below the last one; the next K rows hold the
+    misses that tie with a step, and the last K the hits.
 
     Attributes:
         negated: the K distinct scores of positives, negated, so that they ascend.
-        merged: neighbours were taken together; a miss between two steps ties with the lower one then.
+        merged: whether neighbours were merged; a miss between two steps then ties with the lower one.
     """
 
     negated: Scores
@@ -81,7 +81,7 @@ class Steps:
 
     @classmethod
     def of(cls, hits: Scores, most: int | None = None) -> Steps:
-        """The steps of some positives' scores, of which at most `most` are kept, evenly over the ranking."""
+        """The steps of the positives' scores, of which at most `most` are kept, evenly spaced over the ranking."""
         steps = np.unique(-hits)
         if most is None or len(steps) <= most:
             return cls(steps)
@@ -100,7 +100,7 @@ class Steps:
         Args:
             positive: bool [tracks].
             negated: their scores, negated, [tracks].
-            order: the places of the scores in ascending order, int64 [tracks].
+            order: indices that sort the negated scores in ascending order, int64 [tracks].
         """
         count, ranked = len(self.negated), negated[order]
         ends = np.searchsorted(ranked, self.negated, "right")
@@ -125,7 +125,7 @@ class Steps:
             sums: [rows, weightings]: the weights of each row's tracks.
 
         Returns:
-            Two arrays [weightings]; NaN where a weighting leaves no positive or no negative.
+            Two arrays [weightings]; NaN if a weighting leaves no positive or no negative.
         """
         count = len(self.negated)
         if count == 0:
@@ -152,8 +152,8 @@ def summed_rows(
 
     Args:
         rows: one or more rows that each known track adds to, each [known tracks].
-        count: rows in all.
-        known: bool [tracks]; the others add to none.
+        count: total number of rows.
+        known: bool [tracks]; the other tracks add to none.
         weights: [tracks, weightings], whole numbers; their sums are exact up to 16 million.
 
     Returns:
@@ -174,7 +174,7 @@ def _areas(new_hits: npt.NDArray[Any], before: npt.NDArray[Any], upto: npt.NDArr
     with np.errstate(divide="ignore", invalid="ignore"):
         # A miss counts against the hits below it, and half against those that it ties with.
         roc = 1 - (new_hits * (before + upto)).sum(axis=1) / (2 * everything * misses)
-        hits *= new_hits / np.maximum(hits + upto, 1)  # steps of no weight before the first hit or miss
+        hits *= new_hits / np.maximum(hits + upto, 1)  # steps without weight before the first hit or miss
         average = hits.sum(axis=1) / everything
     defined = (everything > 0) & (misses > 0)
     return np.where(defined, roc, np.nan), np.where(defined, average, np.nan)

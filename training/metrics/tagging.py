@@ -1,7 +1,7 @@
-"""Exact ROC-AUC and PR-AUC per tag, in the mean and of all tags in one ranking, with intervals over groups.
+"""Exact ROC-AUC and PR-AUC per tag, in the mean over tags and for all tags in one ranking, with intervals over groups.
 
 One row per track; nothing is bucketed. PR-AUC is average precision. A tag without a positive or without a negative
-has no ROC-AUC: it is left out of the means and listed. Tests hold the numbers to scikit-learn.
+has no ROC-AUC: it is left out of the means and listed. Tests compare the numbers with scikit-learn's.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class TagMetrics:
 
     Attributes:
         positives: tracks that have the tag.
-        tracks: tracks of which it is known.
-        roc_auc: NaN where it is not defined.
-        pr_auc: NaN where it is not defined.
+        tracks: tracks for which the tag is known.
+        roc_auc: ROC-AUC; NaN if it is not defined.
+        pr_auc: PR-AUC; NaN if it is not defined.
     """
 
     positives: int
@@ -38,21 +38,21 @@ class TagMetrics:
 
 @dataclasses.dataclass(frozen=True)
 class Metrics:
-    """Metrics of a set of tracks; intervals are the lower and upper end of one over whole groups, NaN without one.
+    """Metrics of a set of tracks; intervals are a lower and an upper end, over whole groups, NaN if there is none.
 
     Attributes:
         roc_auc_macro: mean over the defined tags.
         pr_auc_macro: mean over the defined tags.
-        per_tag: in the order of the vocabulary.
-        roc_auc_interval: of roc_auc_macro.
-        pr_auc_interval: of pr_auc_macro.
-        roc_auc_micro: of all known pairs of track and tag as one ranking; NaN where it was not asked for.
-        pr_auc_micro: likewise.
-        roc_auc_micro_interval: of roc_auc_micro.
-        pr_auc_micro_interval: of pr_auc_micro.
+        per_tag: metrics of each tag, in the order of the vocabulary.
+        roc_auc_interval: interval of roc_auc_macro.
+        pr_auc_interval: interval of pr_auc_macro.
+        roc_auc_micro: ROC-AUC of all known pairs of track and tag as one ranking; NaN if it was not requested.
+        pr_auc_micro: PR-AUC of the same ranking; NaN if it was not requested.
+        roc_auc_micro_interval: interval of roc_auc_micro.
+        pr_auc_micro_interval: interval of pr_auc_micro.
         sqrt_mse: root of the mean squared error over known targets.
-        sqrt_mse_interval: of sqrt_mse.
-        groups: of the tracks; 0 where no interval was asked for.
+        sqrt_mse_interval: interval of sqrt_mse.
+        groups: number of groups of tracks; 0 if no interval was requested.
     """
 
     roc_auc_macro: float
@@ -86,9 +86,9 @@ def tagging_metrics(
     Args:
         targets: float32 [tracks, tags] in [0, 1]; NaN is unknown and left out.
         scores: float [tracks, tags].
-        positive_at: least target that counts as positive.
+        positive_at: lowest target that counts as positive.
         groups: the number of each track's group, from 0 without gaps, int64 [tracks], for the intervals and the figures
-            over all pairs; None for the macro figures alone, as training asks for them after every epoch.
+            over all pairs; None for the macro figures only, which training computes after every epoch.
         on_progress: called with the number of replicates done; see `parts_of`.
     """
     if targets.shape != scores.shape:
@@ -127,6 +127,6 @@ def tagging_metrics(
 
 
 def _mean(values: list[float]) -> float:
-    """Mean of the defined ones."""
+    """Mean of the values that are defined."""
     defined = [value for value in values if not np.isnan(value)]
     return float(np.mean(defined)) if defined else _NAN

@@ -1,4 +1,4 @@
-"""From which score on a tag is given: the threshold per tag with the best F1 on validation, and how it does elsewhere."""
+"""Decision thresholds: per tag, the threshold with the best F1 on validation, and how well it does elsewhere."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from training.metrics.ranking import Scores
 
 @dataclasses.dataclass(frozen=True)
 class TagDecisions:
-    """What a tag's threshold decides on a set of tracks of which the tag is known.
+    """The decisions of a tag's threshold on a set of tracks for which the tag is known.
 
     Attributes:
-        threshold: the tag is given from this score on; NaN where validation had no positive to choose one by.
-        hits: tracks that have the tag and are given it.
-        given: tracks that are given it.
-        positives: tracks that have it.
+        threshold: lowest score at which the tag is assigned; NaN if validation had no positive to choose it by.
+        hits: number of tracks that have the tag and are assigned it.
+        given: number of tracks that are assigned the tag.
+        positives: number of tracks that have the tag.
     """
 
     threshold: float
@@ -28,17 +28,17 @@ class TagDecisions:
 
     @property
     def precision(self) -> float:
-        """NaN where no track is given the tag."""
+        """Precision; NaN if no track is assigned the tag."""
         return self.hits / self.given if self.given else float("nan")
 
     @property
     def recall(self) -> float:
-        """NaN where no track has the tag, or there is no threshold."""
+        """Recall; NaN if no track has the tag, or there is no threshold."""
         return self.hits / self.positives if self.positives and not np.isnan(self.threshold) else float("nan")
 
     @property
     def f1(self) -> float:
-        """NaN where no track has the tag, or there is no threshold."""
+        """F1; NaN if no track has the tag, or there is no threshold."""
         if np.isnan(self.recall):
             return float("nan")
         return 2 * self.hits / (self.given + self.positives)
@@ -46,12 +46,12 @@ class TagDecisions:
 
 @dataclasses.dataclass(frozen=True)
 class Decisions:
-    """Decisions on all tags.
+    """Decisions for all tags.
 
     Attributes:
-        per_tag: in the order of the vocabulary.
-        f1_macro: mean of the defined ones.
-        f1_micro: of all decisions on tags that have a threshold; NaN where they have no positive.
+        per_tag: decisions for each tag, in the order of the vocabulary.
+        f1_macro: mean F1 of the tags where it is defined.
+        f1_micro: F1 of all decisions for tags that have a threshold; NaN if they have no positive.
     """
 
     per_tag: tuple[TagDecisions, ...]
@@ -62,16 +62,15 @@ class Decisions:
 def best_thresholds(
     targets: npt.NDArray[np.float32], scores: Scores, *, positive_at: float = 0.5
 ) -> npt.NDArray[np.float64]:
-    """The threshold of each tag whose F1 is the highest, over all observed scores.
+    """The threshold with the highest F1 for each tag, among all observed scores.
 
     Args:
         targets: float32 [tracks, tags] in [0, 1]; NaN is unknown and left out.
         scores: float [tracks, tags].
-        positive_at: least target that counts as positive.
+        positive_at: lowest target that counts as positive.
 
     Returns:
-        float64 [tags]: an observed score, of several that are equally good the highest; NaN for a tag without a
-        positive.
+        float64 [tags]: an observed score, the highest if several are equally good; NaN for a tag without a positive.
     """
     thresholds = np.full(targets.shape[1], np.nan)
     for tag, (target, score) in enumerate(zip(targets.T, scores.T, strict=True)):
@@ -82,7 +81,7 @@ def best_thresholds(
         order = np.argsort(negated, kind="stable")
         last_of_tie = np.append(np.diff(negated[order]) != 0, True)
         hits, given = np.cumsum(positive[order])[last_of_tie], np.flatnonzero(last_of_tie) + 1
-        best = np.argmax(2 * hits / (given + hits[-1]))  # the first of equals
+        best = np.argmax(2 * hits / (given + hits[-1]))  # the first if several are equal
         thresholds[tag] = -negated[order][last_of_tie][best]
     return thresholds
 
@@ -90,13 +89,13 @@ def best_thresholds(
 def decide(
     targets: npt.NDArray[np.float32], scores: Scores, thresholds: npt.NDArray[np.float64], *, positive_at: float = 0.5
 ) -> Decisions:
-    """Give tags by their thresholds, and count.
+    """Assign tags by their thresholds, and count the outcomes.
 
     Args:
         targets: float32 [tracks, tags] in [0, 1]; NaN is unknown and left out.
         scores: float [tracks, tags].
-        thresholds: float64 [tags]; NaN for a tag that is given to no track.
-        positive_at: least target that counts as positive.
+        thresholds: float64 [tags]; NaN for a tag that is assigned to no track.
+        positive_at: lowest target that counts as positive.
     """
     per_tag = []
     for target, score, threshold in zip(targets.T, scores.T, thresholds, strict=True):

@@ -1,5 +1,5 @@
 """The two taggers of Pons et al. (ISMIR 2018, arXiv:1711.02520), as Keras 3 models for any Keras backend.
 
 ``config`` imports no Keras, so that a command line can check its options before it pays for the import of a
-backend; ``tagger`` builds the models. Importing this package alone therefore imports neither.
+backend; ``tagger`` builds the models. Importing the package itself imports neither.
 """

@@ -19,12 +19,11 @@ FILTERS = 512
 def convolutional_backend(channels: Any, blocks: Blocks, *, residual_batch_norm: ResidualBatchNorm) -> Any:
     """Adds the three back-end convolutions to a functional model.
 
-    They span all channels, so they are convolutions over time alone. Written in two dimensions over one
-    channel, as in the paper's drawing, they are the same sums, and their gradient took a CPU a hundred times
-    as long.
+    They span all channels, so they are convolutions over time only. In two dimensions over one channel, as the
+    paper draws them, the sums are the same, but their gradient took a CPU a hundred times as long.
 
     Args:
-        channels: What a front-end yields, [batch, frames, channels], of at least 8 frames.
+        channels: Output of a front-end, [batch, frames, channels], with at least 8 frames.
         blocks: Makes the layers.
         residual_batch_norm: See `ModelConfig`.
 
@@ -50,11 +49,11 @@ def pooled_head(steps: Any, blocks: Blocks, *, dense_units: int, tags: int, drop
 
     Args:
         steps: [batch, steps, channels].
-        blocks: Makes the layers. Give it float32: the head is a hundredth of the work, sums over all time
-            steps, and ends in logits that must not be rounded.
+        blocks: Makes the layers. It should use float32: the head is a hundredth of the work, sums over all
+            time steps, and ends in logits that must not be rounded.
         dense_units: Width of the embedding.
         tags: Width of the output.
-        dropout: Share dropped before each dense layer.
+        dropout: Share of units dropped before each dense layer.
 
     Returns:
         Logits [batch, tags] and the embedding [batch, dense_units], which is taken before the last dropout.

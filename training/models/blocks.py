@@ -17,8 +17,8 @@ from training.models.normalization import BatchNorm
 class Blocks:
     """Makes layers that share a seed, a precision, a weight decay and a kind of batch norm.
 
-    A layer's initial weights follow from (seed, the layer's name), so that they do not depend on the order in
-    which layers are made, nor on what else the process drew.
+    A layer's initial weights are a function of (seed, the layer's name), so they depend neither on the order in
+    which layers are made nor on other random draws of the process.
 
     Attributes:
         seed: Seed of the whole model.
@@ -53,7 +53,7 @@ class Blocks:
         return BatchNorm(pool=pool, name=name, **self._norm())(inputs)
 
     def deferred_batch_norm(self, inputs: Any, *, name: str, pool: int = 1) -> tuple[Any, Any, Any]:
-        """What `batch_norm` would do, left to `conv1d_after_norm`: the numbers, their scale and their shift."""
+        """Defers `batch_norm` to `conv1d_after_norm`: returns the numbers, their scale and their shift."""
         numbers, scale, shift = BatchNorm(pool=pool, deferred=True, name=name, **self._norm())(inputs)
         return numbers, scale, shift
 
@@ -71,7 +71,7 @@ class Blocks:
 
     def _kernel(self, name: str) -> dict[str, Any]:
         return {
-            # He: truncated normal, fan-in, scale 2. VarianceScaling() alone would be scale 1.
+            # He: truncated normal, fan-in, scale 2. A plain VarianceScaling() has scale 1.
             "kernel_initializer": keras.initializers.HeNormal(seed=derive_seed(self.seed, name)),
             "kernel_regularizer": keras.regularizers.L2(self.l2 / 2) if self.l2 else None,
             "dtype": self.dtype_policy,
@@ -86,6 +86,6 @@ class Blocks:
 
 
 def derive_seed(seed: int, name: str) -> int:
-    """Returns a seed in [0, 2**30) that follows from (seed, name), the same in every process."""
+    """Returns a seed in [0, 2**30) that is a function of (seed, name), the same in every process."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 2

@@ -1,4 +1,4 @@
-"""What a tagger is made of, and the shortest patch it can take. Imports no Keras."""
+"""The architecture of a tagger, and the shortest patch it can take. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ BACKEND_POOL = 2  # frames
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """The choices that make one tagger. The defaults are the authors', see Pons et al., arXiv:1711.02520.
+    """The choices that define a tagger. The defaults are the authors', see Pons et al., arXiv:1711.02520.
 
     Attributes:
         frontend: ``"spectrogram"`` reads log-mel frames, ``"waveform"`` reads samples. The paper finds the
             waveform ahead only with about a million labelled tracks.
         num_filt: Filters of the narrowest branch of the spectrogram front-end, which yields ``29 * num_filt``
-            channels. The paper has 16 on its private set and 8 on MagnaTagATune. The waveform front-end
+            channels. The paper uses 16 on its private set and 8 on MagnaTagATune. The waveform front-end
             ignores it.
         dense_units: Width of the penultimate layer, which is also the embedding.
         waveform_layers: 7, or 9 for a longer view, which needs patches of 11 s and more at 16 kHz. The
@@ -45,12 +45,12 @@ class ModelConfig:
         l2: Weight decay ``c`` of every convolution and dense kernel (no bias, no batch norm), adding
             ``c / 2 * sum(kernel ** 2)`` to the loss. The paper names none; 1e-5, the half and the choice of
             kernels come from the authors' later public training code. Keras's ``L2(c)`` would have no half.
-        batch_norm_momentum: Share of the moving statistics that a step keeps, in (0, 1). They are what inference
-            normalises by, so a run of few hundred steps wants less than the usual 0.99.
-        synchronized_batch_norm: Take the statistics of batch norm over all replicas. A replica that sees few
-            examples learns badly without; it costs three reductions per layer and step.
-        normalize_input: Begin with a layer that brings each mel band, or the waveform, to mean 0 and deviation 1
-            by statistics that it is given (`training.models.input_normalization`).
+        batch_norm_momentum: Share of the moving statistics that a step keeps, in (0, 1). Inference normalises by
+            them, so a run of a few hundred steps needs less than the usual 0.99.
+        synchronized_batch_norm: Take the statistics of batch norm over all replicas. Without it, a replica that
+            sees few examples learns badly; it costs three reductions per layer and step.
+        normalize_input: Start with a layer that brings each mel band, or the waveform, to mean 0 and deviation 1
+            with given statistics (`training.models.input_normalization`).
     """
 
     frontend: Frontend
@@ -73,14 +73,14 @@ def least_patch(config: ModelConfig) -> int:
     """Returns the shortest patch that leaves the back-end one frame to pool over.
 
     Args:
-        config: Which front-end, and how deep.
+        config: The front-end and its depth.
 
     Returns:
         Frames (spectrogram: 8) or samples (waveform: 19,680 with 7 layers, 177,144 with 9).
     """
     frames = BACKEND_POOL + BACKEND_KERNEL - 1
     if config.frontend == "spectrogram":
-        return frames  # this front-end is padded in time: a frame in, a frame out
+        return frames  # this front-end is padded in time: one frame in gives one frame out
     for _ in WAVEFORM_FILTERS[config.waveform_layers][1:]:
         frames = frames * WAVEFORM_KERNEL  # before the pool
         frames += WAVEFORM_KERNEL - 1  # before the unpadded convolution

@@ -1,4 +1,4 @@
-"""A convolution that takes the batch norm before it into its weights, and so reads each number once less."""
+"""A convolution that folds the preceding batch norm into its weights, and so reads each number one time fewer."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="tagscale")
 class FoldedConv1D(keras.layers.Layer):
-    """Convolves numbers * scale + shift over time without making them, then ReLU.
+    """Convolves numbers * scale + shift over time without computing them, then applies ReLU.
 
-    A convolution is linear and, without padding, sees `shift` at every tap: its kernel times the scale of each
-    channel, with what the shifts add up to in its bias, is the same function. The passes over [batch, steps, channels]
-    that normalising takes, forward and backward, become passes over the kernel. Weights, their names and
-    their first values are those of `keras.layers.Conv1D` on the normalised numbers.
+    A convolution is linear and, without padding, sees `shift` at every tap: multiplying its kernel by the scale of
+    each channel, and adding the sum of the shifts to its bias, gives the same function. The passes over [batch, steps,
+    channels] that normalising needs, forward and backward, become passes over the kernel. Weights, their names and
+    their initial values are those of `keras.layers.Conv1D` on the normalised numbers.
 
     Args:
         filters: Channels of the output.
         width: Taps of the kernel.
-        kernel_initializer: Of the kernel [width, channels, filters].
-        kernel_regularizer: Of the kernel as it is trained, without the scale.
-        **kwargs: Those of `keras.layers.Layer`.
+        kernel_initializer: Initializer of the kernel [width, channels, filters].
+        kernel_regularizer: Regularizer of the kernel as it is trained, without the scale.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
     def __init__(
         self, filters: int, width: int, *, kernel_initializer: Any, kernel_regularizer: Any = None, **kwargs: Any
     ) -> None:
-        # Scale and shift come in float32 and stay so until the kernel has them.
+        # Scale and shift arrive in float32 and stay so until they are folded into the kernel.
         super().__init__(autocast=False, **kwargs)
         self.filters = filters
         self.width = width
@@ -68,7 +68,7 @@ class FoldedConv1D(keras.layers.Layer):
 
 @ops.custom_gradient  # type: ignore[misc]
 def _folded(rows: Any, scale: Any, shift: Any) -> Any:
-    """Maps a kernel's rows [width * channels, filters] and the bias in a last one to those of the folded convolution.
+    """Maps a kernel's rows [width * channels, filters], with the bias as a last row, to those of the folded convolution.
 
     The gradient is written out so that no tensor is used more than twice: see `BatchNorm`.
     """

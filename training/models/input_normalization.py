@@ -1,4 +1,4 @@
-"""Bring the input to mean 0 and deviation 1 by statistics that are given once, not learned and not moved."""
+"""Bring the input to mean 0 and deviation 1 with statistics that are set once and neither learned nor updated."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 import keras
 from keras import ops
 
-LEAST_DEVIATION = 1e-3  # of a band that never sounds
+LEAST_DEVIATION = 1e-3  # for a band that is always silent
 
 
 @keras.saving.register_keras_serializable(package="tagscale")
 class InputNormalization(keras.layers.Layer):
     """Subtracts a mean and divides by a deviation, per mel band or for a whole waveform.
 
-    Both are weights that no step changes, so that they go where the model goes: into checkpoints and SavedModels.
+    Both are weights that no step changes, so that they are saved with the model in checkpoints and SavedModels.
     Before `set_statistics` they are 0 and 1, which changes nothing.
 
     Args:
-        bands: Mel bands, the last axis of the input; 1 for a waveform, of which all samples are treated alike.
+        bands: Mel bands, the last axis of the input; 1 for a waveform, whose samples are all treated alike.
     """
 
     def __init__(self, *, bands: int, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Batch norm whose gradient is the same bits in every run, with a mean per channel or one for all, and pooling in it."""
+"""Batch norm with bit-for-bit repeatable gradients, with one mean per channel or one for all, and built-in pooling."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ class BatchNorm(keras.layers.BatchNormalization):
     """Keras's batch norm over [batch, …, channels], with the gradient of its statistics written out.
 
     Keras uses its input in three places, so that the gradient is a sum of three terms. TensorFlow adds three
-    or more tensors in the order in which their memory comes free, which differs between runs where
-    operations run side by side, whatever `enable_op_determinism` says. Here no tensor is used more than
-    twice, and a + b is b + a. The numbers are the same; the gradient takes fewer passes over memory.
+    or more tensors in the order in which their memory becomes free, which differs between runs if operations
+    run side by side, even with `enable_op_determinism`. Here no tensor is used more than twice, and a + b is
+    b + a. The numbers are the same; the gradient takes fewer passes over memory.
 
     Synchronised statistics come from the same two passes, the second over centred values: replicas exchange
-    sums per channel, weighted by how much each has seen. Keras reduces over replicas on TensorFlow alone.
+    sums per channel, weighted by how much each has seen. Keras reduces over replicas only with TensorFlow.
 
     Args:
         scalar: Average over the channels too, so that gamma, beta, mean and variance have one entry each. The
             authors of arXiv:1711.02520 keep the channels of their back-end on an axis other than the last and
             normalise over the last, which is 1 wide. The published parameter counts include that.
-        pool: Yield the largest of so many neighbours on the last axis but one, without overlap; what is left
-            over is dropped. Per channel, batch norm keeps the order of numbers or turns it round, so the maximum
-            of what it yields is what it yields of the largest or the smallest number, which are fewer.
-        deferred: Yield a tuple of the numbers, pooled, and the scale and the shift, float32 [channels], that they
-            should be multiplied by and moved by, for a `FoldedConv1D` to do so.
-        **kwargs: Those of `keras.layers.BatchNormalization`, except for what asks for another formula:
+        pool: Return the maximum of this many neighbours on the last axis but one, without overlap; a remainder
+            is dropped. Per channel, batch norm keeps or reverses the order of numbers, so the maximum of its
+            outputs is its output for the largest or the smallest number, and fewer numbers are normalised.
+        deferred: Return a tuple of the pooled numbers and the scale and the shift, float32 [channels], by which
+            a `FoldedConv1D` should multiply and move them.
+        **kwargs: Arguments of `keras.layers.BatchNormalization`, except those that need a different formula:
             `axis`, `renorm`, and masks.
     """
 
@@ -52,7 +52,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         self.input_spec = keras.layers.InputSpec(ndim=len(input_shape))
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Maps [batch, …, channels] to the same shape, or fewer neighbours; moves the statistics if `training`."""
+        """Maps [batch, …, channels] to the same shape, or fewer neighbours; updates the moving statistics if `training`."""
         if training and self.trainable:
             mean, variance = ops.unstack(self._statistics(inputs))
             for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
@@ -78,9 +78,9 @@ class BatchNorm(keras.layers.BatchNormalization):
         return {**super().get_config(), "scalar": self.scalar, "pool": self.pool, "deferred": self.deferred}
 
     def _extreme(self, inputs: Any) -> Any:
-        """The largest of neighbours in channels where gamma is positive, the smallest in others.
+        """The largest of neighbours in channels with a positive gamma, the smallest in the others.
 
-        Gamma begins at 1 and seldom falls below 0: two passes over memory are saved nearly always.
+        Gamma starts at 1 and seldom falls below 0, so two passes over memory are nearly always saved.
         """
         window = (*(1 for _ in inputs.shape[1:-2]), self.pool)
         turning = ops.any(self.gamma < 0)
@@ -94,12 +94,12 @@ class BatchNorm(keras.layers.BatchNormalization):
             return ops.cond(turning, lambda: numbers * signs, lambda: numbers)
 
         if _on_cpu():
-            # On a CPU TensorFlow has a gradient of pooling that takes a fourth of the time, but in no branch of a condition.
+            # On a CPU TensorFlow has a gradient of pooling that takes a quarter of the time, but not inside a condition.
             return turned(pooled(turned(inputs)))
         return ops.cond(turning, lambda: pooled(inputs * signs) * signs, lambda: pooled(inputs))
 
     def _statistics(self, inputs: Any) -> Any:
-        """Mean and variance of the batch, float32 [2, channels], or [2, 1] of the scalar kind."""
+        """Mean and variance of the batch, float32 [2, channels], or [2, 1] for the scalar kind."""
         entries = self.gamma.shape[0]
 
         @ops.custom_gradient  # type: ignore[misc]
@@ -121,7 +121,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         return statistics(inputs)
 
     def _over_replicas(self, values: Any) -> Any:
-        """The mean over all replicas, if statistics are synchronised; else the values."""
+        """The mean over all replicas if statistics are synchronised, otherwise the values themselves."""
         if not self.synchronized:
             return values
         mean, _ = ops.moments(values[None], axes=(0,), synchronized=True)
@@ -143,10 +143,10 @@ def _scaled(inputs: Any, scale: Any, shift: Any) -> Any:
 
 
 def _sums(values: Any, entries: int) -> Any:
-    """Sums a float32 [batch, …, channels] over all but the channels, or over those too if there is but one entry.
+    """Sums a float32 [batch, …, channels] over all but the channels, or over those too if there is only one entry.
 
     On a CPU a product with ones takes a third of the time of a sum over an axis that is not the last, and since it
-    goes example by example its rounding error is a tenth. A GPU would round what it multiplies to TF32, and take longer.
+    works example by example its rounding error is a tenth. A GPU would round the factors to TF32, and take longer.
     """
     if _on_cpu():
         rows = ops.reshape(values, (ops.shape(values)[0], -1, values.shape[-1]))
@@ -158,6 +158,6 @@ def _sums(values: Any, entries: int) -> Any:
 
 @functools.cache
 def _on_cpu() -> bool:
-    """Whether there is no GPU or TPU. Keras lists what it would compute on: these, or else the CPU."""
+    """Whether there is no GPU or TPU. Keras lists the devices it would compute on: these if any, otherwise the CPU."""
     first: str = keras.distribution.list_devices()[0]
     return first.startswith("cpu")

@@ -1,6 +1,6 @@
 """Cut tracks into patches: one random patch for training, all of them at a fixed hop for evaluation.
 
-The same rule is written once more in the SavedModel's graph (`training/serving/served_tagger.py`); a test holds them together.
+The SavedModel's graph implements the same rule (`training/serving/served_tagger.py`); a test checks that they agree.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from schemas.features import HOP_LENGTH, SAMPLE_RATE
 
 
 def patch_length(seconds: float, frontend: str, hop_length: int = HOP_LENGTH) -> int:
-    """A patch in frames (spectrogram) or samples (waveform): 15 s are 938 frames or 240,000 samples."""
+    """Length of a patch in frames (spectrogram) or samples (waveform): 15 s are 938 frames or 240,000 samples."""
     samples = round(seconds * SAMPLE_RATE)
     if samples < 1:
         raise UserError(f"--patch-seconds: expected more than 0, received {seconds:g}")
@@ -24,11 +24,11 @@ def patch_length(seconds: float, frontend: str, hop_length: int = HOP_LENGTH) ->
 
 
 def patch_starts(length: int, patch: int) -> npt.NDArray[np.int64]:
-    """Where patches start at a hop of one patch; a tail that is left over gets a patch that ends with the track.
+    """Start positions of patches at a hop of one patch; a remaining tail gets a patch that ends with the track.
 
     Args:
-        length: of the track, in frames or samples.
-        patch: of a patch, in the same unit. A shorter track is one patch, padded with zeros.
+        length: length of the track, in frames or samples.
+        patch: length of a patch, in the same unit. A shorter track is one patch, padded with zeros.
     """
     starts = np.arange(0, max(length - patch, 0) + 1, patch, dtype=np.int64)
     if length > patch and starts[-1] + patch < length:
@@ -37,7 +37,7 @@ def patch_starts(length: int, patch: int) -> npt.NDArray[np.int64]:
 
 
 def cut(values: npt.NDArray[Any], start: int, patch: int) -> npt.NDArray[Any]:
-    """The patch from `start`, along the first axis; zeros where the track ends sooner."""
+    """The patch from `start`, along the first axis, padded with zeros if the track ends sooner."""
     part = values[start : start + patch]
     if len(part) == patch:
         return part
@@ -47,14 +47,14 @@ def cut(values: npt.NDArray[Any], start: int, patch: int) -> npt.NDArray[Any]:
 
 
 def patches_of(blocks: Iterable[npt.NDArray[Any]], patch: int) -> Iterator[npt.NDArray[Any]]:
-    """All patches of a signal that comes block by block, of which no more than two patches are held at a time.
+    """All patches of a signal that arrives block by block, holding at most two patches at a time.
 
     Args:
         blocks: the signal in order, each [any number of frames or samples(, mels)].
         patch: length of a patch, in the same unit.
 
     Yields:
-        [patch(, mels)], from each of `patch_starts`.
+        [patch(, mels)], one from each of `patch_starts`.
     """
     last: npt.NDArray[Any] | None = None
     filling: npt.NDArray[Any] | None = None
@@ -76,5 +76,5 @@ def patches_of(blocks: Iterable[npt.NDArray[Any]], patch: int) -> Iterator[npt.N
 
 
 def start_at(length: int, patch: int, crop: float) -> int:
-    """Where a patch starts, for a `crop` in [0, 1): 0 at the track's beginning, towards 1 at the last that fits."""
+    """Start of a patch for a `crop` in [0, 1): 0 is the track's beginning, towards 1 the last start that fits."""
     return int(crop * (max(length - patch, 0) + 1))

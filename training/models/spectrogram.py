@@ -24,8 +24,8 @@ TEMPORAL_WIDTHS = ((165, 1), (128, 2), (64, 4), (32, 8))
 class FrequencyWindows(keras.layers.Layer):
     """Cuts [batch, frames, mels] into all windows of neighbouring mels, [batch, frames, windows, height].
 
-    A timbral filter of `height` mels, slid over frequency, is then a convolution over time alone with
-    `height` input channels: the same sums and the same weights as a two-dimensional filter on one channel.
+    A timbral filter of `height` mels, slid over frequency, is then a convolution over time only with
+    `height` input channels: it has the same sums and weights as a two-dimensional filter on one channel.
     CPUs compute the gradient of one-channel convolutions slowly, and the three widths of one height share
     the windows.
 
@@ -55,9 +55,8 @@ class FrequencyWindows(keras.layers.Layer):
 def spectrogram_frontend(logmel: Any, blocks: Blocks, *, num_filt: int) -> Any:
     """Adds the front-end to a functional model.
 
-    Six timbral convolutions see a spectral shape of 1 to 7 frames wherever it lies in frequency; four
-    temporal ones see the course of the mean over mels, which stands for the energy, over 32 to 165 frames
-    (0.5 to 2.6 s).
+    Six timbral convolutions detect a spectral shape of 1 to 7 frames anywhere in frequency; four temporal
+    ones follow the mean over mels, which represents the energy, over 32 to 165 frames (0.5 to 2.6 s).
 
     Args:
         logmel: [batch, frames, mels].
@@ -83,7 +82,7 @@ def spectrogram_frontend(logmel: Any, blocks: Blocks, *, num_filt: int) -> Any:
 
 
 def _timbral(windows: Any, blocks: Blocks, width: int, filters: int, *, name: str) -> Any:
-    """Maps [batch, frames, windows, height] to the best of all windows, [batch, frames, filters]."""
+    """Maps [batch, frames, windows, height] to the maximum over all windows, [batch, frames, filters]."""
     channels = blocks.conv2d(windows, filters, (width, 1), padding="same", name=f"{name}_conv")
     frames, positions = channels.shape[1:3]
     channels = blocks.batch_norm(channels, name=f"{name}_norm", pool=positions)

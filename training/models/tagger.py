@@ -36,13 +36,13 @@ def build_tagger(
     step, and add the sum of ``model.losses`` (the weight decay) to the loss.
 
     Args:
-        config: Which front-end, and its choices.
+        config: The front-end and its choices.
         tags: Number of outputs.
         patch: Length of the input: frames (spectrogram) or samples (waveform).
         mels: Mel bands of a frame. The waveform front-end ignores it.
-        seed: The initial weights and the dropout follow from it.
-        dtype_policy: One of `DTYPE_POLICIES`. Only what computes is affected: inputs, weights, the dense
-            layers and both outputs stay float32. Keras's global policy plays no part.
+        seed: Seed of the initial weights and the dropout.
+        dtype_policy: One of `DTYPE_POLICIES`. It affects only computation: inputs, weights, the dense layers
+            and both outputs stay float32. Keras's global policy has no effect.
 
     Returns:
         A model from float32 [batch, patch, mels] (spectrogram) or [batch, patch] (waveform) to a dict of
@@ -50,7 +50,7 @@ def build_tagger(
         sigmoid of the logits.
 
     Raises:
-        ValueError: A patch too short for the architecture, too few mels, or an unknown dtype policy.
+        ValueError: The patch is too short for the architecture, there are too few mels, or the dtype policy is unknown.
 
     Example:
         >>> model = build_tagger(ModelConfig("spectrogram"), tags=50, patch=938)

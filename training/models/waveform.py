@@ -17,8 +17,8 @@ from training.models.config import WAVEFORM_FILTERS, WAVEFORM_KERNEL
 def waveform_frontend(waveform: Any, blocks: Blocks, *, layers: int) -> Any:
     """Adds the front-end to a functional model.
 
-    The first layer is a convolution of 3 samples with stride 3. Each further one is a convolution of 3 steps
-    without padding, then a maximum over 3 steps. Batch norm follows the ReLU of each, before the maximum.
+    The first layer is a convolution of 3 samples with stride 3. Each further layer is a convolution of 3 steps
+    without padding, then a maximum over 3 steps. In each, batch norm follows the ReLU and precedes the maximum.
 
     Args:
         waveform: [batch, samples].

@@ -1,1 +1,1 @@
-"""RUN/report.html: what a run did and how good it is, on one page."""
+"""RUN/report.html: one page that shows how a run went and how good it is."""

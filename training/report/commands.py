@@ -1,4 +1,4 @@
-"""The commands that repeat a run and its evaluation."""
+"""Commands that repeat a run and its evaluation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training.runs.run_folder import RunFolder
 
 
 def repeat_commands(facts: RunFacts) -> list[str]:
-    """Commands that train and evaluate the run again, beside it, from the folder that it was begun in."""
+    """Commands that train and evaluate the run again, in a folder beside it, from the folder where it was started."""
     config, again = shlex.quote(RunFolder(facts.root).config), shlex.quote(f"{facts.root.rstrip('/')}_again")
     evaluate = f"python training/run.py evaluate --run {again} --split {facts.split}"
     evaluated = facts.evaluation or {}

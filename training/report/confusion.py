@@ -1,4 +1,4 @@
-"""Tags that a model takes for each other: nearly the same ranking, or scored high where only the other is labelled."""
+"""Tags that a model mistakes for each other: they are ranked alike, or one is scored high where only the other is labelled."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from scipy.stats import rankdata
 from training.evaluation.stored_scores import StoredScores
 
 PAIRS = 15  # shown of each kind
-SAME_RANKING = 0.8  # rank correlation from which two tags are scored alike
-LEAST_TRACKS = 5  # with one tag and not the other, for a share of them to mean anything
-_Z = 1.96  # standard errors of a 95 % interval
+SAME_RANKING = 0.8  # least rank correlation at which two tags count as ranked alike
+LEAST_TRACKS = 5  # with one tag and not the other, for a share of them to be meaningful
+_Z = 1.96  # standard errors in half a 95 % interval
 _ROWS = 1 << 14  # tracks multiplied at a time
 
 _Matrix = npt.NDArray[np.float64]
@@ -25,9 +25,9 @@ class OneWay:
     """One tag scored where only the other is labelled.
 
     Attributes:
-        tracks: that have the other tag and are known not to have this one.
-        high: of them, those whose score reaches this tag's threshold; None where it has no threshold.
-        elsewhere: the share that reaches it among all tracks without either tag; NaN where there is none.
+        tracks: number of tracks that have the other tag and are known not to have this one.
+        high: number of these whose score reaches this tag's threshold; None if it has no threshold.
+        elsewhere: the share that reaches it among all tracks with neither tag; NaN if there are none.
     """
 
     tracks: int
@@ -40,9 +40,9 @@ class TagPair:
     """Two tags.
 
     Attributes:
-        tags: in the order of the vocabulary.
-        rank_correlation: Spearman's, of their scores over all tracks; 0 where a tag scores all tracks alike.
-        both: tracks that are labelled with both.
+        tags: the two tags, in the order of the vocabulary.
+        rank_correlation: Spearman's correlation of their scores over all tracks; 0 if a tag scores all tracks alike.
+        both: number of tracks that are labelled with both.
         second: the second tag where only the first is labelled.
         first: the first tag where only the second is labelled.
     """
@@ -55,14 +55,14 @@ class TagPair:
 
 
 def confused_pairs(tracks: StoredScores, thresholds: Mapping[str, float]) -> list[TagPair]:
-    """The pairs that are taken for each other most, the surest first.
+    """The pairs that are mistaken for each other most, the most certain first.
 
     Args:
         tracks: scores and targets of a split.
-        thresholds: tag -> score from which it counts as found; a tag without one is not counted as found.
+        thresholds: tag -> lowest score at which it counts as found; a tag without one never counts as found.
 
     Returns:
-        At most PAIRS pairs that are scored high where only the other is labelled, and as many that are ranked alike.
+        At most PAIRS pairs with one scored high where only the other is labelled, and as many that are ranked alike.
     """
     tags = len(tracks.of.tags)
     at = np.array([thresholds.get(tag, np.nan) for tag in tracks.of.tags])
@@ -88,7 +88,7 @@ def confused_pairs(tracks: StoredScores, thresholds: Mapping[str, float]) -> lis
 
 @dataclasses.dataclass(frozen=True)
 class _Counts:
-    """Counts of pairs, each [tags, tags]: rows the labelled tag, columns the one that is scored."""
+    """Counts of pairs, each [tags, tags]: rows are the labelled tag, columns the scored one."""
 
     both: _Matrix
     only: _Matrix
@@ -98,7 +98,7 @@ class _Counts:
 
     @property
     def excess(self) -> _Matrix:
-        """By how much a share surely lies above that elsewhere: the lower end of its interval less `elsewhere`."""
+        """How far a share certainly lies above that elsewhere: the lower end of its interval minus `elsewhere`."""
         low = _wilson_low(self.high, np.maximum(self.only, 1))
         meaningful = (self.only >= LEAST_TRACKS) & self.has_threshold
         return np.where(meaningful, low - np.nan_to_num(self.elsewhere), 0.0)
@@ -143,7 +143,7 @@ def _rank_correlation(scores: npt.NDArray[np.float32]) -> _Matrix:
 
 
 def _wilson_low(high: _Matrix, tracks: _Matrix) -> _Matrix:
-    """Lower end of Wilson's interval of shares."""
+    """Lower end of Wilson's interval for shares."""
     share = high / tracks
     centre: _Matrix = share + _Z**2 / (2 * tracks)
     spread: _Matrix = _Z * (share * (1 - share) / tracks + _Z**2 / (4 * tracks**2)) ** 0.5

@@ -1,4 +1,4 @@
-"""How a run went: curves over its epochs, and what it cost."""
+"""The course of a run: curves over its epochs, and its cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Curves:
     """Charts over epochs.
 
     Attributes:
-        charts: loss, validation metrics and learning rate, as far as there are values.
+        charts: charts of loss, validation metrics and learning rate, as far as there are values.
         best_epoch: the epoch that is marked in them; None before the first validation.
     """
 
@@ -26,15 +26,15 @@ class Curves:
 
 @dataclasses.dataclass(frozen=True)
 class Throughput:
-    """What a run cost.
+    """The cost of a run.
 
     Attributes:
         total: time of all epochs, in words.
-        epochs: how many these are.
+        epochs: number of these epochs.
         epoch: median time of an epoch, in words.
-        examples_per_second: the median; None where it was not measured.
-        input_wait: median share of the time spent waiting for input; None where it was not measured.
-        charts: examples a second and the share of waiting, as far as there are values.
+        examples_per_second: median number of examples per second; None if it was not measured.
+        input_wait: median share of the time spent waiting for input; None if it was not measured.
+        charts: charts of examples per second and of the waiting share, as far as there are values.
     """
 
     total: str
@@ -46,7 +46,7 @@ class Throughput:
 
 
 def curves(facts: RunFacts) -> Curves:
-    """Draw loss, validation metrics and learning rate, the best epoch marked."""
+    """Draw loss, validation metrics and learning rate, with the best epoch marked."""
     best = facts.best_epoch
     marked = None if best is None else best["epoch"]
     losses = [_line(facts, "training", "loss"), _line(facts, "validation", "validation_loss")]
@@ -60,7 +60,7 @@ def curves(facts: RunFacts) -> Curves:
 
 
 def throughput(facts: RunFacts) -> Throughput | None:
-    """Gather what a run cost; None before its first epoch."""
+    """Gather the cost of a run; None before its first epoch."""
     seconds = _values(facts, "seconds")
     if not seconds:
         return None
@@ -83,7 +83,7 @@ def throughput(facts: RunFacts) -> Throughput | None:
 def _learning_rate(facts: RunFacts, marked: int | None) -> Chart | None:
     name, points = _line(facts, "learning rate", "learning_rate")
     rates = [rate for _, rate in points]
-    # A rate that was halved many times, or that falls along a cosine, spans powers of ten; warm-up may begin at 0.
+    # A rate that was halved many times, or that falls along a cosine, spans powers of ten; warm-up may start at 0.
     logarithmic = bool(rates) and min(rates) > 0 and max(rates) >= 10 * min(rates)
     return line_chart("Learning rate", [(name, points)], marked=marked, logarithmic=logarithmic)
 

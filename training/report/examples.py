@@ -1,4 +1,4 @@
-"""Tracks that show how a tag is heard: surest hits, worst misses, surest false alarms."""
+"""Tracks that show how a model hears a tag: most confident hits, worst misses, most confident false alarms."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Example:
     """A track.
 
     Attributes:
-        track_id: its id.
-        score: what the model gave it.
-        target: what its label is.
+        track_id: id of the track.
+        score: score from the model.
+        target: target from its label.
     """
 
     track_id: str
@@ -38,9 +38,9 @@ class TagExamples:
 
     Attributes:
         result: the tag and its metrics.
-        false_alarms: without the tag, highest scores.
-        misses: with it, lowest scores.
-        hits: with it, highest scores.
+        false_alarms: tracks without the tag, with the highest scores.
+        misses: tracks with the tag and the lowest scores.
+        hits: tracks with the tag and the highest scores.
     """
 
     result: TagResult

@@ -1,4 +1,4 @@
-"""The head of a report: how good the model is beside its baselines, and what to know before one believes it."""
+"""The head of a report: how good the model is compared with its baselines, and what to know before trusting it."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class ModelRow:
     """The run's model or a baseline in the table of models.
 
     Attributes:
-        name: of the model, in words.
-        is_baseline: it is not the run's own model.
-        metrics: the metric of each column, as the evaluation holds it, and the ends of its interval; None without one.
+        name: name of the model, in words.
+        is_baseline: whether it is a baseline rather than the run's own model.
+        metrics: each column's metric in the evaluation and the ends of its interval; None if there is no interval.
     """
 
     name: str
@@ -50,8 +50,8 @@ class Headline:
         criterion: the validation metric that chooses the best epoch, in words.
         columns: titles of the metrics in the table of models.
         models: rows of that table, the run's own model first; empty without an evaluation.
-        footnote: how the figures were taken; empty without an evaluation.
-        findings: what to know before one believes the figures, a sentence each.
+        footnote: how the figures were obtained; empty without an evaluation.
+        findings: what to know before trusting the figures, a sentence each.
     """
 
     criterion: str
@@ -92,33 +92,33 @@ def _findings(facts: RunFacts) -> Iterator[str]:
         yield "No epoch has been finished yet."
     if evaluation is None:
         if facts.epochs:
-            yield f"Not evaluated yet; the figures are those of its validations while it was trained: {evaluate_command(facts)}"
+            yield f"Not evaluated yet; the figures are from validation during training. To evaluate: {evaluate_command(facts)}"
         return
     if best is not None and is_number(evaluation.get("epoch")) and evaluation["epoch"] != best["epoch"]:
         yield (
-            f"Epoch {evaluation['epoch']} was evaluated, and epoch {best['epoch']} is the best by now; "
+            f"Epoch {evaluation['epoch']} was evaluated, and epoch {best['epoch']} is now the best; "
             f"evaluate again: {evaluate_command(facts)}"
         )
     undefined = evaluation.get("tags_undefined") or []
     if undefined:
         more = f" and {len(undefined) - _NAMED} more" if len(undefined) > _NAMED else ""
         yield (
-            f"Left out of the means, since no {facts.split} track has them, or none is without: "
+            f"Left out of the means, because no {facts.split} track has them, or every one has: "
             f"{', '.join(undefined[:_NAMED])}{more}"
         )
     better = [
         tag for tag in facts.tags if tag.number("baseline_pr_auc") > tag.number("pr_auc")
-    ]  # NaN compares false: without a baseline there is none
+    ]  # NaN compares false: without a baseline the list is empty
     if better:
         yield (
-            f"The logistic regression has the better PR-AUC in {len(better)} of {len(facts.tags)} tags: "
+            f"The logistic regression has a better PR-AUC for {len(better)} of {len(facts.tags)} tags: "
             f"{', '.join(tag.tag for tag in better[:_NAMED])}{'…' if len(better) > _NAMED else ''}"
         )
 
 
 def _footnote(evaluation: dict[str, Any]) -> str:
-    """How the figures were taken; an evaluation of an earlier version does not say over how many groups."""
-    taken = "Scores averaged over the patches of a track, one row per track; 95 % intervals over "
+    """How the figures were obtained; evaluations of earlier versions do not hold the number of groups."""
+    taken = "Scores are averaged over the patches of a track, with one row per track; 95 % intervals are over "
     if not is_number(evaluation.get("groups")):
         return f"{taken}tracks."
     groups: int = evaluation["groups"]

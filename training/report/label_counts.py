@@ -1,4 +1,4 @@
-"""How many tracks and positives of each tag a run had in each split."""
+"""The number of tracks, and of positives of each tag, that a run had in each split."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class LabelCounts:
     Attributes:
         vocabulary: the tags in output order.
         values: binary or graded.
-        missing: negative or unknown: what a track's absent tag means.
-        tracks: split -> tracks.
-        positives: split -> int64 [tags].
+        missing: the meaning of a tag that a track lacks, negative or unknown.
+        tracks: split -> number of tracks.
+        positives: split -> number of positives, int64 [tags].
     """
 
     vocabulary: tuple[str, ...]

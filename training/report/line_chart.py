@@ -11,22 +11,22 @@ import numpy as np
 
 from training.report.inline_svg import COLOURS, inline_svg
 
-POINTS = 600  # drawn of a line at most, evenly chosen: more than there are pixels
-_DOTS = 60  # up to so many points each is a dot with its value
-_WIDTH, _HEIGHT = 460, 200  # units of the drawing: points of matplotlib, pixels of a page that is wide enough
+POINTS = 600  # at most, evenly chosen from a line: more than there are pixels
+_DOTS = 60  # a line with at most this many points has a dot with its value for each
+_WIDTH, _HEIGHT = 460, 200  # units of the drawing: matplotlib's points, pixels on a page that is wide enough
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 26  # margins of the plot
 _INTERVALS = 5  # between ticks of an axis, at most
 _POINTS_PER_INCH = 72
 _SETTINGS = {
     "axes.autolimit_mode": "round_numbers",  # an axis ends at ticks
     "axes.ymargin": 0,
-    "font.family": "DejaVu Sans",  # comes with matplotlib; the page sets its own
+    "font.family": "DejaVu Sans",  # ships with matplotlib; the page sets its own
     "font.size": 11,
     "path.simplify": False,
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "tagscale",
 }
-# Nothing of the clock or of the machine in a page.
+# Keep the time and the machine out of the page.
 _METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 Line = tuple[str, Sequence[tuple[float, float]]]  # name; x and y of its points, x ascending
@@ -38,9 +38,9 @@ class Chart:
 
     Attributes:
         title: plain text.
-        names: of the lines, in the order of their colours; plain text.
-        svg: an element `svg`. Lines are groups of class line0, line1, …, the vertical mark one of class mark; a dot is a
-            circle whose title says its value.
+        names: names of the lines, in the order of their colours; plain text.
+        svg: an element `svg`. Lines are groups of class line0, line1, …, the vertical mark is one of class mark; a dot
+            is a circle whose title gives its value.
     """
 
     title: str
@@ -60,13 +60,13 @@ def line_chart(
 
     Args:
         title: plain text.
-        lines: those without a point are left out.
+        lines: lines to draw; those without a point are left out.
         marked: an x that gets a vertical line.
-        logarithmic: a logarithmic y axis; values must be positive.
-        from_zero: a y axis that begins at 0.
+        logarithmic: use a logarithmic y axis; values must be positive.
+        from_zero: start the y axis at 0.
 
     Returns:
-        The chart; None where no line has a point.
+        The chart; None if no line has a point.
     """
     import matplotlib
 
@@ -91,7 +91,7 @@ def line_chart(
 
 
 def _empty_chart() -> tuple[Any, Any]:
-    # Not pyplot: a figure of its own needs no display and is not kept.
+    # Not pyplot: a standalone figure needs no display and is not kept in memory.
     from matplotlib.figure import Figure
 
     figure = Figure((_WIDTH / _POINTS_PER_INCH, _HEIGHT / _POINTS_PER_INCH), facecolor="none")
@@ -110,7 +110,7 @@ def _draw_line(axes: Any, number: int, points: Sequence[tuple[float, float]]) ->
         marker="o" if len(points) <= _DOTS else None,
         markersize=5,
         markeredgewidth=0,
-        clip_on=False,  # a clipped element would point at another one by url(#…)
+        clip_on=False,  # a clipped element would refer to another one by url(#…)
         gid=f"line{number}",
     )
 
@@ -129,7 +129,7 @@ def _set_axes(axes: Any, *, logarithmic: bool, from_zero: bool) -> None:
     if from_zero:
         axes.update_datalim([(first, 0)])
     low, high = axes.dataLim.intervaly
-    if low == high:  # a flat line is drawn half-way up, between labels that are short
+    if low == high:  # a flat line is drawn half-way up, between short labels
         axes.update_datalim([(first, low - (abs(low) / 2 or 0.5)), (first, high + (abs(high) / 2 or 0.5))])
     axes.yaxis.set_major_locator(LogLocator() if logarithmic else MaxNLocator(_INTERVALS, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: _figure(y)))

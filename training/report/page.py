@@ -1,4 +1,4 @@
-"""A run as one HTML page that needs nothing else."""
+"""Show a run as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Report:
     """A report that was written.
 
     Attributes:
-        uri: of the page.
-        bytes: its size.
-        split: whose evaluation it shows; None where the run has not been evaluated.
-        has_tracks: the evaluation held the scores of single tracks, so that examples and confusions are shown.
+        uri: URI of the page.
+        bytes: size of the page.
+        split: split whose evaluation it shows; None if the run has not been evaluated.
+        has_tracks: whether the evaluation held the scores of single tracks, so that examples and confusions are shown.
     """
 
     uri: str
@@ -43,10 +43,10 @@ def write_report(root: str, split: str | None = None) -> Report:
 
     Args:
         root: the run's folder, local or a URI.
-        split: whose evaluation to show; None for that of the test split, or of the validation split where there is no other.
+        split: split whose evaluation to show; None for the test split, or the validation split if there is no other.
 
     Raises:
-        UserError: no such run, or the split that was asked for has not been evaluated.
+        UserError: there is no such run, or the requested split has not been evaluated.
         DatasetError: a file of the run is damaged.
     """
     facts = read_facts(root, split)
@@ -58,12 +58,12 @@ def write_report(root: str, split: str | None = None) -> Report:
 
 
 def report_evaluation(result: Evaluation) -> Report | None:
-    """Write RUN/report.html again after an evaluation, if that is one of those that a report shows.
+    """Write RUN/report.html again after an evaluation that a report can show.
 
-    A report shows the test and the validation split, each with the labels that the run was trained on.
+    A report shows the test or the validation split, with the labels that the run was trained on.
 
     Args:
-        result: an evaluation whose files are written.
+        result: an evaluation whose files have been written.
 
     Returns:
         The report; None if it does not show this evaluation.
@@ -77,7 +77,7 @@ def report_evaluation(result: Evaluation) -> Report | None:
 
 
 def _scores_of(facts: RunFacts, evaluation: Mapping[str, Any]) -> StoredScores | None:
-    """The scores of single tracks behind an evaluation's figures; None where those there are of another one."""
+    """The scores of single tracks behind an evaluation's figures; None if the stored ones belong to another evaluation."""
     if not exists(facts.scores_uri):
         return None
     tracks = read_stored_scores(facts.scores_uri)

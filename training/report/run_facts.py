@@ -1,4 +1,4 @@
-"""What a run's files say: its configuration, its epochs, and its evaluation on a split."""
+"""The contents of a run's files: its configuration, its epochs, and its evaluation on a split."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.config import TrainConfig
 from training.runs.metrics_log import MetricsLog
 from training.runs.run_folder import RunFolder
 
-REPORTED_SPLITS = ("test", "validation")  # the first one that was evaluated, unless another is asked for
+REPORTED_SPLITS = ("test", "validation")  # the first one that was evaluated is shown, unless another is requested
 _CRITERIA = {"loss": ("validation_loss", -1), "roc_auc": ("validation_roc_auc", 1), "pr_auc": ("validation_pr_auc", 1)}
 
 
@@ -27,10 +27,10 @@ class TagResult:
     """A row of the table per tag.
 
     Attributes:
-        tag: its name.
-        positives: tracks that have it.
-        tracks: tracks of which it is known.
-        numbers: the further columns by their names; NaN where a cell is empty.
+        tag: name of the tag.
+        positives: number of tracks that have the tag.
+        tracks: number of tracks for which the tag is known.
+        numbers: the further columns by name; NaN if a cell is empty.
     """
 
     tag: str
@@ -39,22 +39,22 @@ class TagResult:
     numbers: dict[str, float]
 
     def number(self, name: str) -> float:
-        """A further column; NaN where it is empty or not there."""
+        """The value of a further column; NaN if it is empty or missing."""
         return self.numbers.get(name, math.nan)
 
 
 @dataclasses.dataclass(frozen=True)
 class RunFacts:
-    """A run as its files tell it.
+    """A run as its files describe it.
 
     Attributes:
         root: the run's folder, as it was given.
-        config: its configuration.
-        environment: what it was trained by: versions, processor, threads.
+        config: the run's configuration.
+        environment: environment of the training: versions, processor, threads.
         epochs: lines of metrics.jsonl.
-        split: which split the evaluation is of.
-        evaluation: the fields of its JSON; None where no evaluation is there.
-        tags: rows of its table per tag, in the order of the vocabulary; empty without an evaluation.
+        split: split of the evaluation.
+        evaluation: the fields of the evaluation's JSON; None without an evaluation.
+        tags: rows of the evaluation's table per tag, in the order of the vocabulary; empty without an evaluation.
     """
 
     root: str
@@ -77,19 +77,19 @@ class RunFacts:
 
     @property
     def scores_uri(self) -> str:
-        """Where an evaluation leaves the scores of single tracks."""
+        """The URI at which an evaluation leaves the scores of single tracks."""
         return RunFolder(self.root).evaluation(f"{self.split}_scores.parquet")
 
 
 def read_facts(root: str, split: str | None = None) -> RunFacts:
-    """Read what a run's files say.
+    """Read a run's files.
 
     Args:
         root: the run's folder.
-        split: whose evaluation; None for that of the test split, or of the validation split where there is no other.
+        split: split of the evaluation; None for the test split, or the validation split if there is no other.
 
     Raises:
-        UserError: no such run, or the split that was asked for has not been evaluated.
+        UserError: there is no such run, or the requested split has not been evaluated.
         DatasetError: a file of the run is damaged.
     """
     folder = RunFolder(root)
@@ -123,7 +123,7 @@ def _json(uri: str, advice: str) -> dict[str, Any]:
 
 def _tags(uri: str, evaluation: dict[str, Any]) -> list[TagResult]:
     data = read_bytes(uri)
-    said = evaluation.get("per_tag_sha256")  # an evaluation of an earlier version does not say
+    said = evaluation.get("per_tag_sha256")  # evaluations of earlier versions do not have it
     try:
         if said is not None and hashlib.sha256(data).hexdigest() != said:
             raise ValueError("its bytes are not those that the evaluation wrote")

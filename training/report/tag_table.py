@@ -1,4 +1,4 @@
-"""The section of all tags: how good each is, beside chance and the baseline, and how often it was there to learn."""
+"""The section of all tags: how good each is compared with chance and the baseline, and how often it occurs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class TagRow:
     """A row of the table.
 
     Attributes:
-        tag: its name.
-        counts: positives in each of the table's splits; None where the label version lacks the tag.
-        result: its metrics; None where the run has not been evaluated.
-        chance: the share of positives, which is PR-AUC by chance; NaN where no track is known.
+        tag: name of the tag.
+        counts: number of positives in each of the table's splits; None if the label version lacks the tag.
+        result: metrics of the tag; None if the run has not been evaluated.
+        chance: the share of positives, which is the PR-AUC by chance; NaN if no track is known.
     """
 
     tag: str
@@ -35,11 +35,11 @@ class TagTable:
     """The table of all tags, the highest PR-AUC first and those without one last.
 
     Attributes:
-        splits: whose positives are counted, in the order of the columns.
-        further: title and name of each metric beside the two areas that some tag has.
-        has_baseline: some tag has the metrics of a logistic regression.
+        splits: splits whose positives are counted, in the order of the columns.
+        further: title and name of each metric, besides the two areas, that some tag has.
+        has_baseline: whether some tag has the metrics of a logistic regression.
         rows: the tags that are shown.
-        hidden: how many are not.
+        hidden: number of tags that are not shown.
     """
 
     splits: list[str]
@@ -50,7 +50,7 @@ class TagTable:
 
 
 def tag_table(facts: RunFacts, labels: LabelCounts | str) -> TagTable | None:
-    """Gather the table of tags; None where there is neither an evaluation nor a label version."""
+    """Gather the table of tags; None if there is neither an evaluation nor a label version."""
     if facts.tags:
         return _results(facts, labels)
     if isinstance(labels, str):
@@ -69,7 +69,7 @@ def _results(facts: RunFacts, labels: LabelCounts | str) -> TagTable:
     rows = []
     for tag in ordered[:_ROWS]:
         counts = [
-            # Label sets are kept by name: a tag that this one lacks has no count.
+            # Labels are matched by name: a tag that this version lacks has no count.
             int(labels.positives[split][place[tag.tag]]) if not isinstance(labels, str) and tag.tag in place else None
             for split in others
         ]

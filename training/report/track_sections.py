@@ -1,4 +1,4 @@
-"""The sections that need the scores of single tracks: examples of tags, and tags taken for each other."""
+"""The sections that need the scores of single tracks: examples of tags, and tags mistaken for each other."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class ExampleSection:
 
     Attributes:
         worst: tags with the lowest ROC-AUC, worst first.
-        best: tags with the highest, best first; no tag is in both.
-        graded: some label lies between 0 and 1, so that labels are shown beside scores.
+        best: tags with the highest ROC-AUC, best first; no tag is in both.
+        graded: whether some label lies between 0 and 1, in which case labels are shown beside scores.
     """
 
     worst: list[TagExamples]
@@ -27,13 +27,13 @@ class ExampleSection:
 
 @dataclasses.dataclass(frozen=True)
 class ConfusionSection:
-    """Near-synonyms and other tags that are taken for each other.
+    """Near-synonyms and other tags that are mistaken for each other.
 
     Attributes:
-        has_thresholds: the evaluation holds thresholds, so that not only rankings are compared.
-        pairs: the surest first.
-        same_ranking: rank correlation from which two tags count as ranked alike.
-        least_tracks: with one tag and not the other, for a share of them to mean anything.
+        has_thresholds: whether the evaluation holds thresholds; otherwise only rankings are compared.
+        pairs: the pairs, the most certain first.
+        same_ranking: least rank correlation at which two tags count as ranked alike.
+        least_tracks: least number of tracks with one tag and not the other for a share of them to be meaningful.
     """
 
     has_thresholds: bool
@@ -43,7 +43,7 @@ class ConfusionSection:
 
 
 def example_section(facts: RunFacts, tracks: StoredScores) -> ExampleSection | None:
-    """Gather the examples; None where no tag has a ROC-AUC."""
+    """Gather the examples; None if no tag has a ROC-AUC."""
     worst, best = worst_and_best(facts.tags)
     if not worst:
         return None
@@ -52,7 +52,7 @@ def example_section(facts: RunFacts, tracks: StoredScores) -> ExampleSection | N
 
 
 def confusion_section(facts: RunFacts, tracks: StoredScores) -> ConfusionSection:
-    """Gather the pairs of tags that are taken for each other."""
+    """Gather the pairs of tags that are mistaken for each other."""
     thresholds = {tag.tag: tag.number("threshold") for tag in facts.tags}
     has_thresholds = any(threshold == threshold for threshold in thresholds.values())
     return ConfusionSection(has_thresholds, confused_pairs(tracks, thresholds))

@@ -1,4 +1,4 @@
-"""The folder of a run: its configuration, its checkpoints, its metrics log; and opening a trained run again.
+"""The folder of a run: its configuration, checkpoints and metrics log, and how to reopen a trained run.
 
-`checkpoints` writes and reads the checkpoints, `run_folder` knows where each file of a run is.
+`checkpoints` writes and reads the checkpoints, and `run_folder` knows where each file of a run is.
 """

@@ -1,4 +1,4 @@
-"""The model that a configuration describes, over the features that a dataset holds."""
+"""Build the model that a configuration describes, for the features that a dataset holds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.models.tagger import build_tagger
 
 
 def features_of(dataset: Dataset, config: TrainConfig) -> FeatureSpec:
-    """The features that a configuration names; raises UserError where the dataset does not hold them."""
+    """The features that a configuration names; raises UserError if the dataset does not hold them."""
     return dataset.features(config.features) if config.features else dataset.spec(config.family)
 
 
@@ -21,10 +21,10 @@ def build_model(config: TrainConfig, tags: int, spec: FeatureSpec, *, replicas: 
     """The tagger that a configuration describes, with its initial weights.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         tags: number of outputs.
-        spec: the features that it reads.
-        replicas: that train it together. One alone has nobody to share statistics with.
+        spec: the features that the model reads.
+        replicas: number of replicas that train it together. A single one has no others to share statistics with.
     """
     sizes = {"mels": spec.mels} if isinstance(spec, LogMelSpec) else {}
     synchronized = config.synchronized_batch_norm and replicas > 1

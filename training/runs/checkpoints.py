@@ -1,7 +1,7 @@
-"""Checkpoints of a run: weights, optimizer and the loop's own state; whole or not there at all.
+"""Checkpoints of a run: weights, optimizer and the loop's own state; each is complete or does not exist.
 
-A checkpoint is a folder with one .npz file and, written last, state.json that names it with its SHA-256. A folder
-without a fitting state.json was cut short; the one before it is taken then, with a line that says so.
+A checkpoint is a folder with one .npz file and, written last, a state.json that holds the file's name and SHA-256. If
+state.json is missing or does not match, writing was cut short: the previous checkpoint is used, with a warning.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ _WEIGHTS_NAME = "variables.npz"
 _STATE_NAME = "state.json"
 
 
-class TornCheckpoint(DatasetError):  # noqa: N818 - what it is, not only that it is an error
-    """A checkpoint that is not whole."""
+class TornCheckpoint(DatasetError):  # noqa: N818 - the name says what it is, not only that it is an error
+    """A checkpoint is not whole."""
 
 
 class CheckpointFields(TypedDict):
-    """A checkpoint's state.json, which may hold more.
+    """The fields of a checkpoint's state.json, which may hold more.
 
     Attributes:
         variables: name of the .npz file, in the same folder.
-        sha256: of that file, hex.
-        state: where the run is, see `LoopState`.
+        sha256: SHA-256 of that file, hex.
+        state: position of the run, see `LoopState`.
     """
 
     variables: str
@@ -59,20 +59,20 @@ class CheckpointFields(TypedDict):
 
 @dataclasses.dataclass(frozen=True)
 class LoopState:
-    """Where a run is, beside its variables.
+    """The position of a run, apart from its variables.
 
     Attributes:
-        epoch: epochs finished.
-        epoch_step: steps taken in the epoch that is under way.
-        epoch_loss: sum of their losses.
-        step: steps taken in all.
-        rate_factor: what plateaus have left of the learning rate.
+        epoch: number of finished epochs.
+        epoch_step: number of steps taken in the epoch that is under way.
+        epoch_loss: sum of the losses of these steps.
+        step: number of steps taken in all.
+        rate_factor: factor that plateaus have reduced the learning rate by.
         best: value of the selection criterion at the best epoch, larger is better; None before the first validation.
-        best_epoch: that epoch.
+        best_epoch: number of that epoch.
         plateau_best: lowest validation loss so far.
-        plateau_wait: epochs since it.
+        plateau_wait: number of epochs since then.
         label_version: NAME@HASH that the run is trained on.
-        tracks: of the training split, as a hash of their ids: a position counts among these.
+        tracks: hash of the training tracks' ids; the position refers to these tracks.
     """
 
     epoch: int = 0
@@ -93,7 +93,7 @@ class Checkpoints:
 
     Args:
         folder: RUN/checkpoints, local or a URI.
-        kept: newest ones kept beside the best.
+        kept: number of newest checkpoints kept besides the best.
     """
 
     def __init__(self, folder: str, kept: int = 2) -> None:
@@ -101,13 +101,13 @@ class Checkpoints:
         self._kept = kept
 
     def save(self, name: str, variables: dict[str, keras.Variable], state: LoopState) -> None:
-        """Write a checkpoint; any older one of this name is replaced."""
+        """Write a checkpoint, replacing any older one of this name."""
         data = _npz({key: _value(variable) for key, variable in variables.items()})
         folder = join(self._folder, name)
         digest = hashlib.sha256(data).hexdigest()
         # The file carries its hash in its name, so that replacing a checkpoint never tears the old one.
         file = f"{digest[:16]}-{_WEIGHTS_NAME}"
-        remove_temporaries(folder)  # what a process that was killed had not finished
+        remove_temporaries(folder)  # left unfinished by a process that was killed
         write_atomic(join(folder, file), data)
         fields = {"format": FORMAT, "variables": file, "sha256": digest, "state": dataclasses.asdict(state)}
         write_atomic(
@@ -118,13 +118,13 @@ class Checkpoints:
                 remove(join(folder, other))
 
     def save_step(self, variables: dict[str, keras.Variable], state: LoopState) -> None:
-        """Write the checkpoint of a position; forget those before the last few, and torn ones of later positions."""
+        """Write the checkpoint of a position; remove all but the last few, and torn ones of later positions."""
         own = _step_name(state.step)
         self.save(own, variables, state)
         earlier = [name for name in self._steps() if name <= own]
         for name in set(self._steps()) - set(earlier[-self._kept :]):
             folder = join(self._folder, name)
-            for file in (_STATE_NAME, *list_names(folder)):  # the mark first: a half-removed checkpoint is none
+            for file in (_STATE_NAME, *list_names(folder)):  # the state first: a half-removed checkpoint does not count
                 remove(join(folder, file))
             remove_temporaries(folder)
             remove_empty_folder(folder)
@@ -133,24 +133,24 @@ class Checkpoints:
         """Load the newest whole checkpoint into `variables`; None if there is none.
 
         Raises:
-            DatasetError: it is of another model.
+            DatasetError: it belongs to another model.
         """
         names = self._steps()
         for name in reversed(names):
             try:
                 return self.load(name, variables)
             except TornCheckpoint as error:
-                say(f"warning: {error}; the checkpoint before it is taken", file=sys.stderr)
+                say(f"warning: {error}; the previous checkpoint is used", file=sys.stderr)
         if names:
-            say(f"warning: {self._folder}: no whole checkpoint is left; the run begins anew", file=sys.stderr)
+            say(f"warning: {self._folder}: no whole checkpoint is left; the run starts again", file=sys.stderr)
         return None
 
     def load(self, name: str, variables: dict[str, keras.Variable] | None = None) -> LoopState:
-        """Load a checkpoint into `variables`; those that are left out of `variables` are not touched.
+        """Load a checkpoint into `variables`; variables that are not listed there are not touched.
 
         Raises:
             TornCheckpoint: it is missing or torn.
-            DatasetError: it is of another model, or of another version of tagscale.
+            DatasetError: it belongs to another model, or to another version of tagscale.
         """
         folder, fields = join(self._folder, name), self._described(name)
         try:
@@ -164,13 +164,13 @@ class Checkpoints:
             with np.load(io.BytesIO(data)) as arrays:
                 for key, variable in variables.items():
                     if key not in arrays or arrays[key].shape != tuple(variable.shape):
-                        raise DatasetError(f"{folder}: holds another model than the run's config describes ({key})")
+                        raise DatasetError(f"{folder}: holds another model, not the one in the run's config ({key})")
                 for key, variable in variables.items():
                     variable.assign(arrays[key])
         return state
 
     def _described(self, name: str) -> CheckpointFields:
-        """What a checkpoint's state.json says of it."""
+        """Read a checkpoint's state.json."""
         folder = join(self._folder, name)
         try:
             fields = parse_json_object(read_bytes(join(folder, _STATE_NAME)))
@@ -187,24 +187,24 @@ class Checkpoints:
         return [name for name in list_names(self._folder) if name.startswith("step-")]
 
     def any(self) -> bool:
-        """Whether there is a checkpoint, of a position or the best."""
+        """Whether there is any checkpoint, of a position or of the best epoch."""
         return any(exists(join(self._folder, name, _STATE_NAME)) for name in (BEST_NAME, *self._steps()))
 
     def has_best(self) -> bool:
         return exists(join(self._folder, BEST_NAME, _STATE_NAME))
 
     def best_sha256(self) -> str:
-        """SHA-256 of the best checkpoint's variables, hex; raises TornCheckpoint where it is not whole."""
+        """SHA-256 of the best checkpoint's variables, hex; raises TornCheckpoint if it is not whole."""
         return self._described(BEST_NAME)["sha256"]
 
 
 def _state(folder: str, fields: dict[str, Any]) -> LoopState:
-    """The loop's state of a checkpoint; a field that is not there is at its default."""
+    """The loop's state in a checkpoint; a missing field has its default."""
     unknown = sorted(fields.keys() - {field.name for field in dataclasses.fields(LoopState)})
     if unknown:
         raise DatasetError(
             f"{folder}: written by another version of tagscale: it has the state's {', '.join(unknown)}, which this one "
-            "does not know; take the version that wrote it, or begin a new run"
+            "does not know; use the version that wrote it, or start a new run"
         )
     try:
         return from_fields(LoopState, fields)
@@ -227,7 +227,7 @@ def _step_name(step: int) -> str:
 
 
 def _npz(arrays: dict[str, np.ndarray[Any, Any]]) -> bytes:
-    """An .npz file as np.savez writes it, but for the time of day that it puts into each entry."""
+    """An .npz file as np.savez writes it, but without the time of day in each entry."""
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         for key, array in arrays.items():

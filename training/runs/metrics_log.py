@@ -1,7 +1,7 @@
-"""metrics.jsonl, a line per epoch, and metrics.sha256 beside it, a checksum of each of those lines.
+"""metrics.jsonl, with a line per epoch, and metrics.sha256 beside it, with a checksum of each line.
 
-The checksums lie in a file of their own, so that lines can be compared but for their times. In it there may be more
-of them than lines: those of a line that a killed process did not come to write, or that a resumed run takes again.
+The checksums are in a file of their own, so that lines can be compared except for their times. There may be more
+checksums than lines: a process may be killed before it writes a line, and a resumed run writes lines again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from schemas.storage.json_object import parse_json_object
 
 METRICS_NAME = "metrics.jsonl"
 _CHECKSUMS_NAME = "metrics.sha256"
-_ADVICE = "remove the line, and the run goes on without its figures"
+_ADVICE = "remove the line, and the run continues without its figures"
 
 
 class MetricsLog:
@@ -33,7 +33,7 @@ class MetricsLog:
         self._checksums = join(root, _CHECKSUMS_NAME)
 
     def read(self) -> list[dict[str, Any]]:
-        """The fields of each epoch; raises DatasetError where a line is damaged."""
+        """The fields of each epoch; raises DatasetError if a line is damaged."""
         lines, cut = self._lines()
         if cut:
             raise DatasetError(
@@ -42,7 +42,7 @@ class MetricsLog:
         return self._epochs(lines)
 
     def keep(self, epochs: int) -> None:
-        """Forget the lines of epochs after `epochs`: a resumed run takes them again. So is a last line that was cut.
+        """Remove the lines of epochs after `epochs`, which a resumed run writes again, and a last line that was cut.
 
         Raises:
             DatasetError: another line is damaged.
@@ -62,11 +62,11 @@ class MetricsLog:
         lines, _ = self._lines()
         before = read_bytes(self._checksums) if exists(self._checksums) else b"".join(map(_checksum, lines))
         line = json.dumps(fields, sort_keys=True).encode() + b"\n"
-        write_atomic(self._checksums, before + _checksum(line))  # first, so that each line has one at any time
+        write_atomic(self._checksums, before + _checksum(line))  # first, so that each line has a checksum at any time
         write_atomic(self.uri, b"".join([*lines, line]))
 
     def _lines(self) -> tuple[list[bytes], bytes]:
-        """The lines with their ends, and what stands behind the last end: a line that was cut."""
+        """The lines with their line ends, and what follows the last end: a line that was cut."""
         *lines, cut = (read_bytes(self.uri) if exists(self.uri) else b"").split(b"\n")
         return [line + b"\n" for line in lines], cut
 
@@ -86,7 +86,7 @@ class MetricsLog:
                 ) from error
             if known is not None and _checksum(line) not in known:
                 raise DatasetError(
-                    f"{self.uri}: line {number}: expected one whose checksum stands in {_CHECKSUMS_NAME}, so one of the two "
+                    f"{self.uri}: line {number}: expected a line whose checksum is in {_CHECKSUMS_NAME}, so one of the two "
                     f"files was damaged; {_ADVICE}, or remove {_CHECKSUMS_NAME} if the line is right"
                 )
             found.append(fields)

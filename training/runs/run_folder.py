@@ -26,8 +26,8 @@ from training.runs.undefined_numbers import without_nan
 
 CONFIG_NAME = "config.json"
 
-# What a resumed run may change: how long it goes on, on what it runs, and where the dataset and the run that it
-# started from lie now.
+# Fields that a resumed run may change: how long it trains, what it runs on, and where the dataset and the run that it
+# started from are now.
 CHANGEABLE = ("epochs", "strategy", "dataset", "init_from", "checkpoint_minutes", "keep_checkpoints")
 
 
@@ -50,7 +50,7 @@ class RunFolder:
         return join(self.root, METRICS_NAME)
 
     def checkpoints(self, kept: int = 2) -> Checkpoints:
-        """The run's checkpoints, of which the newest `kept` stay beside the best."""
+        """The run's checkpoints, of which the newest `kept` stay besides the best."""
         return Checkpoints(join(self.root, "checkpoints"), kept)
 
     @property
@@ -69,12 +69,12 @@ class RunFolder:
         return join(self.root, "evaluation", name)
 
     def read_config(self) -> TrainConfig:
-        """The run's resolved configuration; raises UserError where there is no run."""
+        """The run's resolved configuration; raises UserError if there is no run."""
         if not exists(self.config):
             raise UserError(
                 f"{self.root}: expected a run, found no {CONFIG_NAME}; make one with `{training_command('train')}`"
             )
-        advice = "restore it from a copy, or train the run anew in another folder"
+        advice = "restore it from a copy, or train the run again in another folder"
         try:
             fields = parse_json_object(read_bytes(self.config), known_format=FORMAT)
             fields = without_format(fields, FORMAT, self.config, is_optional=True)
@@ -86,21 +86,21 @@ class RunFolder:
         for name in fields:
             if name not in known:
                 raise UserError(
-                    f"{self.config}: unknown field {name!r}; take the tagscale that wrote it, or remove the field"
+                    f"{self.config}: unknown field {name!r}; use the tagscale that wrote it, or remove the field"
                 )
         try:
             return TrainConfig(**fields)
         except FieldError as error:
-            raise UserError(f"{self.config}: {error}; mend the field") from error
+            raise UserError(f"{self.config}: {error}; correct the field") from error
         except TypeError as error:
             raise UserError(f"{self.config}: expected every field that has no default: {error}; {advice}") from error
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Make the folder, and hold it against other commands that would train in it.
+        """Make the folder, and lock it against other commands that would train in it.
 
         Raises:
-            UserError: it holds something else, cannot be written in, or another command trains in it.
+            UserError: the folder holds something else or cannot be written in, or another command trains in it.
         """
         require_empty_or(self.root, CONFIG_NAME, "a run")
         try:
@@ -112,13 +112,13 @@ class RunFolder:
 
     @property
     def has_begun(self) -> bool:
-        """Whether there is anything that the configuration binds: a checkpoint."""
+        """Whether there is a checkpoint, which binds the run to its configuration."""
         return exists(self.config) and self.checkpoints().any()
 
     def begin(self, config: TrainConfig) -> None:
         """Write the resolved configuration into a folder that is held, or check that it is the one that the run began with.
 
-        A run that has no checkpoint yet, as where its batches did not fit the replicas, may begin with another one.
+        A run that has no checkpoint yet, for example because its batches did not fit the replicas, may begin with another.
 
         Raises:
             UserError: the run has another configuration.
@@ -133,7 +133,7 @@ class RunFolder:
             ]
             if differences:
                 ways = _relabelled(before["label_set"], now["label_set"], self.root)
-                own = f"{ways}go on with its own (--config {self.config})"
+                own = f"{ways}resume it with its own (--config {self.config})"
                 raise UserError(
                     f"{self.root}: holds a run with another configuration ({'; '.join(differences)}); {own}, or choose "
                     "another --out"
@@ -141,32 +141,32 @@ class RunFolder:
         write_atomic(self.config, _json(with_checksum({"format": FORMAT, **config.to_dict()})))
 
     def keep_metrics(self, epochs: int) -> None:
-        """Forget the epochs after `epochs`; see `MetricsLog.keep`."""
+        """Remove the lines of epochs after `epochs`; see `MetricsLog.keep`."""
         MetricsLog(self.root).keep(epochs)
 
     def add_metrics(self, fields: dict[str, Any]) -> None:
-        """Append the line of an epoch; what is not defined is null."""
+        """Append the line of an epoch; undefined values are null."""
         MetricsLog(self.root).add(without_nan(fields))
 
     def write_json(self, uri: str, fields: dict[str, Any], *, checked: bool = True) -> None:
-        """Write a file of the run; with a checksum where commands read it again, which `checked` says."""
+        """Write a file of the run; `checked` adds a checksum, for files that commands read again."""
         write_atomic(uri, _json(with_checksum(fields) if checked else fields))
 
 
 def _relabelled(before: str, now: str, root: str) -> str:
-    """The two ways on with a run whose label set has another version by now; empty where it has not."""
+    """The two ways to continue a run whose label set has a new version by now; empty if it has not."""
     if before == now or before.partition("@")[0] != now.partition("@")[0]:
         return ""
     return (
-        f"its labels were laid anew since: --label-set {before} goes on with the old ones, --init-from {root} --out NEW starts a "
+        f"its labels have changed since: --label-set {before} resumes with the old ones, --init-from {root} --out NEW starts a "
         "new run on the new ones from its weights; or "
     )
 
 
 def register_run(dataset: Dataset, root: str, config: TrainConfig) -> None:
-    """Write down in the dataset that this run was trained on it, so that a removal can say which runs held a track.
+    """Record in the dataset that this run was trained on it, so that a removal can list the runs that held a track.
 
-    A dataset that cannot be written is trained on all the same, and says so.
+    If the dataset cannot be written, training continues with a warning.
     """
     path = absolute(root)
     name = f"train-{hashlib.sha256(path.encode()).hexdigest()[:FINGERPRINT_LENGTH]}"
@@ -174,7 +174,7 @@ def register_run(dataset: Dataset, root: str, config: TrainConfig) -> None:
     try:
         write_atomic(dataset.layout.run_summary(name), _json(with_checksum(fields)))
     except Exception as error:  # each store has errors of its own
-        say(f"{dataset.layout.root}: cannot be written, so it will not know of this run: {error}", file=sys.stderr)
+        say(f"{dataset.layout.root}: cannot be written, so it will not list this run: {error}", file=sys.stderr)
 
 
 def _json(fields: dict[str, Any]) -> bytes:

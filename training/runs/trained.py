@@ -22,8 +22,8 @@ class TrainedRun:
     """A run with the weights of its best epoch.
 
     Attributes:
-        folder: its files.
-        config: its configuration.
+        folder: the run's files.
+        config: the run's configuration.
         dataset: the dataset that it was trained on.
         labels: the label version that it was trained on.
         spec: the features that it was trained on.
@@ -46,8 +46,8 @@ def open_run(root: str) -> TrainedRun:
     """Open a run.
 
     Raises:
-        UserError: there is no run, or none of its epochs was validated yet.
-        DatasetError: the best checkpoint is torn or of another model.
+        UserError: there is no run, or none of its epochs has been validated yet.
+        DatasetError: the best checkpoint is torn or belongs to another model.
     """
     folder = RunFolder(root)
     config = folder.read_config()
@@ -58,13 +58,13 @@ def open_run(root: str) -> TrainedRun:
     labels = open_labels(dataset, config.label_set)
     spec = features_of(dataset, config)
     model = build_model(config, len(labels.vocabulary), spec)
-    # Read before the variables: while the run is still trained, these may be newer, and are then scored once more.
+    # Read before the variables: while the run is still training, these may be newer, and are then scored once more.
     checkpoint = checkpoints.best_sha256()
     try:
         state = checkpoints.load(BEST_NAME, model_variables(model))
     except TornCheckpoint as error:
         raise TornCheckpoint(
-            f"{error}; run the same `{training_command('train')}` command again, which makes another from the weights that "
-            "are left"
+            f"{error}; run the same `{training_command('train')}` command again, which makes another from the remaining "
+            "weights"
         ) from error
     return TrainedRun(folder, config, dataset, labels, spec, model, state, checkpoint)

@@ -1,4 +1,4 @@
-"""What is not defined, as JSON can say it."""
+"""Undefined numbers in JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def without_nan(value: Any) -> Any:
-    """A value for JSON, which has no NaN: null in its place, in all that it holds."""
+    """A value for JSON, which has no NaN: None replaces it, at any depth."""
     if isinstance(value, dict):
         return {name: without_nan(one) for name, one in value.items()}
     if isinstance(value, list | tuple):

@@ -1,1 +1,1 @@
-"""The SavedModel that takes raw audio: written, read back and used to tag files."""
+"""The SavedModel that takes raw audio: how it is written, read back and used to tag files."""

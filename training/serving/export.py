@@ -23,14 +23,14 @@ MODEL_NAME = "saved_model.pb"
 
 @dataclasses.dataclass(frozen=True)
 class ExportSummary:
-    """What was written.
+    """The exported SavedModel.
 
     Attributes:
         out: the SavedModel's folder.
-        tags: how many tags it scores.
-        patch_seconds: of its patches.
+        tags: number of tags that it scores.
+        patch_seconds: length of its patches.
         epoch: the run's epoch that the weights come from.
-        bytes: of all its files.
+        bytes: size of all its files.
     """
 
     out: str
@@ -48,11 +48,11 @@ def export(root: str, out: str) -> ExportSummary:
     3
 
     Args:
-        root: the run.
-        out: folder of the SavedModel, which appears whole; a SavedModel that is there is replaced.
+        root: the run's folder.
+        out: folder of the SavedModel, which appears whole and replaces an existing one.
 
     Raises:
-        UserError: no such run, or `out` holds something else.
+        UserError: there is no such run, or `out` holds something else.
     """
     run = open_run(root)
     require_replaceable(out, MODEL_NAME, "a SavedModel to replace")
@@ -76,10 +76,10 @@ def export(root: str, out: str) -> ExportSummary:
 
 
 def _derive_uuid(path: str) -> None:
-    """Put a hash in place of the random uuid of a fingerprint.pb, the one thing that differs between two processes.
+    """Replace the random uuid in a fingerprint.pb, the only thing that differs between two processes, by a hash.
 
-    The file is kept, since `tf.saved_model.experimental.read_fingerprint` needs it. The uuid still tells models apart,
-    because it follows from the checksums of the graph and of the weights, which stand beside it.
+    The file is kept because `tf.saved_model.experimental.read_fingerprint` needs it. The uuid still distinguishes models,
+    because it is derived from the checksums of the graph and of the weights in the same file.
     """
     with open(path, "rb") as file:
         fingerprint = fingerprint_pb2.FingerprintDef.FromString(file.read())

@@ -1,4 +1,4 @@
-"""The log-mel spectrogram that `schemas/features.py` defines, in a TensorFlow graph; in numpy: `pipeline/audio/logmel.py`."""
+"""The log-mel spectrogram of `schemas/features.py` in a TensorFlow graph; `pipeline/audio/logmel.py` computes it in numpy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A SavedModel that `export` wrote: what it reads, and the scores of a signal of any length in bounded memory."""
+"""A SavedModel that `export` wrote: the features it reads, and scores of signals of any length in bounded memory."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from training.config import MOST_PATCH_SECONDS
 from training.models.patches import patch_length, patches_of
 from training.serving.export import MODEL_NAME
 
-SECONDS_AT_ONCE = 15.0  # of audio through the model together; what its layers make of it takes some MB a second
+SECONDS_AT_ONCE = 15.0  # of audio that go through the model together; its activations take some MB a second
 
 
 class SavedModel:
-    """A tagger that needs nothing of the run that it came from.
+    """A tagger that needs nothing from the run that it came from.
 
     Args:
         uri: folder of a SavedModel that `export` wrote.
 
     Attributes:
         spec: the features that it reads.
-        tags: in the order of its scores.
+        tags: the tags in the order of its scores.
 
     Raises:
-        UserError: no such model, one that `export` did not write, or a broken one.
+        UserError: there is no such model, `export` did not write it, or it is broken.
     """
 
     def __init__(self, uri: str) -> None:
@@ -44,7 +44,7 @@ class SavedModel:
         self.spec = _spec(_asset(uri, "feature_spec.json"))
         seconds = _patch_seconds(_asset(uri, "config.json"))
         if isinstance(self.spec, LogMelSpec):
-            # Frames are those of the whole signal, so that the ones at a patch's edges hear their neighbours.
+            # Frames are computed over the whole signal, so that those at a patch's edges include their neighbours.
             self._input, signature = "logmel", "logmel"
             self._patch = patch_length(seconds, "spectrogram", self.spec.hop_length)
         else:
@@ -54,7 +54,7 @@ class SavedModel:
         self._served, self.tags = _load(uri, signature)
 
     def scores(self, blocks: Iterable[npt.NDArray[np.float32]]) -> npt.NDArray[np.float64]:
-        """What `serving_default` says of a whole signal, but for rounding.
+        """The scores that `serving_default` returns for a whole signal, except for rounding.
 
         Args:
             blocks: the signal in order: log-mel float32 [frames, mels], or a waveform float32 [samples].
@@ -72,7 +72,7 @@ class SavedModel:
 
 
 def _batches(patches: Iterator[npt.NDArray[np.float32]], size: int) -> Iterator[npt.NDArray[np.float32]]:
-    """Batches of `size` patches, and what is left over one by one: no third shape, and no padding that is scored."""
+    """Batches of `size` patches, then the remaining patches one by one: there is no third shape, and no scored padding."""
     while batch := list(itertools.islice(patches, size)):
         if len(batch) == size:
             yield np.stack(batch)
@@ -97,7 +97,7 @@ def _spec(uri: str) -> FeatureSpec:
 
 
 def _patch_seconds(uri: str) -> float:
-    # No more is read of the configuration than is needed: a model outlives the fields of the version that wrote it.
+    # Only the needed field of the configuration is read: a model outlives the fields of the version that wrote it.
     try:
         seconds = parse_json_object(read_bytes(uri)).get("patch_seconds")
     except (ValueError, UserError) as error:
@@ -111,9 +111,9 @@ def _patch_seconds(uri: str) -> float:
 
 
 def _load(uri: str, signature: str) -> tuple[Any, list[str]]:
-    """A served function of a SavedModel, and its tags in the order of the scores."""
+    """Load a served function of a SavedModel, and its tags in the order of the scores."""
     try:
-        served = tf.saved_model.load(absolute(uri))  # TensorFlow reads a file:// URI letter by letter
+        served = tf.saved_model.load(absolute(uri))  # TensorFlow reads a file:// URI literally
         tags = [tag.decode() for tag in served.signatures["tags"]()["tags"].numpy()]
         return served.signatures[signature], tags
     except tf.errors.ResourceExhaustedError:
@@ -121,7 +121,7 @@ def _load(uri: str, signature: str) -> tuple[Any, list[str]]:
     except (PermissionError, tf.errors.PermissionDeniedError) as error:
         words = " ".join(str(error).split())[:200]
         raise UserError(f"{uri}: cannot be read: {words}; give this user the right to read its files") from error
-    except Exception as error:  # what a broken file makes of the loader is of many types
+    except Exception as error:  # a broken file makes the loader raise errors of many types
         raise UserError(
             f"{uri}: expected a SavedModel that `export` wrote, but it cannot be loaded "
             f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); export it again"

@@ -1,8 +1,8 @@
-"""What a SavedModel serves: raw audio in, scores per track out, log-mel inside the graph.
+"""The functions that a SavedModel serves: raw audio in, scores per track out, log-mel inside the graph.
 
-Log-mel is taken over the whole signal and then cut into patches at a hop of one patch, with a last patch that ends
+Log-mel is computed over the whole signal and then cut into patches at a hop of one patch, with a last patch that ends
 with the signal; a signal shorter than a patch is padded with zeros; patch scores are averaged. `training/models/patches.py`
-is the same rule in numpy.
+implements the same rule in numpy.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ class ServedTagger:
         self._vocabulary = list(vocabulary)
 
     def saved_object(self) -> Any:
-        """What `tf.saved_model.save` saves beside the signatures: the weights that they read, a tf.Module.
+        """The object that `tf.saved_model.save` saves beside the signatures: a tf.Module with the weights that they read.
 
-        It holds the TensorFlow variables and not the Keras model. Of a Keras variable, Keras saves a copy of the one
-        that the signatures read; a graph loader (TensorFlow Serving, `saved_model_cli run`) then restores the copy alone.
+        It holds the TensorFlow variables and not the Keras model. For a Keras variable, Keras saves a copy of the one
+        that the signatures read; a graph loader (TensorFlow Serving, `saved_model_cli run`) then restores only the copy.
         """
         module = tf.Module()
         module.weights = [weight.value for weight in self._model.weights]
         return module
 
     def signatures(self) -> dict[str, Any]:
-        """Name -> concrete function, as DESIGN names them."""
+        """Name -> concrete function, with the documented names."""
         waveform = tf.TensorSpec([None, None], tf.float32, name="waveform")
         samples = tf.TensorSpec([None], tf.int32, name="samples")
         signatures = {
@@ -80,22 +80,22 @@ class ServedTagger:
     def _averages(self, waveform: Any, samples: Any) -> tuple[Any, Any]:
         samples = tf.clip_by_value(samples, 0, tf.shape(waveform)[1])
         audible = tf.sequence_mask(samples, tf.shape(waveform)[1])
-        waveform = tf.where(audible, waveform, 0.0)  # padding is silence, whatever it holds
+        waveform = tf.where(audible, waveform, 0.0)  # padding is treated as silence, whatever it holds
         if self._spec is None:
             return self._patch_averages(waveform, samples)
         logmel = graph_logmel(waveform, self._spec)
         frames = 1 + samples // self._spec.hop_length
-        # Frames after a row's own last one still hear its tail through their window; a stored row does not have them.
+        # The windows of frames after a row's last one still reach its tail; a stored row does not have these frames.
         own = tf.sequence_mask(frames, tf.shape(logmel)[1])[:, :, tf.newaxis]
         return self._patch_averages(tf.where(own, logmel, 0.0), frames)
 
     def _patch_averages(self, signal: Any, lengths: Any) -> tuple[Any, Any]:
-        """Scores and embeddings averaged over each row's patches, patch after patch so that memory stays flat."""
+        """Average scores and embeddings over each row's patches, one patch at a time so that memory stays flat."""
         patch = self._patch
         missing = tf.maximum(patch - tf.shape(signal)[1], 0)
         signal = tf.pad(signal, [[0, 0], [0, missing]] + [[0, 0]] * (len(signal.shape) - 2))
         beyond = tf.maximum(lengths - patch, 0)
-        counts = 1 + (beyond + patch - 1) // patch  # whole hops, and one more for a tail
+        counts = 1 + (beyond + patch - 1) // patch  # whole hops, plus one for a tail
         batch = tf.shape(signal)[0]
         scores = tf.zeros([batch, self._model.output["logits"].shape[-1]])
         embeddings = tf.zeros([batch, self._model.output["embedding"].shape[-1]])

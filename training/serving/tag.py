@@ -1,4 +1,4 @@
-"""Tag audio files with a SavedModel: each is decoded in a process apart, and scored a few patches at a time."""
+"""Tag audio files with a SavedModel: each is decoded in a separate process, and scored a few patches at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from schemas.features import FeatureSpec, LogMelSpec
 from training.data.records import as_float
 from training.serving.saved_model import SavedModel
 
-READ_SAMPLES = 1 << 16  # of a waveform at a time
+READ_SAMPLES = 1 << 16  # samples of a waveform read at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +24,8 @@ class TaggedFile:
     """A tagged file.
 
     Attributes:
-        file: as it was given.
-        seconds: of audio scored.
+        file: path or URI as it was given.
+        seconds: length of the audio scored.
         scores: tag -> score in [0, 1], highest first; empty if the file was rejected.
         problem: why the file was rejected, its typed cause first; None if it was tagged.
     """
@@ -37,20 +37,20 @@ class TaggedFile:
 
 
 def tag_files(model_uri: str, files: Sequence[str]) -> Iterator[TaggedFile]:
-    """Score whole files, one after the other; each comes as soon as it is scored, however bad the one before it was.
+    """Score whole files one after the other; each is yielded as soon as it is scored, even if others are rejected.
 
     Args:
         model_uri: a SavedModel that `export` wrote.
         files: audio files.
 
     Raises:
-        UserError: no such model, one that `export` did not write, or a broken one.
+        UserError: there is no such model, `export` did not write it, or it is broken.
     """
     return tag_with(SavedModel(model_uri), files)
 
 
 def tag_with(model: SavedModel, files: Sequence[str]) -> Iterator[TaggedFile]:
-    """The same with a model that is open."""
+    """Do the same with a model that is already loaded."""
     spec = _of_whole_files(model.spec)
     with DecodingProcess(spec) as decoding:
         for file in files:
@@ -66,18 +66,18 @@ def tag_with(model: SavedModel, files: Sequence[str]) -> Iterator[TaggedFile]:
 
 
 def _of_whole_files(spec: FeatureSpec) -> LogMelSpec:
-    """What is decoded: the whole file, whatever excerpt the model was trained on, since its patches are averaged."""
+    """The spec for decoding whole files, whatever excerpt the model was trained on, since patches are averaged."""
     logmel = spec if isinstance(spec, LogMelSpec) else LogMelSpec(waveform=spec)
     return dataclasses.replace(logmel, waveform=dataclasses.replace(logmel.waveform, excerpt="full"))
 
 
 def feature_blocks(read: ReadSamples, samples: int, spec: FeatureSpec) -> Iterator[npt.NDArray[np.float32]]:
-    """The feature that a model reads, block by block. Log-mel is taken again here: what is stored is rounded to float16.
+    """The feature that a model reads, block by block. Log-mel is computed again, since stored values are float16.
 
     Args:
-        read: gives the stored waveform from one sample up to another, int16.
-        samples: its length.
-        spec: of the feature.
+        read: returns the stored waveform from one sample up to another, int16.
+        samples: length of the waveform.
+        spec: spec of the feature.
     """
     if isinstance(spec, LogMelSpec):
         return logmel_blocks(read, samples, spec)

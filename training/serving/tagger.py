@@ -1,4 +1,4 @@
-"""A SavedModel in a program: scores of a waveform in memory, or of audio files."""
+"""A SavedModel in a program: it scores a waveform in memory, or audio files."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from training.serving.tag import TaggedFile, feature_blocks, tag_with
 
 
 class Tagger:
-    """A tagger that is loaded once and scores many; `load_tagger` makes one.
+    """A tagger that is loaded once and scores many tracks; `load_tagger` makes one.
 
     Attributes:
-        tags: in the order of its scores.
+        tags: the tags in the order of its scores.
         spec: the features that it reads.
     """
 
@@ -27,7 +27,7 @@ class Tagger:
         self.spec: FeatureSpec = model.spec
 
     def scores(self, waveform: npt.NDArray[np.int16] | npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        """Score one waveform; of `load_waveform(file, "full")` these are the very scores that `tag` gives of the file.
+        """Score one waveform; for `load_waveform(file, "full")` the scores equal those that `tag` yields for the file.
 
         Args:
             waveform: [samples], mono at 16 kHz: int16 as `pipeline.audio.load_waveform` returns it, or floats with full
@@ -37,13 +37,13 @@ class Tagger:
             float64 [tags] from 0 to 1, averaged over the waveform's patches.
 
         Raises:
-            UserError: the waveform has another type or shape, or samples that are not finite.
+            UserError: the waveform has a different type or shape, or samples that are not finite.
         """
         samples = stored_samples(waveform)
         return self._model.scores(feature_blocks(lambda first, end: samples[first:end], len(samples), self.spec))
 
     def tag(self, files: str | Sequence[str]) -> Iterator[TaggedFile]:
-        """Score whole audio files one after the other, each decoded in a process apart; a bad one has a `problem`.
+        """Score whole audio files one after the other, each decoded in a separate process; a bad one has a `problem`.
 
         Args:
             files: one path or URI, or several.
@@ -52,7 +52,7 @@ class Tagger:
 
 
 def load_tagger(uri: str) -> Tagger:
-    """Load a SavedModel that `export` wrote; it needs nothing of the run that it came from.
+    """Load a SavedModel that `export` wrote; it needs nothing from the run that it came from.
 
     >>> from pipeline.audio import load_waveform
     >>> from training import load_tagger
@@ -63,9 +63,9 @@ def load_tagger(uri: str) -> Tagger:
     [None, 'not_found: no such file']
 
     Args:
-        uri: its folder.
+        uri: folder of the SavedModel.
 
     Raises:
-        UserError: there is no such model, one that `export` did not write, or a broken one.
+        UserError: there is no such model, `export` did not write it, or it is broken.
     """
     return Tagger(SavedModel(uri))

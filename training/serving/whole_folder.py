@@ -1,4 +1,4 @@
-"""A folder of files that appears at its place whole or not at all."""
+"""Put a folder of files in its place as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ from schemas.storage.files import (
     write_atomic,
 )
 
-BEGUN_NAME = f"{TEMPORARY_PREFIX}begun"  # in a folder that is filled in place, until it is whole
-# What stands in the way of a rename: a mount point, a link to another disk, a folder above that is not ours.
+BEGUN_NAME = f"{TEMPORARY_PREFIX}begun"  # marks a folder that is filled in place, until it is whole
+# Errors that prevent a rename: a mount point, a link to another disk, a parent folder that is not ours.
 _NOT_RENAMED = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV),
-    *(errno.EMFILE, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL),  # as a mounted bucket answers
+    *(errno.EMFILE, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL),  # from mounted buckets
 )
 
 
 def require_replaceable(out: str, marker: str, what: str) -> None:
-    """Raise UserError unless a folder is empty, or of the kind that `place_folder` makes, or was begun by it.
+    """Raise UserError unless a folder is empty, or is one that `place_folder` made or began.
 
     Args:
         out: the folder.
-        marker: the file that a whole one has.
-        what: it is, for the error.
+        marker: the file that a whole folder of the kind has.
+        what: name of the kind, for the error.
     """
     if not exists(join(out, BEGUN_NAME)):
         require_empty_or(out, marker, what)
 
 
 def place_folder(folder: str, out: str, marker: str) -> int:
-    """Bring a finished local folder to its place; one of its kind that is there is replaced.
+    """Put a finished local folder in its place, replacing an existing one of its kind.
 
-    What the user has put beside its files stays. Where folders cannot be renamed, as in a bucket, the files are brought one by
-    one, `marker` last, and readers find none meanwhile.
+    Files that the user has put there stay. If folders cannot be renamed, for example in a bucket, the files are copied one by
+    one, `marker` last, and readers find no whole folder meanwhile.
 
     Args:
-        folder: the finished one; it is left as it is.
-        out: its place, for which `require_replaceable` holds.
-        marker: the file without which readers take it for nothing.
+        folder: the finished folder; it is left unchanged.
+        out: its place, which has passed `require_replaceable`.
+        marker: the file without which readers ignore the folder.
 
     Returns:
-        Bytes of all files.
+        Size of all files in bytes.
     """
     names = sorted(
         os.path.relpath(os.path.join(where, name), folder) for where, _, files in os.walk(folder) for name in files
@@ -72,7 +72,7 @@ def _swap(folder: str, out: str) -> None:
     above, name = os.path.split(out)
     new, old = (os.path.join(above, f"{TEMPORARY_PREFIX}{kind}-{name}") for kind in ("new", "old"))
     os.makedirs(new, exist_ok=True)
-    with sole_writer(new, "folder", shown=out):  # and nobody else brings another one here
+    with sole_writer(new, "folder", shown=out):  # nobody else writes another folder here meanwhile
         if not os.path.lexists(out) and os.path.isdir(old):
             os.rename(old, out)  # a call was killed between its two renames
         for left in os.listdir(new):
@@ -80,7 +80,7 @@ def _swap(folder: str, out: str) -> None:
         shutil.rmtree(old, ignore_errors=True)
         try:
             shutil.copytree(folder, new, copy_function=_copy, dirs_exist_ok=True)
-            os.chmod(new, 0o755)  # that of a temporary folder would hide it from the rest of the team
+            os.chmod(new, 0o755)  # the mode of a temporary folder would hide it from the rest of the team
             if os.path.isdir(out):
                 _keep_others(out, new)
                 os.rename(out, old)
@@ -103,7 +103,7 @@ def _remove(path: str) -> None:
 
 
 def _keep_others(out: str, new: str) -> None:
-    """Copy what stands in a folder beside files of the new one's names."""
+    """Copy the files of the old folder whose names the new folder does not use."""
     for name in os.listdir(out):
         source, target = os.path.join(out, name), os.path.join(new, name)
         if name.startswith(TEMPORARY_PREFIX) or os.path.lexists(target):

@@ -1,1 +1,1 @@
-"""Both front-ends against the size of the training set: does the gap between them shrink with data?"""
+"""Compare both front-ends over the size of the training set: does the gap between them shrink with more data?"""

@@ -1,4 +1,4 @@
-"""Fit a study's baselines: on each share, evaluated on the test split as the networks are."""
+"""Fit a study's baselines on each share, and evaluate them on the test split like the networks."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from training.study.results import BaselineRow, read_baseline_row, write_row
 def study_baselines(
     dataset: Dataset, labels: LabelVersion, shares: Sequence[float], folder: str, stage: Stage | None
 ) -> list[BaselineRow]:
-    """The rows of all baselines; those that are written down already are not fitted again.
+    """The rows of all baselines; those that are already on disk are not fitted again.
 
     Args:
         dataset: the dataset, which holds log-mel features.
-        labels: what the tracks should be tagged with.
-        shares: of the training split.
-        folder: of the rows.
-        stage: copies that are read in place of the payloads; None for none.
+        labels: labels of the tracks.
+        shares: shares of the training split.
+        folder: folder of the rows.
+        stage: copies that are read instead of the payloads; None for none.
 
     Raises:
-        UserError: a share holds no group.
+        UserError: a share has no group.
         DatasetError: a record is damaged.
     """
     names = {(share, kind): f"{kind}-{share:g}" for share in shares for kind in BASELINES}

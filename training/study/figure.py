@@ -20,7 +20,7 @@ MARKERS = {"spectrogram": "o", "waveform": "s"}
 INCHES = (9.0, 4.2)
 DOTS_PER_INCH = 150
 
-# Nothing of the clock, of the machine or of chance in a file.
+# Keep the time, the machine and randomness out of the files.
 _SETTINGS = {"svg.hashsalt": "tagscale", "font.family": "DejaVu Sans", "font.size": 9}
 _METADATA: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
 
@@ -36,7 +36,7 @@ def write_figures(results: StudyResults, out: str) -> None:
 
 
 def draw(results: StudyResults) -> Figure:
-    """Two panels: the mean over seeds with its spread, each seed's point, and the baselines as lines."""
+    """Draw two panels: the mean over seeds with its spread, a point per seed, and the baselines as lines."""
     figure = Figure(figsize=INCHES, layout="constrained")
     panels = figure.subplots(1, len(MEASURES))
     for panel, measure in zip(panels, MEASURES, strict=True):

@@ -1,4 +1,4 @@
-"""What a study trains: each front-end on nested shares of the training split, with several seeds."""
+"""The plan of a study: each front-end is trained on nested shares of the training split, with several seeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.console.errors import UserError
 from training.config import TrainConfig, resolve_config
 from training.models.config import Frontend
 
-STOP_EPOCHS = 10  # passes over the whole split without a better validation result, where nothing else is said
+STOP_EPOCHS = 10  # passes over the whole split without a better validation result, by default
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,8 +19,8 @@ class StudyRun:
     """One training of a study.
 
     Attributes:
-        name: of its folder in OUT/runs.
-        config: as `train` takes it.
+        name: name of its folder in OUT/runs.
+        config: configuration for `train`.
     """
 
     name: str
@@ -29,13 +29,13 @@ class StudyRun:
 
 @dataclasses.dataclass(frozen=True)
 class StudyPlan:
-    """What a study trains.
+    """The trainings of a study.
 
     Attributes:
-        config: of a training on the whole split; front-end, share and seed are those of each run.
-        shares: of the training split, ascending.
-        seeds: the first is the configuration's.
-        frontends: in the order in which they were asked for.
+        config: configuration of a training on the whole split; each run sets its own front-end, share and seed.
+        shares: shares of the training split, ascending.
+        seeds: seeds of the trainings; the first is the configuration's.
+        frontends: front-ends in the order in which they were requested.
     """
 
     config: TrainConfig
@@ -44,7 +44,7 @@ class StudyPlan:
     frontends: tuple[Frontend, ...]
 
     def runs(self) -> list[StudyRun]:
-        """The trainings in their order: small shares first, the front-ends of a seed beside each other."""
+        """The trainings in order: small shares first, with the front-ends of a seed next to each other."""
         return [
             StudyRun(f"{frontend}-{share:g}-seed{seed}", self._config_of(frontend, share, seed))
             for share in self.shares
@@ -55,8 +55,9 @@ class StudyPlan:
     def _config_of(self, frontend: Frontend, share: float, seed: int) -> TrainConfig:
         """The configuration of one training.
 
-        An epoch of a share is shorter. What is counted in epochs is multiplied by 1 / share, so that every training
-        may take as many steps, is validated as often, and stops after as many steps without a better result.
+        An epoch of a share is shorter. Fields that count epochs are multiplied by 1 / share, so that every training
+        may take equally many steps, is validated equally often, and stops after equally many steps without a better
+        result.
         """
         family = "logmel" if frontend == "spectrogram" else "waveform"
         return dataclasses.replace(
@@ -73,34 +74,34 @@ class StudyPlan:
 
 
 def study_config(file: str | None, overrides: dict[str, Any], frontends: str) -> TrainConfig:
-    """The configuration of a training on the whole split, which stops early unless it is told otherwise or has a cosine.
+    """The configuration of a training on the whole split, which stops early unless it is set otherwise or has a cosine.
 
     Args:
-        file: YAML, or the config.json of a run; None for none.
-        overrides: fields given on the command line; None is not given.
+        file: YAML, or the config.json of a run; None for no file.
+        overrides: fields given on the command line; None means that a field is not given.
         frontends: such as `spectrogram,waveform`.
 
     Raises:
-        UserError: as `resolve_config`.
+        UserError: see `resolve_config`.
     """
     defaults = {"frontend": parse_frontends(frontends)[0]}
     config = resolve_config(file, overrides, defaults)
-    if config.schedule == "cosine":  # it has to reach its end
+    if config.schedule == "cosine":  # it must reach its end
         return config
     return resolve_config(file, overrides, {**defaults, "stop_epochs": STOP_EPOCHS})
 
 
 def make_plan(config: TrainConfig, shares: str, seeds: int, frontends: str) -> StudyPlan:
-    """A plan from what the command line says.
+    """Make a plan from the options on the command line.
 
     Args:
-        config: of a training on the whole split.
+        config: configuration of a training on the whole split.
         shares: such as `1/16,1/4,1`.
-        seeds: how many; the first is the configuration's.
+        seeds: number of seeds; the first is the configuration's.
         frontends: such as `spectrogram,waveform`.
 
     Raises:
-        UserError: one of them is not what is expected, or does not go with the configuration.
+        UserError: one of them is invalid, or does not fit the configuration.
     """
     if seeds < 1:
         raise UserError(f"--seeds: expected at least 1, received {seeds}")
@@ -109,12 +110,12 @@ def make_plan(config: TrainConfig, shares: str, seeds: int, frontends: str) -> S
     plan = StudyPlan(
         config, parse_shares(shares), tuple(range(config.seed, config.seed + seeds)), parse_frontends(frontends)
     )
-    plan.runs()  # a patch that is too short for one of the front-ends is said before the first is trained
+    plan.runs()  # report a patch that is too short for a front-end before the first training
     return plan
 
 
 def parse_shares(text: str) -> tuple[float, ...]:
-    """`1/16,1/4,1` as numbers, ascending; raises UserError."""
+    """Parse `1/16,1/4,1` as numbers, ascending; raises UserError."""
     shares = []
     for part in text.split(","):
         try:
@@ -130,7 +131,7 @@ def parse_shares(text: str) -> tuple[float, ...]:
 
 
 def parse_frontends(text: str) -> tuple[Frontend, ...]:
-    """`spectrogram,waveform` as front-ends; raises UserError."""
+    """Parse `spectrogram,waveform` as front-ends; raises UserError."""
     names = [part.strip() for part in text.split(",")]
     known: tuple[Frontend, ...] = get_args(Frontend)
     for name in names:
@@ -142,5 +143,5 @@ def parse_frontends(text: str) -> tuple[Frontend, ...]:
 
 
 def _epochs(of_whole: int, share: float) -> int:
-    """Epochs of a share that take as many steps as `of_whole` epochs of the whole split; 0 stays 0."""
+    """Number of epochs of a share that take as many steps as `of_whole` epochs of the whole split; 0 stays 0."""
     return math.ceil(of_whole / share)

@@ -1,4 +1,4 @@
-"""What a study found: a row per training and per baseline, the gap between the front-ends, study.json, study.csv."""
+"""The results of a study: a row per training and per baseline, the gap between front-ends, study.json, study.csv."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class RunRow:
 
     Attributes:
         frontend: spectrogram or waveform.
-        share: of the training split.
-        tracks: that it was trained on.
-        seed: of the training.
-        roc_auc: macro, NaN where no tag is defined.
-        pr_auc: macro, likewise.
-        epochs: passes over its share.
-        best_epoch: the one that was evaluated.
-        steps: batches in all.
-        seconds: of training and validation.
+        share: share of the training split.
+        tracks: number of tracks it was trained on.
+        seed: seed of the training.
+        roc_auc: macro ROC-AUC, NaN if no tag is defined.
+        pr_auc: macro PR-AUC, NaN if no tag is defined.
+        epochs: number of passes over its share.
+        best_epoch: epoch that was evaluated.
+        steps: total number of batches.
+        seconds: time of training and validation.
     """
 
     frontend: str
@@ -62,12 +62,12 @@ class BaselineRow:
 
     Attributes:
         baseline: logistic or trees.
-        share: of the training split.
-        tracks: of the share.
-        fitted_tracks: that it was fitted on.
-        roc_auc: macro, NaN where no tag is defined.
-        pr_auc: macro, likewise.
-        seconds: of reading, fitting and scoring.
+        share: share of the training split.
+        tracks: number of tracks in the share.
+        fitted_tracks: number of tracks it was fitted on.
+        roc_auc: macro ROC-AUC, NaN if no tag is defined.
+        pr_auc: macro PR-AUC, NaN if no tag is defined.
+        seconds: time of reading, fitting and scoring.
     """
 
     baseline: str
@@ -84,9 +84,9 @@ class Gap:
     """Spectrogram minus waveform at one size.
 
     Attributes:
-        mean: over the seeds that both have.
-        interval: 95 % t interval over seeds, paired by seed; None where there is one seed alone.
-        seeds: how many.
+        mean: mean over the seeds that both have.
+        interval: 95 % t interval over seeds, paired by seed; None if there is only one seed.
+        seeds: number of these seeds.
     """
 
     mean: float
@@ -100,9 +100,9 @@ class StudyResults:
 
     Attributes:
         label_set: NAME@HASH.
-        test_tracks: evaluated tracks.
-        runs: in the order of the plan.
-        baselines: by share.
+        test_tracks: number of evaluated tracks.
+        runs: rows of the trainings, in the order of the plan.
+        baselines: rows of the baselines, by share.
     """
 
     label_set: str
@@ -112,7 +112,7 @@ class StudyResults:
 
     @property
     def sizes(self) -> dict[float, int]:
-        """Share -> training tracks, ascending."""
+        """Share -> number of training tracks, ascending."""
         return dict(sorted({row.share: row.tracks for row in self.runs}.items()))
 
     @property
@@ -125,7 +125,7 @@ class StudyResults:
         return {row.seed: getattr(row, measure) for row in rows}
 
     def gap(self, share: float, measure: Measure) -> Gap | None:
-        """Spectrogram minus waveform; None where the study has not both."""
+        """Spectrogram minus waveform; None if the study does not have both."""
         first, second = (self.values(frontend, share, measure) for frontend in ("spectrogram", "waveform"))
         differences = np.array([first[seed] - second[seed] for seed in sorted(first) if seed in second])
         if len(differences) == 0:
@@ -142,17 +142,17 @@ Row = TypeVar("Row", RunRow, BaselineRow)
 
 
 def write_row(folder: str, name: str, row: RunRow | BaselineRow) -> None:
-    """Write a row down as soon as it is known: that is what makes a study resumable."""
+    """Write a row as soon as it is known, which makes a study resumable."""
     write_atomic(join(folder, f"{name}.json"), _json(with_checksum(without_nan(dataclasses.asdict(row)))))
 
 
 def read_run_row(folder: str, name: str) -> RunRow | None:
-    """The row of a finished training; None where it is not finished. Raises DatasetError if the file was cut."""
+    """The row of a finished training; None if it is not finished. Raises DatasetError if the file was cut."""
     return _read(RunRow, folder, name, "is trained")
 
 
 def read_baseline_row(folder: str, name: str) -> BaselineRow | None:
-    """The row of a fitted baseline; None where it is not fitted. Raises DatasetError if the file was cut."""
+    """The row of a fitted baseline; None if it is not fitted. Raises DatasetError if the file was cut."""
     return _read(BaselineRow, folder, name, "is fitted")
 
 

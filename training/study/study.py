@@ -1,4 +1,4 @@
-"""Run a study: train and evaluate what is not finished yet, fit the baselines, write tables and figure."""
+"""Run a study: train and evaluate the runs that are not finished, fit the baselines, write tables and a figure."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from training.study.training_process import train_apart
 
 CONFIG_NAME = "study_config.json"
 FORMAT = 1
-# On what a study runs, and where its dataset lies, may change while it goes on.
+# The devices that a study runs on, and the location of its dataset, may change when it resumes.
 CHANGEABLE = ("strategy", "dataset")
 _OF_EACH_RUN = ("frontend", "hop_length", "train_share", "seed")
 
 
 def run_study(plan: StudyPlan, out: str, *, stage: str | None = None) -> StudyResults:
-    """Train both front-ends on growing shares, or go on with a study that was stopped.
+    """Train both front-ends on growing shares, or resume a study that was stopped.
 
     Writes OUT/runs/NAME (an ordinary run each), OUT/results/NAME.json (a row each), and at the end OUT/study.json,
     OUT/study.csv, OUT/study.png and OUT/study.svg.
@@ -42,10 +42,10 @@ def run_study(plan: StudyPlan, out: str, *, stage: str | None = None) -> StudyRe
     Args:
         plan: what to train.
         out: folder of the study.
-        stage: folder on a local disk that payloads are copied to ahead of use; None to read them where they lie.
+        stage: folder on a local disk that payloads are copied to before they are read; None to read them in place.
 
     Raises:
-        UserError: dataset, label set, shares or folder do not fit, or several workers are asked for.
+        UserError: dataset, label set, shares or folder do not fit, or several workers are requested.
         DatasetError: the features or labels on disk contradict each other.
     """
     strategy = plan.config.strategy
@@ -71,10 +71,10 @@ def run_study(plan: StudyPlan, out: str, *, stage: str | None = None) -> StudyRe
 
 
 def _sizes(dataset: Dataset, labels: LabelVersion, plan: StudyPlan) -> dict[float, int]:
-    """Training tracks of each share; what is missing or too small is said before anything is trained."""
+    """Number of training tracks in each share; missing data or too small a share is reported before any training."""
     for frontend in plan.frontends:
         dataset.spec("logmel" if frontend == "spectrogram" else "waveform")
-    spec = dataset.spec("logmel")  # the baselines read it
+    spec = dataset.spec("logmel")  # the baselines read these features
     for split in ("validation", "test"):
         labelled_tracks(dataset, labels, spec, split)
     try:
@@ -91,7 +91,7 @@ def _sizes(dataset: Dataset, labels: LabelVersion, plan: StudyPlan) -> dict[floa
 
 
 def _begin(config: TrainConfig, out: str, begun: bool) -> None:
-    """Write the configuration down, or check that it is the one that the study began with."""
+    """Write the configuration, or check that it is the one that the study began with."""
     now = {name: value for name, value in config.to_dict().items() if name not in _OF_EACH_RUN}
     if begun:
         before = _config_of(join(out, CONFIG_NAME))
@@ -102,7 +102,7 @@ def _begin(config: TrainConfig, out: str, begun: bool) -> None:
         ]
         if differences:
             raise UserError(
-                f"{out}: holds a study with another configuration ({'; '.join(differences)}); go on with its own, or "
+                f"{out}: holds a study with another configuration ({'; '.join(differences)}); resume it with its own, or "
                 "choose another --out"
             )
     write_atomic(
@@ -112,7 +112,7 @@ def _begin(config: TrainConfig, out: str, begun: bool) -> None:
 
 
 def _config_of(uri: str) -> dict[str, Any]:
-    """What a study wrote down of its configuration."""
+    """Read the configuration that a study wrote."""
     try:
         return without_format(parse_json_object(read_bytes(uri), known_format=FORMAT), FORMAT, uri)
     except ValueError as error:
@@ -143,7 +143,7 @@ def _train_all(plan: StudyPlan, out: str, sizes: dict[float, int], stage: str | 
 
 
 def _remaining(left: list[StudyRun], finished: list[RunRow]) -> str:
-    """Time left in words: what is left takes as long as the finished ones of its front-end, or of any, did."""
+    """Estimate the time left: a training takes as long as the finished ones of its front-end did, or of any front-end."""
     if not finished:
         return "no estimate yet"
     mean_of_all = sum(row.seconds for row in finished) / len(finished)

@@ -1,8 +1,8 @@
 """Train and evaluate one run of a study in a process of its own.
 
-TensorFlow keeps some memory of every model that it ever compiled: one process grew by 40 to 200 MB per training of
-even a small one. What the operating system takes back with a process is all of it. Importing this module imports no
-TensorFlow, so that the study's own process stays small.
+TensorFlow keeps some memory for every model that it ever compiled: one process grew by 40 to 200 MB with each training
+of even a small one. When a process ends, the operating system takes back all its memory. Importing this module imports
+no TensorFlow, so that the study's own process stays small.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from training.devices.tensorflow_import import import_tensorflow
 from training.study.plan import StudyRun
 from training.study.results import RunRow
 
-PATIENCE_SECONDS = SAVING_SECONDS * 3 / 4  # for a training that was told to stop, before it is killed
-POLL_SECONDS = 0.1  # between two looks whether to stop
+PATIENCE_SECONDS = SAVING_SECONDS * 3 / 4  # for a training that was asked to stop, before it is killed
+POLL_SECONDS = 0.1  # between two checks whether to stop
 
 
 def train_apart(run: StudyRun, root: str, stage: str | None) -> RunRow:
-    """Train a run, or go on with it, and evaluate it on the test split, in a new process.
+    """Train or resume a run, and evaluate it on the test split, in a new process.
 
     Args:
         run: what to train.
         root: folder of the run.
-        stage: folder on a local disk that payloads are copied to ahead of use; None for none.
+        stage: folder on a local disk that payloads are copied to before they are read; None for none.
 
     Raises:
-        TagscaleError: what `train` and `evaluate` raise; also where the process was killed.
-        Stopped: this process or that one was told to stop; the position is saved.
+        TagscaleError: `train` or `evaluate` raised it, or the process was killed.
+        Stopped: this process or the new one was asked to stop; the position is saved.
     """
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_main, args=(sending, run, root, stage), daemon=True)
-    multiprocessing.resource_tracker.ensure_running()  # else it starts with the process, and undoes the shelter
+    multiprocessing.resource_tracker.ensure_running()  # otherwise it starts with the process, and undoes the shelter
     with deferred_stop() as stop_requested:
         with sheltered_children():
             process.start()
-        sending.close()  # else the end of the process would not end the pipe
+        sending.close()  # otherwise the end of the process would not close the pipe
         try:
             outcome = _outcome(receiving, stop_requested)
         finally:
@@ -62,7 +62,7 @@ def train_apart(run: StudyRun, root: str, stage: str | None) -> RunRow:
 
 
 def _outcome(receiving: Any, stop_requested: Callable[[], bool]) -> object:
-    """What the process sent; None if it ended without a word, or is to be stopped."""
+    """The object that the process sent; None if it ended without sending one, or is to be stopped."""
     while not receiving.poll(POLL_SECONDS):
         if stop_requested():
             return None
@@ -73,7 +73,7 @@ def _outcome(receiving: Any, stop_requested: Callable[[], bool]) -> object:
 
 
 def _end(process: Any) -> None:
-    """Wait for a process that is done; stop one that is not, as where this one was told to stop."""
+    """Wait for a process that is done; stop one that is not, for example because this one was asked to stop."""
     if process.exitcode is None:
         process.join(1)
     if process.exitcode is None:
@@ -87,14 +87,14 @@ def _end(process: Any) -> None:
 def _ending(code: int | None) -> str:
     if code == -signal.SIGKILL:
         return (
-            "was killed, maybe for want of memory: free some and run the same command again, or take a smaller --batch-size "
+            "was killed, perhaps because memory ran out: free some and run the same command again, or use a smaller --batch-size "
             "and another --out"
         )
-    return f"ended with exit code {code}; its words are above: the same command goes on once the cause is mended"
+    return f"ended with exit code {code}; its messages are above: run the same command again once the cause is fixed"
 
 
 def _main(sending: Any, run: StudyRun, root: str, stage: str | None) -> None:
-    """What the process does: send a row, or the error that a user can read."""
+    """Main function of the process: send a row, or an error that a user can read."""
     stop_on_signals(words="")
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     try:
@@ -107,7 +107,7 @@ def _main(sending: Any, run: StudyRun, root: str, stage: str | None) -> None:
         sending.send(unexpected(error))
     except Stopped:
         os._exit(EXIT_STOPPED)
-    os._exit(EXIT_DONE)  # at once: the interpreter's own way out takes TensorFlow apart
+    os._exit(EXIT_DONE)  # at once: a regular interpreter exit would tear down TensorFlow
 
 
 def _trained_row(run: StudyRun, root: str, stage: str | None) -> RunRow:
@@ -136,7 +136,7 @@ def _trained_row(run: StudyRun, root: str, stage: str | None) -> RunRow:
 
 
 def _leave_with_parent() -> None:
-    """End when the study's process was killed: the next one would train the same run beside this one."""
+    """End if the study's process is killed: the next one would train the same run at the same time."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

@@ -1,1 +1,1 @@
-"""RUN/tensorboard: what TensorBoard shows of a run."""
+"""RUN/tensorboard: the files that TensorBoard shows for a run."""

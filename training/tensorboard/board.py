@@ -1,8 +1,8 @@
-"""The folder RUN/tensorboard while a run is trained.
+"""Write the folder RUN/tensorboard while a run is trained.
 
-TensorBoard's own writers append to one file named by clock and process, so a run that was killed and resumed would
-show points twice, and a bucket cannot append. Here every checkpoint gets a whole file of its own, named by its step:
-going on from a checkpoint forgets the files after it.
+TensorBoard's own writers append to one file named after the time and the process, so a run that was killed and resumed
+would show points twice, and a bucket cannot append. Here every checkpoint gets a whole file of its own, named after its
+step, and resuming from a checkpoint removes the files after it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from training.tensorboard.events import curve_point, event_file, place_of, point
 from training.tensorboard.pr_curves import curves
 
 LOSS_STEPS = 10  # steps between two points of the loss within an epoch
-_PREFIX = "events.out.tfevents."  # what TensorBoard knows an event file by
+_PREFIX = "events.out.tfevents."  # TensorBoard identifies event files by it
 _NAME = re.compile(re.escape(_PREFIX) + r"step-(\d{12})")
-_NOT_SERIES = ("epoch", "step")  # of a line of metrics.jsonl
+_NOT_SERIES = ("epoch", "step")  # fields of a metrics.jsonl line that are no series
 
 
 class TensorBoardFolder:
-    """Collects points, and writes them with each checkpoint. Of several workers, the chief has one.
+    """Collects points and writes them with each checkpoint. Among several workers, only the chief has one.
 
     Args:
         folder: RUN/tensorboard, local or a URI.
@@ -38,7 +38,7 @@ class TensorBoardFolder:
         self._points: list[Event] = []
 
     def begin(self, step: int) -> None:
-        """Forget what was written after a step: the run goes on from its checkpoint.
+        """Remove what was written after a step: the run resumes from its checkpoint.
 
         Args:
             step: steps taken at the checkpoint; 0 for a new run.
@@ -50,20 +50,20 @@ class TensorBoardFolder:
                 remove(join(self._folder, name))
 
     def add_loss(self, step: int, loss: float) -> None:
-        """Take down the loss of a step, every few steps.
+        """Record the loss of a step, every few steps.
 
         Args:
             step: steps taken, this one included.
-            loss: of its global batch.
+            loss: loss of the step's global batch.
         """
         if step % LOSS_STEPS == 0:
             self._points.append(scalar_point("step/loss", step, loss))
 
     def add_epoch(self, fields: Mapping[str, Any]) -> None:
-        """Take down the numbers of an epoch.
+        """Record the numbers of an epoch.
 
         Args:
-            fields: its line of metrics.jsonl; every number in it becomes a point at its epoch.
+            fields: the epoch's line of metrics.jsonl; every number in it becomes a point at its epoch.
         """
         for name, value in fields.items():
             if name not in _NOT_SERIES and isinstance(value, int | float) and math.isfinite(value):
@@ -77,23 +77,23 @@ class TensorBoardFolder:
         scores: npt.NDArray[np.floating[Any]],
         positive_at: float,
     ) -> None:
-        """Take down the precision-recall curves of the validation split.
+        """Record the precision-recall curves of the validation split.
 
         Args:
-            epoch: after which it was scored.
+            epoch: epoch after which the split was scored.
             vocabulary: the tags.
             targets: float32 [tracks, tags]; NaN is unknown.
             scores: [tracks, tags] in [0, 1].
-            positive_at: least target that counts as positive.
+            positive_at: lowest target that counts as positive.
         """
         for tag, counts, words in curves(vocabulary, targets, scores, positive_at):
             self._points.append(curve_point(f"validation/{tag}", epoch, counts, words))
 
     def flush(self, step: int) -> None:
-        """Write what was taken down; to be called before the checkpoint of this step is saved.
+        """Write the recorded points; call this before the checkpoint of this step is saved.
 
         Args:
-            step: steps taken. A point that its file holds already is replaced.
+            step: steps taken. A point that the step's file already holds is replaced.
         """
         if not self._points:
             return

@@ -1,4 +1,4 @@
-"""Event files as TensorBoard reads them: points, each of a series, a place on its axis and a value."""
+"""Event files as TensorBoard reads them: each point has a series, a position on its axis and a value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from schemas.tfrecord import frame, read_records
 
-_FILE_VERSION = "brain.Event:2"  # how every event file begins
+_FILE_VERSION = "brain.Event:2"  # every event file begins with it
 
 
 def scalar_point(series: str, step: int, value: float) -> Event:
@@ -30,10 +30,10 @@ def curve_point(series: str, step: int, counts: npt.NDArray[np.float32], descrip
     """A precision-recall curve.
 
     Args:
-        series: its name.
-        step: its place on the axis.
-        counts: float32 [6, thresholds] as `pr_curves.curve_counts` gives them.
-        description: shown beside the curve.
+        series: name of the series.
+        step: position on the axis.
+        counts: float32 [6, thresholds] as `pr_curves.curve_counts` returns them.
+        description: text shown beside the curve.
     """
     about = curve_metadata.create_summary_metadata(
         display_name=series, description=description, num_thresholds=counts.shape[1]
@@ -54,11 +54,11 @@ def points_of(data: bytes, *, where: str) -> list[Event]:
 
 
 def place_of(point: Event) -> tuple[str, int]:
-    """Series and step of a point: no two points share them."""
+    """Series and step of a point; no two points share both."""
     return point.summary.value[0].tag, point.step
 
 
 def _point(series: str, step: int, value: Any, about: SummaryMetadata) -> Event:
     summary = Summary(value=[Summary.Value(tag=series, metadata=about, tensor=make_tensor_proto(value))])
-    # The clock is TensorBoard's third axis; like all logs, these files are outside the promise of equal bytes.
+    # TensorBoard has the time as a third axis; like all logs, these files are exempt from the promise of equal bytes.
     return Event(wall_time=time.time(), step=step, summary=summary)

@@ -1,4 +1,4 @@
-"""Precision-recall curves for TensorBoard, from exact counts at even thresholds."""
+"""Precision-recall curves for TensorBoard, from exact counts at evenly spaced thresholds."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-THRESHOLDS = 101  # 0.00, 0.01, …, 1.00: TensorBoard takes them to be even over [0, 1]
+THRESHOLDS = 101  # 0.00, 0.01, …, 1.00: TensorBoard assumes even spacing over [0, 1]
 CURVES = 100  # tags that get a curve: 2.5 kB each per validated epoch, so 25 MB in 100 epochs
 
 
 def curve_tags(targets: npt.NDArray[np.float32], positive_at: float) -> list[int]:
-    """Places of the tags that get a curve: those with the most positives, in the order of the vocabulary.
+    """Indices of the tags that get a curve: the tags with the most positives, in the order of the vocabulary.
 
     Args:
         targets: float32 [tracks, tags]; NaN is unknown.
-        positive_at: least target that counts as positive.
+        positive_at: lowest target that counts as positive.
     """
     positives = np.count_nonzero(targets >= positive_at, axis=0)  # NaN compares false
     most = np.argsort(-positives, kind="stable")[:CURVES]
@@ -27,16 +27,16 @@ def curve_tags(targets: npt.NDArray[np.float32], positive_at: float) -> list[int
 def curve_counts(
     positive: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating[Any]], thresholds: int = THRESHOLDS
 ) -> npt.NDArray[np.float32]:
-    """Counts of one tag at even thresholds; a track is taken for positive from the threshold on.
+    """Counts of one tag at evenly spaced thresholds; a track is predicted positive if its score reaches the threshold.
 
     Args:
-        positive: bool [tracks], known ones alone.
+        positive: bool [tracks], known tracks only.
         scores: [tracks] in [0, 1].
-        thresholds: how many, over [0, 1].
+        thresholds: number of thresholds over [0, 1].
 
     Returns:
         float32 [6, thresholds]: true positives, false positives, true negatives, false negatives, precision (1 where
-        nothing is taken for positive), recall.
+        no track is predicted positive), recall.
     """
     at = np.linspace(0, 1, thresholds)
     hits, misses = (
@@ -61,10 +61,10 @@ def curves(
         vocabulary: the tags.
         targets: float32 [tracks, tags]; NaN is unknown and left out.
         scores: [tracks, tags] in [0, 1].
-        positive_at: least target that counts as positive.
+        positive_at: lowest target that counts as positive.
 
     Yields:
-        Tag, counts as `curve_counts` gives them, and a description of how many tracks they rest on.
+        Tag, counts as `curve_counts` returns them, and a description of how many tracks they are based on.
     """
     for tag in curve_tags(targets, positive_at):
         known = ~np.isnan(targets[:, tag])

@@ -17,10 +17,10 @@ from training.data.records import TrackRecords
 from training.evaluation.scoring import TrackScorer
 from training.tensorboard.pr_curves import curve_tags
 
-POINTS = 10_000  # tracks shown: t-SNE in the browser takes no more
+POINTS = 10_000  # tracks shown: t-SNE in the browser cannot handle more
 _CONFIG_NAME = "projector_config.pbtxt"
 _TENSOR_NAME, _METADATA_NAME = "embedding.tsv", "embedding_metadata.tsv"
-_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # what would end a cell or a line of a table
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # they would end a cell or a line of a table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +32,9 @@ class TrackEmbedding:
         values: float32 [points, units].
         targets: float32 [points, tags]; NaN is unknown.
         vocabulary: the tags.
-        positive_at: least target that counts as positive.
-        of: tracks of the split that these were chosen from.
-        epoch: whose weights made it.
+        positive_at: lowest target that counts as positive.
+        of: number of tracks in the split that these were chosen from.
+        epoch: epoch whose weights produced the embedding.
     """
 
     track_ids: Sequence[str]
@@ -47,7 +47,7 @@ class TrackEmbedding:
 
 
 def chosen_tracks(tracks: int) -> npt.NDArray[np.int64]:
-    """Numbers of at most POINTS tracks, evenly over all of them, int64."""
+    """Indices of at most POINTS tracks, evenly spaced over all of them, int64."""
     return np.linspace(0, tracks - 1, min(tracks, POINTS)).round().astype(np.int64)
 
 
@@ -70,7 +70,7 @@ def embed_tracks(
         vocabulary: the tags.
         patch: length of the model's patches.
         batch_size: patches that go through the model together.
-        positive_at: least target that counts as positive.
+        positive_at: lowest target that counts as positive.
         epoch: number of the epoch.
         on_progress: called with the number of tracks embedded.
     """
@@ -89,7 +89,7 @@ def embed_tracks(
 
 
 def write_embedding(folder: str, embedding: TrackEmbedding) -> None:
-    """Write an embedding for the projector; one that is there is replaced.
+    """Write an embedding for the projector, replacing an existing one.
 
     Args:
         folder: RUN/tensorboard.
@@ -104,7 +104,7 @@ def write_embedding(folder: str, embedding: TrackEmbedding) -> None:
         metadata_path=_METADATA_NAME,
     )
     write_atomic(join(folder, _METADATA_NAME), "".join(_metadata(embedding)).encode())
-    # Text, although it is larger: TensorBoard reads binary tensors from local disks alone.
+    # Text, although it is larger: TensorBoard reads binary tensors from local disks only.
     row = "\t".join(["%.4g"] * units) + "\n"
     write_atomic(join(folder, _TENSOR_NAME), "".join(row % tuple(values) for values in embedding.values).encode())
     config = text_format.MessageToString(ProjectorConfig(embeddings=[info]), as_utf8=True)
@@ -123,5 +123,5 @@ def _metadata(embedding: TrackEmbedding) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    # Without `text_cell`: TensorBoard reads this table, and would show the apostrophe.
+    # `text_cell` is not used: TensorBoard reads this table, and would show the apostrophe.
     return _BREAKS.sub(" ", text)

@@ -71,7 +71,7 @@ def test_labels_of_another_dataset_are_refused(small_dataset: SmallDataset, tmp_
     [
         ((0, 0, 100), "train", r"has no train track, .*; make a split that has some: "),
         ((90, 0, 10), "validation", r"has no validation track, .*; make a split that has some: "),
-        ((90, 10, 0), "test", r"has no test track, .*; take another side \(--split validation\), or make a split"),
+        ((90, 10, 0), "test", r"has no test track, .*; use another side \(--split validation\), or make a split"),
     ],
 )
 def test_a_side_without_tracks_says_how_to_make_another_split(

@@ -62,7 +62,7 @@ def test_a_share_without_a_group_is_refused_with_the_least_that_holds_one() -> N
         UserError, match=r"--train-share: expected a share that holds a group of mine@1, received 0.01.* in 4 groups"
     ) as e:
         nested_share(_groups([5, 5, 5, 5]), 0.01, where="mine@1")
-    assert str(e.value).endswith("take at least 0.25")
+    assert str(e.value).endswith("use at least 0.25")
     assert nested_share(_groups([5, 5, 5, 5]), 0.25, where="mine@1").sum() == 5
 
 

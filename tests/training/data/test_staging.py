@@ -125,7 +125,7 @@ def test_what_a_run_left_is_used_by_the_next(
     with Stage(str(tmp_path / "stage")) as stage:
         stage.begin(payloads)
         wait_until(lambda: all_staged(stage, payloads))
-    assert "10 of 10 payloads are copied there" in capsys.readouterr().err
+    assert "10 of 10 payloads are being copied there" in capsys.readouterr().err
     cut = tmp_path / "stage" / f"{payloads[3][1].sha256}.tfrecord"
     cut.write_bytes(cut.read_bytes()[:-1])
     copied = []
@@ -147,7 +147,7 @@ def test_other_bytes_than_those_of_the_done_mark_are_an_error_where_they_are_rea
         try:
             return stage.place_of(uri) != uri
         except DatasetError as error:
-            assert str(error) == f"{uri}: its bytes are not those of its done mark (the SHA-256 differs)"
+            assert str(error) == f"{uri}: its bytes do not match its done mark (the SHA-256 differs)"
             return True
 
     with Stage(str(tmp_path / "stage")) as stage:

@@ -11,7 +11,7 @@ from training.devices.out_of_memory import explained_out_of_memory
 def test_memory_that_runs_out_is_one_line_with_advice() -> None:
     for allocate in (lambda: tf.zeros([1 << 30, 1 << 12]), lambda: np.ones((1 << 30, 1 << 20))):
         with (
-            pytest.raises(TagscaleError, match="^out of memory; end what else uses the memory[^\n]*$"),
+            pytest.raises(TagscaleError, match="^out of memory; end other programs that use the memory[^\n]*$"),
             explained_out_of_memory(),
         ):
             allocate()

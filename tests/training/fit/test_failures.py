@@ -43,7 +43,7 @@ def test_replicas_get_equal_shares_or_sizes_that_would_fit() -> None:
         require_divisible(30, 8, 1000, 34)
     with pytest.raises(UserError, match="expected a multiple of the 8 replicas; 8 would be one"):
         require_divisible(5, 8, 1000, 200)
-    with pytest.raises(UserError, match="9 training tracks make 2 batches of which some have fewer tracks than the 8"):
+    with pytest.raises(UserError, match="9 training tracks make 2 batches, some of which have fewer tracks than the 8"):
         require_divisible(8, 8, 9, 2)
 
 

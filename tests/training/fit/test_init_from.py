@@ -129,7 +129,7 @@ def test_a_run_that_changed_since_is_noticed(
     state.write_text(json.dumps(with_checksum({**json.loads(state.read_text()), "sha256": "0" * 64})))
     with pytest.raises(UserError, match=r"another configuration \(init_from_sha256: \w+ -> 0000"):
         train(dataclasses.replace(config, epochs=2), out)
-    with pytest.raises(UserError, match="it was trained on since"):
+    with pytest.raises(UserError, match="it has been trained further"):
         train(recorded, str(tmp_path / "again"))
     assert train(recorded, out).trained_steps == 0  # what it recorded is taken, and the run is over
 
@@ -146,7 +146,7 @@ def test_another_network_is_refused_with_what_differs(
     small_config: TrainConfig, small_run: str, tmp_path: Path, fields: dict[str, object], words: str
 ) -> None:
     config = dataclasses.replace(small_config, init_from=small_run, **fields)  # type: ignore[arg-type]
-    with pytest.raises(UserError, match=f"its network is another {words}"):
+    with pytest.raises(UserError, match=f"its network is different {words}"):
         train(config, str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 

@@ -145,7 +145,7 @@ def test_a_torn_checkpoint_is_left_out_loudly_and_the_end_is_the_same(
     torn.write_bytes(torn.read_bytes()[:-100])
     train(config, str(out))
     assert "step-000000006: " in (said := capsys.readouterr().err)
-    assert "the checkpoint before it is taken" in said
+    assert "the previous checkpoint is used" in said
     _assert_same(out, undisturbed)
 
 
@@ -161,7 +161,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_the_next_start_goes_on(
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 1, ended.stderr
     assert "warning: " in ended.stderr
-    assert "the checkpoint of step 4 cannot be written: File too large; training goes on" in ended.stderr
+    assert "the checkpoint of step 4 cannot be written: File too large; training continues" in ended.stderr
     assert ended.stderr.splitlines()[-1].startswith("error: ")
     assert "the one of step 3 stays" in ended.stderr.splitlines()[-1]
     assert _steps(out)[-1] == 3
@@ -182,7 +182,7 @@ def test_another_label_version_is_refused_with_the_difference(
         annotations.write("track-00,noise\n")
     lay_labels(copy.root, [str(copy.folder / "annotations.csv")], str(copy.folder / "small.yaml"))
     run = str(tmp_path / "run")
-    ways = rf"--label-set small@\w+ goes on with the old ones, --init-from {run} --out NEW starts a new run on the new ones"
+    ways = rf"--label-set small@\w+ resumes with the old ones, --init-from {run} --out NEW starts a new run on the new ones"
     with pytest.raises(UserError, match=rf"another configuration \(label_set: small@\w+ -> small@\w+\); .*{ways}"):
         train(here, str(tmp_path / "run"))
 
@@ -205,7 +205,7 @@ def test_removed_tracks_begin_the_epoch_again_and_say_so(
     remove(copy.root, str(tmp_path / "gone.txt"))
     state = train(here, str(run)).state
     assert (
-        "training tracks were removed from the dataset since; the run goes on with the others"
+        "training tracks were removed from the dataset since; the run continues with the others"
         in capsys.readouterr().err
     )
     assert (state.epoch, state.step) == (1, 1 + -(-(len(training) - 1) // here.batch_size))
@@ -248,7 +248,7 @@ def test_a_loss_that_is_no_number_stops_at_once_names_the_tracks_and_another_rat
         config, learning_rate=9.9, warmup_steps=0, ema=0.0, epochs=200, l2=1e30, checkpoint_minutes=9
     )
     with pytest.raises(
-        TagscaleError, match=r"the loss is (nan|inf), with the tracks track-\d\d, .*give another --out then"
+        TagscaleError, match=r"the loss is (nan|inf), with the tracks track-\d\d, .*choose another --out then"
     ):
         train(wild, run)
     RunFolder(run).begin(config)  # without a checkpoint a run may begin with other settings

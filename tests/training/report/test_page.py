@@ -110,11 +110,11 @@ def test_the_headline_shows_the_model_beside_its_baseline(full_run: WrittenRun) 
 
 
 def test_the_best_epoch_is_marked_by_the_runs_own_criterion(full_run: WrittenRun) -> None:
-    assert "the dashed line is the best epoch, 2." in _page(full_run)
+    assert "the dashed line marks the best epoch, 2." in _page(full_run)
     full_run.config(select_by="pr_auc").epochs([0.5, 0.4, 0.45], validation_pr_auc=[0.3, 0.2, 0.9])
     page = _page(full_run)
-    assert "the dashed line is the best epoch, 3." in page
-    assert "Epoch 2 was evaluated, and epoch 3 is the best by now" in page
+    assert "the dashed line marks the best epoch, 3." in page
+    assert "Epoch 2 was evaluated, and epoch 3 is now the best" in page
 
 
 def test_tags_are_sorted_and_those_without_a_metric_come_last(written_run: WrittenRun) -> None:

@@ -45,7 +45,7 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before_loudly(
     assert state is not None
     assert state.epoch == 1
     assert variables["a"].numpy().tolist() == [1, 1, 1]
-    assert "has changed since it was written; the checkpoint before it is taken" in capsys.readouterr().err
+    assert "has changed since it was written; the previous checkpoint is used" in capsys.readouterr().err
 
 
 def _change_state(folder: Path, **fields: object) -> None:

@@ -127,7 +127,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_it_taken(
             warned = capsys.readouterr().err
             # White space of state.json may change without a word: it says nothing.
             assert (found.step, variables["a"].numpy().tolist()) == ((1, [1] * 3) if warned else (2, [2] * 3))
-            assert not warned or (newest.name in warned and "the checkpoint before it is taken" in warned)
+            assert not warned or (newest.name in warned and "the previous checkpoint is used" in warned)
         path.write_bytes(data)
 
 

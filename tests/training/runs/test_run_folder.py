@@ -29,12 +29,12 @@ CONFIG: dict[str, Any] = {"format": 1, "dataset": "data", "label_set": "mine", "
         (
             json.dumps({**CONFIG, "tempo": 2}).encode(),
             UserError,
-            "unknown field 'tempo'; take the tagscale that wrote it",
+            "unknown field 'tempo'; use the tagscale that wrote it",
         ),
         (
             json.dumps({**CONFIG, "epochs": "3"}).encode(),
             UserError,
-            "epochs: expected int, received '3'; mend the field",
+            "epochs: expected int, received '3'; correct the field",
         ),
         (b'{"format": 1}', UserError, "expected every field that has no default: .*'dataset'"),
     ],

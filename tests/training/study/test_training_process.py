@@ -69,7 +69,7 @@ def test_a_training_that_is_killed_ends_the_study_with_one_line(small_config: Tr
     _, words = study.communicate(timeout=60)
     assert study.returncode == TagscaleError.exit_code
     assert words.splitlines()[-1].startswith("error: ")
-    assert "its training was killed, maybe for want of memory" in words
+    assert "its training was killed, perhaps because memory ran out" in words
     assert "Traceback" not in words
 
 
