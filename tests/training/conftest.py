@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,15 @@ def plain_graphs() -> None:
     import tensorflow as tf
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def freed_memory() -> Iterator[None]:
+    """Free the graphs of a module's tests; the suite would need more memory than two processes have otherwise."""
+    from training.devices.forgotten_gradients import forgotten_gradients
+
+    with forgotten_gradients():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ from training.data.labels import labelled_tracks
 from training.data.records import TrackRecords
 from training.data.staging import open_stage
 from training.devices.environment import differences, environment
+from training.devices.forgotten_gradients import forgotten_gradients
 from training.devices.strategies import is_chief, make_strategy, require_agreement, worker_count
 from training.evaluation.scoring import TrackScorer
 from training.fit.failures import require_defined, require_divisible, require_fitting_patch
@@ -73,6 +74,7 @@ class TrainSummary:
     judged_by: str
 
 
+@forgotten_gradients()
 def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSummary:
     """Train a tagger, or resume a run that was stopped.
 
