@@ -17,7 +17,7 @@ import soundfile
 from schemas.console.errors import EXIT_INTERRUPTED
 from schemas.console.stopping import STOPPED_WORDS
 from tests.pseudo_terminal import INTERRUPT, PseudoTerminal, lines_of
-from tests.training.conftest import SAMPLE_RATE, Served
+from tests.training.conftest import PLAIN_GRAPHS, SAMPLE_RATE, Served
 from training.evaluation.evaluate import evaluate
 from training.serving.export import export
 from training.serving.tag import tag_files
@@ -41,14 +41,16 @@ def folder(small_run: str, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def started(command: str, folder: Path, model: Path, **environment: str) -> PseudoTerminal:
+def started(
+    command: str, folder: Path, model: Path, program: tuple[str, ...] = (), **environment: str
+) -> PseudoTerminal:
     options = {
         "train": ["--config", f"{folder}/run/config.json", "--out", f"{folder}/new run"],
         "evaluate": ["--run", f"{folder}/run"],
         "export": ["--run", f"{folder}/run", "--out", f"{folder}/model"],
         "tag": ["--model", str(model), *[f"{folder}/song.wav"] * 200],
     }
-    words = (sys.executable, "training/run.py", command, *options[command])
+    words = (sys.executable, *program, "training/run.py", command, *options[command])
     return PseudoTerminal(words, {**os.environ, **environment}, ROOT)
 
 
@@ -77,7 +79,8 @@ def test_a_stop_between_files_is_one_line_and_the_same_command_writes_them_all(
     moment = random.Random(command).randint(1, WRITES[command])
     events = folder / "events"
     environment = {"PYTHONPATH": str(PAUSING_CODE), "TAGSCALE_TEST_EVENTS": str(events)}
-    with started(command, folder, spectrogram.model, TAGSCALE_TEST_PAUSE=str(moment), **environment) as terminal:
+    plain = ("-c", PLAIN_GRAPHS)  # as the evaluation that it is compared with
+    with started(command, folder, spectrogram.model, plain, TAGSCALE_TEST_PAUSE=str(moment), **environment) as terminal:
         terminal.wait_until(lambda: events.exists() and events.stat().st_size >= moment)
         check_stops(terminal)
     song = f"{folder}/song.wav"
