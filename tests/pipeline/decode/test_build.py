@@ -383,7 +383,7 @@ def test_a_dataset_of_an_earlier_algorithm_is_read_with_a_warning_and_not_added_
         (spec if spec["family"] == "waveform" else spec["waveform"])["algorithm"] = 1
         family["fingerprint"] = spec_from_dict(spec).fingerprint
     (dataset / "dataset.json").write_text(json.dumps(with_checksum(manifest)))
-    said = "its features are of algorithm 1, by which about one mp3 in ten has wrong samples"
+    said = "its features come from algorithm 1, under which about one mp3 in ten has wrong samples"
     for _ in range(2):
         assert Dataset.open(str(dataset)).newest_tracks().num_rows == TRACKS
     warned = capsys.readouterr().err
