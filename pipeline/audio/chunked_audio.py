@@ -95,11 +95,7 @@ def sample_data(raw: BinaryIO, size: int) -> SampleData | None:
             return _caf(raw, size)
         if head[:4] in (b".snd", b"dns."):
             return _au(raw, head, size, ">" if head[:4] == b".snd" else "<")
-    except (
-        struct.error,
-        ArithmeticError,
-        ValueError,
-    ):  # a truncated or absurd header: leave the verdict to the decoders
+    except (struct.error, ArithmeticError, ValueError):  # a truncated or absurd header is left to the decoders
         return None
     return None
 

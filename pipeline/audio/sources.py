@@ -8,9 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-BLOCK_FRAMES = (
-    131_072  # frames decoded at a time; the block is reused, so a long track takes no more memory than a short one
-)
+BLOCK_FRAMES = 131_072  # frames decoded at a time into one reused block, so a long track takes no more memory
 MOST_CHANNELS = 64
 TRUNCATED_SECONDS = 0.5  # a track that lacks more than this against its header's claim counts as truncated
 

@@ -76,8 +76,6 @@ def _trailing_tag(raw: BinaryIO, first: int, end: int) -> int:
     elif tail.endswith(_LYRICS_END):
         digits = tail[-len(_LYRICS_END) - _LYRICS_DIGITS : -len(_LYRICS_END)]
         length = int(digits) + _LYRICS_DIGITS + len(_LYRICS_END) if digits.isdigit() else 0
-    elif (
-        tail[-_ID3_HEADER_BYTES:-7] == b"3DI"
-    ):  # an ID3v2.4 tag at the end has a footer, which repeats the header's size
+    elif tail[-_ID3_HEADER_BYTES:-7] == b"3DI":  # an ID3v2.4 tag at the end has a footer with the header's size
         length = id3_length(b"ID3" + tail[-7:])
     return length if length <= end - first else 0

@@ -74,9 +74,7 @@ class Turns:
             while not _locked(descriptor, kind):
                 waited = time.monotonic() - began
                 if waited >= self._wait_seconds:
-                    self._wait_seconds = (
-                        0.0  # wait only once for a lock that is never released, not again for every track
-                    )
+                    self._wait_seconds = 0.0  # wait only once for a lock that is never released, not for every track
                     return
                 if waited >= SPEAK_SECONDS and not spoken:
                     spoken = True

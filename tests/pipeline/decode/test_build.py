@@ -353,7 +353,7 @@ def test_a_generation_begun_with_strict_is_not_finished_without(tmp_path: Path) 
     catalog, root = small_catalog(tmp_path, 4, missing=4), str(tmp_path / "data")
     with pytest.raises(UserError, match="4 of 4 tracks were rejected"):
         build(catalog, root, BuildOptions(workers=1, strict=True))
-    with pytest.raises(UserError, match="gen-000 was begun with --strict; go on with it"):
+    with pytest.raises(UserError, match="gen-000 was begun with --strict; continue with it"):
         build(catalog, root, BuildOptions(workers=1))
 
 
