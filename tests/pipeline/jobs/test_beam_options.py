@@ -74,7 +74,7 @@ def test_what_beam_knows_is_let_through(given: str) -> None:
         ("--runner=DirectRunner --qqqq 3", "Beam has no --qqqq; leave it out"),
         (f"{DATAFLOW} --temp_loction=gs://x", "no --temp_loction; did you mean --temp_location[?]"),
         (f"{FLINK} --flink_mastre=x", "no --flink_mastre; did you mean --flink_master[?]"),
-        ("DirectRunner", "expected --NAME=VALUE behind --, received 'DirectRunner'"),
+        ("DirectRunner", "expected --NAME=VALUE after --, received 'DirectRunner'"),
         ("--help", "Beam has no --help"),
         ("--runner=DirectRunner --workers=4", "--workers is not an option of Beam; put it before --"),
         ("--direct_num_workers=many", "argument --direct_num_workers: invalid int value: 'many'"),
