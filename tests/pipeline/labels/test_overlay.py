@@ -265,7 +265,7 @@ def test_a_tag_with_a_line_break_is_refused_only_where_it_would_be_in_the_vocabu
 ) -> None:
     track = small_corpus.rows[0][0]
     own = _annotations(dataset.parent, f'track_id,tag\n{track},"two\nlines"\n{track},fine\n')
-    with pytest.raises(UserError, match=r"'two\\nlines' has a line break in it.*leave it out by `exclude`"):
+    with pytest.raises(UserError, match=r"'two\\nlines' has a line break in it.*leave it out with `exclude`"):
         _lay(dataset, small_corpus, "name: mine\n", own)
     assert _lay(dataset, small_corpus, 'name: mine\nmerge: {one line: ["two\\nlines"]}\n', own).vocabulary == (
         "fine",
