@@ -20,11 +20,11 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from schemas.console.errors import DatasetError
 from schemas.features import Family, FeatureSpec, WaveformSpec
 
-# The value key and the length key of each family; each record has `track_id` beside them.
+# Value key and length key of each family; each record also has `track_id`.
 EXAMPLE_KEYS: dict[Family, tuple[str, str]] = {"logmel": ("logmel", "frames"), "waveform": ("waveform", "samples")}
 EXAMPLE_DTYPES: dict[Family, np.dtype[Any]] = {"logmel": np.dtype("<f2"), "waveform": np.dtype("<i2")}
 
-MOST_EXAMPLE_BYTES = (1 << 31) - 1  # a protobuf message's
+MOST_EXAMPLE_BYTES = (1 << 31) - 1  # largest protobuf message
 # 1 MiB is reserved for the id and the other bytes around the values.
 MOST_VALUE_BYTES = MOST_EXAMPLE_BYTES - (1 << 20)
 

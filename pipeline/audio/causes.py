@@ -23,7 +23,7 @@ class Cause(enum.StrEnum):
     DECODER_CRASH = "decoder_crash"  # the decoder's process died
     DECODER_TIMEOUT = "decoder_timeout"  # the decoder made no progress
     DECODER_MEMORY = "decoder_memory"  # the decoder asked for too much memory
-    REMOVED = "removed"  # taken out of the dataset before it was decoded
+    REMOVED = "removed"  # removed from the dataset before it was decoded
 
     @property
     def transient(self) -> bool:

@@ -80,7 +80,7 @@ class Turns:
                     spoken = True
                     say(
                         f"process {os.getpid()} waits for its turn at decoding: another process holds "
-                        f"{os.path.join(self._folder, name)}; after {self._wait_seconds:g} s it goes on without",
+                        f"{os.path.join(self._folder, name)}; after {self._wait_seconds:g} s it continues without",
                         file=sys.__stderr__,  # a worker's sys.stderr may lead nowhere
                     )
                 time.sleep(pause)

@@ -79,7 +79,7 @@ class GroupSets:
 
 
 def _by_hash(position: npt.NDArray[np.float64], ratios: tuple[float, float, float]) -> npt.NDArray[np.int64]:
-    """Sides of sets by their positions alone."""
+    """Sides of sets, determined only by their positions."""
     return np.searchsorted(np.cumsum(ratios)[:2] / sum(ratios), position, side="right").astype(np.int64)
 
 

@@ -327,6 +327,6 @@ def split_version(table: pa.Table) -> str:
     for first in range(0, table.num_rows, _HASHED_AT_ONCE):
         rows = table.slice(first, _HASHED_AT_ONCE)
         pairs = list(zip(rows["track_id"].to_pylist(), rows["split"].to_pylist(), strict=True))
-        # The JSON of each pair, one after the other. Between two quotes that are not escaped only a pair can end.
+        # Hash the JSON of each pair in turn. Only the end of a pair can lie between two unescaped quotes.
         digest.update(canonical_json(pairs)[1:-1].replace(b'"],["', b'"]["'))
     return digest.hexdigest()[:FINGERPRINT_LENGTH]

@@ -43,7 +43,7 @@ def read_table(uri: str, *, what: str, required: Sequence[str], schema: pa.Schem
     All text in the table is UTF-8. A list field is returned as lists, or as text if the table has text.
 
     Args:
-        uri: a file told by its ending, or a folder or glob of Parquet files.
+        uri: A file, whose extension determines its format, or a folder or glob of Parquet files.
         what: `catalog` or `annotations`, for the errors.
         required: Columns that must be present.
         schema: Types of the known columns.

@@ -359,7 +359,7 @@ def test_the_split_of_a_version_that_the_log_does_not_name_is_read_from_its_mani
     assert lay_labels(str(dataset), [small_corpus.annotations], str(path)).split[0] == "wide"
     log.write_bytes(log_bytes([{"version": line["version"], "tracks": line["tracks"]}]))
     (dataset / "labels" / "mine" / line["version"] / "labels.json").write_text("{}")
-    with pytest.raises(UserError, match="expected the split that its newest version lies on.*name it with --split"):
+    with pytest.raises(UserError, match="expected the split of its newest version.*name it with --split"):
         lay_labels(str(dataset), [small_corpus.annotations], str(path))
 
 
