@@ -124,7 +124,9 @@ def test_a_job_server_that_cannot_be_fetched_is_refused_before_a_plan(
         monkeypatch.setattr(f"apache_beam.runners.portability.prism_runner.{name}", fails)
     monkeypatch.setattr(PrismJobServer, "BIN_CACHE", str(tmp_path))
     monkeypatch.setattr(JavaJarServer, "JAR_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match=f"its job server cannot be obtained: .*Name or service not known.*; give {option}="):
+    with pytest.raises(
+        UserError, match=f"its job server cannot be obtained: .*Name or service not known.*; give {option}="
+    ):
         check_beam_options(given.split())
     with pytest.raises(UserError, match="its job server cannot be obtained"):
         build(str(tmp_path / "c.csv"), str(tmp_path / "data"), BuildOptions(beam_options=tuple(given.split())))
