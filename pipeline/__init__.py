@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 else:
     from schemas.lazy_names import lazy_names
 
-    # None is named as a module of this package is: once that was imported, it would stand in the function's place.
+    # No name equals that of a module of this package, which would replace the function once it was imported.
     __getattr__, __dir__ = lazy_names(
         __name__,
         {

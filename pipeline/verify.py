@@ -1,4 +1,4 @@
-"""Prove that a dataset is whole: every planned track is one record or one reject, every file is the one named."""
+"""Verify that a dataset is complete: every planned track is one record or one reject, and every file is the one named."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from schemas.storage.files import exists, open_read, sha256_of
 from schemas.tables import REMOVED
 from schemas.tfrecord import read_records
 
-_READERS = 8  # payloads that are read side by side
+_READERS = 8  # payloads read in parallel
 
 
 @dataclasses.dataclass(frozen=True)
 class VerifyReport:
-    """What a verification found.
+    """Results of a verification.
 
     Attributes:
-        problems: one line each; empty if everything reconciles.
-        tracks: planned tracks of all generations.
-        records: of them stored.
-        rejects: of them rejected.
-        removed: tracks taken out of the dataset since.
-        payloads: payload files looked at.
-        bytes: in them.
-        label_versions: versions of label sets looked at.
-        deep: every record was parsed.
-        under_way: how far a generation is that is not finished and was not looked at; None without one.
+        problems: Problems, one line each; empty if everything reconciles.
+        tracks: Number of planned tracks in all generations.
+        records: Number of tracks stored.
+        rejects: Number of tracks rejected.
+        removed: Number of tracks removed from the dataset since.
+        payloads: Number of payload files checked.
+        bytes: Total size of the payloads in bytes.
+        label_versions: Number of label-set versions checked.
+        deep: True if every record was parsed.
+        under_way: Progress of an unfinished generation, which was not checked; None if there is none.
     """
 
     problems: tuple[str, ...]
@@ -59,8 +59,8 @@ class VerifyReport:
 def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], None] | None = None) -> VerifyReport:
     """Check a dataset's files against each other.
 
-    Plans, tracks tables, tombstones, splits, label sets, done marks and payload checksums always; with `deep` every
-    record is parsed and its id, place, length and shape compared with the tracks table.
+    Plans, tracks tables, tombstones, splits, label sets, done marks and payload checksums are always checked; with `deep`
+    every record is parsed and its id, position, length and shape are compared with the tracks table.
 
     >>> from pipeline import verify_dataset
     >>> report = verify_dataset("data", deep=True)
@@ -68,9 +68,9 @@ def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], N
     (36, ())
 
     Args:
-        root: folder of the dataset.
-        deep: parse every record.
-        on_progress: called with payloads checked and payloads in all.
+        root: Folder of the dataset.
+        deep: Parse every record.
+        on_progress: Called with the number of payloads checked and the total.
 
     Raises:
         UserError: there is no dataset there, or its build is unfinished.
@@ -124,7 +124,7 @@ def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], N
 def _plan_problems(
     dataset: Dataset, entry: GenerationEntry, tracks: pa.Table, bounds: npt.NDArray[np.int64]
 ) -> Iterator[str]:
-    """Every planned track has exactly one row, and the manifest's counts are those of the table."""
+    """Problems unless every planned track has exactly one row and the manifest's counts match the table."""
     uri = dataset.layout.tracks(entry.generation)
     try:
         plan = PlanReader(dataset.layout.plan(entry.generation))
@@ -144,7 +144,7 @@ def _plan_problems(
     rejected = tracks["record"].null_count
     both = pc.sum(pc.equal(pc.is_valid(tracks["record"]), pc.is_valid(tracks["cause"]))).as_py() or 0
     if both:
-        yield f"{uri}: {both} tracks are both or neither of stored and rejected"
+        yield f"{uri}: {both} tracks are both stored and rejected, or neither"
     if (tracks.num_rows - rejected, rejected) != (entry.records, sum((entry.rejects or {}).values())):
         yield (
             f"{uri}: holds {tracks.num_rows - rejected} records and {rejected} rejects, the manifest says "
@@ -160,7 +160,7 @@ def _checked_payloads(
     bounds: npt.NDArray[np.int64],
     purged: frozenset[str] | None,
 ) -> Iterator[int | str]:
-    """The bytes of each payload of some features in a generation, or its problem, in the order of the shards."""
+    """The size or the problem of each payload of some features in a generation, in the order of the shards."""
     places = dataset.places(spec, tracks)
     named = {"track_id": tracks["track_id"], "record": tracks["record"]}
     rows = pa.table({**named, "offset": places["offset"], "length": places["length"]})
@@ -179,9 +179,9 @@ def _checked_payloads(
 def _check_payload(
     dataset: Dataset, spec: FeatureSpec, generation: int, shard: int, rows: pa.Table, purged: frozenset[str] | None
 ) -> ShardManifest:
-    """Raise DatasetError unless a payload is the one that its done mark and the tracks table speak of.
+    """Raise DatasetError unless a payload matches its done mark and the tracks table.
 
-    With the ids of purged tracks, every record is parsed too.
+    If the ids of purged tracks are given, every record is parsed too.
     """
     uri, mark = dataset.payload(spec, generation, shard)
     part = dataset.layout.tracks_part(generation, shard)
@@ -235,7 +235,7 @@ def _check_record(
 
 
 def _note_problems(dataset: Dataset) -> Iterator[str]:
-    """What is wrong with the notes of training runs; whatever else is in runs/ may be lost, and nothing trusts it."""
+    """Problems with the notes of training runs; other files in runs/ may be lost, since nothing relies on them."""
     for uri in run_notes(dataset.layout):
         try:
             read_run_note(uri)

@@ -1,4 +1,4 @@
-"""What is on disk: tables, records, manifests, feature specs, storage. Imports neither stage.
+"""The formats on disk: tables, records, manifests, feature specs, storage. This package imports neither stage.
 
 A notebook needs `Dataset`, `open_labels` and the feature specs; docs/library.md shows them in use.
 """

@@ -25,19 +25,19 @@ from schemas.storage.files import exists, list_names, open_read, sha256_of, size
 from schemas.storage.stored_tables import read_stored_table
 from schemas.tables import REMOVED, TRACKS
 
-# What the places of records are taken or computed from.
+# Columns from which the places of records are read or computed.
 _PLACE_COLUMNS = tuple(
     name for name in TRACKS.names if name in ("shard", "seconds") or name.endswith(("_offset", "_length"))
 )
 
 
 def outdated_words(families: dict[Family, FeatureSpec]) -> str | None:
-    """What is wrong with features that an earlier version stored, and what to do; None for those of this one."""
+    """What is wrong with features that an earlier version stored, and what to do; None if this version made them."""
     for spec in families.values():
         waveform = spec.waveform if isinstance(spec, LogMelSpec) else spec
         if waveform.former_fault:
             return (
-                f"its features are of algorithm {waveform.algorithm}, by which {waveform.former_fault}; this version makes "
+                f"its features come from algorithm {waveform.algorithm}, under which {waveform.former_fault}; this version uses "
                 f"algorithm {WaveformSpec.algorithm}: build the catalog into a new folder, and label and train on that"
             )
     return None
@@ -50,7 +50,7 @@ def _warn_once(words: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """A dataset as far as it is finished.
+    """The finished part of a dataset.
 
     >>> from schemas import Dataset
     >>> dataset = Dataset.open("data")
@@ -59,9 +59,9 @@ class Dataset:
     (36, 36)
 
     Attributes:
-        layout: where its files lie.
-        manifest: dataset.json without the generation under way: what is read here is complete.
-        under_way: the generation whose build goes on, was stopped, or was refused for its rejects; None without one.
+        layout: Paths of its files.
+        manifest: dataset.json without the generation under way, so everything read here is complete.
+        under_way: Generation whose build is running, was stopped, or was refused for its rejects; None if there is none.
     """
 
     layout: Layout
@@ -70,10 +70,10 @@ class Dataset:
 
     @classmethod
     def open(cls, root: str) -> Dataset:
-        """Open a dataset of which at least one generation is finished; one under way is passed over, and said on stderr.
+        """Open a dataset with at least one finished generation; one under way is skipped with a note on stderr.
 
         Raises:
-            UserError: there is no dataset, or nothing of it is finished.
+            UserError: there is no dataset, or no generation of it is finished.
             DatasetError: its manifest is damaged.
         """
         dataset = cls.begun(root)
@@ -89,7 +89,7 @@ class Dataset:
 
     @classmethod
     def begun(cls, root: str) -> Dataset:
-        """Open a dataset of which perhaps nothing is finished.
+        """Open a dataset that may have no finished generation yet.
 
         Raises:
             UserError: there is no dataset.
@@ -104,11 +104,11 @@ class Dataset:
 
     @classmethod
     def of(cls, layout: Layout, manifest: DatasetManifest) -> Dataset:
-        """What is finished of the dataset that a manifest describes."""
+        """The finished part of the dataset that a manifest describes."""
         return cls(layout, manifest.finished, manifest.under_way)
 
     def under_way_words(self) -> str | None:
-        """How far the generation under way is; None without one."""
+        """Progress of the generation under way; None if there is none."""
         if self.under_way is None:
             return None
         entry = self.under_way
@@ -130,7 +130,7 @@ class Dataset:
         ]
 
     def spec(self, family: Family) -> FeatureSpec:
-        """The spec of a family that was built; raises UserError where the dataset does not hold it."""
+        """The spec of a family that was built; raises UserError if the dataset does not hold it."""
         if family not in self.manifest.families:
             raise UserError(
                 f"{self.layout.root}: holds {' and '.join(self.manifest.families)}, not {family}; build a dataset with "
@@ -142,7 +142,7 @@ class Dataset:
         """The spec of built or derived features by their name, such as logmel-0123456789ab.
 
         Raises:
-            UserError: the dataset does not hold them, or not of its newest generations.
+            UserError: the dataset does not hold them, or lacks them for its newest generations.
         """
         for spec in self.manifest.families.values():
             if features_name(spec) == name:
@@ -159,13 +159,13 @@ class Dataset:
         raise UserError(f"{self.layout.root}: holds {', '.join(map(features_name, held))}; received {name}")
 
     def whole_features(self) -> list[tuple[FeatureSpec, int]]:
-        """Every spec that the dataset holds, with the number of generations that it holds of it."""
+        """Every spec that the dataset holds, with the number of generations stored for it."""
         every = len(self.manifest.generations)
         built = [(spec, every) for spec in self.manifest.families.values()]
         return [*built, *((entry.spec, entry.generations) for entry in self.manifest.derived)]
 
     def shard_manifest(self, spec: FeatureSpec, generation: int, shard: int) -> ShardManifest:
-        """The done mark of a shard; raises DatasetError where it is missing or damaged."""
+        """The done mark of a shard; raises DatasetError if it is missing or damaged."""
         uri = self.layout.done_mark(spec, generation, shard)
         return ShardManifest.from_dict(read_json(uri, "a shard's done mark"), where=uri)
 
@@ -173,19 +173,19 @@ class Dataset:
         """Path and done mark of a shard's payload.
 
         Raises:
-            DatasetError: the done mark is missing or another shard's, or the payload is missing or has another size
-                than its done mark says.
+            DatasetError: the done mark is missing or belongs to another shard, or the payload is missing or its size
+                differs from its done mark.
         """
         try:
             return self._payload(spec, generation, shard)
-        except FileNotFoundError:  # a purge turns the mark to a new payload before it removes the old one
+        except FileNotFoundError:  # a purge points the mark at a new payload before it removes the old one
             try:
                 return self._payload(spec, generation, shard)
             except FileNotFoundError as error:
                 where = self.layout.done_mark(spec, generation, shard)
                 raise DatasetError(
-                    f"{error.filename}: the payload is missing though its done mark is there; restore it, or {where} if that is "
-                    "another's, from a copy"
+                    f"{error.filename}: the payload is missing though its done mark is there; restore it from a copy, or restore "
+                    f"{where} if that belongs to another shard"
                 ) from error
 
     def _payload(self, spec: FeatureSpec, generation: int, shard: int) -> tuple[str, ShardManifest]:
@@ -200,14 +200,14 @@ class Dataset:
         return uri, mark
 
     def places(self, spec: FeatureSpec, tracks: pa.Table) -> pa.Table:
-        """Where the records of some features lie in their shards' payloads.
+        """Offsets and lengths of records in their shards' payloads.
 
         Args:
-            spec: the features.
-            tracks: a generation's tracks table, or whole shards of it.
+            spec: Spec of the features.
+            tracks: A generation's tracks table, or whole shards of it.
 
         Returns:
-            Columns `offset` and `length` (bytes of the whole TFRecord record), a row per track, null for rejects.
+            Columns `offset` and `length` (bytes of the whole TFRecord record), one row per track, null for rejects.
         """
         if isinstance(spec, LogMelSpec) and spec != self.manifest.families.get(spec.family):
             return computed_places(spec, tracks)
@@ -217,11 +217,11 @@ class Dataset:
         """The tracks table of one generation as it lies on disk, schema TRACKS.
 
         Args:
-            generation: its number.
-            columns: those to read; None for all. A table of millions of tracks takes gigabytes whole.
+            generation: Number of the generation.
+            columns: Columns to read; None for all. A whole table of millions of tracks takes gigabytes.
 
         Raises:
-            DatasetError: missing, damaged, or not the table that the manifest names.
+            DatasetError: the table is missing, damaged, or not the one that the manifest names.
         """
         uri = self.layout.tracks(generation)
         try:
@@ -234,19 +234,19 @@ class Dataset:
             return pq.read_table(file, schema=TRACKS, columns=None if columns is None else list(columns))
 
     def removed(self) -> pa.Table:
-        """Tombstones, schema REMOVED; empty where nothing was removed. Raises DatasetError where the file is damaged."""
+        """Tombstones, schema REMOVED; empty if nothing was removed. Raises DatasetError if the file is damaged."""
         return read_tombstones(self.layout)
 
     def newest_tracks(self, columns: Sequence[str] | None = None, *, spec: FeatureSpec | None = None) -> pa.Table:
-        """One row per track that was not removed: its newest record, or its newest reject where it has no record.
+        """One row per track that was not removed: its newest record, or its newest reject if it has no record.
 
         Args:
-            columns: those to read, beside track_id and record; None for all.
-            spec: features whose places are wanted too.
+            columns: Columns to read besides track_id and record; None for all.
+            spec: Features whose places are wanted too.
 
         Returns:
-            A table of schema TRACKS with a column `generation` before it, ordered by track_id; with `spec` the columns
-            of `places` are added.
+            A table of schema TRACKS with a leading column `generation`, ordered by track_id; with `spec`, the columns of
+            `places` follow.
         """
         kept = TRACKS.names if columns is None else list(dict.fromkeys(("track_id", "record", *columns)))
         read = list(dict.fromkeys((*kept, *(_PLACE_COLUMNS if spec is not None else ()))))
@@ -271,12 +271,12 @@ class Dataset:
         return newest_rows(table)
 
     def identity(self) -> tuple[str, ...]:
-        """SHA-256 of every generation's tracks table: what a label version says it was laid over."""
+        """SHA-256 of every generation's tracks table; a label version records it to identify its dataset."""
         return tuple(str(entry.tracks_sha256) for entry in self.manifest.generations)
 
 
 def read_tombstones(layout: Layout) -> pa.Table:
-    """Which tracks were taken out of a dataset, schema REMOVED; empty where none was. Raises DatasetError for a damaged file."""
+    """Tracks removed from a dataset, schema REMOVED; empty if none were. Raises DatasetError for a damaged file."""
     if not exists(layout.removed):
         return REMOVED.empty_table()
     again = pipeline_command("remove")
@@ -289,7 +289,7 @@ def read_tombstones(layout: Layout) -> pa.Table:
 
 
 def change_manifest(layout: Layout, change: Callable[[DatasetManifest], DatasetManifest]) -> DatasetManifest:
-    """Read dataset.json, change it and write it, while no other command does; returns what it says now."""
+    """Read, change and write dataset.json while holding the lock against other commands; returns the new manifest."""
     with changing(layout):
         manifest = change(DatasetManifest.read(layout.manifest))
         write_atomic(layout.manifest, manifest.to_bytes())

@@ -1,8 +1,8 @@
 """The records of a shard: tf.train.Example messages, written and read without TensorFlow.
 
-Records are read with message types of a private descriptor pool, so that this module and TensorFlow can live in one
-process, and written by hand, so that a track of hours need not be held in memory; the bytes are those that TensorFlow
-itself would write.
+Records are read with message types of a private descriptor pool, so that this module and TensorFlow can share a process,
+and written by hand, so that a track of hours need not be held in memory; the bytes are those that TensorFlow itself would
+write.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from schemas.console.errors import DatasetError
 from schemas.features import Family, FeatureSpec, WaveformSpec
 
-# The value key and the length key of each family; each record has `track_id` beside them.
+# Value key and length key of each family; each record also has `track_id`.
 EXAMPLE_KEYS: dict[Family, tuple[str, str]] = {"logmel": ("logmel", "frames"), "waveform": ("waveform", "samples")}
 EXAMPLE_DTYPES: dict[Family, np.dtype[Any]] = {"logmel": np.dtype("<f2"), "waveform": np.dtype("<i2")}
 
-MOST_EXAMPLE_BYTES = (1 << 31) - 1  # a protobuf message's
-# 1 MiB is left to the id and what else is around the values.
+MOST_EXAMPLE_BYTES = (1 << 31) - 1  # largest protobuf message
+# 1 MiB is reserved for the id and the other bytes around the values.
 MOST_VALUE_BYTES = MOST_EXAMPLE_BYTES - (1 << 20)
 
 
 def most_samples(spec: FeatureSpec) -> int:
-    """Samples of the longest waveform whose feature fits into a record."""
+    """Number of samples of the longest waveform whose feature fits into a record."""
     if isinstance(spec, WaveformSpec):
         return MOST_VALUE_BYTES // EXAMPLE_DTYPES["waveform"].itemsize
     frames = MOST_VALUE_BYTES // (spec.mels * EXAMPLE_DTYPES["logmel"].itemsize)
@@ -89,12 +89,12 @@ def _example_class() -> Any:
 
 
 def encode_example(family: Family, track_id: str, values: npt.NDArray[Any]) -> bytes:
-    """A record's payload.
+    """The payload of a record.
 
     Args:
         family: `logmel` (values float16 [frames, mels]) or `waveform` (values int16 [samples]).
-        track_id: the catalog's id.
-        values: the feature in the family's dtype.
+        track_id: Id in the catalog.
+        values: The feature in the family's dtype.
     """
     if values.dtype != EXAMPLE_DTYPES[family]:
         raise TypeError(f"Expected {EXAMPLE_DTYPES[family]} values for {family}. Received: {values.dtype}")
@@ -103,21 +103,21 @@ def encode_example(family: Family, track_id: str, values: npt.NDArray[Any]) -> b
 
 
 def blank_example(family: Family, track_id: str, length: int, value_bytes: int) -> bytes:
-    """The payload of a record that was erased: as long as that of `track_id`, its id and its values all zeros."""
+    """The payload of an erased record: as long as that of `track_id`, with zeros for its id and values."""
     before, after = around_values(family, "\0" * len(track_id.encode()), length, value_bytes)
     return before + bytes(value_bytes) + after
 
 
 def around_values(family: Family, track_id: str, length: int, value_bytes: int) -> tuple[bytes, bytes]:
-    """What comes before and after the values in a record's payload, so that a long feature is written as it is read.
+    """The bytes before and after the values in a record's payload, so that a long feature is written as it is read.
 
-    The wire format of tf.train.Example, its map ordered by key as a deterministic protobuf serializer orders it.
+    The wire format is that of tf.train.Example, with the map ordered by key as in a deterministic protobuf serializer.
 
     Args:
-        family: see `encode_example`.
-        track_id: the catalog's id.
-        length: frames or samples.
-        value_bytes: size of the values.
+        family: Feature family, as for `encode_example`.
+        track_id: Id in the catalog.
+        length: Number of frames or samples.
+        value_bytes: Size of the values in bytes.
     """
     value_key, length_key = EXAMPLE_KEYS[family]
     # Example.features.feature is a map: entries of a key (field 1) and a Feature (field 2), which holds a BytesList
@@ -141,13 +141,13 @@ def around_values(family: Family, track_id: str, length: int, value_bytes: int) 
 
 @functools.lru_cache(maxsize=4096)
 def value_count(family: Family, id_bytes: int, payload_bytes: int, row_bytes: int) -> int | None:
-    """Frames or samples of a record, from its size alone; None where no record has this size.
+    """Number of frames or samples of a record, from its size alone; None if no record has this size.
 
     Args:
-        family: see `encode_example`.
-        id_bytes: size of the track id in UTF-8.
-        payload_bytes: size of the record's payload.
-        row_bytes: size of a frame or a sample.
+        family: Feature family, as for `encode_example`.
+        id_bytes: Size of the track id in UTF-8.
+        payload_bytes: Size of the record's payload.
+        row_bytes: Size of a frame or a sample.
     """
     count = payload_bytes // row_bytes
     while count > 0:
@@ -161,23 +161,23 @@ def value_count(family: Family, id_bytes: int, payload_bytes: int, row_bytes: in
 
 @dataclasses.dataclass(frozen=True)
 class Streamed:
-    """A value of bytes that is written as it is read.
+    """A byte string that is written as it is read.
 
     Attributes:
-        nbytes: its size.
-        blocks: gives its bytes, a few at a time.
+        nbytes: Size in bytes.
+        blocks: Returns its bytes in blocks.
     """
 
     nbytes: int
     blocks: Callable[[], Iterator[bytes]]
 
 
-# What a feature of an Example may hold: texts or other bytes, one long value of bytes, float32 or int64 [values].
+# Values of a feature of an Example: texts or other byte strings, one long byte string, float32 or int64 [values].
 FieldValue = Sequence[bytes] | Streamed | npt.NDArray[Any]
 
 
 def example_parts(fields: Mapping[str, FieldValue]) -> tuple[int, Iterator[bytes]]:
-    """Any tf.train.Example, its map ordered by key, as its length in bytes and its bytes piece by piece."""
+    """Any tf.train.Example with its map ordered by key: its length in bytes, and its bytes in pieces."""
     entries: list[tuple[bytes, Callable[[], Iterator[bytes]]]] = []
     length = 0
     for key in sorted(fields):
@@ -217,7 +217,7 @@ def _list_of(value: FieldValue) -> tuple[int, int, Callable[[], Iterator[bytes]]
 
 
 def _entry_head(key: str, kind: int, content_bytes: int) -> bytes:
-    """All of a map entry that comes before the content of its one value."""
+    """The part of a map entry before the content of its single value."""
     value = _field_head(1, content_bytes)
     feature = _field_head(kind, len(value) + content_bytes) + value
     entry = _field_head(1, len(key)) + key.encode() + _field_head(2, len(feature) + content_bytes) + feature

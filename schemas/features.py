@@ -1,7 +1,7 @@
-"""The one definition of the features: what a stored waveform and a stored log-mel spectrogram mean.
+"""The single definition of the features: the meaning of a stored waveform and a stored log-mel spectrogram.
 
 The Beam job (numpy), the training graph and the SavedModel (TensorFlow) all take their numbers from the specs
-below, and a test holds each of them to librosa. A spec's fingerprint covers meaning only, never library versions:
+below, and a test compares each of them with librosa. A spec's fingerprint covers meaning only, never library versions:
 two datasets with the same fingerprint can be read by the same model.
 """
 
@@ -32,7 +32,7 @@ _EXCERPT = re.compile(r"(center|start):(\d+(?:\.\d+)?)")
 
 
 def canonical_json(value: Any) -> bytes:
-    """The one byte string of a JSON value: sorted keys, no white space, UTF-8."""
+    """The canonical bytes of a JSON value: sorted keys, no white space, UTF-8."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -42,7 +42,7 @@ class Excerpt:
 
     Attributes:
         where: `full`, `start` or `center`.
-        seconds: how much is kept; 0 for `full`.
+        seconds: Length to keep, in seconds; 0 for `full`.
     """
 
     where: Literal["full", "start", "center"]
@@ -61,7 +61,7 @@ class Excerpt:
         return cls("center" if match[1] == "center" else "start", float(match[2]))
 
     def __str__(self) -> str:
-        """The one spelling of this excerpt, which `parse` reads back."""
+        """The canonical spelling of this excerpt, which `parse` reads back."""
         if self.where == "full":
             return self.where
         return f"{self.where}:{np.format_float_positional(self.seconds, trim='-')}"
@@ -75,9 +75,9 @@ class Excerpt:
         return first, first + wanted
 
 
-# Algorithms of waveforms that earlier versions stored, which this one reads and does not make, by what was wrong.
+# Waveform algorithms of earlier versions, which this one can read but no longer makes -> what was wrong with each.
 FORMER_ALGORITHMS = {
-    1: "about one mp3 in ten has wrong samples in places, and files that are several in one may lack all but the first"
+    1: "about one mp3 in ten has wrong samples in places, and joined files may lack all but their first part"
 }
 
 
@@ -90,11 +90,11 @@ class WaveformSpec:
     16000
 
     Attributes:
-        excerpt: which part of the track, as text (see `Excerpt`).
-        sample_rate: Hz.
-        mix: how channels become one.
-        resampler: library and quality; soxr HQ has its stop band at the new Nyquist frequency.
-        algorithm: bumped by hand when the same settings start to mean other samples.
+        excerpt: Stored part of the track, as text (see `Excerpt`).
+        sample_rate: Sample rate in Hz.
+        mix: How channels are mixed to mono.
+        resampler: Library and quality; the stop band of soxr HQ starts at the new Nyquist frequency.
+        algorithm: Version number, raised by hand when the same settings start to yield other samples.
     """
 
     family: ClassVar[Family] = "waveform"
@@ -105,14 +105,14 @@ class WaveformSpec:
     algorithm: int = 2
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "excerpt", str(Excerpt.parse(self.excerpt)))  # two spellings are one spec
+        object.__setattr__(self, "excerpt", str(Excerpt.parse(self.excerpt)))  # different spellings make the same spec
         if self.algorithm not in FORMER_ALGORITHMS:
             _check_settings(self, known=("algorithm",), counts=())
         _check_settings(self, known=("mix", "resampler"), counts=("sample_rate",))
 
     @property
     def former_fault(self) -> str | None:
-        """What is wrong with waveforms of this algorithm; None for the one that this version computes."""
+        """What is wrong with waveforms of this algorithm; None for the one that this version uses."""
         return FORMER_ALGORITHMS.get(self.algorithm)
 
     def to_dict(self) -> dict[str, Any]:
@@ -126,10 +126,10 @@ class WaveformSpec:
 
 @dataclasses.dataclass(frozen=True)
 class LogMelSpec:
-    """A stored log-mel spectrogram: float16 little-endian [frames, mels], taken of the stored int16 waveform.
+    """A stored log-mel spectrogram: float16 little-endian [frames, mels], computed from the stored int16 waveform.
 
     Frames are centred and the signal is padded with zeros, so a waveform of n samples has 1 + n // hop_length
-    frames. Values are log10(1 + gain * power), power being the squared magnitude of a Hann-windowed transform
+    frames. Values are log10(1 + gain * power), where power is the squared magnitude of a Hann-windowed transform
     summed by Slaney mel bands (librosa's defaults). Source of gain, window and hop: the published code of
     Pons et al., ISMIR 2018.
 
@@ -165,7 +165,7 @@ class LogMelSpec:
 
     @property
     def fingerprint(self) -> str:
-        """First hex digits of the SHA-256 of the spec's canonical JSON, the waveform's spec included."""
+        """First hex digits of the SHA-256 of the spec's canonical JSON, including the waveform's spec."""
         return hashlib.sha256(canonical_json(self.to_dict())).hexdigest()[:FINGERPRINT_LENGTH]
 
 
@@ -173,17 +173,17 @@ FeatureSpec = WaveformSpec | LogMelSpec
 
 
 def features_name(spec: FeatureSpec) -> str:
-    """How a dataset's folders and commands call the features of a spec: family and fingerprint."""
+    """Name of a spec's features in folders and commands: family and fingerprint."""
     return f"{spec.family}-{spec.fingerprint}"
 
 
 def _check_settings(spec: FeatureSpec, *, known: tuple[str, ...], counts: tuple[str, ...]) -> None:
-    """Raise UserError for a setting that this version cannot compute: one it has a single value for, or no count."""
+    """Raise UserError for a setting that this version does not support: an unknown value, or an invalid count."""
     for name in known:
         only, found = getattr(type(spec), name), getattr(spec, name)
         if found != only:
             raise UserError(
-                f"feature spec: {name}: this version of tagscale computes {only!r} alone, received {found!r}"
+                f"feature spec: {name}: this version of tagscale computes only {only!r}, received {found!r}"
             )
     for name in counts:
         found = getattr(spec, name)
@@ -192,7 +192,7 @@ def _check_settings(spec: FeatureSpec, *, known: tuple[str, ...], counts: tuple[
 
 
 def spec_from_dict(fields: dict[str, Any]) -> FeatureSpec:
-    """The spec that `to_dict` wrote; raises UserError on unknown families or fields (a newer version's)."""
+    """The spec that `to_dict` wrote; raises UserError for unknown families or fields, as from a newer version."""
     fields = dict(fields)
     family = fields.pop("family", None)
     try:
@@ -209,14 +209,14 @@ def spec_from_dict(fields: dict[str, Any]) -> FeatureSpec:
 
 
 def specs_for(families: tuple[Family, ...], excerpt: str) -> dict[Family, FeatureSpec]:
-    """The specs of the asked families over one waveform, in a fixed order."""
+    """The specs of the requested families over one waveform, in a fixed order."""
     waveform = WaveformSpec(excerpt=excerpt)
     every: dict[Family, FeatureSpec] = {"logmel": LogMelSpec(waveform=waveform), "waveform": waveform}
     return {family: every[family] for family in FAMILIES if family in families}
 
 
 def logmel_spec_of(families: dict[Family, FeatureSpec]) -> LogMelSpec:
-    """The log-mel spec of some families, or the default one over their waveform where only waveforms are stored."""
+    """The log-mel spec among some families, or the default one over their waveform if only waveforms are stored."""
     for spec in families.values():
         if isinstance(spec, LogMelSpec):
             return spec

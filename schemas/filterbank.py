@@ -1,7 +1,7 @@
-"""The mel filterbank and the window of the log-mel definition, in numpy alone.
+"""The mel filterbank and the window of the log-mel definition, with only numpy.
 
 librosa has the same filterbank, but importing it costs a decoding process 1.3 CPU seconds and 168 MB (numba). A test
-holds these functions to librosa.filters.mel and scipy's window.
+compares these functions with librosa.filters.mel and scipy's window.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _LINEAR_HZ_PER_MEL = 200.0 / 3
 _LOG_START_HZ = 1000.0
 _LOG_START_MEL = _LOG_START_HZ / _LINEAR_HZ_PER_MEL
 _LOG_STEP = np.log(6.4) / 27.0  # natural logarithm of the ratio between two mels above 1 kHz
-_FILTERBANK_PARTS = 4  # more are less arithmetic and more calls
-PART_SIZE = 9_216  # entries of a part at most: a product of 13 rows and a part is too small for BLAS to use threads
+_FILTERBANK_PARTS = 4  # more parts mean less arithmetic and more calls
+PART_SIZE = 9_216  # most entries of a part: a product of 13 rows and a part is too small for BLAS to use threads
 
 
 def hz_to_mel(hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -58,11 +58,11 @@ def mel_filterbank(sample_rate: int, n_fft: int, mels: int) -> npt.NDArray[np.fl
 def mel_filterbank_parts(
     sample_rate: int, n_fft: int, mels: int
 ) -> tuple[tuple[slice, slice, npt.NDArray[np.float32]], ...]:
-    """The filterbank cut by frequency, each part with the bands that it reaches: most of the matrix is zeros.
+    """The filterbank split by frequency, each part with the bands that it reaches, since most of the matrix is zeros.
 
     Returns:
-        Bins, bands, and the part of the matrix for them, float32 [bins, bands]; the products of all parts, added up,
-        are the product of the whole.
+        Bins, bands, and the part of the matrix for them, float32 [bins, bands]; the sum of the products of all parts is the
+        product of the whole.
     """
     bank = mel_filterbank(sample_rate, n_fft, mels)
     count = _FILTERBANK_PARTS

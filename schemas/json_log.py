@@ -1,6 +1,6 @@
-"""Logs of JSON Lines in which each line carries a checksum of itself and of the line before.
+"""Logs of JSON Lines in which each line carries a checksum of itself and of the previous line.
 
-Lines that earlier versions wrote have none; those that follow them cover them all the same.
+Lines from earlier versions have none, but are covered by those that follow them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from schemas.storage.json_object import parse_json_object
 
 
 def log_bytes(entries: list[dict[str, Any]]) -> bytes:
-    """A log of some entries, oldest first; the same entries give the same bytes."""
+    """A log with these entries, oldest first. Deterministic."""
     lines, after = [], ""
     for entry in entries:
         line = with_checksum(entry, after)
@@ -26,15 +26,15 @@ def log_bytes(entries: list[dict[str, Any]]) -> bytes:
 
 
 def read_log(uri: str, advice: str) -> list[dict[str, Any]]:
-    """The entries of a log of versions, oldest first; at least one, each with its `version`.
+    """The entries of a log of versions, oldest first: at least one, each with its `version`.
 
     Args:
-        uri: of the log.
-        advice: what to do where it is damaged.
+        uri: URI of the log.
+        advice: What to do if it is damaged.
 
     Raises:
-        FileNotFoundError: there is none.
-        DatasetError: it is damaged; the error names the line.
+        FileNotFoundError: there is no log.
+        DatasetError: the log is damaged; the error names the line.
     """
     entries, damage = whole_entries(uri)
     if damage:
@@ -43,15 +43,15 @@ def read_log(uri: str, advice: str) -> list[dict[str, Any]]:
 
 
 def whole_entries(uri: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """What is left of a log that may be damaged: the lines that are whole, and what is wrong with each other one.
+    """The intact entries of a log that may be damaged, and a problem for each other line.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no log.
     """
     lines = read_bytes(uri).split(b"\n")
     entries: list[dict[str, Any]] = []
     damage: list[str] = []
-    after, begun = "", False  # whether a line with a checksum came before: from there on each has one
+    after, begun = "", False  # begun: a line with a checksum came before, after which every line has one
     for number, line in enumerate(lines[:-1], 1):
         said = ""
         try:
@@ -65,7 +65,7 @@ def whole_entries(uri: str) -> tuple[list[dict[str, Any]], list[str]]:
             after = said or content_sha256(entry, after)
         except (ValueError, AttributeError, RecursionError) as error:
             damage.append(f"line {number}: expected a line of the log, a JSON object with its checksum: {error}")
-            after = said  # what follows may be whole all the same
+            after = said  # the lines that follow may still be intact
         begun = begun or bool(said)
     if lines[-1]:
         damage.append(f"line {len(lines)}: expected a line of the log and its end, received {lines[-1][:60]!r}")

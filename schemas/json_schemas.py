@@ -1,6 +1,6 @@
-"""JSON Schemas of the files that people and programs write for tagscale or read from it, made from their dataclasses.
+"""JSON Schemas, generated from dataclasses, of the files that people and programs write for tagscale or read from it.
 
-Types and bounds come from the annotations that `schemas.validation` checks, descriptions from the docstrings.
+Types and bounds come from the annotations that `schemas.validation` checks; descriptions come from the docstrings.
 `docs/write_schemas.py` writes them to docs/schemas.
 """
 
@@ -35,12 +35,12 @@ def json_schema(
     """The JSON Schema of a file that holds the fields of a dataclass.
 
     Args:
-        kind: the dataclass.
-        title: what the file is.
-        hints: annotated types of its fields; None for those that it declares.
-        file_format: number of the file's format; None where it has none.
-        is_written_by_hand: format and checksum may be left out.
-        rules: further keywords of the schema, for what no type says.
+        kind: The dataclass.
+        title: Title of the file.
+        hints: Annotated types of its fields; None for those that it declares.
+        file_format: Number of the file's format; None if it has none.
+        is_written_by_hand: True if format and checksum may be left out.
+        rules: Further keywords of the schema, for what types cannot express.
     """
     hints = field_hints(kind) if hints is None else hints
     kinds = {each.__name__: each for hint in hints.values() for each in _classes(hint)}
@@ -64,7 +64,7 @@ def json_schema(
 
 
 def schema_bytes(schema: dict[str, Any]) -> bytes:
-    """A schema as a file; the same schema gives the same bytes."""
+    """A schema as the bytes of its file. Deterministic."""
     if not schema.get("$defs"):
         schema = {key: value for key, value in schema.items() if key != "$defs"}
     return (json.dumps(schema, indent=2, ensure_ascii=False) + "\n").encode()
@@ -87,22 +87,22 @@ def _classes(hint: Any) -> Iterator[Any]:
 
 
 def _describe(schema: dict[str, Any], kind: type[Any]) -> None:
-    """Add what the docstring says of each attribute, where its type says nothing."""
+    """Add the docstring's description of each attribute, unless its type has one."""
     words = {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(inspect.getdoc(kind) or "")}
     schema.pop("description", None)
     for name, field in schema["properties"].items():
         if name in words:
             field.setdefault("description", words[name])
-        if field.get("default") in (None, (), [], {}):  # says no more than that it may be left out
+        if field.get("default") in (None, (), [], {}):  # such a default says only that the field may be left out
             field.pop("default", None)
 
 
 def _of_the_file(file_format: int) -> dict[str, Any]:
     return {
-        "format": {"const": file_format, "description": "number of the file's format"},
+        "format": {"const": file_format, "description": "Number of the file's format."},
         CHECKSUM: {
             "type": "string",
             "pattern": "^[0-9a-f]{64}$",
-            "description": "SHA-256 over the other fields; remove it where you change one by hand",
+            "description": "SHA-256 over the other fields; remove it if you change one by hand.",
         },
     }

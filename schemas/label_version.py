@@ -1,4 +1,4 @@
-"""Open a version of a label set that was laid over a dataset."""
+"""Open a version of a label set that lies over a dataset."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class LabelVersion:
     """One version of a label set, and its table.
 
     Attributes:
-        manifest: labels.json.
-        vocabulary: tags in output order.
-        table: schema LABELS.
+        manifest: Content of labels.json.
+        vocabulary: Tags in output order.
+        table: Labels, schema LABELS.
     """
 
     manifest: LabelsManifest
@@ -38,28 +38,28 @@ class LabelVersion:
 
     @property
     def positive_at(self) -> float:
-        """Least value that counts as positive."""
+        """Smallest value that counts as positive."""
         return float(self.manifest.label_set["positive_at"])
 
     @property
     def reference(self) -> str:
-        """NAME@HASH."""
+        """The version as NAME@HASH."""
         return f"{self.manifest.name}@{self.manifest.version}"
 
 
 def again() -> str:
-    """What to do where a version is damaged."""
+    """Advice for a damaged version."""
     return f"lay the same label set again with `{pipeline_command('label')}`, or restore it from a copy"
 
 
 def label_set_names(dataset: Dataset) -> list[str]:
-    """Names of the label sets that were laid over a dataset, sorted; one whose log is lost is among them."""
+    """Names of the label sets over a dataset, sorted, including one whose log is lost."""
     names = list_names(dataset.layout.label_sets)
     return [name for name in names if exists(dataset.layout.label_log(name)) or versions_there(dataset, name)]
 
 
 def versions_there(dataset: Dataset, name: str) -> list[str]:
-    """Hashes of a label set's versions that are on the disk and were laid to their end, sorted."""
+    """Hashes of a label set's complete versions on disk, sorted."""
     return [
         version
         for version in list_names(dataset.layout.label_set(name))
@@ -68,11 +68,11 @@ def versions_there(dataset: Dataset, name: str) -> list[str]:
 
 
 def versions_in_order(dataset: Dataset, name: str) -> list[str]:
-    """Hashes of a label set's versions as they were laid, oldest first; one that was returned to is there again.
+    """Hashes of a label set's versions in the order of their creation; a version that was restored appears again.
 
     Raises:
-        UserError: no such label set.
-        DatasetError: its log is damaged, or missing though versions are there.
+        UserError: there is no such label set.
+        DatasetError: its log is damaged, or missing although versions exist.
     """
     log = dataset.layout.label_log(name)
     if not exists(log):
@@ -90,11 +90,11 @@ def newest_version(dataset: Dataset, name: str, order: Sequence[str]) -> str:
     """The version that a label set's log names last.
 
     Raises:
-        DatasetError: it is not there: pruning always keeps it, so that it was lost, or the log is another's.
+        DatasetError: it is missing. Pruning always keeps it, so it was lost, or the log belongs to another label set.
     """
     if not list_names(dataset.layout.label_version(name, order[-1])):
         raise DatasetError(
-            f"{dataset.layout.label_log(name)}: names {order[-1]} as the newest version, which is not there; {again()}"
+            f"{dataset.layout.label_log(name)}: names {order[-1]} as the newest version, which is missing; {again()}"
         )
     return order[-1]
 
@@ -108,11 +108,11 @@ def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
     (['bass', 'noise', 'tremolo'], ['track_id', 'split', 'tags', 'values'])
 
     Args:
-        dataset: the dataset that it was laid over.
-        label_set: `NAME` for the newest version, `NAME@HASH` for a certain one.
+        dataset: The dataset over which it lies.
+        label_set: `NAME` for the newest version, `NAME@HASH` for a particular one.
 
     Raises:
-        UserError: no such label set or version, or it was laid over other features.
+        UserError: there is no such label set or version, or it was laid over the tracks of another dataset.
         DatasetError: one of its files is damaged.
     """
     name, _, version = label_set.partition("@")
@@ -139,7 +139,7 @@ def open_labels(dataset: Dataset, label_set: str) -> LabelVersion:
 
 
 def read_label_files(dataset: Dataset, name: str, version: str) -> LabelVersion:
-    """The files of a version that is there; over which tracks it was laid is not looked at.
+    """The files of an existing version; the tracks over which it was laid are not checked.
 
     Raises:
         DatasetError: one of them is missing or damaged.
@@ -167,14 +167,14 @@ def read_label_files(dataset: Dataset, name: str, version: str) -> LabelVersion:
         )
     if labels_version(vocabulary, table, manifest.label_set) != version:
         raise DatasetError(
-            f"{folder}: its labels have changed: vocabulary.txt, labels.parquet and labels.json together are not what the "
-            f"version's hash was taken over; {again()}"
+            f"{folder}: its labels have changed: vocabulary.txt, labels.parquet and labels.json do not match the version's "
+            f"hash; {again()}"
         )
     return LabelVersion(manifest, vocabulary, table)
 
 
 def read_label_table(dataset: Dataset, name: str, version: str) -> pa.Table:
-    """The labels of a version, schema LABELS; raises DatasetError where the file is missing or damaged."""
+    """The labels of a version, schema LABELS; raises DatasetError if the file is missing or damaged."""
     uri = join(dataset.layout.label_version(name, version), "labels.parquet")
     return read_stored_table(uri, LABELS, what="the labels of a version", advice=again())
 
@@ -189,12 +189,12 @@ def _vocabulary(uri: str) -> tuple[str, ...]:
 
 
 def labels_version(vocabulary: Sequence[str], table: pa.Table, label_set: dict[str, Any]) -> str:
-    """A hash over the vocabulary, every label, and what a value and a missing one mean.
+    """A hash over the vocabulary, every label, and the settings that give values and missing labels their meaning.
 
     Args:
-        vocabulary: tags in output order.
-        table: schema LABELS.
-        label_set: the label set as labels.json holds it.
+        vocabulary: Tags in output order.
+        table: Labels, schema LABELS.
+        label_set: The label set as stored in labels.json.
     """
     meaning = [label_set[name] for name in ("values", "positive_at", "missing")]
     digest = hashlib.sha256(canonical_json([list(vocabulary), *meaning]))
@@ -210,7 +210,7 @@ def labels_version(vocabulary: Sequence[str], table: pa.Table, label_set: dict[s
 
 
 def without_removed(dataset: Dataset, table: pa.Table) -> tuple[pa.Table, int]:
-    """Rows of a label table whose tracks are still in the dataset, and how many were removed since."""
+    """Rows of a label table whose tracks are still in the dataset, and the number of tracks removed since."""
     gone = pc.is_in(table["track_id"], value_set=dataset.removed()["track_id"].combine_chunks())
     return table.filter(pc.invert(gone)), pc.sum(gone).as_py() or 0
 
@@ -218,14 +218,14 @@ def without_removed(dataset: Dataset, table: pa.Table) -> tuple[pa.Table, int]:
 def records_of(
     dataset: Dataset, labels: LabelVersion, table: pa.Table, spec: FeatureSpec, columns: Sequence[str]
 ) -> pa.Table:
-    """The newest records of labelled tracks, a row for each row of `table`.
+    """The newest records of labelled tracks, one row for each row of `table`.
 
     Args:
-        dataset: the dataset.
-        labels: whose table the rows are of, for the error.
-        table: schema LABELS.
-        spec: features whose places are wanted.
-        columns: of TRACKS to read.
+        dataset: The dataset.
+        labels: Label version of the rows, for the error.
+        table: Labels, schema LABELS.
+        spec: Features whose places are wanted.
+        columns: Columns of TRACKS to read.
 
     Raises:
         DatasetError: a labelled track has no record in the dataset.

@@ -1,4 +1,4 @@
-"""Where each file of a dataset lies; the only place that knows a dataset's file names."""
+"""The paths of a dataset's files; no other module knows their names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Layout:
     """Paths below one dataset folder.
 
     Attributes:
-        root: the folder, local or a URI.
+        root: Folder of the dataset, a local path or a URI.
     """
 
     root: str
@@ -35,7 +35,7 @@ class Layout:
 
     @property
     def plans(self) -> str:
-        """The folder of all plans, which a command holds while it changes the small files."""
+        """The folder of all plans, which a command locks while it changes the small files."""
         return join(self.root, "plan")
 
     def plan(self, generation: int) -> str:
@@ -43,7 +43,7 @@ class Layout:
 
     @property
     def all_features(self) -> str:
-        """The folder of all features, which a command holds that changes those of finished generations."""
+        """The folder of all features, which a command locks while it changes features of finished generations."""
         return join(self.root, "features")
 
     def features(self, spec: FeatureSpec, generation: int) -> str:
@@ -57,7 +57,7 @@ class Layout:
         return join(self.features(spec, generation), f"{shard_name(shard)}.json")
 
     def tracks_parts(self, generation: int) -> str:
-        """The folder of a generation's tracks parts, one a shard."""
+        """The folder of a generation's tracks parts, one per shard."""
         return join(self.root, "tracks", generation_name(generation))
 
     def tracks_part(self, generation: int, shard: int) -> str:

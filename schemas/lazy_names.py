@@ -1,6 +1,6 @@
-"""Names that a package offers but imports only when they are asked for (PEP 562), so that importing it stays light.
+"""Names that a package offers but imports only on first access (PEP 562), so that importing the package stays light.
 
-The packages' `__init__` files are read before the version of Python is checked, so Python 3.6 must understand this file.
+The packages' `__init__` files are read before the Python version is checked, so Python 3.6 must be able to parse this file.
 """
 
 import importlib
@@ -9,11 +9,11 @@ from typing import Any
 
 
 def lazy_names(package: str, homes: "dict[str, str]") -> "tuple[Callable[[str], Any], Callable[[], list[str]]]":
-    """Make the `__getattr__` and the `__dir__` of a package.
+    """Create the `__getattr__` and the `__dir__` of a package.
 
     Args:
-        package: its `__name__`.
-        homes: name that the package offers -> where it is defined, such as `pipeline.decode.build.build`.
+        package: The package's `__name__`.
+        homes: Name that the package offers -> its full path, such as `pipeline.decode.build.build`.
     """
 
     def get(name: str) -> Any:

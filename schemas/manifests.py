@@ -1,8 +1,8 @@
-"""The JSON files that readers follow: the dataset's manifest, a shard's done mark, a label version's manifest.
+"""The JSON files that readers follow: a dataset's manifest, a shard's done mark, a label version's manifest.
 
 Each is a frozen dataclass, checked when it is made and when it is read (`schemas.validation`). The files carry `format`
-and a checksum of their own fields; a file of a newer format is refused with one line, a file that does not fit is named
-with what was expected.
+and a checksum of their own fields. A file in a newer format is refused with one line; an invalid file raises an error that
+names it and what was expected.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FORMAT = 1
 
 
 def to_json(value: dict[str, Any]) -> bytes:
-    """A manifest as bytes, with its checksum: sorted keys, two spaces, a final newline; the same input, the same bytes."""
+    """A manifest as bytes with its checksum: sorted keys, indent of two, final newline. Deterministic."""
     return (json.dumps(with_checksum(value), indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
@@ -31,9 +31,9 @@ def read_json(uri: str, what: str, advice: str = "restore it from a copy") -> di
     """A manifest's fields, without their checksum and format.
 
     Args:
-        uri: of the file.
-        what: it is, for the error.
-        advice: what to do where it is damaged.
+        uri: URI of the file.
+        what: Name of the kind of file, for the error.
+        advice: What to do if it is damaged.
 
     Raises:
         DatasetError: the file is missing, is not JSON, or was changed since it was written.
@@ -55,20 +55,20 @@ def _check_fields(instance: object, *, without: tuple[str, ...] = ()) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What all manifests share: reading, validating, writing."""
+    """Base of all manifests: reading, validating, writing."""
 
     def __post_init__(self) -> None:
         _check_fields(self)
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any], *, where: str) -> Self:
-        """The manifest of `fields`; raises DatasetError where they do not fit."""
+        """The manifest with these fields; raises DatasetError if they are invalid."""
         fields = {name: value for name, value in fields.items() if name not in ("format", CHECKSUM)}
         try:
             return cls._from_file(fields)
         except (TypeError, ValueError, ArithmeticError) as error:
             raise DatasetError(f"{where}: not a valid {cls.__name__}: {error}; restore it from a copy") from error
-        except UserError as error:  # of a spec that this version does not know
+        except UserError as error:  # a spec that this version does not know
             raise UserError(f"{where}: {error}") from error
 
     @classmethod
@@ -84,15 +84,15 @@ class Manifest:
 
 @dataclasses.dataclass(frozen=True)
 class ShardManifest(Manifest):
-    """A done mark: one family's payload of one shard is whole.
+    """A done mark: the payload of one shard in one family is complete.
 
     Attributes:
-        payload: the payload's file name, in the same folder.
-        records: records in it.
-        bytes: its size.
-        sha256: of the payload, hex.
-        tracks: rows of the shard's tracks part, rejects included.
-        tracks_sha256: of that part's file, so that both families of a shard are known to speak of the same tracks.
+        payload: File name of the payload, in the same folder.
+        records: Number of records in the payload.
+        bytes: Size of the payload in bytes.
+        sha256: SHA-256 of the payload, hex.
+        tracks: Number of rows in the shard's tracks part, including rejects.
+        tracks_sha256: SHA-256 of that part's file, which shows that both families of a shard describe the same tracks.
     """
 
     payload: str
@@ -115,12 +115,12 @@ class GenerationEntry:
     """One generation of a dataset.
 
     Attributes:
-        generation: its number.
-        shards: how many shards were planned.
-        tracks: how many tracks were planned.
-        records: how many were stored; null while the build is unfinished.
-        rejects: how many were rejected, by cause; null while the build is unfinished.
-        tracks_sha256: of tracks/gen-NNN.parquet; null while the build is unfinished.
+        generation: Number of the generation.
+        shards: Number of shards planned.
+        tracks: Number of tracks planned.
+        records: Number of tracks stored; null while the build is unfinished.
+        rejects: Number of tracks rejected, by cause; null while the build is unfinished.
+        tracks_sha256: SHA-256 of tracks/gen-NNN.parquet; null while the build is unfinished.
     """
 
     generation: int
@@ -147,12 +147,12 @@ class GenerationEntry:
 
 @dataclasses.dataclass(frozen=True)
 class DerivedEntry:
-    """A log-mel family that was made from the stored waveforms, beside the one that came with them.
+    """A log-mel family derived from the stored waveforms, in addition to the one built with them.
 
     Attributes:
-        spec: of it.
-        generations: how many of the dataset's generations, from the first on, it holds whole.
-        versions: library versions and CPU type that its newest generation was begun with.
+        spec: Spec of the family.
+        generations: Number of the dataset's generations, from the first on, that it holds completely.
+        versions: Library versions and CPU type with which its newest generation was started.
     """
 
     spec: LogMelSpec
@@ -166,11 +166,11 @@ class DerivedEntry:
 
 
 class SpecFields(TypedDict):
-    """A family in dataset.json, which may hold more.
+    """A family in dataset.json, which may have further fields.
 
     Attributes:
-        fingerprint: of the spec.
-        spec: what the family's features mean.
+        fingerprint: Fingerprint of the spec.
+        spec: Settings that define the family's features.
     """
 
     fingerprint: str
@@ -178,13 +178,13 @@ class SpecFields(TypedDict):
 
 
 class DerivedFields(SpecFields):
-    """A derived family in dataset.json, which may hold more.
+    """A derived family in dataset.json, which may have further fields.
 
     Attributes:
-        fingerprint: of the spec.
-        spec: what the family's features mean.
-        generations: how many of the dataset's generations, from the first on, it holds whole.
-        versions: library versions and CPU type that its newest generation was begun with.
+        fingerprint: Fingerprint of the spec.
+        spec: Settings that define the family's features.
+        generations: Number of the dataset's generations, from the first on, that it holds completely.
+        versions: Library versions and CPU type with which its newest generation was started.
     """
 
     generations: int
@@ -193,13 +193,13 @@ class DerivedFields(SpecFields):
 
 @dataclasses.dataclass(frozen=True)
 class DatasetFields:
-    """dataset.json as it is written: which feature families a dataset holds, and its generations in order.
+    """dataset.json as it is written: the feature families of a dataset, and its generations in order.
 
     Attributes:
-        families: spec of each family.
-        generations: oldest first; numbered from 0 without gaps.
-        versions: library versions and CPU type that the newest generation was planned with.
-        derived: further log-mel families, in the order in which they were first asked for.
+        families: Spec of each family.
+        generations: Generations, oldest first, numbered from 0 without gaps.
+        versions: Library versions and CPU type with which the newest generation was planned.
+        derived: Derived log-mel families, in the order in which they were first requested.
     """
 
     families: dict[Family, SpecFields]
@@ -210,7 +210,7 @@ class DatasetFields:
 
 @dataclasses.dataclass(frozen=True)
 class DatasetManifest(Manifest):
-    """What dataset.json says, as `DatasetFields`, with its specs understood."""
+    """The content of dataset.json, like `DatasetFields`, with its specs parsed."""
 
     families: dict[Family, FeatureSpec]
     generations: tuple[GenerationEntry, ...]
@@ -218,7 +218,7 @@ class DatasetManifest(Manifest):
     derived: tuple[DerivedEntry, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_fields(self, without=("families",))  # of several classes; _parsed_spec made them
+        _check_fields(self, without=("families",))  # their specs are of several classes; _parsed_spec made them
         if not self.families or any(family not in FAMILIES for family in self.families):
             raise ValueError(f"families: expected {' or '.join(FAMILIES)}, received {sorted(self.families)}")
         for family, spec in self.families.items():
@@ -232,7 +232,7 @@ class DatasetManifest(Manifest):
         if [entry.generation for entry in self.generations] != list(range(len(self.generations))):
             raise ValueError("generations: expected numbers from 0 without gaps")
         if not all(entry.complete for entry in self.generations[:-1]):
-            raise ValueError("generations: expected the newest one alone without counts")
+            raise ValueError("generations: expected only the newest one without counts")
 
     @classmethod
     def _from_file(cls, fields: dict[str, Any]) -> Self:
@@ -261,7 +261,7 @@ class DatasetManifest(Manifest):
 
     @property
     def under_way(self) -> GenerationEntry | None:
-        """The newest generation while it is not complete: its build goes on, was stopped, or was refused for its rejects."""
+        """The newest generation while it is incomplete: its build is running, was stopped, or was refused for its rejects."""
         return self.generations[-1] if self.generations and not self.generations[-1].complete else None
 
     @property
@@ -270,12 +270,12 @@ class DatasetManifest(Manifest):
         return self if self.under_way is None else dataclasses.replace(self, generations=self.generations[:-1])
 
     def with_generation(self, entry: GenerationEntry, versions: dict[str, str] | None = None) -> DatasetManifest:
-        """A copy in which `entry` is added, or replaces the entry of its number."""
+        """A copy with `entry` added, or in place of the entry with the same number."""
         generations = (*self.generations[: entry.generation], entry, *self.generations[entry.generation + 1 :])
         return dataclasses.replace(self, generations=generations, versions=versions or self.versions)
 
     def with_derived(self, entry: DerivedEntry) -> DatasetManifest:
-        """A copy in which `entry` is added, or replaces the entry of its spec."""
+        """A copy with `entry` added, or in place of the entry with the same spec."""
         derived = list(self.derived)
         place = next((number for number, old in enumerate(derived) if old.spec == entry.spec), len(derived))
         derived[place : place + 1] = [entry]
@@ -287,7 +287,7 @@ class DatasetManifest(Manifest):
 
 
 def _parsed_spec(name: str, entry: SpecFields) -> Any:
-    """The spec in a manifest's entry, whose fingerprint must be its own."""
+    """The spec in a manifest's entry; raises ValueError if the fingerprint is not that of the spec."""
     spec = spec_from_dict(entry["spec"])
     if spec.fingerprint != entry["fingerprint"]:
         raise ValueError(
@@ -296,7 +296,7 @@ def _parsed_spec(name: str, entry: SpecFields) -> Any:
     return spec
 
 
-# What readers take out of the fields of labels.json.
+# Keys that readers use from the fields of labels.json.
 _LABELS_KEYS = {
     "label_set": ("values", "positive_at", "missing"),
     "split": ("name", "version"),
@@ -306,16 +306,16 @@ _LABELS_KEYS = {
 
 @dataclasses.dataclass(frozen=True)
 class LabelsManifest(Manifest):
-    """labels.json: what one version of a label set was made from, and what it covers.
+    """labels.json: the sources of one version of a label set, and what it covers.
 
     Attributes:
-        name: of the label set.
-        version: the version's hash, over vocabulary and labels.
-        label_set: the label set as resolved from its YAML file.
-        annotations_sha256: of the annotation files, in order of precedence.
-        split: name and version of the split.
-        generations: sha256 of tracks/gen-NNN.parquet of every generation covered, oldest first.
-        counts: tracks, labelled tracks, tags, tracks per split.
+        name: Name of the label set.
+        version: Hash of the version, over vocabulary and labels.
+        label_set: The label set as resolved from its YAML file.
+        annotations_sha256: SHA-256 of each annotation file, in order of precedence.
+        split: Name and version of the split.
+        generations: SHA-256 of tracks/gen-NNN.parquet of every generation covered, oldest first.
+        counts: Number of tracks, labelled tracks, tags, and tracks per split.
     """
 
     name: str

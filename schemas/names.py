@@ -1,4 +1,4 @@
-"""Names that users choose and that become names of files or folders."""
+"""Check names that users choose and that become names of files or folders."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 
 from schemas.console.errors import UserError
 
-MOST_LETTERS = 128  # file systems take 255 bytes, and what is made of a name adds to it
+MOST_LETTERS = 128  # file systems allow 255 bytes, and prefixes and suffixes lengthen a name
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-# What `check_name` asks for, for a JSON Schema.
+# The requirements of `check_name` for a JSON Schema.
 NAME_SCHEMA = {"pattern": f"^{_NAME.pattern}$", "maxLength": MOST_LETTERS}
 _SHOWN = 60  # letters that an error shows
 

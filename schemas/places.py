@@ -1,4 +1,4 @@
-"""Where the records of a derived log-mel family lie: computed, since nothing but ids and lengths decides it."""
+"""Compute where the records of a derived log-mel family lie, which depends only on ids and lengths."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from schemas.tfrecord import OVERHEAD_BYTES
 
 
 def record_length(spec: LogMelSpec, id_bytes: int, samples: int) -> int:
-    """Bytes of a whole TFRecord record of a log-mel family.
+    """Size in bytes of a whole TFRecord record of a log-mel family.
 
     Args:
-        spec: of the family.
-        id_bytes: length of the track's id, UTF-8.
-        samples: of the stored waveform.
+        spec: Spec of the family.
+        id_bytes: Length of the track's id in UTF-8.
+        samples: Number of samples of the stored waveform.
     """
     frames = spec.frames(samples)
     values = frames * spec.mels * EXAMPLE_DTYPES[spec.family].itemsize
@@ -26,19 +26,19 @@ def record_length(spec: LogMelSpec, id_bytes: int, samples: int) -> int:
 
 
 def computed_places(spec: LogMelSpec, tracks: pa.Table) -> pa.Table:
-    """Offset and length in the shard's payload of each row's record.
+    """Offset and length of each row's record in the shard's payload.
 
     Args:
-        spec: of the family.
-        tracks: schema TRACKS, whole shards one after the other, each in the order of its records.
+        spec: Spec of the family.
+        tracks: Tracks table, schema TRACKS: whole shards in a row, each in the order of its records.
 
     Returns:
-        Columns `offset` and `length`, int64, null where the track was rejected.
+        Columns `offset` and `length`, int64, null for rejected tracks.
     """
     kept = tracks["record"].is_valid().to_numpy()
     id_bytes = pc.binary_length(tracks["track_id"].cast(pa.binary())).to_numpy()
     samples = np.rint(pc.fill_null(tracks["seconds"], 0.0).to_numpy() * spec.sample_rate).astype(np.int64)
-    # Few pairs differ, however many tracks there are: most excerpts are equally long.
+    # There are few distinct pairs, however many tracks there are, since most excerpts are equally long.
     pairs, which = np.unique(np.stack([id_bytes, samples], axis=1)[kept], axis=0, return_inverse=True)
     lengths: npt.NDArray[np.int64] = np.zeros(tracks.num_rows, np.int64)
     known = np.array([record_length(spec, int(size), int(count)) for size, count in pairs], np.int64)

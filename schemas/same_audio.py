@@ -8,13 +8,13 @@ import pyarrow.compute as pc
 
 
 def same_audio(tracks: pa.Table) -> list[list[str]]:
-    """Ids of tracks that share their stored audio, by its checksum; silent ones do not count.
+    """Ids of tracks that share their stored audio, by its checksum; silent tracks do not count.
 
     Args:
-        tracks: schema TRACKS, one row per track.
+        tracks: Tracks table, schema TRACKS, one row per track.
 
     Returns:
-        Lists of two or more ids, each ordered, the lists ordered by their first id.
+        Sorted lists of two or more ids, in the order of their first id.
     """
     sounding = tracks.filter(pc.and_(pc.is_valid(tracks["record"]), pc.invert(_flagged(tracks, "silent"))))
     counts = pc.value_counts(sounding["pcm_sha256"])
@@ -27,7 +27,7 @@ def same_audio(tracks: pa.Table) -> list[list[str]]:
 
 
 def _flagged(tracks: pa.Table, flag: str) -> pa.Array:
-    """Which rows have a flag."""
+    """Mask of the rows that have a flag."""
     flags = tracks["flags"].combine_chunks()
     has = pc.equal(flags.flatten(), flag)
     marked = np.zeros(tracks.num_rows, bool)

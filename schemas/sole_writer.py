@@ -1,8 +1,8 @@
-"""One command at a time changes a dataset, or what is made of one, on a local disk.
+"""Locks by which one command at a time changes a dataset, or what is made from one, on a local disk.
 
-Work of hours holds a folder, and a second command of its kind is refused at once: a build the dataset's own, what changes
-features of finished generations that of the features. What takes a moment, a change of the small files that all commands
-share, waits for its turn: it holds the folder of the plans, and reads what it changes only then.
+Long work locks a folder, and a second command of its kind is refused at once: a build locks the dataset's folder, and a
+command that changes features of finished generations locks the folder of the features. A short change of the small files
+that all commands share waits for its turn: it locks the folder of the plans, and only then reads what it changes.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from schemas.console.terminal import say
 from schemas.layout import Layout
 from schemas.storage.files import is_remote, local_path, make_folder
 
-PATIENCE_SECONDS = 600.0  # that a change of a moment waits for the others
-_SAID_AFTER_SECONDS = 3.0  # of waiting, so that nobody takes it for a hang
+PATIENCE_SECONDS = 600.0  # longest wait of a short change for other commands
+_SAID_AFTER_SECONDS = 3.0  # wait after which a line is printed, so that it does not look like a hang
 _POLL_SECONDS = 0.02
 
 
 @contextlib.contextmanager
 def sole_writer(root: str, what: str = "dataset", *, shown: str | None = None, patience: float = 0.0) -> Iterator[None]:
-    """Hold a folder against other commands that would change it; the kernel lets go when a process is killed.
+    """Lock a folder against other commands that would change it; the kernel releases the lock of a killed process.
 
-    A bucket has no such lock. There a plan is created only if absent, and all that follows from one plan is the same
-    whoever writes it, so two builds do work twice and no harm.
+    A bucket has no such lock. There a plan is created only if absent, and everything that follows from a plan is the same
+    for every writer, so two builds duplicate work but do no harm.
 
     Args:
-        root: the folder, which must be there.
-        what: it holds.
-        shown: path that an error names; None for the folder.
-        patience: seconds to wait for one that holds it.
+        root: The folder, which must exist.
+        what: Kind of its contents, for the error.
+        shown: Path that an error names; None for the folder.
+        patience: Seconds to wait for a command that holds the lock.
 
     Raises:
-        UserError: another command holds it.
+        UserError: another command holds the lock.
     """
     if is_remote(root):
         yield
@@ -53,15 +53,15 @@ def sole_writer(root: str, what: str = "dataset", *, shown: str | None = None, p
 
 @contextlib.contextmanager
 def changing(layout: Layout) -> Iterator[None]:
-    """Hold a dataset for the moment in which its small files are read and changed: dataset.json, removed.parquet, splits, labels.
+    """Lock a dataset while its small files are read and changed: dataset.json, removed.parquet, splits, labels.
 
-    A command that holds it must not ask for it again.
+    A command that holds the lock must not take it again.
 
     Args:
-        layout: of a dataset that has begun.
+        layout: Layout of an existing dataset.
 
     Raises:
-        UserError: another command held it all the time.
+        UserError: another command held the lock for too long.
     """
     make_folder(layout.plans)
     with sole_writer(layout.plans, shown=layout.root, patience=PATIENCE_SECONDS):
@@ -83,7 +83,7 @@ def _acquire(descriptor: int, root: str, what: str, patience: float) -> None:
                 say(f"{root}: waiting for another command that is changing this {what}", file=sys.stderr)
                 said = True
             time.sleep(_POLL_SECONDS)
-        except OSError:  # a network disk without locks: as in a bucket
+        except OSError:  # a network disk without locks behaves like a bucket
             return
         else:
             return

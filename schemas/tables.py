@@ -1,4 +1,4 @@
-"""Arrow schemas of the tables: what the user brings, and what a dataset holds."""
+"""Arrow schemas of the user's tables and of those in a dataset."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pyarrow as pa
 
 SPLITS = ("train", "validation", "test")
 
-# --- what the user brings -------------------------------------------------------------------------------------------
+# --- tables of the user ---------------------------------------------------------------------------------------------
 CATALOG = pa.schema(
     [
         pa.field("track_id", pa.string(), nullable=False),
@@ -29,14 +29,14 @@ ANNOTATIONS = pa.schema(
 # The user's list of tracks, for `remove`.
 TRACK_IDS = pa.schema([pa.field("track_id", pa.string(), nullable=False)])
 
-# --- what a dataset holds -------------------------------------------------------------------------------------------
+# --- tables of a dataset --------------------------------------------------------------------------------------------
 # plan/gen-000.parquet: one row group per shard, rows in the order of the shard's records.
 PLAN = pa.schema(
     [
         pa.field("shard", pa.int32(), nullable=False),
         pa.field("track_id", pa.string(), nullable=False),
-        pa.field("uri", pa.string(), nullable=False),  # as in the catalog: relative ones stay relative
-        pa.field("group", pa.string(), nullable=False),  # the track's own id where the catalog names no group
+        pa.field("uri", pa.string(), nullable=False),  # as in the catalog: a relative uri stays relative
+        pa.field("group", pa.string(), nullable=False),  # the track's own id if the catalog names no group
         pa.field("split", pa.string()),
     ]
 )
@@ -46,7 +46,7 @@ TRACKS = pa.schema(
     [
         pa.field("track_id", pa.string(), nullable=False),
         pa.field("group", pa.string(), nullable=False),
-        pa.field("split", pa.string()),  # the catalog's, where it names one
+        pa.field("split", pa.string()),  # from the catalog, if it names one
         pa.field("shard", pa.int32(), nullable=False),
         pa.field("record", pa.int32()),  # number in the shard; null if rejected
         pa.field("logmel_offset", pa.int64()),  # bytes into the payload
@@ -54,34 +54,33 @@ TRACKS = pa.schema(
         pa.field("waveform_offset", pa.int64()),
         pa.field("waveform_length", pa.int64()),
         pa.field("cause", pa.string()),  # why it was rejected; null if kept
-        pa.field("transient", pa.bool_(), nullable=False),  # a reject that may succeed another time
-        pa.field("message", pa.string()),  # the decoder's words; of a file that cannot be had also its uri
-        pa.field("seconds", pa.float64()),  # stored
-        pa.field(
-            "source_seconds", pa.float64()
-        ),  # of the whole source; its header's word where only an excerpt was decoded
-        pa.field("sample_rate", pa.int32()),  # of the source, Hz
-        pa.field("channels", pa.int32()),  # of the source
+        pa.field("transient", pa.bool_(), nullable=False),  # true for a reject that may succeed on a retry
+        pa.field("message", pa.string()),  # the decoder's message, with the uri of a file that cannot be read
+        pa.field("seconds", pa.float64()),  # length of the stored waveform
+        # Length of the whole source; its header's claim if only an excerpt was decoded.
+        pa.field("source_seconds", pa.float64()),
+        pa.field("sample_rate", pa.int32()),  # sample rate of the source in Hz
+        pa.field("channels", pa.int32()),  # channels of the source
         pa.field("codec", pa.string()),
         pa.field("source_checksum", pa.string()),
-        pa.field("pcm_sha256", pa.string()),  # of the stored waveform's bytes
+        pa.field("pcm_sha256", pa.string()),  # hash of the stored waveform's bytes
         pa.field("flags", pa.list_(pa.string()), nullable=False),
     ]
 )
 
-# removed.parquet, ordered by track_id: tombstones. Readers pass these tracks over.
+# removed.parquet, ordered by track_id: tombstones. Readers skip these tracks.
 REMOVED = pa.schema(
     [
         pa.field("track_id", pa.string(), nullable=False),
-        pa.field("purged", pa.bool_(), nullable=False),  # their records are blank
+        pa.field("purged", pa.bool_(), nullable=False),  # true if its records are blank
     ]
 )
 
 # splits/<name>/<hash>.parquet, ordered by track_id
 SPLIT = pa.schema([pa.field("track_id", pa.string(), nullable=False), pa.field("split", pa.string(), nullable=False)])
 
-# labels/<name>/<hash>/labels.parquet, ordered by track_id. `tags` holds indices into vocabulary.txt. A tag that is
-# not listed is negative; one that is listed has the value beside it (null: unknown).
+# labels/<name>/<hash>/labels.parquet, ordered by track_id. `tags` holds indices into vocabulary.txt. A tag that is not
+# listed is negative; a listed one has the value at its position in `values` (null: unknown).
 LABELS = pa.schema(
     [
         pa.field("track_id", pa.string(), nullable=False),

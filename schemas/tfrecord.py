@@ -1,6 +1,6 @@
 """TFRecord framing: length, masked CRC32C of the length, payload, masked CRC32C of the payload.
 
-Written without TensorFlow, so that decoding workers need not import it; a test reads the files with tf.data.
+Records are written without TensorFlow, so that decoding workers need not import it; a test reads the files with tf.data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MASK_DELTA = 0xA282EAD8
 
 
 def masked_crc(data: bytes) -> int:
-    """CRC32C of `data`, rotated and offset as TFRecord wants it."""
+    """CRC32C of `data`, rotated and offset as TFRecord requires."""
     return _masked(int(google_crc32c.value(data)))
 
 
@@ -35,11 +35,11 @@ def frame(payload: bytes) -> bytes:
 
 
 def framed(length: int, parts: Iterable[bytes]) -> Iterator[bytes]:
-    """A TFRecord record piece by piece.
+    """A TFRecord record in pieces.
 
     Args:
-        length: bytes of all parts together.
-        parts: of the payload, in order.
+        length: Total size of the parts in bytes.
+        parts: Parts of the payload in order.
     """
     yield record_header(length)
     crc = 0
@@ -51,13 +51,13 @@ def framed(length: int, parts: Iterable[bytes]) -> Iterator[bytes]:
 
 @functools.lru_cache(maxsize=4096)
 def record_header(length: int) -> bytes:
-    """What a record of a payload of `length` bytes begins with."""
+    """The first bytes of a record whose payload has `length` bytes."""
     header = struct.pack("<Q", length)
     return header + struct.pack("<I", masked_crc(header))
 
 
 def record_footer(payload: bytes) -> bytes:
-    """What a record of a payload ends with."""
+    """The last bytes of a record with this payload."""
     return struct.pack("<I", masked_crc(payload))
 
 
@@ -65,8 +65,8 @@ def unframe(record: bytes, *, where: str) -> bytes:
     """The payload of one whole record.
 
     Args:
-        record: exactly the record's bytes, as its offset and length in the tracks table name them.
-        where: file and position, for the error.
+        record: Exactly the bytes given by the record's offset and length in the tracks table.
+        where: File and position, for the error.
 
     Raises:
         DatasetError: the bytes are not one whole, undamaged record.

@@ -1,8 +1,8 @@
-"""From one audio file to one waveform and its log-mel spectrogram, in a process of its own.
+"""Turn one audio file into one waveform and its log-mel spectrogram, in a separate process.
 
-`fetch` brings a file to the local disk and `isolation` hands it to `decoding_process`. There `recognition` reads its headers,
-`tracks` chooses the engine that decodes it and decides what happens to a broken file, `waveform` makes the stored samples and
-`logmel` their spectrogram. A file that cannot be decoded is a `TrackRejected` with one of the `causes`.
+`fetch` copies a file to the local disk and `isolation` passes it to `decoding_process`. There `recognition` reads its headers,
+`tracks` chooses the engine that decodes it and handles broken files, `waveform` makes the stored samples and `logmel` their
+spectrogram. A file that cannot be decoded raises `TrackRejected` with one of the `causes`.
 
 A notebook needs `load_waveform` and `log_mel`.
 """

@@ -1,4 +1,4 @@
-"""The file that a decoder reads: whole on the local disk, or brought there piece by piece as the decoder asks."""
+"""The file that a decoder reads: whole on the local disk, or fetched in pieces as the decoder requests them."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from typing import Any
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.regular_file import NotAFileError, open_regular_file
 
-_PIECE_BYTES = 256 << 10  # least that is asked for at a time (256 KiB)
-_MOST_PIECES = 32  # asked for at a time by a decoder that reads straight on (8 MiB)
-_BUFFER_BYTES = 64 << 10  # read at a time for a decoder that asks for a few bytes (64 KiB)
+_PIECE_BYTES = 256 << 10  # smallest request (256 KiB)
+_MOST_PIECES = 32  # largest request, for a decoder that reads sequentially (8 MiB)
+_BUFFER_BYTES = 64 << 10  # read at a time for a decoder that requests a few bytes (64 KiB)
 
 
 class Pieces:
-    """Which pieces of a sparse local copy are there; asks for the others.
+    """Tracks which pieces of a sparse local copy are present, and fetches the others.
 
     Args:
-        size: of the file, bytes.
-        fetch: called with offset and length; returns once these bytes are in the copy.
+        size: Size of the file in bytes.
+        fetch: Called with offset and length; returns once these bytes are in the copy.
     """
 
     def __init__(self, size: int, fetch: Callable[[int, int], None]) -> None:
         self.size = size
         self._fetch = fetch
         self._present: set[int] = set()
-        self._next, self._ahead = -1, 1  # the first piece comes alone: it may be all that is read
+        self._next, self._ahead = -1, 1  # the first piece is fetched alone, since nothing else may be read
 
     def require(self, offset: int, length: int) -> None:
-        """Have these bytes in the copy."""
+        """Ensure that these bytes are in the copy."""
         end = min(offset + length, self.size)
         for piece in range(offset // _PIECE_BYTES, -(-end // _PIECE_BYTES)):
             if piece in self._present:
                 continue
-            # One that reads straight on gets more at a time; one that jumps about pays for little that it skips.
+            # Sequential reads fetch more at a time; random access fetches little that is not used.
             self._ahead = min(2 * self._ahead, _MOST_PIECES) if piece == self._next else 1
             last = piece + 1
             while last < piece + self._ahead and last * _PIECE_BYTES < self.size and last not in self._present:
@@ -50,13 +50,13 @@ class Pieces:
 
 @dataclasses.dataclass(frozen=True)
 class AudioFile:
-    """An audio file to decode, or a part of one that decoders take for a whole file.
+    """An audio file to decode, or a part of one that decoders see as a whole file.
 
     Attributes:
-        path: on the local disk.
-        pieces: None where the whole file is there.
-        first: byte of the file at which the part begins.
-        end: one past its last byte; None for the file's end.
+        path: Path on the local disk.
+        pieces: Pieces of a sparse copy; None if the whole file is present.
+        first: Byte of the file at which the part begins.
+        end: One past its last byte; None for the end of the file.
     """
 
     path: str
@@ -66,21 +66,21 @@ class AudioFile:
 
     @property
     def size(self) -> int:
-        """Bytes of the part."""
+        """Size of the part in bytes."""
         end = self.end
         if end is None:
             end = os.path.getsize(self.path) if self.pieces is None else self.pieces.size
         return max(end - self.first, 0)
 
     def part(self, first: int, end: int | None = None) -> AudioFile:
-        """The bytes from `first` up to `end`, counted from where this part begins."""
+        """The bytes from `first` up to `end`, counted from the start of this part."""
         return dataclasses.replace(self, first=self.first + first, end=self.end if end is None else self.first + end)
 
     def open(self, reader: type[PartReader] | None = None) -> io.BufferedReader:
-        """A binary file at its start; raises TrackRejected where there is none that can be read.
+        """A binary file at its start; raises TrackRejected if it cannot be opened.
 
         Args:
-            reader: the kind of reader behind its buffer; None for the plain one.
+            reader: Class of the reader behind its buffer; None for `PartReader`.
         """
         try:
             file = open_regular_file(self.path)
@@ -95,13 +95,13 @@ class AudioFile:
 
 
 class PartReader(io.RawIOBase):
-    """Reads a part of a file as if it were the whole; pieces of a sparse copy come as they are asked for.
+    """Reads a part of a file as if it were a whole file, fetching pieces of a sparse copy on demand.
 
     Args:
-        file: on the local disk; closed with the reader.
-        path: of the file.
-        first, end: the part, bytes.
-        pieces: None where the whole file is there.
+        file: File on the local disk; closed with the reader.
+        path: Path of the file.
+        first, end: Bounds of the part in bytes.
+        pieces: Pieces of a sparse copy; None if the whole file is present.
     """
 
     def __init__(self, file: io.FileIO, path: str, first: int, end: int, pieces: Pieces | None) -> None:

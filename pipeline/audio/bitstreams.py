@@ -1,4 +1,4 @@
-"""Tell samples that are no samples: DTS, AC-3 or MPEG frames that a header calls PCM, and that play as loud noise."""
+"""Detect bitstreams posing as samples: DTS, AC-3 or MPEG frames that a header calls PCM, and that play as loud noise."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy.typing as npt
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.mpeg_audio import frame_at, is_run
 
-LOOKED_AT = 1 << 17  # 16 bit words of the first sound (131,072: 1.5 s of a stereo CD)
-_LEAST_REPEATS = 4  # of a sync word at one distance, which chance does not bring about
-# What FFmpeg calls them where it sees through a header.
+LOOKED_AT = 1 << 17  # 16 bit words examined from the first sound on (131,072: 1.5 s of a stereo CD)
+_LEAST_REPEATS = 4  # repeats of a sync word at equal distances, which do not occur by chance
+# FFmpeg's codec names for them when it recognizes them in spite of the header.
 BITSTREAM_CODECS = frozenset(
     {"dca", "ac3", "eac3", "truehd", "mlp", "mp1float", "mp2float", "mp3float", "mp1", "mp2", "mp3"}
 )
@@ -32,14 +32,14 @@ _AC3_RATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384
 
 
 class BitstreamFound(TrackRejected):
-    """What a header calls samples are none."""
+    """The header claims samples, but the data is a bitstream."""
 
     def __init__(self, name: str) -> None:
         super().__init__(Cause.UNSUPPORTED_FORMAT, f"what is called samples is {name}")
 
 
 class BitstreamWatch:
-    """Looks at the first sound of a track, silence before it left out, however small its blocks are."""
+    """Examines the first sound of a track after any leading silence, however small the blocks are."""
 
     def __init__(self) -> None:
         self._blocks: list[npt.NDArray[np.float32]] = []
@@ -60,7 +60,7 @@ class BitstreamWatch:
             self.decide()
 
     def decide(self) -> None:
-        """Say what was heard so far; raises BitstreamFound."""
+        """Judge the blocks taken so far; raises BitstreamFound."""
         name = bitstream_in(np.concatenate(self._blocks)) if self._blocks else None
         self._blocks = []
         if name is not None:
@@ -68,7 +68,7 @@ class BitstreamWatch:
 
 
 def bitstream_in(samples: npt.NDArray[np.float32]) -> str | None:
-    """What the samples of a track's start really are; None if they are samples.
+    """Name of the bitstream at the start of a track; None if it holds samples.
 
     Args:
         samples: float32 [frames × channels] or [frames, channels] as decoded, full scale at 1.0.
@@ -77,7 +77,7 @@ def bitstream_in(samples: npt.NDArray[np.float32]) -> str | None:
     with np.errstate(invalid="ignore"):
         whole = np.clip(words, -_INT16_SCALE, _INT16_SCALE - 1).astype(np.int16)
     if not np.array_equal(whole, words):
-        return None  # finer than 16 bits, so from no bitstream
+        return None  # finer than 16 bits, so not a bitstream
     for data in (whole.astype(">i2").tobytes(), whole.astype("<i2").tobytes()):
         for name, sync in _SYNC_WORDS.items():
             if _repeats(data, sync):
@@ -94,11 +94,11 @@ def _is_mpeg(data: bytes, place: int) -> bool:
     if frame is None or not is_run(data, place):
         return False
     one, two = (data[start : start + frame.length] for start in (place, place + frame.length))
-    return one != two  # equal ones are the periods of a tone
+    return one != two  # equal frames are periods of a tone
 
 
 def _repeats(data: bytes, sync: bytes) -> bool:
-    """True if a sync word stands at one distance several times in a row."""
+    """True if a sync word repeats at equal distances several times in a row."""
     places: list[int] = []
     place = data.find(sync)
     while place >= 0 and len(places) <= _LEAST_REPEATS:
@@ -121,7 +121,7 @@ def _is_ac3(data: bytes) -> bool:
 
 
 def _ac3_length(data: bytes, place: int) -> int:
-    """Bytes of the AC-3 frame at a place; 0 if none begins there."""
+    """Length in bytes of the AC-3 frame at a position; 0 if none begins there."""
     head = data[place : place + 5]
     if len(head) < 5 or head[:2] != b"\x0b\x77":
         return 0

@@ -1,6 +1,6 @@
-"""What the headers of WAV, RF64, W64, AIFF, CAF and AU say of where their samples lie and how long they are.
+"""Read from the headers of WAV, RF64, W64, AIFF, CAF and AU where their samples lie and how long they claim to be.
 
-Decoders cut a claim down to what the file has, and say nothing. This reads what was claimed.
+Decoders silently reduce a claim to what the file holds. This module reads the original claim.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 from pipeline.audio.tags import id3_length
 
-# What programs write that do not know the length when they begin: 0, all ones, and round numbers below 2 GiB and 4 GiB.
+# Programs that do not know the length when they begin write 0, all ones, or round numbers below 2 GiB and 4 GiB.
 _LEAST_UNKNOWN = 2_000_000_000 - 128
-_MOST_CHUNKS = 10_000  # that are followed in a file
+_MOST_CHUNKS = 10_000  # followed in a file
 _KNOWN_CHUNKS = frozenset(
     name.ljust(4).encode()
     for name in (
@@ -23,25 +23,25 @@ _KNOWN_CHUNKS = frozenset(
         "levl MARK NAME AUTH (c) ANNO COMT APPL MIDI AESD CHAN FVER INST"
     ).split()
 )
-_MOST_LEFT_OVER = 3  # bytes by which the end of a tag may miss that of the file
+_MOST_LEFT_OVER = 3  # bytes by which the end of a tag may miss the end of the file
 _W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
-_W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # of the GUIDs of its chunks, behind their four letters
+_W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # tail of its chunks' GUIDs, after their four letters
 _AU_SAMPLE_BITS = {1: 8, 2: 8, 3: 16, 4: 24, 5: 32, 6: 32, 7: 64, 23: 4, 24: 4, 25: 3, 26: 5, 27: 8}
-_IMA4_FRAMES = 64  # of a packet; AIFC counts packets
+_IMA4_FRAMES = 64  # frames in a packet; AIFC counts packets
 
 
 @dataclasses.dataclass(frozen=True)
 class SampleData:
-    """Where the samples of a file lie by its header.
+    """Position of a file's samples according to its header.
 
     Attributes:
-        first: their first byte.
-        claimed: bytes that the header claims; None where it claims nothing that can be meant.
-        present: bytes from `first` to the file's end.
-        seconds_per_byte: None where the header does not tell.
-        followed: what comes after them is chunks, or padding, or nothing.
-        joined_at: byte at which another file of the kind begins behind this one; None where none does.
-        says_zero: the header claims no samples at all.
+        first: First byte of the samples.
+        claimed: Bytes that the header claims; None if it makes no plausible claim.
+        present: Bytes from `first` to the end of the file.
+        seconds_per_byte: Duration of a byte in seconds; None if the header does not give it.
+        followed: True if the samples are followed by chunks, padding or nothing.
+        joined_at: Byte at which another file of this kind begins after this one; None if there is none.
+        says_zero: True if the header claims that there are no samples.
     """
 
     first: int
@@ -54,7 +54,7 @@ class SampleData:
 
     @property
     def missing_seconds(self) -> float:
-        """What the file lacks of what its header claims; infinite where it lacks something and no one knows how much."""
+        """Seconds missing from the header's claim; infinite if something is missing and its length is unknown."""
         missing = 0 if self.claimed is None else self.claimed - self.present
         if missing <= 0:
             return 0.0
@@ -62,7 +62,7 @@ class SampleData:
 
     @property
     def unclaimed_seconds(self) -> float:
-        """What the file holds behind its samples that no header explains."""
+        """Seconds of data after the samples that no header explains."""
         if self.claimed is None or self.followed or self.joined_at is not None:
             return 0.0
         beyond = max(self.present - self.claimed, 0)
@@ -81,7 +81,7 @@ class _Chunk:
 
 
 def sample_data(raw: BinaryIO, size: int) -> SampleData | None:
-    """Where the samples of a file of `size` bytes lie; None where it is of none of these formats, or too broken."""
+    """Position of the samples in a file of `size` bytes; None if it has none of these formats, or is too broken."""
     raw.seek(0)
     head = raw.read(40)
     try:
@@ -95,13 +95,13 @@ def sample_data(raw: BinaryIO, size: int) -> SampleData | None:
             return _caf(raw, size)
         if head[:4] in (b".snd", b"dns."):
             return _au(raw, head, size, ">" if head[:4] == b".snd" else "<")
-    except (struct.error, ArithmeticError, ValueError):  # a header that is cut or absurd: decoders say what they think
+    except (struct.error, ArithmeticError, ValueError):  # a truncated or absurd header is left to the decoders
         return None
     return None
 
 
 def _chunks(raw: BinaryIO, offset: int, size: int, order: str, alignment: int = 2) -> Iterator[_Chunk]:
-    """Chunks of four letters and a size of four bytes, from an offset on."""
+    """Chunks, each with a four-letter name and a four-byte size, from an offset on."""
     for _ in range(_MOST_CHUNKS):
         raw.seek(offset)
         head = raw.read(8)
@@ -148,7 +148,7 @@ def _wave_seconds_per_byte(header: bytes, order: str) -> float | None:
 def _followed(
     raw: BinaryIO, size: int, first: int, claimed: int | None, per_byte: float | None, order: str, *, says_zero: bool
 ) -> SampleData:
-    """The samples of a file, with a look at what comes behind them."""
+    """Position of the samples, with a check of what follows them."""
     end = first + (claimed or 0)
     end += end % 2
     data = SampleData(first, claimed, max(size - first, 0), per_byte, says_zero=says_zero)
@@ -162,10 +162,10 @@ def _followed(
 
 
 def _chain(raw: BinaryIO, offset: int, size: int, order: str, *, to_the_byte: bool) -> tuple[bool, int | None]:
-    """Whether chunks, or zeros, fill a file from an offset to its end; and where another file begins behind them.
+    """Whether chunks or zeros fill a file from an offset to its end, and where another file begins after them.
 
-    Samples can look like the head of a chunk; hardly ever like one that ends where the file does. So the last chunk has to
-    end there, unless it is of a known name and may be cut: not so where it has to end `to_the_byte`.
+    Samples can look like the head of a chunk, but hardly ever like one that ends where the file does. So the last chunk must
+    end there, unless it has a known name and may be cut; with `to_the_byte` that exception does not apply.
     """
     for chunk in _chunks(raw, offset, size, order):
         begin = chunk.first - 8
@@ -174,7 +174,7 @@ def _chain(raw: BinaryIO, offset: int, size: int, order: str, *, to_the_byte: bo
         if chunk.name == bytes(4) and not to_the_byte:
             raw.seek(begin)
             return not any(iter(lambda: raw.read(1 << 16).strip(b"\0"), b"")), None
-        if chunk.name[:3] == b"ID3":  # a tag that is no chunk
+        if chunk.name[:3] == b"ID3":  # a tag, which is not a chunk
             raw.seek(begin)
             return abs(begin + id3_length(raw.read(10)) - size) <= _MOST_LEFT_OVER, None
         if not _is_name(chunk.name):
@@ -201,7 +201,7 @@ def _wave64(raw: BinaryIO, size: int) -> SampleData | None:
         if head[:4] == b"fmt ":
             per_byte = _wave_seconds_per_byte(raw.read(16), "<")
         elif head[:4] == b"data":
-            # Nothing claimed where it never was filled in; else RIFF's own bound does not hold here.
+            # A length that was never filled in claims nothing; RIFF's size limit does not apply here.
             claimed = length - 24 if 24 < length < 1 << 62 else None
             return SampleData(offset + 24, claimed, max(size - offset - 24, 0), per_byte)
         if length > size:
@@ -241,7 +241,7 @@ def _caf(raw: BinaryIO, size: int) -> SampleData | None:
             rate, _, _, packet_bytes, packet_frames, _, _ = struct.unpack(">d4sIIIII", raw.read(32))
             per_byte = packet_frames / rate / packet_bytes if rate and packet_bytes else None
         elif name == b"data":
-            first = offset + 12 + 4  # behind a count of edits
+            first = offset + 12 + 4  # after a count of edits
             claimed = length - 4 if length > 4 else None
             return SampleData(
                 first, claimed, max(size - first, 0), per_byte, followed=_caf_chunk_at(raw, first, claimed, size)
@@ -253,7 +253,7 @@ def _caf(raw: BinaryIO, size: int) -> SampleData | None:
 
 
 def _caf_chunk_at(raw: BinaryIO, first: int, claimed: int | None, size: int) -> bool:
-    """True if a chunk, or nothing, comes behind the samples of a CAF file."""
+    """True if the samples of a CAF file are followed by a chunk or by nothing."""
     if claimed is None or first + claimed + 12 > size:
         return True
     raw.seek(first + claimed)

@@ -1,14 +1,14 @@
-"""The child process that decodes: one JSON request a line on stdin, one JSON answer a line on stdout.
+"""The child process that decodes: one JSON request per line on stdin, one JSON answer per line on stdout.
 
-Started by `pipeline.audio.isolation` as `python -m pipeline.audio.decoding_process`. It imports numpy, scipy,
-soundfile and soxr and no more, is ready in 0.3 s, and may crash, hang or run out of memory without harm to the Beam
-worker. Samples go back through an unlinked temporary file whose descriptor both processes hold.
+`pipeline.audio.isolation` starts it as `python -m pipeline.audio.decoding_process`. It imports only numpy, scipy,
+soundfile and soxr, is ready in 0.3 s, and may crash, hang or run out of memory without harm to the Beam worker. Samples
+are returned through an unlinked temporary file whose descriptor both processes hold.
 
-    request:  {"path": …}, with "size" where the path is a sparse copy whose pieces come as they are asked for
-    answers:  {"progress": true}        once when it is ready, then any number while it decodes
-              {"fetch": [offset, length]}   wants a piece; answered by a line, {} or {"message": …} if it cannot be had
-              {"facts": {…}, "waveform": [offset, samples], "logmel": [offset, frames]}   where they lie in the file
-              {"cause": …, "message": …}   both with "cpu": seconds of CPU time that this process took so far
+    request:  {"path": …}, with "size" if the path is a sparse copy whose pieces are fetched on demand
+    answers:  {"progress": true}        once when it is ready, then any number of times while it decodes
+              {"fetch": [offset, length]}   requests a piece; the reply is a line: {}, or {"message": …} if it failed
+              {"facts": {…}, "waveform": [offset, samples], "logmel": [offset, frames]}   their positions in the file
+              {"cause": …, "message": …}   the last two with "cpu": seconds of CPU time that this process has used so far
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ from pipeline.audio.tracks import DecodingHooks, DecodingPolicy, read_track
 from schemas.features import LogMelSpec, spec_from_dict
 
 BLOCKS_PER_PROGRESS = 8  # about 24 s of 44.1 kHz audio
-_PRINTED_BYTES = 1 << 16  # looked at of what a decoder prints about a track (64 KiB)
+_PRINTED_BYTES = 1 << 16  # read of a decoder's output about a track (64 KiB)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--results", type=int, required=True, help="descriptor of the file that samples go to")
+    parser.add_argument("--results", type=int, required=True, help="descriptor of the file that receives the samples")
     parser.add_argument("--lifeline", type=int, required=True, help="pipe that closes when the parent is gone")
     parser.add_argument("--memory", type=int, required=True, help="address space in bytes")
     parser.add_argument("--decoder", required=True)
-    parser.add_argument("--strict", action="store_true", help="reject what is truncated or corrupt")
-    parser.add_argument("--max-seconds", type=float, required=True, help="reject a source that is longer")
-    parser.add_argument("--max-samples", type=int, help="reject a track that would be stored with more")
-    parser.add_argument("--spec", required=True, help="JSON of the log-mel spec, its waveform spec included")
+    parser.add_argument("--strict", action="store_true", help="reject truncated and corrupt files")
+    parser.add_argument("--max-seconds", type=float, required=True, help="reject longer sources")
+    parser.add_argument("--max-samples", type=int, help="reject tracks with a longer stored waveform")
+    parser.add_argument("--spec", required=True, help="JSON of the log-mel spec, including its waveform spec")
     options = parser.parse_args()
     spec = spec_from_dict(json.loads(options.spec))
     if not isinstance(spec, LogMelSpec):
         raise SystemExit("Expected a log-mel spec")
-    # Decoders may print: keep the protocol's stream to ourselves and send their words where stderr goes.
+    # Decoders may print: keep the protocol's stream private and redirect their output to stderr.
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     if options.memory:
         resource.setrlimit(resource.RLIMIT_AS, (options.memory, options.memory))
     _end_with_parent(options.lifeline)
-    answer(answers, {"progress": True})  # ready: from here on the parent's patience is that of decoding
+    answer(answers, {"progress": True})  # ready: from here on the parent's deadline is that of decoding
     policy = DecodingPolicy(options.decoder, options.strict, options.max_seconds, options.max_samples)
     printed = _Printed()
     while line := sys.stdin.readline():
@@ -67,14 +67,14 @@ def answer(answers: BinaryIO, fields: dict[str, Any]) -> None:
 
 
 def _end_with_parent(lifeline: int) -> None:
-    """Let the kernel end this process when the pipe's other end closes, however the parent ended.
+    """Make the kernel end this process when the pipe's other end closes, however the parent ended.
 
-    SIGIO ends a process that does not handle it, also one that hangs in native code with the interpreter's lock held:
-    a thread waiting for the pipe would never run then.
+    SIGIO ends a process that does not handle it, even one that hangs in native code while holding the interpreter's lock,
+    where a thread that waits for the pipe would never run.
     """
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([lifeline], [], [], 0)[0]:  # the parent ended before the signal was asked for
+    if select.select([lifeline], [], [], 0)[0]:  # the parent ended before the signal was requested
         os._exit(1)
 
 
@@ -87,7 +87,7 @@ def _decode(
     printed: _Printed,
 ) -> dict[str, Any]:
     path = request["path"]
-    failures: list[TrackRejected] = []  # a decoder takes a piece that cannot be had for a damaged file, or swallows it
+    failures: list[TrackRejected] = []  # decoders treat a failed fetch as a damaged file, or swallow it
     blocks = 0
 
     def on_progress() -> None:
@@ -113,7 +113,7 @@ def _decode(
         answered = {"cause": rejected.cause, "message": rejected.message}
     except MemoryError as error:
         answered = {"cause": Cause.DECODER_MEMORY, "message": decoder_words(error, path)}
-    except Exception as error:  # a decoder's error that nobody foresaw costs one track, not the job
+    except Exception as error:  # an unforeseen decoder error costs one track, not the job
         answered = {"cause": Cause.DECODE_ERROR, "message": f"{type(error).__name__}: {decoder_words(error, path)}"}
     return {"cause": failures[0].cause, "message": failures[0].message} if failures else answered
 
@@ -138,7 +138,7 @@ def _features(
 
 
 class _Printed:
-    """Gives what decoders printed since the last call; the parent made stderr a file."""
+    """Returns the decoder output since the last call; the parent made stderr a file."""
 
     def __init__(self) -> None:
         self._seen = 0

@@ -1,4 +1,4 @@
-"""Why libsndfile cannot be trusted with some files, told by their first headers: FFmpeg alone decodes those."""
+"""Detect from their first headers the files with which libsndfile cannot be trusted: only FFmpeg decodes those."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _FLAC_FRAME_BITS = {1: 8, 2: 12, 4: 16, 5: 20, 6: 24, 7: 32}  # sample size code
 _LAST_BLOCK = 0x80
 _OGG_HEAD_BYTES = 64  # a page's header and the first packet of an Opus stream
 _GSM_TAG = b"\x31\x00"
-_MOST_LOW_OPUS_RATE = 24_000  # Hz; from there on libsndfile lets libopus decode at its full rate of 48 kHz
+_MOST_LOW_OPUS_RATE = 24_000  # Hz; above this libsndfile makes libopus decode at its full rate of 48 kHz
 
 
 def doubt_of(file: BinaryIO) -> str | None:
     """Why libsndfile cannot be trusted with a file; None if it can.
 
-    Of a FLAC or MPEG audio file that breaks its format's rules it makes something, at a wrong level or not as far as
-    the file goes, and says nothing; FFmpeg refuses most of them. A track is not worth that doubt, so FFmpeg alone decides.
-    Opus it decodes at the rate that the header names, which says nothing of the sound (RFC 7845, section 5.1), and of
-    Creative Voice files it takes the headers of blocks for samples.
+    It silently decodes FLAC and MPEG audio files that break their format's rules, at a wrong level or not to the end; FFmpeg
+    refuses most of them. A track is not worth that doubt, so FFmpeg alone decides. libsndfile also decodes Opus at the rate
+    that the header names, which is unrelated to the sound (RFC 7845, section 5.1), and takes the block headers of Creative
+    Voice files for samples.
 
     Args:
-        file: an open file that begins with its audio; read from its start.
+        file: An open file that begins with its audio; read from its start.
     """
     file.seek(0)
     head = file.read(4)
@@ -57,7 +57,7 @@ def _broken_flac_rule(file: BinaryIO) -> str | None:
     header = file.read(4)
     stream = file.read(34)
     if len(header) < 4 or len(stream) < 34:
-        return None  # cut off: any decoder says so
+        return None  # truncated, which any decoder reports
     if header[0] & ~_LAST_BLOCK:
         return "the first metadata block of the FLAC file is not STREAMINFO"
     largest = int.from_bytes(stream[2:4])
@@ -74,7 +74,7 @@ def _broken_flac_rule(file: BinaryIO) -> str | None:
         frame_bits = _FLAC_FRAME_BITS.get(frame[3] >> 1 & 7, bits)
         if frame_bits != bits:
             return f"the FLAC file's STREAMINFO says {bits} bits a sample, its first frame {frame_bits}"
-    counts_none = int.from_bytes(stream[13:18]) & (1 << 36) - 1 == 0  # as in a stream whose shape may change
+    counts_none = int.from_bytes(stream[13:18]) & (1 << 36) - 1 == 0  # as in a stream whose format may change
     if counts_none and changes_shape(file):
         return "the FLAC file changes its rate or its channels half-way"
     return None

@@ -1,4 +1,4 @@
-"""The decoder engines and the order in which they are asked."""
+"""The decoder engines and the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ OpenSource = Callable[[Recognized], AudioSource]
 
 
 def open_libsndfile(found: Recognized) -> AudioSource:
-    """libsndfile, whatever the file's ending says; raises TrackRejected."""
+    """Open a file with libsndfile, whatever its extension; raises TrackRejected."""
     return SoundfileSource(found)
 
 
 def open_ffmpeg(found: Recognized) -> AudioSource:
-    """FFmpeg's libraries, which cost 60 MB and 0.1 s to load: most collections never need them."""
+    """Open a file with FFmpeg's libraries, which cost 60 MB and 0.1 s to load and which most collections never need."""
     from pipeline.audio.pyav_engine import PyavSource
 
     return PyavSource(found)
 
 
 def open_joined(found: Recognized) -> AudioSource:
-    """A file that was put together of several, each of which is decoded by itself."""
+    """Open a file that consists of several files, each of which is decoded separately."""
     from pipeline.audio.joined_source import JoinedSource
 
     return JoinedSource(found, open_either)
 
 
 def open_either(found: Recognized) -> AudioSource:
-    """libsndfile where it reads a file, else FFmpeg."""
+    """Open a file with libsndfile, or with FFmpeg if libsndfile cannot read it."""
     if found.doubt is None:
         try:
             return open_libsndfile(found)
@@ -46,7 +46,7 @@ def open_either(found: Recognized) -> AudioSource:
 
 
 def open_tfio(found: Recognized) -> AudioSource:
-    """tensorflow-io, which imports TensorFlow."""
+    """Open a file with tensorflow-io, which imports TensorFlow."""
     from pipeline.audio.tfio_engine import TfioSource
 
     source: AudioSource = TfioSource(found.file)

@@ -1,4 +1,4 @@
-"""Which frames of a source an excerpt needs, so that the rest is not resampled and, where possible, not decoded."""
+"""Compute which frames of a source an excerpt needs, so that the rest is not resampled and, if possible, not decoded."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import math
 from schemas.features import Excerpt
 
 _ENDLESS_SECONDS = 1 << 32
-_WARM_UP_SECONDS = 0.25  # on either side, in which the resampler's filter forgets that the signal began or ended there
+_WARM_UP_SECONDS = 0.25  # margin on either side, over which the resampler's filter settles
 
 
 @dataclasses.dataclass(frozen=True)
 class Window:
     """The part of a source from which an excerpt is made.
 
-    What a resampler makes of it is the excerpt of the resampled whole but for float32 rounding: one step of int16 in
-    0.1 % of samples, measured.
+    Resampling this part gives the same excerpt as resampling the whole source except for float32 rounding, which was
+    measured as one step of int16 in 0.1 % of samples.
 
     Attributes:
-        first: frame of the source, a multiple of the period after which source and result are in phase again.
-        end: one past the last frame.
-        skip: samples of the result that come before the excerpt.
-        samples: of the excerpt.
+        first: First frame of the source, a multiple of the period after which source and result are in phase again.
+        end: One past the last frame.
+        skip: Number of samples of the result before the excerpt.
+        samples: Number of samples of the excerpt.
     """
 
     first: int
@@ -32,13 +32,13 @@ class Window:
 
 
 def window_of(excerpt: Excerpt, frames: int | None, source_rate: int, target_rate: int) -> Window | None:
-    """The window of an excerpt in a source of `frames` frames; None where it needs the whole.
+    """The window of an excerpt in a source of `frames` frames; None if the excerpt needs the whole source.
 
     Args:
-        excerpt: which part.
-        frames: length of the source; None where it is unknown.
-        source_rate: Hz.
-        target_rate: of the stored waveform, Hz.
+        excerpt: Part of the track.
+        frames: Length of the source in frames; None if it is unknown.
+        source_rate: Sample rate of the source in Hz.
+        target_rate: Sample rate of the stored waveform in Hz.
     """
     if excerpt.where == "full" or (excerpt.where == "center" and frames is None):
         return None
@@ -61,5 +61,5 @@ def window_of(excerpt: Excerpt, frames: int | None, source_rate: int, target_rat
 
 
 def resampled_length(frames: int, source_rate: int, target_rate: int) -> int:
-    """Samples that soxr makes of `frames` frames."""
+    """Number of samples that soxr returns for `frames` frames."""
     return (2 * frames * target_rate + source_rate) // (2 * source_rate)

@@ -1,4 +1,4 @@
-"""Bring a track's file to where a decoder can open it."""
+"""Make a track's file available for a decoder to open."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from schemas.storage import object_store
 from schemas.storage.files import TEMPORARY_PREFIX, is_remote, local_path, read_range
 
 _BLOCK = 1 << 20  # bytes read at a time
-_LISTED_AT_ONCE = 16  # folders of a store
-# In these the middle is found without reading what comes before; an ending that lies costs requests and no more.
+_LISTED_AT_ONCE = 16  # folders of a store listed in parallel
+# In these formats the middle is found without reading what comes before; a wrong extension costs only requests.
 _SEEKABLE_ENDINGS = (".wav", ".flac", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
 
 
 @dataclasses.dataclass(frozen=True)
 class RemotePieces:
-    """A file in a store, whose pieces are brought to a sparse local copy as a decoder asks for them.
+    """A file in a store, whose pieces are fetched into a sparse local copy as a decoder requests them.
 
     Attributes:
-        uri: of the file.
-        size: bytes.
-        path: of the copy.
+        uri: URI of the file.
+        size: Size of the file in bytes.
+        path: Path of the copy.
     """
 
     uri: str
@@ -40,7 +40,7 @@ class RemotePieces:
     path: str
 
     def bring(self, offset: int, length: int) -> dict[str, str]:
-        """Have these bytes in the copy: {} when they are, or a `message` that says why they are not."""
+        """Fetch these bytes into the copy; returns {}, or a `message` with the reason for a failure."""
         try:
             data = read_range(self.uri, offset, length)
             if len(data) != length:
@@ -55,12 +55,12 @@ class RemotePieces:
 
 @dataclasses.dataclass(frozen=True)
 class LocalAudio:
-    """A track's file where a decoder can open it.
+    """A track's file, ready for a decoder to open.
 
     Attributes:
-        path: on the local disk.
-        checksum: of its bytes: the store's own where it has one, or their CRC32C.
-        pieces: None where the whole file is there.
+        path: Path on the local disk.
+        checksum: Checksum of its bytes: the store's own if it has one, else their CRC32C.
+        pieces: Pieces of a sparse copy; None if the whole file is present.
     """
 
     path: str
@@ -72,12 +72,12 @@ class LocalAudio:
 def local_audio(uri: str, excerpt: str = "full") -> Iterator[LocalAudio]:
     """A local path of an audio file.
 
-    A file in a store is copied to a temporary one; where the excerpt needs but a part of it, only the pieces that a
-    decoder asks for.
+    A file in a store is copied to a temporary one; if the excerpt needs only a part of it, only the pieces that a decoder
+    requests are copied.
 
     Args:
-        uri: of the file.
-        excerpt: which part will be decoded.
+        uri: URI of the file.
+        excerpt: Part that will be decoded.
 
     Raises:
         TrackRejected: not_found, not_a_file or io_error.
@@ -126,10 +126,10 @@ def _store_checksum(info: dict[str, Any]) -> str | None:
 
 
 def source_checksum(path: str) -> str:
-    """What `tracks` holds as the checksum of a local file; raises OSError, also where it is not a regular file.
+    """The checksum of a local file as `tracks` stores it; raises OSError, also if it is not a regular file.
 
-    Its CRC32C, written as Google Cloud Storage writes it: audio that moves there is not taken for changed, and the sum
-    costs next to nothing beside decoding.
+    It is a CRC32C in the notation of Google Cloud Storage, so that audio that moves there does not count as changed; it costs
+    next to nothing compared with decoding.
     """
     checksum = google_crc32c.Checksum()
     with open_regular_file(path) as file:
@@ -139,7 +139,7 @@ def source_checksum(path: str) -> str:
 
 
 def store_checksums(folders: Iterable[str]) -> dict[str, str]:
-    """URI -> the store's own checksum of every file in some folders of a store, as `tracks` holds them."""
+    """URI -> the store's own checksum, as `tracks` stores it, of every file in some folders of a store."""
 
     def in_folder(folder: str) -> dict[str, str]:
         scheme = folder.split("://", 1)[0]

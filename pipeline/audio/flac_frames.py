@@ -1,6 +1,6 @@
-"""The frames of a FLAC file: whether they go on behind what was decoded, and whether they change their shape.
+"""The frames of a FLAC file: whether more follow the decoded ones, and whether their format changes.
 
-Their layout is that of RFC 9639.
+RFC 9639 defines their layout.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import BinaryIO
 from pipeline.audio.joined_files import FLAC_START, matches
 
 _SYNC = re.compile(rb"\xff[\xf8\xf9]")
-_HEADER_BYTES = 16  # the longest
+_HEADER_BYTES = 16  # longest header
 _VARIABLE_BLOCKS = 0x01  # flag of the second byte of a frame: its number counts samples
-_READ_AHEAD_BYTES = 64 << 10  # that libFLAC may have read past what it decoded (64 KiB)
-_SEARCHED_BYTES = 1 << 20  # behind that (1 MiB)
+_READ_AHEAD_BYTES = 64 << 10  # libFLAC may have read this far beyond what it decoded (64 KiB)
+_SEARCHED_BYTES = 1 << 20  # searched after that (1 MiB)
 _STREAMINFO_OFFSET = 8
 _CRC8_POLYNOMIAL = 0x107
 
 
 @dataclasses.dataclass(frozen=True)
 class _Frame:
-    """What a frame's header says.
+    """A frame as its header describes it.
 
     Attributes:
-        first: its first sample, counted in blocks of a fixed size.
-        shape: codes of its rate and of the number of its channels.
+        first: Number of its first sample.
+        shape: Codes of its sample rate and its number of channels.
     """
 
     first: int
@@ -35,13 +35,13 @@ class _Frame:
 
 
 def goes_on_behind(raw: BinaryIO, size: int, place: int, samples: int) -> bool:
-    """True if frames of later samples, or another FLAC file, come behind the first `samples` samples.
+    """True if frames of later samples, or another FLAC file, follow the first `samples` samples.
 
     Args:
-        raw: the file.
-        size: of the file, bytes.
-        place: to which a decoder has read it.
-        samples: that were decoded.
+        raw: The file.
+        size: Size of the file in bytes.
+        place: Position up to which a decoder has read it.
+        samples: Number of samples decoded.
     """
     block_samples = _block_samples(raw)
     first = max(place - _READ_AHEAD_BYTES, _STREAMINFO_OFFSET)
@@ -54,7 +54,7 @@ def goes_on_behind(raw: BinaryIO, size: int, place: int, samples: int) -> bool:
 
 
 def changes_shape(raw: BinaryIO) -> bool:
-    """True if not all frames of a file have one rate and one number of channels; reads it to the first that differs."""
+    """True if the frames of a file differ in sample rate or number of channels; reads up to the first that differs."""
     block_samples = _block_samples(raw)
     shapes = set()
     for frame in _frames(raw, block_samples):
@@ -77,7 +77,7 @@ def _block_samples(raw: BinaryIO) -> int:
 
 
 def _frame(header: bytes, block_samples: int) -> _Frame | None:
-    """The frame that begins with some bytes; None where none does."""
+    """The frame with this header; None if the bytes are not a frame's header."""
     if len(header) < _HEADER_BYTES:
         return None
     number_bytes = _coded_length(header[4])
@@ -98,7 +98,7 @@ def _frame(header: bytes, block_samples: int) -> _Frame | None:
 
 
 def _coded_length(byte: int) -> int:
-    """Bytes of a number that is coded as UTF-8 codes letters, by its first; 0 where no number begins so."""
+    """Length of a number coded as in UTF-8, from its first byte; 0 if no number begins with that byte."""
     if byte < 0x80:
         return 1
     ones = 8 - (byte ^ 0xFF).bit_length()

@@ -1,4 +1,4 @@
-"""Float samples as the int16 samples that are stored."""
+"""Convert float samples to the int16 samples that are stored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.features import INT16_SCALE
 
 
 def to_int16(block: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
-    """Round to int16, full scale at 32768; beyond full scale is clipped."""
+    """Round to int16 with full scale at 32768; samples beyond full scale are clipped."""
     scaled = block * np.float32(INT16_SCALE)
     np.rint(scaled, out=scaled)
     np.clip(scaled, -INT16_SCALE, INT16_SCALE - 1, out=scaled)

@@ -1,4 +1,4 @@
-"""Decode in a process of its own, so that a file that crashes, hangs or floods the decoder costs one reject row."""
+"""Decode in a separate process, so that a file that crashes, hangs or floods the decoder costs one reject row."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ from schemas.examples import EXAMPLE_DTYPES
 from schemas.features import LogMelSpec, canonical_json
 
 MEMORY_BYTES = 4 << 30  # address space of a decoding process (4 GiB); its libraries map about 1 GiB
-STALL_SECONDS = 4.0  # without progress, after which a decoder counts as hung; a block takes some 10 ms
-START_SECONDS = 120.0  # for the process to come up on a busy machine
+STALL_SECONDS = 4.0  # a decoder counts as hung after this long without progress; a block takes some 10 ms
+START_SECONDS = 120.0  # time allowed for the process to start on a busy machine
 _STALL_SECONDS_OF_TENSORFLOW = 60.0  # tensorflow-io takes seconds to import and decodes a whole file in one call
 _ADDRESS_SPACE_OF_TENSORFLOW = 64 << 30  # tensorflow-io maps far more than it uses (64 GiB)
-_OUT_OF_MEMORY_SHARE = 0.5  # of the allowed memory in use when a process died: it died of that
+_OUT_OF_MEMORY_SHARE = 0.5  # a process that dies with this share of its allowed memory in use ran out of memory
 _BLOCK_BYTES = 1 << 20  # read at a time from the results
 
-# One thread each: the Beam worker's siblings fill the other cores. Set before numpy is imported in the child.
+# One thread each, since the Beam worker's siblings fill the other cores. Set before numpy is imported in the child.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 
 
 @dataclasses.dataclass(frozen=True)
 class DecodedArray:
-    """A feature in the file that a decoding process writes its results to; there until its next track.
+    """A feature in the file to which a decoding process writes its results; valid until its next track.
 
     Attributes:
         shape: [samples] or [frames, mels].
-        dtype: of the values.
-        offset: in the file, bytes.
-        descriptor: of the file.
+        dtype: Type of the values.
+        offset: Offset in the file in bytes.
+        descriptor: Descriptor of the file.
     """
 
     shape: tuple[int, ...]
@@ -61,7 +61,7 @@ class DecodedArray:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def blocks(self) -> Iterator[bytes]:
-        """Its bytes, a few at a time, so that a long track takes little memory."""
+        """Its bytes in blocks, so that a long track takes little memory."""
         for start in range(0, self.nbytes, _BLOCK_BYTES):
             yield os.pread(self.descriptor, min(_BLOCK_BYTES, self.nbytes - start), self.offset + start)
 
@@ -72,7 +72,7 @@ class DecodedArray:
         return np.frombuffer(data, self.dtype).reshape(end - first, *self.shape[1:])
 
     def array(self) -> npt.NDArray[Any]:
-        """The whole in memory."""
+        """The whole feature in memory."""
         return np.frombuffer(b"".join(self.blocks()), self.dtype).reshape(self.shape)
 
 
@@ -92,20 +92,20 @@ class Features:
 
 
 class DecodingProcess:
-    """A decoding process that is started when it is needed, and again after it died.
+    """A decoding process that is started on demand, and restarted after it died.
 
     Args:
-        spec: the features to make.
-        decoder: the decoder engine.
-        strict: reject what is truncated or corrupt.
-        max_seconds: reject a source that is longer.
-        max_samples: reject a track that would be stored with more; None for any number.
-        memory_bytes: address space that the process may use.
-        stall_seconds: how long it may work without progress.
-        module: the module that is run; tests put one there that misbehaves.
+        spec: Features to compute.
+        decoder: Decoder engine.
+        strict: Reject truncated and corrupt files.
+        max_seconds: Reject longer sources.
+        max_samples: Reject tracks whose stored waveform would have more samples; None for no limit.
+        memory_bytes: Address space that the process may use.
+        stall_seconds: Time that it may work without progress.
+        module: Module to run; tests pass one that misbehaves.
 
     Attributes:
-        cpu_seconds: CPU time of the process that runs now, its start included, as of its last answer; 0 where none runs.
+        cpu_seconds: CPU time of the running process, including its start, as of its last answer; 0 if none is running.
     """
 
     def __init__(
@@ -140,12 +140,12 @@ class DecodingProcess:
         self.close()
 
     def features(self, path: str, pieces: RemotePieces | None = None) -> Features:
-        """Decode a local file, or one that comes piece by piece.
+        """Decode a local file, or one that is fetched in pieces.
 
-        One whose decoder made no progress is tried once more, alone on this machine.
+        If the decoder makes no progress, the file is retried once, alone on this machine.
 
         Raises:
-            TrackRejected: also where the process crashed, hung or ran out of memory.
+            TrackRejected: the file cannot be decoded, or the process crashed, hung or ran out of memory.
         """
         try:
             with self._turns.beside_others():
@@ -176,12 +176,12 @@ class DecodingProcess:
         )
 
     def close(self) -> None:
-        """End the process and give up its place among the others."""
+        """End the process and release its locks."""
         self._end_process()
         self._turns.close()
 
     def _end_process(self) -> None:
-        """End the process; the next track starts another."""
+        """End the process; the next track starts a new one."""
         process, self._process = self._process, None
         self.cpu_seconds = 0.0
         if process is None:
@@ -196,9 +196,9 @@ class DecodingProcess:
         self._words.close()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # Unlinked from the start: nothing is left on the disk however either process ends.
-        self._results = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process)
-        # What decoders print; the last line explains a crash.
+        # Unlinked from the start, so that nothing is left on the disk however either process ends.
+        self._results = tempfile.TemporaryFile()  # noqa: SIM115 (open for the life of the process)
+        # Decoder output; the last line explains a crash.
         self._words = tempfile.TemporaryFile()  # noqa: SIM115
         child_end, self._lifeline = os.pipe()
         command = [sys.executable, "-m", self._module]
@@ -220,7 +220,7 @@ class DecodingProcess:
         finally:
             os.close(child_end)
         self._pending = b""
-        self._patience = START_SECONDS  # until it says that it is ready
+        self._patience = START_SECONDS  # until it reports that it is ready
         return self._process
 
     def _answer(self, process: subprocess.Popen[bytes], pieces: RemotePieces | None) -> dict[str, Any]:
@@ -257,9 +257,9 @@ class DecodingProcess:
         words = os.pread(self._words.fileno(), 1 << 16, max(0, os.fstat(self._words.fileno()).st_size - (1 << 16)))
         last = (words.decode(errors="replace").strip().splitlines() or [""])[-1]
         self._end_process()
-        # C code seldom checks what malloc gives, and C++ ends by its own exception: both look like a crash.
+        # C code seldom checks malloc's result, and C++ ends with its own exception: both look like a crash.
         named = any(name in last for name in ("MemoryError", "bad_alloc"))  # numpy has a MemoryError of its own
-        # What a process used at most starts from what the one that started it uses: no more than that tells nothing.
+        # A child's peak memory starts at its parent's usage, so only a higher value is evidence.
         inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         most = usage.ru_maxrss << 10
         if named or (most > _OUT_OF_MEMORY_SHARE * self._memory and usage.ru_maxrss > inherited):
@@ -271,7 +271,7 @@ class DecodingProcess:
 
 
 def _tell(process: subprocess.Popen[bytes], fields: dict[str, Any]) -> None:
-    """Write a line to the process; raises BrokenPipeError where it is gone."""
+    """Write a line to the process; raises BrokenPipeError if it is gone."""
     os.write(_descriptor(process.stdin), json.dumps(fields).encode() + b"\n")
 
 
@@ -280,7 +280,7 @@ def _descriptor(stream: Any) -> int:
 
 
 def _python_path() -> str:
-    """Where the child finds these packages, also when only the parent's sys.path names the checkout."""
+    """PYTHONPATH by which the child finds these packages, even when only the parent's sys.path names the checkout."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     inherited = os.environ.get("PYTHONPATH")
     return root if not inherited else os.pathsep.join((root, inherited))

@@ -1,6 +1,6 @@
-"""Files that are several files one behind the other: chained Ogg, and whatever was put together with `cat`.
+"""Files that consist of several files in a row: chained Ogg, and files concatenated with `cat`.
 
-A decoder ends with the first of them, or decodes the next by what the first one said of itself.
+A decoder stops after the first of them, or decodes the next ones with the first one's parameters.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from pipeline.audio.tags import id3_length
 
 FLAC_START = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")  # its mark and the header of STREAMINFO
 _MPEG_START = re.compile(rb"ID3[\x02-\x04]|Xing|Info|VBRI")
-_MARK_OFFSETS = (13, 21, 36)  # of Xing, Info and VBRI headers from the start of their frame
+_MARK_OFFSETS = (13, 21, 36)  # offsets of Xing, Info and VBRI headers from the start of their frame
 _READ_BYTES = 1 << 20  # searched at a time (1 MiB)
-_OVERLAP_BYTES = 64  # of a mark and what tells that it is one
+_OVERLAP_BYTES = 64  # room for a mark and the bytes that confirm it
 
 
 def is_chained(raw: BinaryIO) -> bool:
-    """True if another Ogg link begins behind the first."""
+    """True if another Ogg link begins after the first."""
     links = _ogg_links(raw)
     return next(links, None) is not None and next(links, None) is not None
 
 
 def joined_parts(file: AudioFile, kind: str) -> list[AudioFile]:
-    """The files that a file is put together of; itself where it is one.
+    """The files that make up a joined file; the file itself if it is a single one.
 
     Args:
-        file: of one of the kinds below.
-        kind: `ogg`, `flac`, `mpeg` or `chunks`; any other has one part.
+        file: An audio file.
+        kind: `ogg`, `flac`, `mpeg` or `chunks`; any other kind has one part.
     """
     with file.open() as raw:
         if kind == "ogg":
@@ -51,7 +51,7 @@ def joined_parts(file: AudioFile, kind: str) -> list[AudioFile]:
 
 
 def _ogg_links(raw: BinaryIO) -> Iterator[int]:
-    """Where the links of a chained file begin: the first page of a stream behind a page that is not one."""
+    """Offsets of the links of a chained file: each is a stream's first page that follows a page that is not a first page."""
     among_first = False
     for page in pages(raw):
         begins = isinstance(page, OggPage) and page.begins
@@ -61,7 +61,7 @@ def _ogg_links(raw: BinaryIO) -> Iterator[int]:
 
 
 def _mpeg_starts(raw: BinaryIO) -> Iterator[int]:
-    """Where a file begins behind another one's frames: at a tag in front of a frame, or a header that tells a length."""
+    """Offsets at which a file begins after another one's frames: a tag before a frame, or a header that gives a length."""
     behind_tag = 0
     for place, mark in matches(raw, _MPEG_START):
         if mark.startswith(b"ID3"):
@@ -93,7 +93,7 @@ def _chunked_starts(file: AudioFile) -> Iterator[int]:
 
 
 def matches(raw: BinaryIO, pattern: re.Pattern[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Places of a pattern's matches, with their text."""
+    """Offsets of a pattern's matches, with their bytes."""
     offset = 0
     while True:
         raw.seek(offset)

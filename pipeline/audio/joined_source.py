@@ -1,4 +1,4 @@
-"""Decode a file that is several files one behind the other, each by itself."""
+"""Decode a file that consists of several files in a row, each separately."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pipeline.audio.sources import TRUNCATED_SECONDS, AudioSource
 
 
 class JoinedSource:
-    """The parts of a file in order, brought to the rate and channels of the first; see `AudioSource`.
+    """The parts of a file in order, converted to the rate and channels of the first; see `AudioSource`.
 
-    A part that cannot be decoded is left out and marks the source as corrupt.
+    A part that cannot be decoded is skipped and marks the source as corrupt.
 
     Args:
-        found: the file.
-        open_part: opens one part of it.
+        found: The file.
+        open_part: Opens one part of it.
 
     Raises:
         TrackRejected: the first part cannot be decoded.
@@ -47,7 +47,7 @@ class JoinedSource:
         for block in self._source.blocks():
             given += len(block)
             yield block
-        # Some formats show their shape only with the first decoded frame.
+        # Some formats reveal rate and channels only with the first decoded frame.
         self.sample_rate, self.channels = self._source.sample_rate, self._source.channels
         self._note(1, self._found, given)
         for number, part in enumerate(self._others, 2):
@@ -61,7 +61,7 @@ class JoinedSource:
                 self._say(number, rejected.message)
 
     def _note(self, number: int, found: Recognized, frames: int) -> None:
-        """Say what is wrong with a part that gave some frames."""
+        """Record what is wrong with a part that yielded some frames."""
         claimed = found.claimed_seconds or 0.0
         missing = max(found.missing_seconds, claimed - frames / self._source.sample_rate)
         words = self._source.corrupt
@@ -74,7 +74,7 @@ class JoinedSource:
         self.corrupt = self.corrupt or f"part {number} of {1 + len(self._others)}: {words}"
 
     def _in_shape(self, source: AudioSource) -> Generator[npt.NDArray[np.float32], None, int]:
-        """A part's blocks in the shape of the first; returns how many frames it had in its own."""
+        """A part's blocks converted to the first part's rate and channels; returns its number of frames before conversion."""
         stream: Any = None
         given = 0
         for block in source.blocks():

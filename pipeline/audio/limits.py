@@ -1,4 +1,4 @@
-"""How long a track may be."""
+"""The maximum length of a track."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from pipeline.audio.causes import Cause, TrackRejected
 
-if TYPE_CHECKING:  # the command line reads the default below, and numpy would come with the rest
+if TYPE_CHECKING:  # the command line reads the default below and should not import numpy for it
     from schemas.features import Excerpt
 
-MAX_SECONDS = 86_400.0  # of a source: a day
+MAX_SECONDS = 86_400.0  # longest source: one day
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What a track may be at most.
+    """Maximum lengths of a track.
 
     Attributes:
-        seconds: of the whole source.
-        samples: of the stored waveform; None for any number.
+        seconds: Maximum length of the whole source.
+        samples: Maximum length of the stored waveform; None for no limit.
     """
 
     seconds: float = MAX_SECONDS
@@ -28,12 +28,12 @@ class Limits:
 
 
 class LengthCheck:
-    """Rejects a source as soon as it is longer than it may be.
+    """Rejects a source as soon as it exceeds the limits.
 
     Args:
-        limits: see there.
-        excerpt: which part is stored; the length of any but `full` is bounded by what was asked for.
-        sample_rate: of the stored waveform, Hz.
+        limits: Maximum lengths.
+        excerpt: Part that is stored; except for `full`, its own length bounds the stored waveform.
+        sample_rate: Sample rate of the stored waveform in Hz.
     """
 
     def __init__(self, limits: Limits, excerpt: Excerpt, sample_rate: int) -> None:

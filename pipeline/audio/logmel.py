@@ -1,4 +1,4 @@
-"""The log-mel spectrogram that `schemas/features.py` defines, in numpy; `training/serving/logmel.py` is the same in a graph."""
+"""The log-mel spectrogram of `schemas/features.py` in numpy; `training/serving/logmel.py` computes the same in a graph."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ BLOCK_FRAMES = 256  # frames transformed at a time: the block stays in the cache
 STORED_DTYPE = np.dtype("<f2")
 # Multiply-adds of one product. OpenBLAS spreads larger ones over threads: from 125,000 on some CPUs, 262,144 on others.
 _PRODUCT_SIZE = 120_000
-# Rows that a product is cut at are a multiple of this: OpenBLAS's AVX2 kernel takes so many at a time, so that no row
-# goes another way through it than in a product of all rows.
+# A product is split at multiples of this many rows, which OpenBLAS's AVX2 kernel takes at a time, so that each row takes
+# the same path through the kernel as in a product of all rows.
 _KERNEL_ROWS = 12
 
 
@@ -24,19 +24,19 @@ ReadSamples = Callable[[int, int], npt.NDArray[np.int16]]
 
 
 def logmel_blocks(read: ReadSamples, samples: int, spec: LogMelSpec) -> Iterator[npt.NDArray[np.float32]]:
-    """The log-mel spectrogram before it is rounded to float16, block by block, so that a long track takes no more memory.
+    """The log-mel spectrogram before rounding to float16, block by block, so that a long track takes no more memory.
 
-    The bits do not depend on how many threads BLAS may use.
+    The bits do not depend on the number of BLAS threads.
 
     Args:
-        read: gives the stored waveform from one sample up to another, int16.
-        samples: its length.
-        spec: window, hop length, bands.
+        read: Returns the stored waveform from one sample up to another, int16.
+        samples: Length of the waveform in samples.
+        spec: Window, hop length, bands.
 
     Yields:
         float32 [up to BLOCK_FRAMES, mels], log10(1 + gain * power).
     """
-    # An int16 full scale of 2**15 goes into the window: exact, and one pass less.
+    # The window includes the division by the int16 full scale of 2**15, which is exact and saves a pass.
     window = hann_window(spec.n_fft) / np.float32(INT16_SCALE)
     parts = mel_filterbank_parts(spec.sample_rate, spec.n_fft, spec.mels)
     count = spec.frames(samples)
@@ -63,12 +63,12 @@ def logmel_blocks(read: ReadSamples, samples: int, spec: LogMelSpec) -> Iterator
 
 
 def _product(rows: npt.NDArray[np.float32], bank: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """rows @ bank in pieces too small for threads, whose number would decide where a product is cut and how it is rounded.
+    """Compute rows @ bank in pieces too small for threads, whose number would affect how a product is split and rounded.
 
-    A limit set on BLAS would be one of the whole process, which other threads may set too.
+    A thread limit for BLAS would apply to the whole process, where other threads may set it too.
     """
     step = (_PRODUCT_SIZE // bank.size - 1) // _KERNEL_ROWS * _KERNEL_ROWS
-    # No row is left alone: of one row, BLAS makes a product of another kind.
+    # No single row remains, because BLAS computes a one-row product differently.
     stacked = max(0, len(rows) - 2) // step * step
     product = np.empty((len(rows), bank.shape[1]), np.float32)
     np.matmul(
@@ -79,7 +79,7 @@ def _product(rows: npt.NDArray[np.float32], bank: npt.NDArray[np.float32]) -> np
 
 
 def logmel_of(samples: npt.NDArray[np.int16], spec: LogMelSpec) -> npt.NDArray[np.float32]:
-    """The whole of `logmel_blocks` of a waveform in memory: float32 [frames, mels]."""
+    """All of `logmel_blocks` for a waveform in memory: float32 [frames, mels]."""
     return np.concatenate(list(logmel_blocks(lambda first, end: samples[first:end], len(samples), spec)))
 
 

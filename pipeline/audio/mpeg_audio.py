@@ -1,6 +1,6 @@
 """MPEG audio frames (mp3, mp2, mp1): their headers, and the length that a Xing or VBRI header claims.
 
-The layout of a frame's header is that of ISO/IEC 11172-3 and 13818-3; MPEG-2.5 is Fraunhofer's extension of it.
+ISO/IEC 11172-3 and 13818-3 define the layout of a frame's header; MPEG-2.5 is Fraunhofer's extension.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import BinaryIO
 
 HEADER_BYTES = 4
 _XING_MARKS = (b"Xing", b"Info")
-_VBRI_OFFSET = 36  # of a VBRI header from the start of its frame
-_HAS_FRAMES = 1  # flag of a Xing header that a count of frames follows
-# Frames that must follow each other, each at the end of the one before, to be taken for audio: 0.1 to 0.6 s of it.
+_VBRI_OFFSET = 36  # offset of a VBRI header from the start of its frame
+_HAS_FRAMES = 1  # flag of a Xing header: a count of frames follows
+# Consecutive frames required to count as audio: 0.1 to 0.6 s.
 _LEAST_RUN = 8
-_SEARCHED_BYTES = 1 << 20  # in which such a run is looked for (1 MiB)
+_SEARCHED_BYTES = 1 << 20  # searched for such a run (1 MiB)
 
 _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
-# kbit/s by (MPEG-1, layer); the first stands for a free bit rate, which nothing tells the length of.
+# kbit/s by (is MPEG-1, layer); the first entry means a free bit rate, for which the frame length is unknown.
 _BIT_RATES = {
     (True, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (True, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -30,14 +30,14 @@ _BIT_RATES = {
 
 @dataclasses.dataclass(frozen=True)
 class MpegFrame:
-    """What the header of a frame says.
+    """A frame as its header describes it.
 
     Attributes:
         layer: 1, 2 or 3.
-        sample_rate: Hz.
-        samples: of each channel in the frame.
-        length: of the whole frame, bytes; 0 where the bit rate is free.
-        xing_offset: from the start of the frame to where a Xing header would be, bytes.
+        sample_rate: Sample rate in Hz.
+        samples: Samples per channel in the frame.
+        length: Length of the whole frame in bytes; 0 for a free bit rate.
+        xing_offset: Offset of a Xing header, if there is one, from the start of the frame in bytes.
     """
 
     layer: int
@@ -48,18 +48,18 @@ class MpegFrame:
 
     @property
     def kind(self) -> tuple[int, int]:
-        """What all frames of a stream have in common."""
+        """Properties that all frames of a stream share."""
         return self.layer, self.sample_rate
 
 
 def frame_at(data: bytes, offset: int = 0) -> MpegFrame | None:
-    """The frame whose header stands at an offset of `data`; None if none does."""
+    """The frame whose header is at an offset of `data`; None if there is none."""
     header = data[offset : offset + HEADER_BYTES]
     if len(header) < HEADER_BYTES or header[0] != 0xFF or header[1] < 0xE0:
         return None
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)
     bit_rate, rate, padding = header[2] >> 4, header[2] >> 2 & 3, header[2] >> 1 & 1
-    if version == 1 or layer == 4 or bit_rate == 15 or rate == 3:  # values that no stream uses
+    if version == 1 or layer == 4 or bit_rate == 15 or rate == 3:  # reserved values
         return None
     is_first = version == 3
     sample_rate = _RATES[version][rate]
@@ -75,12 +75,12 @@ def frame_at(data: bytes, offset: int = 0) -> MpegFrame | None:
 
 
 def claimed_seconds(data: bytes) -> float | None:
-    """Length that the Xing or VBRI header in the first frame of a file claims, seconds; None where there is none.
+    """Length in seconds that the Xing or VBRI header in the first frame of a file claims; None if there is none.
 
-    The encoder's delay and padding count too: up to 0.05 s at 44.1 kHz.
+    It includes the encoder's delay and padding: up to 0.05 s at 44.1 kHz.
 
     Args:
-        data: the start of the file, the whole first frame in it.
+        data: Start of the file, including the whole first frame.
     """
     frame = frame_at(data)
     if frame is None:
@@ -90,7 +90,7 @@ def claimed_seconds(data: bytes) -> float | None:
 
 
 def has_length_header(data: bytes, offset: int) -> bool:
-    """True if the frame at an offset holds a Xing or VBRI header, as the first of a file may and no other does."""
+    """True if the frame at an offset holds a Xing or VBRI header, which only the first frame of a file may do."""
     frame = frame_at(data, offset)
     return frame is not None and _claimed_frames(data, offset, frame) is not None
 
@@ -106,7 +106,7 @@ def _claimed_frames(data: bytes, offset: int, frame: MpegFrame) -> int | None:
 
 
 def holds_audio(raw: BinaryIO, offset: int) -> bool:
-    """True if a run of frames begins somewhere from `offset` on, which no other data looks like."""
+    """True if a run of frames, which no other data resembles, begins at or after `offset`."""
     raw.seek(offset)
     data = raw.read(_SEARCHED_BYTES)
     at = data.find(b"\xff")
@@ -118,7 +118,7 @@ def holds_audio(raw: BinaryIO, offset: int) -> bool:
 
 
 def is_run(data: bytes, offset: int, least: int = _LEAST_RUN) -> bool:
-    """True if frames of one kind follow each other from an offset on."""
+    """True if consecutive frames of one kind begin at an offset."""
     first = frame_at(data, offset)
     frame = first
     for _ in range(least):

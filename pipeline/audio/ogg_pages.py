@@ -1,4 +1,4 @@
-"""The pages of an Ogg file (RFC 3533): where each lies, whether it is whole, and what is damaged or missing."""
+"""The pages of an Ogg file (RFC 3533): the position of each, whether it is intact, and which are damaged or missing."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import BinaryIO
 
 _CAPTURE = b"OggS"
 _HEADER_BYTES = 27
-_FIRST_PAGE = 2  # flag of the page that a logical stream begins with
+_FIRST_PAGE = 2  # flag of the page with which a logical stream begins
 _CHECKSUM = slice(22, 26)
-_SEARCHED_BYTES = 1 << 20  # for the next page, at a time (1 MiB)
+_SEARCHED_BYTES = 1 << 20  # searched for the next page at a time (1 MiB)
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 @dataclasses.dataclass(frozen=True)
 class OggPage:
-    """A page whose checksum holds.
+    """A page whose checksum is correct.
 
     Attributes:
-        offset: in the file.
-        begins: it is the first of its stream.
-        stream: number of the logical stream.
-        number: of the page in its stream.
+        offset: Offset in the file.
+        begins: True if it is the first page of its stream.
+        stream: Number of the logical stream.
+        number: Number of the page in its stream.
     """
 
     offset: int
@@ -34,11 +34,11 @@ class OggPage:
 
 @dataclasses.dataclass(frozen=True)
 class OggDamage:
-    """What is wrong with the pages of a file.
+    """Damage to the pages of a file.
 
     Attributes:
-        words: on a page that is damaged or missing; None where none is.
-        is_cut: the file ends within a page.
+        words: Message about a damaged or missing page; None if there is none.
+        is_cut: True if the file ends within a page.
     """
 
     words: str | None
@@ -46,16 +46,16 @@ class OggDamage:
 
 
 def ogg_checksum(page: bytes) -> int:
-    """The checksum of a page whose own checksum field is zero.
+    """The checksum of a page whose checksum field is zero.
 
-    Ogg's polynomial is zlib's, its bits taken in the other order.
+    Ogg uses zlib's polynomial with the bits in reverse order.
     """
     value = zlib.crc32(page.translate(_REVERSED_BITS), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{value:032b}"[::-1], 2)
 
 
 def pages(raw: BinaryIO) -> Iterator[OggPage | int]:
-    """The whole pages of a file in order, and between them the place of each that is damaged, or is cut by the file's end."""
+    """The intact pages of a file in order, and between them the offset of each page that is damaged or truncated."""
     offset = 0
     while True:
         raw.seek(offset)
@@ -77,7 +77,7 @@ def pages(raw: BinaryIO) -> Iterator[OggPage | int]:
 
 
 def damage_of(raw: BinaryIO) -> OggDamage:
-    """What a file lacks that its pages tell of; decoders pass over it and say nothing."""
+    """Damage that the pages of a file reveal; decoders skip it silently."""
     words: str | None = None
     next_number: dict[int, int] = {}
     damaged_at: int | None = None

@@ -1,4 +1,4 @@
-"""Decode what FFmpeg reads and libsndfile does not: m4a, aac, wma, ape, alac, wavpack, …, and what is broken."""
+"""Decode with FFmpeg what libsndfile cannot read: m4a, aac, wma, ape, alac, wavpack, …, and broken files."""
 
 from __future__ import annotations
 
@@ -16,24 +16,23 @@ from pipeline.audio.recognition import Recognized
 from pipeline.audio.sources import MOST_CHANNELS
 
 _MICROSECONDS = 1_000_000  # FFmpeg's unit for a container's duration
-# Formats by name, so that none is opened that reads other files or listens to a network; and no protocol at all, since
-# the one file that is read is open already.
+# Formats are listed by name, so that none is opened that reads other files or listens to a network. No protocol is allowed,
+# since the only file to read is already open.
 _OPTIONS = {"format_whitelist": ",".join(READ), "protocol_whitelist": "none"}
 
 
 class PyavSource:
     """The audio stream of a file opened with FFmpeg's libraries; see `AudioSource`.
 
-    Of several streams that can be decoded it is the one that the file calls its default, or else the first. A packet
-    that the decoder refuses is passed over, as the ffmpeg program does, and marks the source as corrupt. A stream that
-    changes its rate or its channels half-way is brought to the shape that it began with.
+    Of several decodable streams the default one is taken, or else the first. A packet that the decoder refuses is skipped,
+    as in the ffmpeg program, and marks the source as corrupt. A stream that changes its rate or channels half-way is
+    converted to those with which it began.
 
     Args:
-        found: the file.
+        found: The file.
 
     Raises:
-        TrackRejected: not a format that FFmpeg reads, one without an audio stream that it decodes, or with too many
-            channels.
+        TrackRejected: FFmpeg cannot read the format, finds no audio stream that it can decode, or finds too many channels.
     """
 
     length: int | None = None  # FFmpeg decodes to the end of the file, whatever a header claims
@@ -49,7 +48,7 @@ class PyavSource:
         try:
             self._stream, self.choice = _chosen(self._container)
             context = self._stream.codec_context
-            if context.name == "flac":  # frames whose checksum does not hold are left out: they may be loud noise
+            if context.name == "flac":  # drop frames with a wrong checksum, which may be loud noise
                 context.options = {"err_detect": "crccheck+explode"}
             self.sample_rate = int(context.sample_rate or 0)
             self.channels = int(context.channels or 0)
@@ -70,8 +69,8 @@ class PyavSource:
 
     def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
         av.logging.set_level(av.logging.ERROR)
-        av.logging.set_skip_repeated(False)  # else what is said depends on the file before
-        with av.logging.Capture(local=True) as logged:  # some decoders conceal what is broken, and only say so
+        av.logging.set_skip_repeated(False)  # otherwise messages depend on the previous file
+        with av.logging.Capture(local=True) as logged:  # some decoders conceal damage and only log it
             yield from self._blocks()
         if logged and self.corrupt is None:
             self.corrupt = decoder_words(Exception(logged[0][2]), self._path)
@@ -95,8 +94,8 @@ class PyavSource:
                 if found != shape:
                     if resampler is not None:
                         yield from self._arrays(resampler.resample(None))
-                    # Only the sample format changes here, unless the stream changes its shape half-way. Packed: PyAV
-                    # crashes on planes of eight channels and more.
+                    # Only the sample format changes here, unless the stream changes its shape half-way. The format is
+                    # packed, because PyAV crashes on planes of eight channels and more.
                     resampler = av.AudioResampler(format="flt", layout=layout, rate=self.sample_rate)
                     shape = found
                 yield from self._arrays(resampler.resample(frame))
@@ -122,10 +121,10 @@ class PyavSource:
             yield frame.to_ndarray().reshape(-1, self.channels)
 
     def seek_exactly(self, frame: int) -> bool:
-        return False  # FFmpeg seeks to a packet, by time stamps that a container may round
+        return False  # FFmpeg seeks to a packet by time stamps, which a container may round
 
     def has_unread_data(self) -> bool:
-        return False  # it reads to the end whatever the header claims
+        return False  # it reads to the end, whatever the header claims
 
     def close(self) -> None:
         self._container.close()
@@ -133,7 +132,7 @@ class PyavSource:
 
 
 class _NamedReader(PartReader):
-    """A file with its name, whose ending FFmpeg looks at where a file's start does not tell what it is."""
+    """A file with its name, by whose extension FFmpeg recognizes a format that the file's start does not reveal."""
 
     @property
     def name(self) -> str:
@@ -141,7 +140,7 @@ class _NamedReader(PartReader):
 
 
 def _chosen(container: Any) -> tuple[Any, str | None]:
-    """The audio stream to decode, and which of several it is; raises TrackRejected where there is none."""
+    """The audio stream to decode, and which of several it is; raises TrackRejected if there is none."""
     streams = list(container.streams.audio)
     if not streams:
         raise TrackRejected(Cause.NO_AUDIO, "the file has no audio stream")
@@ -157,7 +156,7 @@ def _chosen(container: Any) -> tuple[Any, str | None]:
 
 
 def _claimed_seconds(container: Any, stream: Any) -> float | None:
-    """What the header claims of this stream: not what FFmpeg guesses by a bit rate, nor the length of a video beside it."""
+    """Length that the header claims for this stream: neither FFmpeg's guess from a bit rate nor the length of a video."""
     name = container.format.name
     if name in CLAIMS_OF_STREAMS and stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)

@@ -1,4 +1,4 @@
-"""What a file is, before any decoder sees it: which part of it is audio, and how long its header says that it is."""
+"""Recognize a file before any decoder sees it: which part of it is audio, and what length its header claims."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pipeline.audio.tags import audio_bounds
 
 Kind = Literal["mpeg", "flac", "ogg", "chunks", "other"]
 
-_HEAD_BYTES = 4096  # the first MPEG frame is in it
-_LEAST_NAMES_READ = 16  # of a printable start that is shown
-_LEAST_ZEROS_OF_TEXT = 24  # of 62 bytes: the upper halves of letters
+_HEAD_BYTES = 4096  # enough for the first MPEG frame
+_LEAST_NAMES_READ = 16  # bytes of a printable start that are shown
+_LEAST_ZEROS_OF_TEXT = 24  # zeros among 62 bytes: the upper halves of letters
 # Text files that name other files; FFmpeg would open those.
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat version", b"[playlist]", b"<?wpl", b"<asx", b"<ASX", b"RTSPtext")
 _XML_PLAYLISTS = (b"<MPD", b"<smil", b"<playlist", b"<SmoothStreamingMedia")
 _SDP_START = b"v=0"
-# Files that some encoders put behind a WAV header, as the samples that it announces.
+# Files that some encoders put after a WAV header, in place of the samples that it announces.
 _BEHIND_WAVE_HEADER = {
     b"wvpk": "WavPack",
     b"OFR ": "OptimFROG",
@@ -39,17 +39,17 @@ _BEHIND_WAVE_HEADER = {
 
 @dataclasses.dataclass(frozen=True)
 class Recognized:
-    """What is known of a file by its headers.
+    """What the headers of a file reveal.
 
     Attributes:
-        kind: of its headers.
-        file: the part that is audio, without tags.
-        claimed_seconds: length that a header claims; None where none does, or where only a decoder can read it.
-        missing_seconds: what is not there of what a header claims, by the file's size.
-        unclaimed_seconds: what is there behind the samples, and no header explains.
-        joined_at: byte at which another file of chunks begins behind this one; None where none does.
-        tells_length: an MPEG file says how long it is; libsndfile guesses it otherwise.
-        doubt: why libsndfile's word does not count; None if it does.
+        kind: Kind of its headers.
+        file: The part that is audio, without tags.
+        claimed_seconds: Length that a header claims; None if none does, or if only a decoder can read it.
+        missing_seconds: Part of the claimed length that is missing, judged by the file's size.
+        unclaimed_seconds: Length of data after the samples that no header explains.
+        joined_at: Byte at which another file of chunks begins after this one; None if there is none.
+        tells_length: False for an MPEG file without a length header; libsndfile then guesses its length.
+        doubt: Why libsndfile cannot be trusted with the file; None if it can.
     """
 
     kind: Kind
@@ -63,10 +63,10 @@ class Recognized:
 
 
 def recognize(file: AudioFile) -> Recognized:
-    """Look at a file's headers.
+    """Read a file's headers.
 
     Raises:
-        TrackRejected: it cannot be opened, is nothing but tags, has no samples by its header, or is a playlist.
+        TrackRejected: it cannot be opened, holds only tags, has no samples according to its header, or is a playlist.
     """
     with file.open() as raw:
         first, end = audio_bounds(raw, file.size)

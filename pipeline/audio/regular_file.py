@@ -1,4 +1,4 @@
-"""Open a path as audio only where it is a regular file: a pipe would be waited for, and a device never ends."""
+"""Open a path as audio only if it is a regular file: a pipe would block, and a device never ends."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _KINDS = {
 
 
 class NotAFileError(OSError):
-    """The path names something else than a regular file."""
+    """The path does not name a regular file."""
 
 
 def open_regular_file(path: str) -> io.FileIO:
-    """An unbuffered file at its start; a symbolic link to one will do.
+    """Open an unbuffered file at its start, following symbolic links.
 
     Raises:
         NotAFileError: the path names a folder, a pipe, a socket or a device.
@@ -30,8 +30,8 @@ def open_regular_file(path: str) -> io.FileIO:
 
 
 def _open(path: str, flags: int) -> int:
-    _require_regular(os.stat(path))  # before it is opened, since some devices act on that
-    # What took the file's place since then is not waited for, and is told by the descriptor itself.
+    _require_regular(os.stat(path))  # checked before opening, since opening triggers some devices
+    # If something replaced the file since then, opening does not block, and the check of the descriptor finds it.
     descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
     try:
         _require_regular(os.fstat(descriptor))

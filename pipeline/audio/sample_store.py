@@ -1,4 +1,4 @@
-"""Where decoded samples are kept while a track is decoded: in memory, or in a file so that a long one takes little."""
+"""Stores for samples while a track is decoded: in memory, or in a file so that a long track takes little memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SampleStore(Protocol):
     """Samples in the order in which they were decoded.
 
     Attributes:
-        length: samples kept so far.
+        length: Number of samples stored so far.
     """
 
     length: int
@@ -48,7 +48,7 @@ class FileStore:
     """Samples in a file from its start, little-endian; see `SampleStore`.
 
     Args:
-        descriptor: of an open file.
+        descriptor: Descriptor of an open file.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -65,7 +65,7 @@ class FileStore:
 
 
 def write_at(descriptor: int, array: npt.NDArray[Any], offset: int) -> int:
-    """Write an array's bytes at an offset; returns how many."""
+    """Write an array's bytes at an offset; returns their number."""
     view = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
     done = 0
     while done < len(view):

@@ -1,4 +1,4 @@
-"""Decode wav, flac, ogg, opus, mp3 and what else libsndfile reads."""
+"""Decode wav, flac, ogg, opus, mp3 and the other formats of libsndfile."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from pipeline.audio.mpeg_audio import holds_audio
 from pipeline.audio.recognition import Recognized
 from pipeline.audio.sources import BLOCK_FRAMES, MOST_CHANNELS
 
-_UNKNOWN_LENGTH = 1 << 62  # libsndfile's answer for a stream without an end is near 2**63
-# Encodings whose samples are found by counting; in mp3, ogg and opus a sample depends on what was decoded before it.
+_UNKNOWN_LENGTH = 1 << 62  # libsndfile reports nearly 2**63 for a stream without an end
+# Encodings in which a sample's position can be computed; in mp3, ogg and opus a sample depends on those decoded before it.
 _EXACT_SEEK = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
-# Read of a file's end to see that it is there: libFLAC looks for the very last frames from the start of the file on.
+# Frames read at a file's end to check that it is there: libFLAC seeks the very last frames from the start of the file.
 _TAIL_FRAMES = 16_384
 
 
@@ -30,13 +30,13 @@ class SoundfileSource:
     """An audio file opened with libsndfile; see `AudioSource`.
 
     Args:
-        found: the file.
+        found: The file.
 
     Raises:
-        TrackRejected: libsndfile does not read it, or it has too many channels.
+        TrackRejected: libsndfile cannot read it, or it has too many channels.
     """
 
-    claimed_seconds: float | None = None  # libsndfile cuts every claim down to what the file has
+    claimed_seconds: float | None = None  # libsndfile reduces every claim to what the file holds
     choice: str | None = None
 
     def __init__(self, found: Recognized) -> None:
@@ -46,7 +46,7 @@ class SoundfileSource:
             self._file = _Streamed(self._raw, closefd=False)
         except soundfile.LibsndfileError as error:
             self._raw.close()
-            words = f"Error opening the file: {error.error_string}"  # not its whole text, which names our reader
+            words = f"Error opening the file: {error.error_string}"  # its full text would name our reader
             raise TrackRejected(Cause.UNSUPPORTED_FORMAT, words) from error
         self.sample_rate = int(self._file.samplerate)
         self.channels = int(self._file.channels)
@@ -54,7 +54,7 @@ class SoundfileSource:
         is_known = found.tells_length and 0 < self._file.frames < _UNKNOWN_LENGTH
         self.length = int(self._file.frames) if is_known else None
         self.corrupt: str | None = None
-        self._begin = self._decoded = 0  # frames at which `blocks` begins, and up to which it has come
+        self._begin = self._decoded = 0  # frames at which `blocks` begins, and which it has reached
         if self.channels > MOST_CHANNELS:
             self.close()
             raise TrackRejected(
@@ -73,12 +73,12 @@ class SoundfileSource:
                 yield part
             if self._decoded == 0:
                 raise TrackRejected(Cause.DECODE_ERROR, self._words(error)) from error
-            self.corrupt = self._words(error)  # what came before is kept
+            self.corrupt = self._words(error)  # the samples before the fault are kept
 
     def _read(self) -> Iterator[npt.NDArray[np.float32]]:
         block = np.empty((BLOCK_FRAMES, self.channels), np.float32)
         left = (self.length or 0) - self._begin
-        # Never across the end: asked for more, libsndfile runs through the rest of the file for nothing.
+        # Never read across the end: libsndfile would scan the rest of the file for nothing.
         while len(part := self._file.read(out=block[:left] if 0 < left < len(block) else block)):
             left -= len(part)
             yield part
@@ -86,10 +86,10 @@ class SoundfileSource:
                 return
 
     def _up_to_fault(self, position: int) -> Iterator[npt.NDArray[np.float32]]:
-        """What comes between a frame and the fault behind it.
+        """The samples from `position` up to the fault.
 
-        A read that meets a fault gives nothing of what it decoded before. So the file is read again, from that frame on
-        one frame at a time: what is kept does not depend on where a block began.
+        A read that meets a fault discards what it decoded before it. So the file is read again, from that frame on one
+        frame at a time; then the samples that are kept do not depend on where a block began.
         """
         self._file.close()
         self._raw.seek(0)
@@ -145,11 +145,10 @@ class SoundfileSource:
 
 
 class _Streamed(soundfile.SoundFile):
-    """A file that is read from one end to the other.
+    """A file that is read sequentially.
 
-    soundfile seeks to where it already is after every read of a file that can be sought in. In mp3 that empties the bit
-    reservoir, from which the next frames take a part of their bits: they come out wrong or not at all. `seek` works all
-    the same.
+    After every read of a seekable file soundfile seeks to its current position. In mp3 that empties the bit reservoir, from
+    which the next frames take some of their bits, so they come out wrong or not at all. `seek` still works.
     """
 
     def seekable(self) -> bool:
@@ -157,14 +156,14 @@ class _Streamed(soundfile.SoundFile):
 
 
 class _LengthUntold(PartReader):
-    """An MPEG file of a length that no one can guess.
+    """An MPEG file that pretends to be far longer than it is.
 
-    Where no header tells how many frames there are, libsndfile guesses by the size of the first one, and never decodes
-    past its guess. Told of a file far longer, it goes on to the real end.
+    Without a header that gives the number of frames, libsndfile guesses it from the size of the first one, and never decodes
+    past its guess. Given a far longer file, it decodes to the real end.
     """
 
-    _LONGER = 1 << 30  # 1 GiB, which at 320 kbit/s is 7 hours; the guess goes by the first frame's bit rate
-    _ID3V1_BYTES = 128  # looked at behind the end, where libmpg123 expects to find as much
+    _LONGER = 1 << 30  # 1 GiB, 7 hours at 320 kbit/s; the guess depends on the first frame's bit rate
+    _ID3V1_BYTES = 128  # libmpg123 reads this much after the end
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if whence == io.SEEK_END:

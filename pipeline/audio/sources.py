@@ -1,4 +1,4 @@
-"""What a decoder engine gives: an open audio file, read in blocks."""
+"""The interface of a decoder engine: an open audio file, read in blocks."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-BLOCK_FRAMES = 131_072  # frames decoded at a time; one block is reused, so a long track costs no more than a short one
+BLOCK_FRAMES = 131_072  # frames decoded at a time into one reused block, so a long track takes no more memory
 MOST_CHANNELS = 64
-TRUNCATED_SECONDS = 0.5  # missing against a header's claim that makes a track count as truncated
+TRUNCATED_SECONDS = 0.5  # a track that lacks more than this against its header's claim counts as truncated
 
 
 class AudioSource(Protocol):
     """An open audio file.
 
     Attributes:
-        sample_rate: Hz.
-        channels: of the source.
-        codec: name, lower case.
-        length: frames that the engine expects to give, by a header or a guess; None where it has no idea.
-        claimed_seconds: length that the file's header claims of this audio; None if it claims none, or for a guess.
-        corrupt: the decoder's words on data that it could not decode, set while reading; None if there was none.
-        choice: which of several audio streams this is, in words; None where there is one.
+        sample_rate: Sample rate in Hz.
+        channels: Number of channels of the source.
+        codec: Name of the codec, lower case.
+        length: Number of frames that the engine expects, from a header or a guess; None if it is unknown.
+        claimed_seconds: Length that the file's header claims for this audio; None if it claims none, or for a guess.
+        corrupt: The decoder's message about data that it could not decode, set while reading; None if there was none.
+        choice: Message that names which of several audio streams this is; None if there is only one.
     """
 
     sample_rate: int
@@ -39,15 +39,15 @@ class AudioSource(Protocol):
         ...
 
     def seek_exactly(self, frame: int) -> bool:
-        """Let `blocks` begin at this frame with the samples that reading from the start would give there.
+        """Make `blocks` begin at this frame, with the same samples as when reading from the start.
 
         Returns:
-            False, and nothing has moved, where the format does not allow that or the length is not the true one.
+            False, with the position unchanged, if the format does not allow that or the length is wrong.
         """
         ...
 
     def has_unread_data(self) -> bool:
-        """True if there is more audio in the file behind what `blocks` gave."""
+        """True if the file holds more audio after the last block."""
         ...
 
     def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""Where the audio of a file lies between the tags in front of it and behind it."""
+"""Find the audio of a file between the tags before and after it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ _ID3_HEADER_BYTES = 10
 _APE_HEADER_BYTES = 32
 _ID3V1_BYTES = 128
 _LYRICS_END = b"LYRICS200"
-_LYRICS_DIGITS = 6  # of the size in front of its end mark
+_LYRICS_DIGITS = 6  # digits of the size before its end mark
 _LEAST_PADDING = 8
-_MOST_PADDING = 64 << 10  # zeros passed over behind a leading tag, whose size may leave out its padding (64 KiB)
+_MOST_PADDING = 64 << 10  # zeros skipped after a leading tag, whose size may exclude its padding (64 KiB)
 
 
 def audio_bounds(raw: BinaryIO, size: int) -> tuple[int, int]:
     """First byte of the audio, and one past its last, in a file of `size` bytes.
 
-    Passed over are ID3v2 and APE tags in front, and APE, ID3v1, Lyrics3 and ID3v2 tags behind. A tag in front hides
-    what a file is from decoders; one behind is taken for damaged audio by some, and for a longer file by others.
+    ID3v2 and APE tags before the audio are skipped, and APE, ID3v1, Lyrics3 and ID3v2 tags after it. A leading tag hides the
+    file's format from decoders; some decoders take a trailing one for damaged audio, and others for a longer file.
 
     Returns:
-        Equal numbers where the file is nothing but tags.
+        Equal numbers if the file holds only tags.
     """
     first = 0
     while first < size and (length := _leading_tag(raw, first)):
@@ -37,7 +37,7 @@ def _read(raw: BinaryIO, offset: int, length: int) -> bytes:
 
 
 def id3_length(header: bytes) -> int:
-    """Bytes of the ID3v2 tag that begins with these ten; 0 if none does."""
+    """Length in bytes of the ID3v2 tag that begins with these ten bytes; 0 if they do not begin one."""
     sizes = header[6:_ID3_HEADER_BYTES]
     if header[:3] != b"ID3" or len(sizes) < 4 or 0xFF in header[3:5] or max(sizes) > 0x7F:
         return 0
@@ -64,7 +64,7 @@ def _past_padding(raw: BinaryIO, offset: int) -> int:
 
 
 def _trailing_tag(raw: BinaryIO, first: int, end: int) -> int:
-    """Bytes of the tag that ends at `end`; 0 if none does."""
+    """Length in bytes of the tag that ends at `end`; 0 if there is none."""
     tail = _read(raw, max(end - _ID3V1_BYTES, first), min(_ID3V1_BYTES, end - first))
     length = 0
     footer = tail[-_APE_HEADER_BYTES:]
@@ -76,6 +76,6 @@ def _trailing_tag(raw: BinaryIO, first: int, end: int) -> int:
     elif tail.endswith(_LYRICS_END):
         digits = tail[-len(_LYRICS_END) - _LYRICS_DIGITS : -len(_LYRICS_END)]
         length = int(digits) + _LYRICS_DIGITS + len(_LYRICS_END) if digits.isdigit() else 0
-    elif tail[-_ID3_HEADER_BYTES:-7] == b"3DI":  # an ID3v2.4 tag at the end has a footer, whose size is the header's
+    elif tail[-_ID3_HEADER_BYTES:-7] == b"3DI":  # an ID3v2.4 tag at the end has a footer with the header's size
         length = id3_length(b"ID3" + tail[-7:])
     return length if length <= end - first else 0

@@ -1,6 +1,6 @@
-"""Decode with tensorflow-io: wav, flac, ogg and mp3, in an environment of its own (`make venv-tfio`).
+"""Decode wav, flac, ogg and mp3 with tensorflow-io, in a separate environment (`make venv-tfio`).
 
-The one file of the decoding process that imports TensorFlow, and only where `--decoder tfio` asks for it.
+This is the only file of the decoding process that imports TensorFlow, and only if `--decoder tfio` asks for it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from pipeline.audio.sources import BLOCK_FRAMES
 from schemas.console.errors import UserError
 from schemas.console.interpreter import install_advice
 
-# What divides an integer sample so that full scale is 1.
+# Divisors by which integer samples are scaled to a full scale of 1.
 _FULL_SCALE = {np.dtype(np.int16): 2.0**15, np.dtype(np.int32): 2.0**31, np.dtype(np.uint8): 2.0**7}
 
 
 def check_tfio() -> None:
-    """Raise UserError unless tensorflow-io is installed beside a TensorFlow that its native code was built for."""
+    """Raise UserError unless tensorflow-io is installed with a TensorFlow for which its native code was built."""
     try:
         tensorflow_io = _tensorflow_io()
         import tensorflow as tf
 
-        # Importing says nothing: beside a newer TensorFlow every native operation fails when it is called. This asks
-        # for the decoding of an empty file, which a working one refuses as invalid.
+        # A successful import proves nothing: with a newer TensorFlow every native operation fails when it is called. So
+        # decode an empty file, which a working installation refuses as invalid.
         tensorflow_io.audio.decode_wav(tf.constant(b""), dtype=tf.int16)
     except ImportError as error:
         raise UserError(f"--decoder tfio: {error.name or error} is not installed; {_advice()}") from error
@@ -51,7 +51,7 @@ def _advice() -> str:
 def _tensorflow_io() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about optional libraries of its own
+        warnings.simplefilter("ignore")  # warnings about its optional libraries
         import tensorflow_io
 
     return tensorflow_io
@@ -61,10 +61,10 @@ class TfioSource:
     """An audio file opened with tensorflow-io's AudioIOTensor; see `AudioSource`.
 
     Args:
-        file: the file; tensorflow-io reads whole ones alone.
+        file: The file; tensorflow-io reads only whole files.
 
     Raises:
-        TrackRejected: tensorflow-io does not read it.
+        TrackRejected: tensorflow-io cannot read it.
     """
 
     def __init__(self, file: AudioFile) -> None:
@@ -113,7 +113,7 @@ class TfioSource:
 
 
 def _refuse_misread(path: str) -> None:
-    """tensorflow-io takes the bits of 32 bit integer WAV for floats: noise, and no error."""
+    """Reject 32 bit integer WAV, whose bits tensorflow-io takes for floats: noise without an error."""
     try:
         subtype = soundfile.info(path).subtype
     except soundfile.LibsndfileError:
@@ -123,5 +123,5 @@ def _refuse_misread(path: str) -> None:
 
 
 def _words(error: Any, path: str) -> str:
-    """An operation's message without the graph's node names before it."""
+    """An operation's message without the leading node names of the graph."""
     return decoder_words(Exception(error.message.rpartition("}} ")[2]), path)

@@ -1,4 +1,4 @@
-"""From an audio file to a track: which engine's word counts, and what happens to a file that is broken."""
+"""Turn an audio file into a track: choose the engine whose result counts, and handle broken files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.audio.sources import TRUNCATED_SECONDS
 from pipeline.audio.waveform import DecodedTrack, decode
 from schemas.features import WaveformSpec
 
-_FINAL = (Cause.TOO_LONG, Cause.TOO_MANY_CHANNELS)  # causes that no other engine can mend
+_FINAL = (Cause.TOO_LONG, Cause.TOO_MANY_CHANNELS)  # causes that hold for every engine
 _FAULTS = {"truncated": Cause.TRUNCATED, "corrupt": Cause.CORRUPT}  # flags that --strict rejects
 
 
@@ -30,11 +30,11 @@ class DecodingPolicy:
     """How files are decoded.
 
     Attributes:
-        decoder: `auto` asks libsndfile first, whatever a file's ending says, and FFmpeg where libsndfile does not read
-            the file or not well; `tfio` asks tensorflow-io alone.
-        strict: reject a track that is truncated or corrupt; otherwise what could be decoded is kept and flagged.
-        max_seconds: reject a source that is longer.
-        max_samples: reject a track whose stored waveform has more; None for any number.
+        decoder: `auto` tries libsndfile first, whatever the file's extension, and FFmpeg if libsndfile cannot read the
+            file or reads it badly; `tfio` uses only tensorflow-io.
+        strict: Reject truncated and corrupt tracks; otherwise the decoded part is kept and flagged.
+        max_seconds: Reject longer sources.
+        max_samples: Reject tracks whose stored waveform has more samples; None for no limit.
     """
 
     decoder: Decoder = "auto"
@@ -45,11 +45,11 @@ class DecodingPolicy:
 
 @dataclasses.dataclass(frozen=True)
 class DecodingHooks:
-    """What the process around a decoder gives it.
+    """Callbacks of the process around a decoder.
 
     Attributes:
-        on_progress: called after each decoded block.
-        printed: what decoders printed since the last call: libmpg123 conceals broken frames, and only says so there.
+        on_progress: Called after each decoded block.
+        printed: Returns the decoder output since the last call: libmpg123 conceals broken frames and reports them only there.
     """
 
     on_progress: Callable[[], None] = lambda: None
@@ -59,21 +59,21 @@ class DecodingHooks:
 def read_track(
     file: AudioFile, spec: WaveformSpec, policy: DecodingPolicy, store: SampleStore, hooks: DecodingHooks
 ) -> DecodedTrack:
-    """Decode a file into the waveform that `spec` means.
+    """Decode a file into the waveform that `spec` describes.
 
-    A file that breaks its format's rules is FFmpeg's alone. One that libsndfile does not read, finds corrupt or shorter
-    than its header claims, or does not read to the end of the file, is decoded by FFmpeg too, and the longer result
-    counts; libsndfile's where they are equal.
+    A file that breaks its format's rules goes only to FFmpeg. If libsndfile cannot read a file, finds it corrupt or shorter
+    than its header claims, or does not read to its end, FFmpeg decodes it too, and the longer result counts; of equal
+    results libsndfile's counts.
 
     Args:
-        file: an audio file of any rate and channel count.
-        spec: rate and excerpt.
-        policy: see there.
-        store: gets the samples.
-        hooks: see there.
+        file: An audio file of any rate and channel count.
+        spec: Sample rate and excerpt.
+        policy: How to decode.
+        store: Receives the samples.
+        hooks: Callbacks of the surrounding process.
 
     Raises:
-        TrackRejected: no engine reads the file, it holds no samples, or it is broken and the policy strict.
+        TrackRejected: no engine can read the file, it holds no samples, or it is broken and the policy is strict.
     """
     found = recognize(file)
     limits = Limits(policy.max_seconds, policy.max_samples)
@@ -97,8 +97,8 @@ class Waveform:
     """A decoded track in memory.
 
     Attributes:
-        samples: int16 [samples], mono at the spec's rate, the excerpt alone.
-        track: its facts.
+        samples: int16 [samples], mono at the spec's rate; only the excerpt.
+        track: Facts about the track.
     """
 
     samples: npt.NDArray[np.int16]
@@ -108,10 +108,10 @@ class Waveform:
 def read_waveform(
     path: str, spec: WaveformSpec, policy: DecodingPolicy | None = None, hooks: DecodingHooks | None = None
 ) -> Waveform:
-    """The stored waveform of a local file that is trusted; see `read_track`.
+    """The stored waveform of a trusted local file; see `read_track`.
 
-    It is decoded in the caller's own process, which a bad file may crash, hang or fill; what comes from elsewhere belongs
-    in `pipeline.audio.isolation.DecodingProcess`.
+    The file is decoded in the caller's process, where a bad file may cause a crash, a hang or memory exhaustion; decode
+    untrusted files with `pipeline.audio.isolation.DecodingProcess`.
     """
     store = MemoryStore()
     track = read_track(AudioFile(path), spec, policy or DecodingPolicy(), store, hooks or DecodingHooks())
@@ -160,20 +160,20 @@ def _by_engines(
             raise TrackRejected(cause, f"{doubt}; FFmpeg: {rejected.message}") from rejected
         raise
     if bitstream is not None and by_ffmpeg.codec not in BITSTREAM_CODECS:
-        raise bitstream  # FFmpeg looks at a few samples at a time, and took them for samples too
+        raise bitstream  # FFmpeg examines few samples at a time, and took the bitstream for samples too
     if by_sndfile is None:
         return by_ffmpeg
     if by_sndfile.source_seconds < by_ffmpeg.source_seconds:
-        # FFmpeg conceals damaged FLAC, of which libFLAC knows by its checksums.
+        # FFmpeg conceals damage in FLAC that libFLAC detects by checksums.
         is_concealed = found.kind == "flac" and "corrupt" in by_sndfile.flags and "corrupt" not in by_ffmpeg.flags
         return _flagged(by_ffmpeg, "corrupt", by_sndfile.message) if is_concealed else by_ffmpeg
-    # What libmpg123 only prints counts where FFmpeg finds a fault too: it complains of every mp3 that was cut out of a
-    # longer one, whose first frame leans on one before it.
+    # Errors that libmpg123 only prints count if FFmpeg finds a fault too: it complains about every mp3 that was cut out of
+    # a longer one, because the first frame depends on a missing earlier one.
     return by_sndfile if "corrupt" in by_ffmpeg.flags else unheard
 
 
 def _lacks(found: Recognized, track: DecodedTrack) -> bool:
-    """True if another engine may find more of a file: not where its bytes are not there."""
+    """True if another engine may decode more of a file, which excludes bytes missing from the file."""
     claimed_more = (
         found.claimed_seconds is not None and track.at_end and _missing_seconds(found, track) > TRUNCATED_SECONDS
     )
@@ -181,14 +181,14 @@ def _lacks(found: Recognized, track: DecodedTrack) -> bool:
 
 
 def _missing_seconds(found: Recognized, track: DecodedTrack) -> float:
-    """What a track lacks of what its header claims, and what there is behind it that no one could decode."""
+    """Seconds that a track lacks against its header's claim, or that follow it and no engine could decode."""
     claimed = found.claimed_seconds if found.claimed_seconds is not None else track.claimed_seconds
     short = claimed - track.source_seconds if claimed is not None and track.at_end else 0.0
     return max(found.missing_seconds, found.unclaimed_seconds, short)
 
 
 def _with_words(track: DecodedTrack, printed: str) -> DecodedTrack:
-    """The track, flagged as corrupt where its decoder printed an error."""
+    """The track, flagged as corrupt if its decoder printed an error."""
     errors = [line for line in printed.splitlines() if "error:" in line]
     if not errors or track.message is not None:
         return track
@@ -196,7 +196,7 @@ def _with_words(track: DecodedTrack, printed: str) -> DecodedTrack:
 
 
 def _with_ogg_damage(found: Recognized, track: DecodedTrack) -> DecodedTrack:
-    """The track, flagged where its file lacks pages, or parts of them: decoders pass over that and say nothing."""
+    """The track, flagged if its file lacks pages or parts of them, which decoders skip silently."""
     with found.file.open() as raw:
         damage = damage_of(raw)
     if damage.words is not None:

@@ -1,8 +1,8 @@
-"""Take turns at decoding on one machine: many at a time, or one alone.
+"""Take turns at decoding on one machine: many processes at a time, or one alone.
 
-A timeout depends on load. A track whose decoder made no progress is tried once more while no other track of the same
-user is decoded on this machine, whichever process or job that belongs to. That is a courtesy to slow tracks and guards
-no data: who cannot have a turn, or waits too long for it, decodes without one and says so.
+A timeout depends on load. A track whose decoder made no progress is retried once while no other track of the same user is
+decoded on this machine, in any process or job. That is a courtesy to slow tracks and protects no data: a process that cannot
+get a turn, or waits too long for one, decodes without it and prints a warning.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from collections.abc import Iterator
 
 from schemas.console.terminal import say
 
-SPEAK_SECONDS = 10.0  # of waiting, after which a line says so
-WAIT_SECONDS = 300.0  # of waiting, after which a track is decoded without a turn; an hour of audio takes 5 s
-_LONGEST_PAUSE = 0.1  # seconds between two looks at a lock
+SPEAK_SECONDS = 10.0  # wait after which a line is printed
+WAIT_SECONDS = 300.0  # wait after which a track is decoded without a turn; an hour of audio takes 5 s
+_LONGEST_PAUSE = 0.1  # seconds between two attempts to take a lock
 
 
 class Turns:
-    """The turns of this machine's decoding processes; the kernel gives up those of a process that was killed."""
+    """The turns of this machine's decoding processes; the kernel releases those of a killed process."""
 
     def __init__(self) -> None:
         self._folder = os.path.join(tempfile.gettempdir(), f"tagscale-{os.getuid()}")
         self._wait_seconds = WAIT_SECONDS
         self._locks: dict[str, int] = {}
         try:
-            # Who wants to be alone holds the door first: those inside finish, and no one else comes in.
+            # A process that wants to be alone locks the door first: those inside finish, and no other enters.
             self._locks = _open_locks(self._folder, ("door", "room"))
         except OSError as error:
             _warn_once(
@@ -48,7 +48,7 @@ class Turns:
 
     @contextlib.contextmanager
     def beside_others(self) -> Iterator[None]:
-        """Hold a turn that others may have too."""
+        """Hold a turn that other processes may share."""
         try:
             self._take(fcntl.LOCK_SH)
             self._let_go("door")
@@ -66,7 +66,7 @@ class Turns:
             self._let_go("room", "door")
 
     def _take(self, kind: int) -> None:
-        """Take the locks one after the other; go on without those that others hold to the last."""
+        """Take the locks one after the other; continue without them if others hold one for too long."""
         began = time.monotonic()
         spoken = False
         pause = 0.001
@@ -74,13 +74,13 @@ class Turns:
             while not _locked(descriptor, kind):
                 waited = time.monotonic() - began
                 if waited >= self._wait_seconds:
-                    self._wait_seconds = 0.0  # who never lets go is waited for once, and not again for every track
+                    self._wait_seconds = 0.0  # wait only once for a lock that is never released, not for every track
                     return
                 if waited >= SPEAK_SECONDS and not spoken:
                     spoken = True
                     say(
                         f"process {os.getpid()} waits for its turn at decoding: another process holds "
-                        f"{os.path.join(self._folder, name)}; after {self._wait_seconds:g} s it goes on without",
+                        f"{os.path.join(self._folder, name)}; after {self._wait_seconds:g} s it continues without",
                         file=sys.__stderr__,  # a worker's sys.stderr may lead nowhere
                     )
                 time.sleep(pause)
@@ -95,9 +95,9 @@ class Turns:
 
 
 def _open_locks(folder: str, names: tuple[str, ...]) -> dict[str, int]:
-    """Descriptors of lock files in a folder that nobody else can write in; raises OSError where it is not such a one.
+    """Descriptors of lock files in a folder that only this user can write to; raises OSError for any other folder.
 
-    A temporary folder is shared: another user may have made one of this name there, with links in it to files of ours.
+    The temporary folder is shared: another user may have created a folder of this name there, with links to our files.
     """
     with contextlib.suppress(FileExistsError):
         os.mkdir(folder, 0o700)
@@ -110,7 +110,7 @@ def _open_locks(folder: str, names: tuple[str, ...]) -> dict[str, int]:
         if stat.S_IMODE(status.st_mode) & 0o077:
             raise PermissionError(errno.EPERM, "the folder is open to other users")
         for name in names:
-            # Never truncated, and no link is followed: the file is only there to be locked.
+            # The file exists only to be locked, so it is never truncated and no link is followed.
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
             locks[name] = os.open(name, flags, 0o600, dir_fd=place)
     except OSError:
@@ -123,7 +123,7 @@ def _open_locks(folder: str, names: tuple[str, ...]) -> dict[str, int]:
 
 
 def _locked(descriptor: int, kind: int) -> bool:
-    """Take a lock if no one holds it; True also on a disk that knows no locks."""
+    """Take a lock if no other process holds it; also True on a disk without lock support."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:

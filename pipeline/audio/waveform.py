@@ -1,4 +1,4 @@
-"""From an open source to the stored waveform: decode, mix to mono, resample, cut, round to int16."""
+"""Turn an open source into the stored waveform: decode, mix to mono, resample, cut, round to int16."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from pipeline.audio.sample_store import SampleStore
 from pipeline.audio.sources import AudioSource
 from schemas.features import Excerpt, WaveformSpec
 
-CLIPPED_SHARE = 1e-4  # of samples beyond full scale that makes a track count as clipped
-SILENT_PEAK = 1  # int16 steps: all that rounding leaves of silence, or of two channels in antiphase
-_READ_SAMPLES = 1 << 16  # read back at a time: the first of them tell most tracks from silence
+CLIPPED_SHARE = 1e-4  # share of samples beyond full scale from which a track counts as clipped
+SILENT_PEAK = 1  # int16 steps: the most that rounding leaves of silence, or of two channels in antiphase
+_READ_SAMPLES = 1 << 16  # read back at a time: the first read already distinguishes most tracks from silence
 
 
 @dataclasses.dataclass(frozen=True)
 class DecodedTrack:
-    """What one engine made of a track; the samples lie in a store.
+    """A track as one engine decoded it; the samples lie in a store.
 
     Attributes:
-        first, end: place of the excerpt in the store, samples.
-        source_seconds: length of the whole source: as decoded, or as its header claims where only a part was decoded.
-        sample_rate: of the source, Hz.
-        channels: of the source.
-        codec: of the source.
-        flags: sorted; among clipped, corrupt, non_finite, several_streams, silent and, added later, truncated.
-        message: the decoder's words where it met data that it could not decode, or which of several streams this is.
-        claimed_seconds: length that a header claims, read by the engine; None where it claims none.
-        at_end: the source was decoded to its end.
-        unread: there is more audio in the file where the engine ended.
+        first, end: Bounds of the excerpt in the store, in samples.
+        source_seconds: Length of the whole source: as decoded, or as its header claims if only a part was decoded.
+        sample_rate: Sample rate of the source in Hz.
+        channels: Number of channels of the source.
+        codec: Codec of the source.
+        flags: Sorted flags: clipped, corrupt, non_finite, several_streams, silent and, added later, truncated.
+        message: The decoder's message about data that it could not decode, or which of several streams this is.
+        claimed_seconds: Length that a header claims, as the engine read it; None if it claims none.
+        at_end: True if the source was decoded to its end.
+        unread: True if the file holds more audio after the point where the engine ended.
     """
 
     first: int
@@ -56,13 +56,13 @@ class DecodedTrack:
     unread: bool
 
     def facts(self) -> dict[str, Any]:
-        """Its columns of the tracks table."""
+        """Its columns in the tracks table."""
         names = ("source_seconds", "sample_rate", "channels", "codec", "flags", "message")
         return {name: getattr(self, name) for name in names}
 
 
 class _LengthWrongError(Exception):
-    """The excerpt was looked for at a place that a wrong header named."""
+    """The excerpt was sought at a position computed from a wrong header."""
 
 
 def decode(
@@ -76,16 +76,16 @@ def decode(
     """Decode a file with one engine into a store.
 
     Args:
-        open_source: the engine.
-        found: a file of any rate and channel count.
-        spec: rate and excerpt.
-        store: gets the samples, perhaps more than the excerpt's.
-        limits: see there.
-        on_progress: called after each decoded block.
+        open_source: The engine.
+        found: A file of any rate and channel count.
+        spec: Sample rate and excerpt.
+        store: Receives the samples, perhaps more than those of the excerpt.
+        limits: Maximum lengths.
+        on_progress: Called after each decoded block.
 
     Raises:
-        TrackRejected: the engine does not read the file, it holds no samples, what it holds are no samples, or it is
-            longer than the limits.
+        TrackRejected: the engine cannot read the file, it holds no samples or a bitstream posing as samples, or it exceeds
+            the limits.
     """
     try:
         return _decode(open_source, found, spec, store, limits, on_progress, trusting=True)
@@ -111,7 +111,7 @@ def _decode(
         if source.length is not None:
             seconds = source.length / source.sample_rate
             if check_length.is_beyond(seconds) and source.seek_exactly(source.length - 1):
-                check_length(seconds)  # it is as long as its header says, so not one block is decoded
+                check_length(seconds)  # the header's length is right, so no block needs decoding
         mono = _MonoBlocks(source, window, check_length, on_progress)
         begin = store.length
         for block in _resampled(mono, spec.sample_rate):
@@ -141,11 +141,11 @@ def _decode(
 
 
 class _MonoBlocks:
-    """Iterates over a source's blocks mixed to mono, those of a window alone, counting what it meets.
+    """Iterates over a source's blocks mixed to mono, restricted to a window, and counts irregular samples.
 
     Attributes:
-        source_frames: length of the whole source.
-        at_end: the source was read to its end.
+        source_frames: Length of the whole source in frames.
+        at_end: True if the source was read to its end.
     """
 
     def __init__(
@@ -171,14 +171,14 @@ class _MonoBlocks:
         source, window = self.source, self.window
         rate = source.sample_rate
         sought = window is not None and window.first > 0 and source.seek_exactly(window.first)
-        # Where the place of the excerpt hangs on the length and the length could not be checked, decoding to the end does.
+        # If the position of the excerpt depends on an unverified length, decode to the end to check it.
         may_stop = sought or (window is not None and window.first == window.skip == 0)
         position = window.first if window is not None and sought else 0
         for block in source.blocks():
             if window is None:
                 yield self._mixed(block)
             else:
-                if source.sample_rate != rate:  # the header's rate was not that of the first decoded frame
+                if source.sample_rate != rate:  # the first decoded frame has another rate than the header
                     raise _LengthWrongError
                 part = block[max(0, window.first - position) : max(0, window.end - position)]
                 if len(part):
@@ -200,7 +200,7 @@ class _MonoBlocks:
         self._watch.hear(block)
         mono = self._mean(block)
         self.mixed_frames += len(mono)
-        # Two quick looks show that all is well with most blocks; a comparison with NaN is false.
+        # Two quick checks clear most blocks; a comparison with NaN is false.
         if not (mono.max(initial=0) <= 1 and mono.min(initial=0) >= -1):
             finite = np.isfinite(mono)
             if not finite.all():
@@ -210,9 +210,9 @@ class _MonoBlocks:
         return mono
 
     def _mean(self, block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The mean of the channels, added one by one: a sum whose bits do not depend on where a block begins.
+        """The mean of the channels, added one by one so that the bits do not depend on where a block begins.
 
-        Into one array that is used again; 20 times faster than mean(axis=1).
+        The result goes into one reused array, which is 20 times faster than mean(axis=1).
         """
         channels = block.shape[1]
         if channels == 1:
@@ -220,7 +220,7 @@ class _MonoBlocks:
         if len(self._mono) < len(block):
             self._mono = np.empty(len(block), np.float32)
         mono = self._mono[: len(block)]
-        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is counted by the caller
+        with np.errstate(invalid="ignore", over="ignore"):  # the caller counts non-finite samples
             np.add(block[:, 0], block[:, 1], out=mono)
             for channel in range(2, channels):
                 mono += block[:, channel]
@@ -232,7 +232,7 @@ def _resampled(mono: _MonoBlocks, sample_rate: int) -> Iterator[npt.NDArray[np.f
     """Blocks at `sample_rate`, by one soxr stream over the whole track."""
     stream: Any = None
     for block in mono:
-        # The source's rate is read here and not before: some formats show it only with the first decoded frame.
+        # The source's rate is read here and not earlier: some formats reveal it only with the first decoded frame.
         if mono.source.sample_rate == sample_rate:
             yield block
             continue

@@ -1,8 +1,8 @@
-"""What a track will be, before a note is written: artist, key, tempo, who plays, and how.
+"""Decide about a track before a note is written: artist, key, tempo, instruments, and how they play.
 
-Everything that tags name is decided here. The choices are dealt like cards: a deck that holds each choice in its
-share is shuffled, dealt to consecutive tracks, and shuffled anew. So every share is right in a corpus of any size,
-each choice is independent of the others, and track i is the same piece however many tracks follow it.
+Everything that tags name is decided here. The choices are dealt like cards: a deck that holds each choice in its share is
+shuffled, dealt to consecutive tracks, and shuffled again. So every share is right in a corpus of any size, each choice is
+independent of the others, and track i is the same piece however many tracks follow it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ BEATS: Final[dict[int, tuple[Beat, ...]]] = {  # by beats per bar
 ARTICULATIONS: Final = (False, True, True)  # staccato
 DETACHABLE: Final = ("melody", "arpeggio")  # gestures slow enough to be played staccato
 
-FAVOURED: Final = 0.6  # probability that a track follows its artist's leaning
+FAVOURED: Final = 0.6  # probability that a track follows its artist's preference
 
 T = TypeVar("T")
 
@@ -57,24 +57,24 @@ class Arrangement:
     """The decisions behind one track.
 
     Attributes:
-        track: number of the track in the corpus, from 0.
-        key: tonic and mode.
-        tempo: class of the tempo.
-        bpm: beats per minute.
+        track: Number of the track in the corpus, from 0.
+        key: Tonic and mode.
+        tempo: Class of the tempo.
+        bpm: Beats per minute.
         beats_per_bar: 3 or 4.
-        progression: chord roots, as degrees, a bar each.
-        register: where the lead line lies.
-        gesture: what the lead line does.
-        staccato: whether lead and backing play short, detached notes.
-        lead_family: instrument family of the lead.
-        lead_program: its General MIDI program.
-        backing: what the second instrument does.
-        backing_family: its family, never the lead's.
-        backing_program: its General MIDI program.
+        progression: Chord roots as degrees, one per bar.
+        register: Register of the lead line.
+        gesture: Gesture of the lead line.
+        staccato: True if lead and backing play short, detached notes.
+        lead_family: Instrument family of the lead.
+        lead_program: General MIDI program of the lead.
+        backing: Style of the second instrument.
+        backing_family: Family of the second instrument, never the lead's.
+        backing_program: General MIDI program of the second instrument.
         bass_program: General MIDI program of the bass, or None without one.
-        beat: what the drums play.
+        beat: Pattern of the drums.
         drum_kit: General MIDI kit number.
-        tuning: semitones off standard pitch.
+        tuning: Deviation from standard pitch in semitones.
     """
 
     track: int
@@ -98,16 +98,16 @@ class Arrangement:
 
 
 def deal(seed: int, purpose: str, track: int, deck: Sequence[T]) -> T:
-    """The card that `track` gets from a deck shuffled anew for every len(deck) tracks.
+    """The card that `track` gets from a deck that is shuffled again for every len(deck) tracks.
 
     Args:
-        seed: seed of the corpus.
-        purpose: what is decided; each purpose shuffles on its own.
-        track: number of the track.
-        deck: the cards; a card that lies in it twice is dealt twice as often.
+        seed: Seed of the corpus.
+        purpose: What is decided; each purpose has its own shuffle.
+        track: Number of the track.
+        deck: The cards; a card that occurs twice is dealt twice as often.
 
     Returns:
-        One of the cards. Any len(deck) tracks starting at a multiple of len(deck) get each card once.
+        One of the cards. The len(deck) tracks from each multiple of len(deck) on get each card once.
     """
     round_number, position = divmod(track, len(deck))
     order = stream(seed, purpose, round_number).permutation(len(deck))
@@ -115,15 +115,15 @@ def deal(seed: int, purpose: str, track: int, deck: Sequence[T]) -> T:
 
 
 def arrange(seed: int, track: int, artist: Artist) -> Arrangement:
-    """Decides what a track will be.
+    """Make the decisions about a track.
 
     Args:
-        seed: seed of the corpus.
-        track: number of the track, from 0.
-        artist: who plays it.
+        seed: Seed of the corpus.
+        track: Number of the track, from 0.
+        artist: Artist of the track.
 
     Returns:
-        The arrangement, a function of the arguments alone.
+        The arrangement, which depends only on the arguments.
     """
     rng = stream(seed, "arrangement", track)
     gesture = deal(seed, "gesture", track, GESTURES)
@@ -159,12 +159,12 @@ def arrange(seed: int, track: int, artist: Artist) -> Arrangement:
 
 
 def _pick(rng: np.random.Generator, choices: Sequence[T]) -> T:
-    """One of the choices, each as likely."""
+    """One of the choices, all equally likely."""
     return choices[int(rng.integers(len(choices)))]
 
 
 def _family(rng: np.random.Generator, artist: Artist, possible: Sequence[str], *, without: str) -> str:
-    """A possible family, likely one that the artist prefers, and not `without`."""
+    """A possible family other than `without`, probably one that the artist prefers."""
     choices = [family for family in possible if family != without]
     preferred = [family for family in choices if family in artist.families]
     return _pick(rng, preferred if preferred and rng.random() < FAVOURED else choices)

@@ -1,7 +1,7 @@
-"""Who plays: an artist has a handful of tracks, and leanings that make them sound alike.
+"""Artists: each has a handful of tracks, and preferences that make them sound alike.
 
-The leanings are what artist-disjoint splits are for: a model that has heard an artist knows something about the
-artist's other tracks.
+The preferences are the reason for artist-disjoint splits: a model that has heard an artist knows something about the artist's
+other tracks.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from pipeline.corpus.instruments import DRUM_KITS, FAMILIES
 from pipeline.corpus.seeding import stream
 
 FEWEST_TRACKS: Final = 2
-MOST_TRACKS: Final = 6  # of an artist; 4 on average
+MOST_TRACKS: Final = 6  # 4 on average
 FAVOURITES: Final = 3  # instrument families that an artist prefers
 
 
 @dataclass(frozen=True)
 class Artist:
-    """An artist's leanings.
+    """An artist's preferences.
 
     Attributes:
-        number: from 0.
-        families: preferred instrument families.
-        tempo: preferred class of tempo.
+        number: Number of the artist, from 0.
+        families: Preferred instrument families.
+        tempo: Preferred class of tempo.
         drum_kit: General MIDI kit number.
-        tuning: semitones off standard pitch.
-        tilt: brightness of the artist's productions, dB per octave.
-        reverb: room of the artist's productions, 0 (dry) to 1 (hall).
+        tuning: Deviation from standard pitch in semitones.
+        tilt: Brightness of the artist's productions in dB per octave.
+        reverb: Room of the artist's productions, 0 (dry) to 1 (hall).
     """
 
     number: int
@@ -42,12 +42,12 @@ class Artist:
 
     @property
     def name(self) -> str:
-        """What stands in the `group` column."""
+        """The value in the `group` column."""
         return f"artist-{self.number:04d}"
 
 
 def artist(seed: int, number: int) -> Artist:
-    """The leanings of an artist, a function of seed and number alone."""
+    """The preferences of an artist, which depend only on seed and number."""
     rng = stream(seed, "artist", number)
     names = tuple(FAMILIES)
     favourites = rng.permutation(len(names))[:FAVOURITES]
@@ -63,14 +63,14 @@ def artist(seed: int, number: int) -> Artist:
 
 
 def artist_numbers(seed: int, tracks: int) -> list[int]:
-    """Which artist each track belongs to.
+    """The artist of each track.
 
     Args:
-        seed: seed of the corpus.
-        tracks: how many tracks.
+        seed: Seed of the corpus.
+        tracks: Number of tracks.
 
     Returns:
-        An artist's number per track, ascending; about tracks / 4 artists. The first numbers do not depend on `tracks`.
+        The artist's number for each track, ascending; about tracks / 4 artists. The first numbers do not depend on `tracks`.
     """
     numbers: list[int] = []
     number = 0

@@ -1,4 +1,4 @@
-"""The second instrument: chords that are held, swell, are struck, broken or repeated."""
+"""The second instrument: held, swelling, struck, broken or repeated chords."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pipeline.corpus.harmony import Metre
 from pipeline.corpus.lead import REPEATS_PER_BEAT, arpeggio, sounding
 from pipeline.corpus.score import Curve, Note
 
-CHORD_LOWEST: Final = 53  # MIDI pitch: chords lie in the octave above
+CHORD_LOWEST: Final = 53  # MIDI pitch; chords lie in the octave above
 ARPEGGIO_CENTRE: Final = 62  # MIDI pitch
-SHORTEST_SWELL: Final = 0.9  # seconds; shorter slots are taken two at a time
+SHORTEST_SWELL: Final = 0.9  # seconds; shorter slots are joined in pairs
 SWELL_DEPTH: Final = 30.0  # dB from the start of a swell to its end
 SWELL_STEP: Final = 0.01  # seconds between two steps of the volume
-STRUCK_SHARE: Final = 0.8  # of a beat that a struck chord sounds when it is not staccato
+STRUCK_SHARE: Final = 0.8  # share of a beat during which a struck chord sounds when it is not staccato
 VELOCITY: Final = 96
 
 
 def backing_line(arrangement: Arrangement, metre: Metre, rng: np.random.Generator) -> tuple[list[Note], Curve]:
-    """Writes the backing.
+    """Write the backing.
 
     Args:
-        arrangement: what was decided about the track.
-        metre: tempo, bars and chords.
-        rng: where the line's free choices come from.
+        arrangement: Decisions about the track.
+        metre: Tempo, bars and chords.
+        rng: Source of the line's free choices.
 
     Returns:
         The notes, and the course of their loudness (empty unless the backing swells).
@@ -44,7 +44,7 @@ def backing_line(arrangement: Arrangement, metre: Metre, rng: np.random.Generato
 
 
 def _held(arrangement: Arrangement, metre: Metre) -> list[Note]:
-    """A chord for the whole of each bar."""
+    """One chord for each whole bar."""
     return [
         Note(start, start + metre.bar, pitch, VELOCITY)
         for start, root in metre.bars()
@@ -53,7 +53,7 @@ def _held(arrangement: Arrangement, metre: Metre) -> list[Note]:
 
 
 def _struck(arrangement: Arrangement, metre: Metre) -> list[Note]:
-    """A chord on each beat; in three, on the second and third, after the bass."""
+    """A chord on each beat; in triple metre with a bass, on the second and third beats."""
     first = 1 if arrangement.beats_per_bar == 3 and arrangement.bass_program is not None else 0
     length = sounding(metre.beat * STRUCK_SHARE, staccato=arrangement.staccato)
     return [
@@ -65,7 +65,7 @@ def _struck(arrangement: Arrangement, metre: Metre) -> list[Note]:
 
 
 def _repeated(arrangement: Arrangement, metre: Metre) -> list[Note]:
-    """The chord struck again and again, many times a beat."""
+    """The chord struck repeatedly, many times per beat."""
     gap = metre.beat / REPEATS_PER_BEAT[arrangement.tempo]
     count = round(metre.bar / gap)
     return [

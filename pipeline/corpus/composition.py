@@ -1,4 +1,4 @@
-"""From decisions to notes: every part of a piece."""
+"""Turn decisions into notes: compose every part of a piece."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from pipeline.corpus.rhythm import bass_line, drum_line
 from pipeline.corpus.score import Part, Piece, within
 from pipeline.corpus.seeding import stream
 
-# Loudness in the mix, dB. Close together: nothing that a tag names is buried under the rest.
+# Loudness in the mix in dB. The levels are close together, so that nothing that a tag names is buried under the rest.
 LEAD_LEVEL: Final = 0.0
 BACKING_LEVEL: Final = -4.0
 BASS_LEVEL: Final = -5.0
 DRUM_LEVEL: Final = -4.0
-LEVEL_SPREAD: Final = 1.5  # dB to either side, by chance
-WIDEST_PAN: Final = 0.7  # of the way to one side; bass and drums stay in the middle
+LEVEL_SPREAD: Final = 1.5  # largest random deviation in dB
+WIDEST_PAN: Final = 0.7  # share of the way to one side; bass and drums stay in the middle
 
 
 def compose(seed: int, arrangement: Arrangement, seconds: float) -> Piece:
-    """Writes the piece.
+    """Write the piece.
 
     Args:
-        seed: seed of the corpus.
-        arrangement: what was decided about the track.
-        seconds: length of the piece.
+        seed: Seed of the corpus.
+        arrangement: Decisions about the track.
+        seconds: Length of the piece in seconds.
 
     Returns:
-        The piece, a function of the arguments alone.
+        The piece, which depends only on the arguments.
     """
     rng = stream(seed, "composition", arrangement.track)
     metre = Metre(arrangement.bpm, arrangement.beats_per_bar, arrangement.progression, seconds)

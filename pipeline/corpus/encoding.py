@@ -1,4 +1,4 @@
-"""Sound to file: mp3, ogg, flac and wav in rotation, at various qualities, the same bytes every time."""
+"""Encode sound as mp3, ogg, flac and wav in rotation, at various qualities, with the same bytes every time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import soundfile
 from pipeline.audio.ogg_pages import ogg_checksum
 from pipeline.corpus.seeding import stream
 
-BLOCK: Final = 65_536  # frames handed to the encoder at a time; libvorbis overflows its stack on a whole track
-LOSSY_QUALITY: Final = (0.2, 0.7)  # libsndfile's compression level, 0 the best quality to 1 the smallest file
+BLOCK: Final = 65_536  # frames passed to the encoder at a time; libvorbis overflows its stack on a whole track
+LOSSY_QUALITY: Final = (0.2, 0.7)  # libsndfile's compression level, from 0 (best quality) to 1 (smallest file)
 BITRATE_MODES: Final = ("CONSTANT", "VARIABLE", "VARIABLE")
-PCM_DEPTHS: Final = ("PCM_16", "PCM_16", "PCM_24")  # integers: a float WAV carries the time of writing
+PCM_DEPTHS: Final = ("PCM_16", "PCM_16", "PCM_24")  # integers only, since a float WAV contains the time of writing
 
 # An Ogg page: capture pattern, version, flags, position (8), serial (4), number (4), checksum (4), segments, sizes.
 OGG_CAPTURE: Final = b"OggS"
@@ -27,13 +27,13 @@ OGG_SEGMENTS: Final = 26
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a track is stored.
+    """Encoding of a track.
 
     Attributes:
-        extension: of the file, without a dot.
+        extension: Extension of the file without a dot.
         subtype: libsndfile's name of the sample format or codec.
-        quality: compression level of a lossy codec, 0 to 1; None for the others.
-        bitrate_mode: of an mp3; None for the others.
+        quality: Compression level of a lossy codec, 0 to 1; None for other codecs.
+        bitrate_mode: Bit rate mode of an mp3; None for other formats.
     """
 
     extension: str
@@ -43,7 +43,7 @@ class Encoding:
 
 
 def choose_encoding(seed: int, track: int) -> Encoding:
-    """The encoding of a track: format in rotation, quality by chance."""
+    """The encoding of a track: the format in rotation, and a random quality."""
     rng = stream(seed, "encoding", track)
     quality = float(rng.uniform(*LOSSY_QUALITY))
     mode = BITRATE_MODES[int(rng.integers(len(BITRATE_MODES)))]
@@ -58,16 +58,16 @@ def choose_encoding(seed: int, track: int) -> Encoding:
 
 
 def encode(sound: npt.NDArray[np.float32], sample_rate: int, encoding: Encoding, serial: int) -> bytes:
-    """Encodes a track.
+    """Encode a track.
 
     Args:
-        sound: [shape=(samples, channels), float32], full scale 1.
-        sample_rate: Hz.
-        encoding: format and quality.
-        serial: what an Ogg stream is numbered with; other formats have no such number.
+        sound: Samples [shape=(samples, channels), float32], full scale 1.
+        sample_rate: Sample rate in Hz.
+        encoding: Format and quality.
+        serial: Serial number of an Ogg stream; unused for other formats.
 
     Returns:
-        The bytes of the file: the same for the same arguments.
+        The bytes of the file, which depend only on the arguments.
     """
     buffer = io.BytesIO()
     with soundfile.SoundFile(
@@ -87,17 +87,17 @@ def encode(sound: npt.NDArray[np.float32], sample_rate: int, encoding: Encoding,
 
 
 def number_ogg(data: bytes, serial: int) -> bytes:
-    """Gives an Ogg file of one stream another serial number: libsndfile draws one from the clock.
+    """Give an Ogg file with one stream another serial number, since libsndfile takes it from the clock.
 
     Args:
-        data: the file.
-        serial: the new number, 0 to 2**32 - 1.
+        data: Bytes of the file.
+        serial: New serial number, 0 to 2**32 - 1.
 
     Returns:
         The file with the serial and the checksum of every page rewritten.
 
     Raises:
-        ValueError: if `data` is not a sequence of whole Ogg pages.
+        ValueError: `data` is not a sequence of whole Ogg pages.
     """
     pages = []
     start = 0

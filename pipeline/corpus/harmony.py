@@ -1,7 +1,7 @@
-"""Keys, chord progressions and bars: what the parts of a piece agree on.
+"""Keys, chord progressions and bars, which the parts of a piece share.
 
 Pitches are MIDI note numbers (60 is middle C). A scale degree is an int: 0 is the tonic, 7 the tonic an octave up,
-negative degrees lie below.
+and negative degrees lie below.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 Tempo = Literal["slow", "medium", "fast"]
 
-# Beats per minute; the gaps between the classes keep the tempo tags clear of doubt.
+# Beats per minute; the gaps between the classes make the tempo tags unambiguous.
 TEMPI: Final[dict[Tempo, tuple[float, float]]] = {
     "slow": (62.0, 76.0),
     "medium": (98.0, 124.0),
@@ -23,12 +23,12 @@ MAJOR = (0, 2, 4, 5, 7, 9, 11)  # semitones above the tonic
 MINOR = (0, 2, 3, 5, 7, 8, 10)  # natural minor
 DEGREES_PER_OCTAVE = 7
 
-# Degrees of the chords' roots, a chord a bar. The first chord is the tonic and thirds follow the mode, so that a
-# few bars are enough to hear whether a piece is major or minor.
+# Degrees of the chords' roots, one chord per bar. The first chord is the tonic and thirds follow the mode, so that a few
+# bars are enough to hear whether a piece is major or minor.
 MAJOR_PROGRESSIONS = ((0, 4, 5, 3), (0, 3, 4, 0), (0, 5, 3, 4), (0, 0, 3, 4))
 MINOR_PROGRESSIONS = ((0, 5, 2, 6), (0, 3, 0, 4), (0, 6, 5, 6), (0, 0, 3, 0))
 
-LONG_SLOT = 1.9  # seconds; a longer bar in three is halved, so that a gesture never takes longer
+LONG_SLOT = 1.9  # seconds; a longer bar in triple metre is halved, so that no gesture takes longer
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Key:
     """A tonic and a mode.
 
     Attributes:
-        tonic: pitch class, 0 (C) to 11 (B).
-        minor: natural minor if true, else major.
+        tonic: Pitch class, 0 (C) to 11 (B).
+        minor: True for natural minor, False for major.
     """
 
     tonic: int
     minor: bool
 
     def pitch(self, degree: int) -> int:
-        """The MIDI pitch of a scale degree, degree 0 being the tonic in MIDI octave 0."""
+        """The MIDI pitch of a scale degree; degree 0 is the tonic in MIDI octave 0."""
         octave, step = divmod(degree, DEGREES_PER_OCTAVE)
         return self.tonic + 12 * octave + (MINOR if self.minor else MAJOR)[step]
 
@@ -71,14 +71,14 @@ class Key:
 
 @dataclass(frozen=True)
 class Slot:
-    """A stretch of music that holds one gesture: half a bar in four, a bar or half a bar in three.
+    """A stretch of music for one gesture: half a bar in quadruple metre, a bar or half a bar in triple metre.
 
     Attributes:
-        number: position in the piece, from 0.
-        start: seconds.
-        seconds: length in seconds.
-        beats: length in beats.
-        root: degree of the chord's root.
+        number: Position in the piece, from 0.
+        start: Start in seconds.
+        seconds: Length in seconds.
+        beats: Length in beats.
+        root: Degree of the chord's root.
     """
 
     number: int
@@ -93,10 +93,10 @@ class Metre:
     """Tempo, bars and chords of a piece.
 
     Attributes:
-        bpm: beats per minute.
+        bpm: Beats per minute.
         beats_per_bar: 3 or 4.
-        progression: degrees of the chords' roots, a bar each, repeated.
-        seconds: length of the piece.
+        progression: Degrees of the chords' roots, one per bar, repeated.
+        seconds: Length of the piece in seconds.
     """
 
     bpm: float

@@ -12,7 +12,7 @@ Register = Literal["low", "middle", "high"]
 
 REGISTERS: Final[tuple[Register, ...]] = ("low", "middle", "high")
 
-# The pitch (MIDI) that a lead line moves around.
+# The pitch (MIDI) around which a lead line moves.
 LEAD_CENTRE: Final[dict[Register, int]] = {"low": 50, "middle": 66, "high": 82}
 
 FAMILIES: Final[dict[str, dict[Register, tuple[int, ...]]]] = {
@@ -32,9 +32,9 @@ FAMILIES: Final[dict[str, dict[Register, tuple[int, ...]]]] = {
     "mallets": {"low": (11, 12), "middle": (11, 12, 13), "high": (9, 11, 13)},
 }
 
-# Hold a note as loudly as they began it: pads and swells need that.
+# Families that hold a note at constant loudness, as pads and swells require.
 SUSTAINING: Final = ("strings", "brass", "woodwind", "organ")
-# Can slide from note to note and shake one.
+# Families that can slide between notes and play vibrato.
 BENDING: Final = ("guitar", "strings", "brass", "woodwind", "organ")
 
 # Acoustic, fingered, picked, fretless, slap, two synthesizers.

@@ -1,4 +1,4 @@
-"""The lead line: one gesture, kept up through the whole piece, so that any three seconds show it."""
+"""The lead line: one gesture throughout the whole piece, so that any three seconds show it."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ ARPEGGIO_NOTES_PER_BEAT: Final[dict[Tempo, int]] = {
     "medium": 4,
     "fast": 3,
 }  # 4 to 9 notes a second
-ACCENTED: Final = 4  # in a run, every so many notes
-SCALE_RATE: Final = 12.0  # notes a second, about, in any tempo
-SCALE_NOTES: Final = 11  # of a run, about
+ACCENTED: Final = 4  # one accent in this many notes of a run
+SCALE_RATE: Final = 12.0  # approximate notes per second, in any tempo
+SCALE_NOTES: Final = 11  # approximate notes per run
 REPEATS_PER_BEAT: Final[dict[Tempo, int]] = {"slow": 9, "medium": 6, "fast": 4}  # 9 to 12 notes a second
-STACCATO_SHARE: Final = 0.3  # of the time until the next note that a staccato note sounds
+STACCATO_SHARE: Final = 0.3  # share of the time until the next note during which a staccato note sounds
 SHORTEST_NOTE: Final = 0.04  # seconds
-SLIDE_NOTE: Final = 0.7  # seconds, about: length of a note that is slid into
-SLIDE_SHARE: Final = 0.7  # of the note during which its pitch moves
-SLIDE_DEPTHS: Final = (-9.0, -7.0, 7.0, 9.0)  # semitones from which a note is slid into
-VIBRATO_NOTE: Final = 1.2  # seconds, about: length of a note that is shaken
+SLIDE_NOTE: Final = 0.7  # approximate length in seconds of a note with a slide
+SLIDE_SHARE: Final = 0.7  # share of the note during which its pitch moves
+SLIDE_DEPTHS: Final = (-9.0, -7.0, 7.0, 9.0)  # semitones from which a slide starts
+VIBRATO_NOTE: Final = 1.2  # approximate length in seconds of a note with vibrato
 VIBRATO_DEPTH: Final = 0.8  # semitones to either side
 VIBRATO_RATES: Final = (5.0, 6.5)  # Hz
 BEND_STEP: Final = 0.012  # seconds between two steps of the pitch wheel
 ACCENT, PLAIN = 112, 96  # velocities
 
-# Rhythms of the melody, in sixteenths of the slot's length; each fills the slot.
+# Rhythms of the melody in sixteenths of the slot's length; each fills the slot.
 MELODY_RHYTHMS: Final = ((4, 4, 4, 4), (4, 2, 2, 8), (6, 2, 4, 4), (2, 2, 4, 8), (8, 4, 2, 2), (4, 8, 4))
 MELODY_STEPS: Final = (-3, -2, -1, -1, 1, 1, 2, 3)  # scale degrees from note to note
 MELODY_RANGE: Final = 7  # degrees to either side of the centre
 
 
 def lead_line(arrangement: Arrangement, metre: Metre, rng: np.random.Generator) -> tuple[list[Note], Curve]:
-    """Writes the lead line.
+    """Write the lead line.
 
     Args:
-        arrangement: what was decided about the track.
-        metre: tempo, bars and chords.
-        rng: where the line's free choices come from.
+        arrangement: Decisions about the track.
+        metre: Tempo, bars and chords.
+        rng: Source of the line's free choices.
 
     Returns:
         The notes, and the bends of their pitch (empty unless the gesture is slides or vibrato).
@@ -65,7 +65,7 @@ def lead_line(arrangement: Arrangement, metre: Metre, rng: np.random.Generator) 
 
 
 def sounding(gap: float, *, staccato: bool) -> float:
-    """How long a note sounds, in seconds, if the next one comes after `gap` seconds."""
+    """Duration of a note in seconds if the next one comes after `gap` seconds."""
     return max(SHORTEST_NOTE, gap * STACCATO_SHARE) if staccato else gap
 
 
@@ -84,7 +84,7 @@ def arpeggio(arrangement: Arrangement, metre: Metre, rng: np.random.Generator, *
 
 
 def _scales(arrangement: Arrangement, metre: Metre, rng: np.random.Generator, *, direction: int) -> list[Note]:
-    """Quick runs along the scale, always the same way: up and up again, or down and down again."""
+    """Quick runs along the scale, always in the same direction: repeatedly up, or repeatedly down."""
     notes = []
     centre = arrangement.key.degree_near(LEAD_CENTRE[arrangement.register])
     for slot in metre.slots():
@@ -99,7 +99,7 @@ def _scales(arrangement: Arrangement, metre: Metre, rng: np.random.Generator, *,
 
 
 def _run_note(arrangement: Arrangement, slot: Slot, index: int, count: int, pitch: int) -> Note:
-    """Note number `index` of `count` equally long ones in a slot."""
+    """Note number `index` of `count` equally long notes in a slot."""
     gap = slot.seconds / count
     start = slot.start + index * gap
     velocity = ACCENT if index % ACCENTED == 0 else PLAIN
@@ -127,7 +127,7 @@ def _melody(arrangement: Arrangement, metre: Metre, rng: np.random.Generator) ->
 
 
 def _repeated(arrangement: Arrangement, metre: Metre, rng: np.random.Generator) -> list[Note]:
-    """One pitch struck again and again, another one in each slot."""
+    """One pitch struck repeatedly, with a new pitch in each slot."""
     notes = []
     for slot, pitch in zip(metre.slots(), _chord_tones(arrangement, metre, rng), strict=True):
         count = round(slot.beats * REPEATS_PER_BEAT[arrangement.tempo])
@@ -139,7 +139,7 @@ def _repeated(arrangement: Arrangement, metre: Metre, rng: np.random.Generator) 
 
 
 def _slides(arrangement: Arrangement, metre: Metre, rng: np.random.Generator) -> tuple[list[Note], Curve]:
-    """Notes that are slid into from far above or below."""
+    """Notes that start with a slide from far above or below."""
     notes = _long_notes(arrangement, metre, rng, SLIDE_NOTE)
     times: list[float] = []
     values: list[float] = []

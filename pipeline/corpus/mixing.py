@@ -1,7 +1,7 @@
-"""The recording: parts mixed, put in a room, coloured and set to a level, differently for each track.
+"""Record a track: mix its parts, add a room, equalize, and set a level, differently for each track.
 
-Real catalogs differ in room, brightness and loudness from record to record, for reasons that have nothing to do with
-what is played. The mix brings that in, so that a tagger must listen to more than the average spectrum.
+Real recordings differ in room, brightness and loudness for reasons that have nothing to do with what is played. The mix
+adds such differences, so that a tagger must listen to more than the average spectrum.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from pipeline.corpus.artists import Artist
 from pipeline.corpus.score import Part
 from pipeline.corpus.seeding import stream
 
-# Sample rates (Hz) and numbers of channels, as often as they stand here.
+# Sample rates (Hz) and numbers of channels, chosen as often as they occur here.
 SAMPLE_RATES: Final = (44_100, 44_100, 48_000, 32_000, 24_000, 22_050, 22_050, 22_050)
 CHANNELS: Final = (1, 1, 2)
 TILT_SPREAD: Final = 1.0  # dB per octave around the artist's tilt
-TILT_CENTRE: Final = 1_000.0  # Hz that the tilt leaves alone
-TILT_LIMITS: Final = (60.0, 12_000.0)  # Hz beyond which the tilt goes no further
+TILT_CENTRE: Final = 1_000.0  # frequency (Hz) that the tilt does not change
+TILT_LIMITS: Final = (60.0, 12_000.0)  # frequencies (Hz) beyond which the tilt is constant
 BELLS: Final = 2  # broad boosts or cuts at random places
-BELL_GAIN: Final = 4.0  # dB, at most
+BELL_GAIN: Final = 4.0  # largest gain in dB
 BELL_WIDTH: Final = 0.6  # octaves, standard deviation
 BELL_RANGE: Final = (100.0, 7_000.0)  # Hz
-DECAY_TIMES: Final = (0.15, 1.2)  # seconds until a room has lost 60 dB, dry to hall
-REVERB_LEVELS: Final = (-24.0, -9.0)  # dB of the room against the direct sound, dry to hall
+DECAY_TIMES: Final = (0.15, 1.2)  # seconds until the reverberation has decayed by 60 dB, dry to hall
+REVERB_LEVELS: Final = (-24.0, -9.0)  # dB of the room relative to the direct sound, dry to hall
 PRE_DELAY: Final = 0.012  # seconds between direct sound and room
 LOUDNESS: Final = (-30.0, -14.0)  # dB RMS, full scale 0
-PEAK: Final = 0.95  # full scale 1: encoders overshoot a little, so leave them room
+PEAK: Final = 0.95  # full scale 1; leaves headroom, since encoders overshoot a little
 FADE: Final = 0.02  # seconds at the end
 STRENGTH_BLOCK: Final = 1_024  # frames over which a part counts as sounding or silent
-QUIET: Final = 1e-4  # full scale 1; below it a part is taken to be silent
+QUIET: Final = 1e-4  # full scale 1; below this a part counts as silent
 
 
 @dataclass(frozen=True)
 class Mix:
-    """How a track is recorded.
+    """Recording settings of a track.
 
     Attributes:
-        track: number of the track.
-        sample_rate: Hz.
-        channels: 1 or 2.
-        loudness: dB RMS, full scale 0.
-        tilt: dB per octave.
+        track: Number of the track.
+        sample_rate: Sample rate in Hz.
+        channels: Number of channels, 1 or 2.
+        loudness: RMS level in dB, full scale 0.
+        tilt: Spectral tilt in dB per octave.
         bells: (centre in Hz, gain in dB) of the broad boosts and cuts.
-        reverb: 0 (dry) to 1 (hall).
+        reverb: Amount of reverberation, 0 (dry) to 1 (hall).
     """
 
     track: int
@@ -61,7 +61,7 @@ class Mix:
 
 
 def choose_mix(seed: int, track: int, artist: Artist) -> Mix:
-    """Decides how a track is recorded: the artist's room and brightness, a little varied, and chance for the rest."""
+    """Choose how to record a track: the artist's room and brightness with small variations, and the rest by chance."""
     rng = stream(seed, "mix", track)
     low, high = np.log2(BELL_RANGE)
     return Mix(
@@ -78,12 +78,12 @@ def choose_mix(seed: int, track: int, artist: Artist) -> Mix:
 
 
 def mix_down(seed: int, mix: Mix, sounds: list[tuple[Part, npt.NDArray[np.float32]]]) -> npt.NDArray[np.float32]:
-    """Mixes the parts of a track.
+    """Mix the parts of a track.
 
     Args:
-        seed: seed of the corpus.
-        mix: how the track is recorded.
-        sounds: each part with its sound [shape=(samples, 2)].
+        seed: Seed of the corpus.
+        mix: Recording settings of the track.
+        sounds: Each part with its sound [shape=(samples, 2)].
 
     Returns:
         np.ndarray [shape=(samples, mix.channels), float32], full scale 1, never beyond `PEAK`.
@@ -101,7 +101,7 @@ def mix_down(seed: int, mix: Mix, sounds: list[tuple[Part, npt.NDArray[np.float3
 
 
 def _room_and_colour(seed: int, mix: Mix, dry: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Reverb and equalization of `dry` [shape=(channels, samples)] in one pass through the frequency domain."""
+    """Apply reverb and equalization to `dry` [shape=(channels, samples)] in one pass through the frequency domain."""
     samples = dry.shape[1]
     room = _room(seed, mix)
     length = scipy.fft.next_fast_len(samples + room.shape[1], real=True)
@@ -113,7 +113,7 @@ def _room_and_colour(seed: int, mix: Mix, dry: npt.NDArray[np.float32]) -> npt.N
 
 
 def _room(seed: int, mix: Mix) -> npt.NDArray[np.float32]:
-    """Impulse response of the room [shape=(channels, taps)]: the direct sound, then noise that dies away."""
+    """Impulse response of the room [shape=(channels, taps)]: the direct sound, then decaying noise."""
     rng = stream(seed, "room", mix.track)
     decay = DECAY_TIMES[0] * (DECAY_TIMES[1] / DECAY_TIMES[0]) ** mix.reverb
     level = REVERB_LEVELS[0] + (REVERB_LEVELS[1] - REVERB_LEVELS[0]) * mix.reverb
@@ -128,7 +128,7 @@ def _room(seed: int, mix: Mix) -> npt.NDArray[np.float32]:
 
 def _colour(mix: Mix, length: int) -> npt.NDArray[np.float32]:
     """Gain for each frequency of a real transform of `length` samples [shape=(length // 2 + 1,)]."""
-    # A curve this smooth is exact enough on a coarse grid: bells and tilt are broad.
+    # A coarse grid is exact enough for such a smooth curve, since bells and tilt are broad.
     grid = np.linspace(np.log2(20.0), np.log2(mix.sample_rate / 2), 256)
     decibels = mix.tilt * (np.clip(grid, *np.log2(TILT_LIMITS)) - np.log2(TILT_CENTRE))
     for centre, gain in mix.bells:
@@ -140,7 +140,7 @@ def _colour(mix: Mix, length: int) -> npt.NDArray[np.float32]:
 
 
 def _strength(sound: npt.NDArray[np.float32]) -> float:
-    """RMS of a sound where it is not silent, so that few notes count as loud as many."""
+    """RMS of the non-silent part of a sound, so that few notes count as loud as many."""
     blocks = len(sound) // STRENGTH_BLOCK
     block_rms = np.sqrt(_power(sound[: blocks * STRENGTH_BLOCK].reshape(blocks, -1)))
     heard = block_rms[block_rms > QUIET]

@@ -1,7 +1,7 @@
-"""The demonstration corpus on disk: audio files, a catalog and annotations, from a seed.
+"""Render the demonstration corpus from a seed: audio files, a catalog and annotations.
 
 out/catalog.csv        track_id, uri (relative to the folder), group (the artist), duration (seconds)
-out/annotations.csv    track_id, tag: a row per tag
+out/annotations.csv    track_id, tag: one row per tag
 out/audio/             mp3, ogg, flac and wav in rotation
 out/corpus.json        parameters and counts; written last, so it marks the corpus complete
 """
@@ -28,8 +28,8 @@ from pipeline.corpus.tags import TAGS, tags_of
 from schemas.console.errors import UserError
 from schemas.storage.files import is_remote, local_path, read_bytes, remove, write_atomic
 
-CORPUS_VERSION: Final = 1  # raise it by hand when the same parameters give other music
-SHORTEST: Final = 2.0  # seconds; in less, a slow piece gets no further than the call before the response
+CORPUS_VERSION: Final = 1  # raised by hand when the same parameters yield other music
+SHORTEST: Final = 2.0  # seconds; a shorter slow piece would end before the response to the call
 AUDIO_FOLDER: Final = "audio"
 CATALOG: Final = "catalog.csv"
 ANNOTATIONS: Final = "annotations.csv"
@@ -39,13 +39,13 @@ UNFINISHED: Final = "corpus.unfinished.json"  # the parameters of a corpus that 
 
 @dataclass(frozen=True)
 class CorpusParameters:
-    """What a corpus is a function of.
+    """The parameters that determine a corpus.
 
     Attributes:
-        tracks: how many tracks.
-        seed: of all that is left to chance.
-        seconds: length of each track.
-        version: of the composer.
+        tracks: Number of tracks.
+        seed: Seed of all random choices.
+        seconds: Length of each track in seconds.
+        version: Version of the composer.
     """
 
     tracks: int
@@ -56,17 +56,17 @@ class CorpusParameters:
 
 @dataclass(frozen=True)
 class CorpusSummary:
-    """What a corpus holds.
+    """The contents of a corpus.
 
     Attributes:
-        out: its folder.
-        parameters: what it was made from.
-        artists: how many groups the tracks belong to.
-        annotations: rows of annotations.csv.
-        tags: tracks per tag, in the order of `tags.TAGS`; only tags that occur.
-        formats: tracks per file format.
-        audio_bytes: size of the audio files together.
-        existed: true if the corpus was complete already and nothing was done.
+        out: Folder of the corpus.
+        parameters: Parameters from which it was made.
+        artists: Number of groups to which the tracks belong.
+        annotations: Number of rows in annotations.csv.
+        tags: Number of tracks per tag, in the order of `tags.TAGS`; only tags that occur.
+        formats: Number of tracks per file format.
+        audio_bytes: Total size of the audio files in bytes.
+        existed: True if the corpus was already complete and nothing was done.
     """
 
     out: str
@@ -81,7 +81,7 @@ class CorpusSummary:
 
 @dataclass(frozen=True)
 class _Track:
-    """What rendering a track gives: its rows in the tables, without its sound."""
+    """Result of rendering a track: its rows in the tables, without its sound."""
 
     track_id: str
     uri: str
@@ -98,24 +98,24 @@ def render_corpus(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> CorpusSummary:
-    """Renders a labelled corpus, unless it is there already.
+    """Render a labelled corpus, unless it already exists.
 
-    The same tracks, seed and seconds give the same bytes in every file, with any number of workers; a corpus of more
-    tracks begins with the tracks of a smaller one. A rendering that was stopped is begun again by the same call.
+    The same tracks, seed and seconds give the same bytes in every file, with any number of workers; a larger corpus begins
+    with the tracks of a smaller one. The same call restarts a rendering that was stopped.
 
     Args:
-        out: a local folder: new, empty, or a corpus made with the same parameters.
-        tracks: how many tracks, 1 or more.
-        seed: 0 or more.
-        seconds: length of each track, 2 or more.
-        workers: processes; by default one per CPU.
-        progress: called with (tracks done, tracks in all) as tracks are finished.
+        out: A local folder: new, empty, or with a corpus made with the same parameters.
+        tracks: Number of tracks, 1 or more.
+        seed: Seed, 0 or more.
+        seconds: Length of each track in seconds, 2 or more.
+        workers: Number of processes; None for one per CPU.
+        progress: Called with (tracks done, total tracks) as tracks are finished.
 
     Returns:
-        What the corpus holds, and whether it was there already.
+        The contents of the corpus, and whether it already existed.
 
     Raises:
-        UserError: if a parameter is out of range, the folder holds something else, or the renderer is not installed.
+        UserError: a parameter is out of range, the folder holds other files, or the renderer is not installed.
     """
     parameters = _checked(CorpusParameters(tracks, seed, float(seconds)))
     if workers is not None and workers < 1:
@@ -127,7 +127,7 @@ def render_corpus(
     folder = local_path(out)
     if complete := _complete_corpus(folder, parameters):
         return complete
-    synthesizer(), soundfont()  # what is missing is said here, once, before anything is written
+    synthesizer(), soundfont()  # raises for missing packages once, before anything is written
 
     os.makedirs(os.path.join(folder, AUDIO_FOLDER), exist_ok=True)
     write_atomic(os.path.join(folder, UNFINISHED), _json(asdict(parameters)))
@@ -156,13 +156,13 @@ def render_corpus(
 
 
 def render_track(folder: str, parameters: CorpusParameters, track: int, artist_number: int) -> _Track:
-    """Composes, plays, mixes, encodes and writes one track.
+    """Compose, play, mix, encode and write one track.
 
     Args:
-        folder: the corpus; its audio folder exists.
-        parameters: of the corpus.
-        track: number of the track, from 0.
-        artist_number: whose track it is.
+        folder: Folder of the corpus, in which the audio folder exists.
+        parameters: Parameters of the corpus.
+        track: Number of the track, from 0.
+        artist_number: Number of the track's artist.
 
     Returns:
         The track's rows in the tables.
@@ -183,7 +183,7 @@ def render_track(folder: str, parameters: CorpusParameters, track: int, artist_n
 
 
 def _render_all(folder: str, parameters: CorpusParameters, workers: int) -> Iterator[_Track]:
-    """Renders every track, in order of their numbers."""
+    """Render every track in the order of their numbers."""
     numbers = range(parameters.tracks)
     artists = artist_numbers(parameters.seed, parameters.tracks)
     workers = min(workers, parameters.tracks)
@@ -197,7 +197,7 @@ def _render_all(folder: str, parameters: CorpusParameters, workers: int) -> Iter
 
 
 def _checked(parameters: CorpusParameters) -> CorpusParameters:
-    """The parameters, if they can be met."""
+    """The parameters, if they are valid."""
     if parameters.tracks < 1:
         raise UserError(f"Expected 1 track or more. Received: tracks={parameters.tracks}.")
     if parameters.seed < 0:
@@ -208,7 +208,7 @@ def _checked(parameters: CorpusParameters) -> CorpusParameters:
 
 
 def _complete_corpus(folder: str, parameters: CorpusParameters) -> CorpusSummary | None:
-    """The corpus in a folder if it is complete, None if it is to be rendered; refuses what a corpus would overwrite."""
+    """The corpus in a folder if it is complete, None if it must be rendered; raises for files that would be overwritten."""
     if not folder:
         raise UserError("--out: expected a folder. Received: an empty path. Name one.")
     if not os.path.exists(folder):
@@ -248,7 +248,7 @@ def _read_json(path: str) -> dict[str, Any]:
 
 
 def _summary(out: str, parameters: CorpusParameters, rendered: Sequence[_Track]) -> CorpusSummary:
-    """Counts what was rendered."""
+    """Count the rendered tracks."""
     played = Counter(tag for track in rendered for tag in track.tags)
     return CorpusSummary(
         out=out,
@@ -263,7 +263,7 @@ def _summary(out: str, parameters: CorpusParameters, rendered: Sequence[_Track])
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """A CSV file. Commands take it as their input, so its cells are exact: not those of `schemas.user_files.spreadsheet`."""
+    """A CSV file. It is input to commands, so its cells are exact and not escaped as in `schemas.user_files.spreadsheet`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -1,4 +1,4 @@
-"""Bass and drums."""
+"""Write the bass and drums."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pipeline.corpus.harmony import Metre
 from pipeline.corpus.instruments import BASS_LOWEST, CLOSED_HAT, CRASH, KICK, OPEN_HAT, SNARE
 from pipeline.corpus.score import Note
 
-ROLL_RATE: Final = 14.0  # strokes a second, at least
+ROLL_RATE: Final = 14.0  # smallest number of strokes per second
 DRUM_LENGTH: Final = 0.1  # seconds; drums ring by themselves
 LOUD, MEDIUM, SOFT = 118, 96, 72  # velocities
 
 
 def bass_line(arrangement: Arrangement, metre: Metre, rng: np.random.Generator) -> list[Note]:
-    """Root notes: on the first beat of a bar in three, on each beat, or half beat, of a bar in four."""
+    """Root notes: on the first beat of a bar in triple metre, on each beat or half beat in quadruple metre."""
     notes = []
     per_beat = 1 if arrangement.tempo == "fast" else 1 + int(rng.integers(2))
     for start, root in metre.bars():
@@ -34,7 +34,7 @@ def bass_line(arrangement: Arrangement, metre: Metre, rng: np.random.Generator) 
 
 
 def drum_line(arrangement: Arrangement, metre: Metre) -> list[Note]:
-    """The drums, kept up through the whole piece; none if the arrangement has none."""
+    """The drums throughout the whole piece; empty if the arrangement has none."""
     strokes: list[tuple[float, int, int]] = []
     for start, _ in metre.bars():
         if arrangement.beat == "floor":
@@ -47,7 +47,7 @@ def drum_line(arrangement: Arrangement, metre: Metre) -> list[Note]:
 
 
 def _floor(arrangement: Arrangement, metre: Metre, start: float) -> list[tuple[float, int, int]]:
-    """The kick on every beat, an open hi-hat between."""
+    """The kick on every beat, with an open hi-hat between beats."""
     strokes = []
     for beat in range(arrangement.beats_per_bar):
         time = start + beat * metre.beat
@@ -58,7 +58,7 @@ def _floor(arrangement: Arrangement, metre: Metre, start: float) -> list[tuple[f
 
 
 def _kick_and_snare(arrangement: Arrangement, metre: Metre, start: float) -> list[tuple[float, int, int]]:
-    """Over the hi-hat, in four kick and snare in turn, in three a kick and two snares."""
+    """Over the hi-hat, kick and snare alternate in quadruple metre; a kick and two snares in triple metre."""
     strokes = []
     for beat in range(arrangement.beats_per_bar):
         time = start + beat * metre.beat
@@ -70,7 +70,7 @@ def _kick_and_snare(arrangement: Arrangement, metre: Metre, start: float) -> lis
 
 
 def _roll(metre: Metre, start: float) -> list[tuple[float, int, int]]:
-    """The snare struck too fast to count, growing over each bar to a crash on the next."""
+    """The snare struck too fast to count, with a crescendo over each bar to a crash on the next."""
     per_beat = 1
     while per_beat / metre.beat < ROLL_RATE:
         per_beat += 1

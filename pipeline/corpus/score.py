@@ -1,4 +1,4 @@
-"""Notes on paper: what composition writes and synthesis plays."""
+"""The score: composition writes it, and synthesis plays it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ class Note:
     """One note.
 
     Attributes:
-        start: seconds from the start of the piece.
-        end: seconds; later than `start`.
-        pitch: MIDI note number, or the number of the drum on a drum part.
-        velocity: 1 to 127.
+        start: Seconds from the start of the piece.
+        end: Seconds from the start of the piece, later than `start`.
+        pitch: MIDI note number, or the number of the drum in a drum part.
+        velocity: MIDI velocity, 1 to 127.
     """
 
     start: float
@@ -27,8 +27,8 @@ class Curve:
     """A value that changes while notes sound, as a list of steps.
 
     Attributes:
-        times: seconds, ascending.
-        values: the value from each time on.
+        times: Times in seconds, ascending.
+        values: The value from each time on.
     """
 
     times: tuple[float, ...] = ()
@@ -37,15 +37,15 @@ class Curve:
 
 @dataclass(frozen=True)
 class Part:
-    """What one instrument plays.
+    """The part of one instrument.
 
     Attributes:
-        program: General MIDI program, 0 to 127; on a drum part the number of the drum kit.
-        notes: in any order.
-        level: loudness of the part in the mix, dB.
-        pan: -1 (left) to 1 (right).
-        drums: whether this is a drum part.
-        bend: semitones added to the pitch.
+        program: General MIDI program, 0 to 127; in a drum part the number of the drum kit.
+        notes: Notes in any order.
+        level: Loudness of the part in the mix in dB.
+        pan: Position from -1 (left) to 1 (right).
+        drums: True for a drum part.
+        bend: Semitones added to the pitch.
         swell: dB added to the loudness, 0 or less.
     """
 
@@ -63,9 +63,9 @@ class Piece:
     """A whole piece.
 
     Attributes:
-        parts: the instruments that play.
-        seconds: its length.
-        tuning: how far the whole piece is out of tune, semitones.
+        parts: Parts of the instruments.
+        seconds: Length in seconds.
+        tuning: Detuning of the whole piece in semitones.
     """
 
     parts: tuple[Part, ...]

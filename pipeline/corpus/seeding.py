@@ -1,4 +1,4 @@
-"""Random streams: one for each purpose and number, so that no choice moves another."""
+"""Random streams: one for each purpose and number, so that no choice affects another."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ def stream(seed: int, purpose: str, number: int) -> np.random.Generator:
     """An independent generator for one purpose.
 
     Args:
-        seed: seed of the corpus, 0 or more.
-        purpose: what is drawn from it.
-        number: which track, artist or round it is for, 0 or more.
+        seed: Seed of the corpus, 0 or more.
+        purpose: What is drawn from it.
+        number: Number of the track, artist or round, 0 or more.
 
     Returns:
-        A PCG64 generator, a function of the arguments alone on every platform.
+        A PCG64 generator that depends only on the arguments, on every platform.
     """
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, zlib.crc32(purpose.encode()), number])))

@@ -1,7 +1,7 @@
-"""Notes to sound: a General MIDI soundfont of sampled instruments, played by tinysoundfont.
+"""Turn notes into sound with tinysoundfont and a General MIDI soundfont of sampled instruments.
 
-Both come from the Python package index: the soundfont (TimGM6mb) lies in the package pretty_midi, whose code is
-not used; tinysoundfont is a compiled synthesizer without dependencies that matter here.
+Both come from the Python package index: the soundfont (TimGM6mb) is in the package pretty_midi, whose code is not used;
+tinysoundfont is a compiled synthesizer without dependencies that matter here.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from schemas.console.interpreter import missing_words
 
 SOUNDFONT: Final = "TimGM6mb.sf2"
 
-VOICES: Final = 96  # that sound at once; a part needs far fewer, so none is cut off
-BEND_RANGE: Final = 12.0  # semitones that the pitch wheel reaches to either side
+VOICES: Final = 96  # simultaneous voices; a part needs far fewer, so none is cut off
+BEND_RANGE: Final = 12.0  # range of the pitch wheel to either side in semitones
 WHEEL_CENTRE, WHEEL_MOST = 8192, 16383
 # Controllers. The synthesizer's gain is the cube of the expression, hence 60 dB per decade.
 PAN, EXPRESSION = 10, 11
 EXPRESSION_DB_PER_DECADE: Final = 60.0
 CONTROLLER_MOST: Final = 127
 DRUM_CHANNEL: Final = 9
-# Within one moment: notes end, wheels turn, notes begin.
+# Order of events at the same time: notes end, wheels turn, notes begin.
 END, TURN, BEGIN = 0, 1, 2
 
 
@@ -38,9 +38,9 @@ def soundfont() -> bytes:
     """The soundfont file's bytes, read once per process.
 
     Raises:
-        UserError: if the package that carries it is not installed.
+        UserError: the package that contains it is not installed.
     """
-    package = importlib.util.find_spec("pretty_midi")  # found, not imported: only the file in it is needed
+    package = importlib.util.find_spec("pretty_midi")  # located but not imported, since only the file in it is needed
     if package is None or package.origin is None:
         raise UserError(missing_words("pretty_midi"))
     path = os.path.join(os.path.dirname(package.origin), SOUNDFONT)
@@ -52,7 +52,7 @@ def synthesizer() -> ModuleType:
     """The module tinysoundfont.
 
     Raises:
-        UserError: if it is not installed.
+        UserError: it is not installed.
     """
     try:
         import tinysoundfont
@@ -63,19 +63,19 @@ def synthesizer() -> ModuleType:
 
 
 def play(part: Part, seconds: float, tuning: float, sample_rate: int) -> npt.NDArray[np.float32]:
-    """Plays one part on a synthesizer of its own, so that no other part or track leaves a trace in it.
+    """Play one part on a new synthesizer, so that no other part or track affects it.
 
     Args:
-        part: the notes and how they are played.
-        seconds: length of the piece.
-        tuning: semitones off standard pitch.
-        sample_rate: Hz.
+        part: The notes and how to play them.
+        seconds: Length of the piece in seconds.
+        tuning: Deviation from standard pitch in semitones.
+        sample_rate: Sample rate in Hz.
 
     Returns:
-        np.ndarray [shape=(samples, 2), float32]: left and right, at the instrument's own loudness.
+        np.ndarray [shape=(samples, 2), float32]: left and right, at the instrument's natural loudness.
 
     Raises:
-        UserError: if the synthesizer or its soundfont is not installed.
+        UserError: the synthesizer or its soundfont is not installed.
     """
     synth = synthesizer().Synth(samplerate=sample_rate)
     bank = synth.sfload(soundfont(), max_voices=VOICES)
@@ -109,7 +109,7 @@ def play(part: Part, seconds: float, tuning: float, sample_rate: int) -> npt.NDA
 
 
 def _events(part: Part, sample_rate: int) -> list[tuple[int, int, int, int]]:
-    """All that happens in a part, in order, as (sample, END | TURN | BEGIN, pitch or controller, value)."""
+    """All events of a part in order, as (sample, END | TURN | BEGIN, pitch or controller, value)."""
     events = []
     for note in part.notes:
         events.append((round(note.start * sample_rate), BEGIN, note.pitch, note.velocity))

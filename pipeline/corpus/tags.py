@@ -1,7 +1,7 @@
-"""The tags of a track: what is played, and how.
+"""The tags of a track, which name what is played and how.
 
-Half of them name instruments, register and such, which the spectrum of a single moment tells. The other half names
-how sound changes over time; an average over time does not know it. Each tag is audible through the whole track.
+Half of them name instruments, register and similar properties, which the spectrum of a single moment reveals. The other half
+describes how the sound changes over time, which an average over time does not show. Each tag is audible throughout the track.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 from pipeline.corpus.arrangement import Arrangement
 from pipeline.corpus.instruments import FAMILIES
 
-# In the order of the columns of a report. What each means is the condition beside it.
+# Tags in the order of the columns of a report, each with the condition that defines it.
 PLAYING: Final[dict[str, Callable[[Arrangement], bool]]] = {
     "bass": lambda played: played.bass_program is not None,
     "drums": lambda played: played.beat != "none",

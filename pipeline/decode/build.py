@@ -1,4 +1,4 @@
-"""Build a dataset from a catalog: plan, decode with Beam, close the generation. `build` is what the command calls."""
+"""Build a dataset from a catalog: plan, decode with Beam, close the generation. The command calls `build`."""
 
 from __future__ import annotations
 
@@ -55,21 +55,21 @@ from schemas.storage.files import (
 
 @dataclasses.dataclass(frozen=True)
 class BuildSummary:
-    """What a build did and what the dataset now holds.
+    """Results of a build and the contents of the dataset after it.
 
     Attributes:
-        dataset: its folder.
-        built: generations that this call finished.
-        tracks: in the dataset.
-        records: tracks with features.
-        rejects: tracks without, by cause.
-        examples: cause -> (track_id, the decoder's words).
-        removed: rows of the catalog that are left out, since their tracks were removed.
-        same_audio: tracks whose stored audio is also another's: how many, and the first such pair.
-        hours: stored audio, in hours.
-        bytes: payload bytes per family, of the generations that this call finished.
-        seconds: wall time of this call.
-        under_way: how far a generation is that this call left alone, since it is of another catalog; None without one.
+        dataset: Folder of the dataset.
+        built: Generations that this call finished.
+        tracks: Number of tracks in the dataset.
+        records: Number of tracks with features.
+        rejects: Number of tracks without features, by cause.
+        examples: Cause -> (track_id, message of the decoder).
+        removed: Number of catalog rows that are skipped because their tracks were removed.
+        same_audio: Number of tracks that share their stored audio with another, and the first such pair.
+        hours: Stored audio in hours.
+        bytes: Payload bytes per family of the generations that this call finished.
+        seconds: Wall time of this call in seconds.
+        under_way: Progress of a generation of another catalog, which this call did not touch; None if there is none.
     """
 
     dataset: str
@@ -95,24 +95,24 @@ def build(catalog_uri: str, dataset: str, options: BuildOptions | None = None) -
     (36, {})
 
     Args:
-        catalog_uri: the catalog: CSV, JSON Lines or Parquet with track_id and uri.
-        dataset: folder of the dataset, new or begun by an earlier call.
-        options: see `BuildOptions`.
+        catalog_uri: The catalog: CSV, JSON Lines or Parquet with track_id and uri.
+        dataset: Folder of the dataset, new or begun by an earlier call.
+        options: Options of the build.
 
     Raises:
         UserError: the catalog, the folder or the options are wrong, or too many tracks were rejected.
-        TagscaleError: the Beam job failed; what is finished stays.
+        TagscaleError: the Beam job failed; finished shards are kept.
     """
     options = options or BuildOptions()
     started = time.monotonic()
     check_beam_options(options.beam_options)
     if options.decoder == "tfio":
-        from pipeline.audio.tfio_engine import check_tfio  # imports TensorFlow, so only where it is asked for
+        from pipeline.audio.tfio_engine import check_tfio  # imports TensorFlow, so only on request
 
         check_tfio()
     catalog = read_catalog(catalog_uri, options.limit)
     layout = Layout(dataset.rstrip("/") or "/")
-    open_or_begin(layout, options)  # what cannot be is said before a folder is made
+    open_or_begin(layout, options)  # raises for impossible options before a folder is created
     with writable_folder(layout.root), sole_writer(layout.root):
         return _build(catalog, layout, options, started)
 
@@ -129,7 +129,7 @@ def _build(catalog: Catalog, layout: Layout, options: BuildOptions, started: flo
     if dataset.under_way is not None and not left_alone:
         job = job_under_way(dataset, catalog, options)
         if unfinished_shards(job, dataset.under_way.shards):
-            retry = "none"  # its rejects are found by this very call: trying them again at once is no second chance
+            retry = "none"  # this very call finds its rejects, so an immediate retry is pointless
         dataset = _finish(job, dataset, catalog, options, retry)
         built.append(job.generation)
         sizes.update(payload_bytes(job, dataset.manifest.generations[-1].shards))
@@ -155,16 +155,16 @@ def _other_catalog_words(dataset: Dataset, catalog: Catalog, wanted: int) -> str
     give_up = pipeline_command("prune", "--dataset", dataset.layout.root, "--unfinished", "--yes")
     return (
         f"{dataset.layout.root}: {dataset.under_way_words()}, of another catalog: {catalog.uri} lists none of its tracks, and "
-        f"{wanted:,} that are to be decoded; finish it with the catalog that it was begun with, or give it up by `{give_up}`, "
-        "then build this catalog"
+        f"{wanted:,} that are to be decoded; finish it with the catalog with which it was begun, or give it up with "
+        f"`{give_up}`, then build this catalog"
     )
 
 
 def _preflight(wanted: pa.Table, manifest: DatasetManifest, catalog: Catalog, options: BuildOptions) -> None:
-    """Try a few tracks, so that input that is plainly wrong stops a build before it starts."""
+    """Try a few tracks, so that plainly wrong input stops a build before it starts."""
     sample = sample_catalog(wanted, preflight_size(wanted.num_rows), seed=0)
     spec = logmel_spec_of(manifest.families)
-    if not options.strict:  # whether a file can be decoded shows at its start; whether all of it can, only at its end
+    if not options.strict:  # a file's start shows whether it can be decoded; only its end, whether all of it can
         spec = dataclasses.replace(spec, waveform=dataclasses.replace(spec.waveform, excerpt=PREFLIGHT_EXCERPT))
     tried = decode_sample(
         sample, catalog.root, spec, options.decoder, strict=options.strict, max_seconds=options.max_seconds
@@ -177,7 +177,7 @@ def _preflight(wanted: pa.Table, manifest: DatasetManifest, catalog: Catalog, op
 def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOptions, retry: Retry = "none") -> Dataset:
     """Write the unfinished shards of the generation under way, check the reject rate, and complete the manifest.
 
-    A generation is completed whatever its rejects where some of them are about to be tried again.
+    A generation is completed regardless of its rejects if some of them are about to be retried.
     """
     started = time.monotonic()
     layout, entry = job.layout, entry_under_way(dataset)
@@ -201,7 +201,7 @@ def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOpt
             beam_options=options.beam_options,
             on_progress=lambda done: progress.update(tracks_in(done)),
         )
-    with changing(layout):  # a removal comes before, and is heeded here, or after, and finds this generation
+    with changing(layout):  # a removal comes before and is respected here, or after and finds this generation
         closed, table = close_generation(job, entry)
         manifest = DatasetManifest.read(layout.manifest).with_generation(closed)
         dataset = Dataset.of(layout, manifest)

@@ -13,7 +13,7 @@ from schemas.tables import CATALOG, CATALOG_REQUIRED, SPLITS
 from schemas.user_files.table_files import read_table, row_hint
 from schemas.user_files.table_values import ErrorAt
 
-MOST_SECONDS = 1e9  # of a track: 30 years, also where milliseconds were written
+MOST_SECONDS = 1e9  # longest duration of a track: 30 years, which leaves room for values in milliseconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Catalog:
     """A checked catalog.
 
     Attributes:
-        uri: where it was read.
-        table: at least the columns of `schemas.tables.CATALOG`, in the file's order.
-        root: the folder that relative URIs start from.
+        uri: URI from which it was read.
+        table: At least the columns of `schemas.tables.CATALOG`, in the file's order.
+        root: Folder to which relative URIs refer.
     """
 
     uri: str
@@ -35,12 +35,12 @@ def read_catalog(uri: str, limit: int | None = None) -> Catalog:
     """Read and check a catalog.
 
     Args:
-        uri: CSV, JSON Lines or Parquet; a folder or glob of Parquet files.
-        limit: keep the first rows only.
+        uri: CSV, JSON Lines or Parquet file; a folder or glob of Parquet files.
+        limit: Number of first rows to keep; None for all.
 
     Raises:
-        UserError: unreadable, without rows or the columns track_id and uri, with an empty or duplicate track_id, an
-            empty uri, a split that is none of train, validation, test, or a duration that is no length of time.
+        UserError: the catalog is unreadable, has no rows or lacks track_id or uri, or has an empty or duplicate track_id,
+            an empty uri, a split other than train, validation and test, or an invalid duration.
     """
     table = read_table(uri, what="catalog", required=CATALOG_REQUIRED, schema=CATALOG)
     for field in CATALOG:
@@ -61,12 +61,12 @@ def read_catalog(uri: str, limit: int | None = None) -> Catalog:
 
 
 def check_durations(seconds: pa.ChunkedArray, name: str, error_at: ErrorAt) -> None:
-    """Raise UserError where a duration is below 0, endless, or longer than any track; null is not known.
+    """Raise UserError if a duration is below 0, infinite, or longer than any track; null means unknown.
 
     Args:
-        seconds: float64.
-        name: of the column, for the error.
-        error_at: makes the error for a row.
+        seconds: Durations in seconds, float64.
+        name: Name of the column, for the error.
+        error_at: Creates the error for a row.
     """
     inside = pc.and_(pc.greater_equal(seconds, 0.0), pc.less_equal(seconds, MOST_SECONDS))
     wrong = pc.invert(pc.fill_null(inside, True))

@@ -1,4 +1,4 @@
-"""Which tracks a generation gets, and what closes it."""
+"""Choose the tracks of a generation, and close it."""
 
 from __future__ import annotations
 
@@ -25,21 +25,20 @@ from schemas.tables import TRACKS
 
 Retry = Literal["none", "transient", "all"]
 RETRIES: tuple[Retry, ...] = get_args(Retry)
-_READERS = 16  # small files read side by side: in a bucket each one costs a round trip
+_READERS = 16  # small files read in parallel: in a bucket each one costs a round trip
 
 
 def wanted_tracks(catalog: pa.Table, dataset: Dataset, retry: Retry, changed: pa.Array | None) -> pa.Table:
     """The rows of a catalog that the next generation should hold.
 
     Args:
-        catalog: columns of `schemas.tables.CATALOG`.
-        dataset: what is there already.
-        retry: which rejects are tried again.
-        changed: ids of tracks whose source changed since it was decoded; None for none.
+        catalog: Columns of `schemas.tables.CATALOG`.
+        dataset: The dataset so far.
+        retry: Which rejects to retry.
+        changed: Ids of tracks whose source changed since it was decoded; None for none.
 
     Returns:
-        New tracks, changed ones, rejects that are tried again, and those that the catalog has another uri for; none that
-        was removed.
+        New tracks, changed ones, rejects to retry, and rejects for which the catalog has a new uri, without removed tracks.
     """
     catalog = not_removed(catalog, dataset)
     if not dataset.manifest.generations:
@@ -52,20 +51,20 @@ def wanted_tracks(catalog: pa.Table, dataset: Dataset, retry: Retry, changed: pa
 
 
 def tried_again(catalog: pa.Table, dataset: Dataset, retry: Retry) -> bool:
-    """True where the next generation holds some of a dataset's rejects."""
+    """True if the next generation retries some of a dataset's rejects."""
     newest = dataset.newest_tracks(["transient"])
     again = newest["track_id"].filter(_again(catalog, dataset, newest, retry))
     return bool(pc.any(pc.is_in(again, value_set=catalog["track_id"].combine_chunks())).as_py())
 
 
 def lists_some_of(catalog: pa.Table, layout: Layout, generation: int) -> bool:
-    """True if a catalog lists some of the tracks that a generation was planned with."""
+    """True if a catalog lists some of a generation's planned tracks."""
     planned = PlanReader(layout.plan(generation)).columns(["track_id"])["track_id"]
     return bool(pc.any(pc.is_in(catalog["track_id"], value_set=planned.combine_chunks())).as_py())
 
 
 def _again(catalog: pa.Table, dataset: Dataset, newest: pa.Table, retry: Retry) -> pa.Array:
-    """Which rows of `newest` are rejects that are to be tried again: on request, or since their uri was mended."""
+    """Mask of the rows of `newest` that are rejects to retry: on request, or because their uri was corrected."""
     rejected = pc.is_null(newest["record"])
     asked = pa.scalar(retry == "all") if retry != "transient" else newest["transient"]
     mended = pc.is_in(newest["track_id"], value_set=_mended(catalog, dataset, newest.filter(rejected)))
@@ -73,7 +72,7 @@ def _again(catalog: pa.Table, dataset: Dataset, newest: pa.Table, retry: Retry) 
 
 
 def _mended(catalog: pa.Table, dataset: Dataset, rejects: pa.Table) -> pa.Array:
-    """Ids of the rejects that a catalog has another uri for than that at which they were tried last."""
+    """Ids of the rejects for which a catalog has another uri than the one last tried."""
     place = pc.index_in(rejects["track_id"], value_set=catalog["track_id"].combine_chunks())
     listed = rejects.filter(pc.is_valid(place))
     mended = []
@@ -87,24 +86,24 @@ def _mended(catalog: pa.Table, dataset: Dataset, rejects: pa.Table) -> pa.Array:
 
 
 def not_removed(catalog: pa.Table, dataset: Dataset) -> pa.Table:
-    """The rows of a catalog whose tracks were not taken out of the dataset."""
+    """The rows of a catalog whose tracks were not removed from the dataset."""
     return catalog.filter(
         pc.invert(pc.is_in(catalog["track_id"], value_set=dataset.removed()["track_id"].combine_chunks()))
     )
 
 
 def close_generation(job: ShardJob, planned: GenerationEntry) -> tuple[GenerationEntry, pa.Table]:
-    """Put the tracks parts of a generation together and count them.
+    """Concatenate the tracks parts of a generation and count their rows.
 
-    Writes tracks/gen-NNN.parquet and returns the completed entry with the table; the caller decides whether the
-    manifest takes it. Removes what killed workers left behind.
+    Writes tracks/gen-NNN.parquet and returns the completed entry with the table; the caller decides whether to put it into
+    the manifest. Removes the files that killed workers left behind.
 
     Args:
-        job: the generation's.
-        planned: its entry as the plan was made.
+        job: Job of the generation.
+        planned: Its entry from the time of planning.
 
     Raises:
-        DatasetError: a tracks part is missing or is not the one that the done marks name, or has other tracks than the plan.
+        DatasetError: a tracks part is missing, is not the one that the done marks name, or differs from the plan.
     """
     _keep_named_payloads(job, planned.shards)
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
@@ -136,7 +135,7 @@ def close_generation(job: ShardJob, planned: GenerationEntry) -> tuple[Generatio
 
 
 def _keep_named_payloads(job: ShardJob, shards: int) -> None:
-    """See that the payload of every done mark is there, and remove those that none names, which killed workers left."""
+    """Check that the payload of every done mark exists, and remove payloads without a mark, left by killed workers."""
     for spec in job.families.values():
         folder = job.layout.features(spec, job.generation)
         marks = _done_marks(job, spec, shards)
@@ -148,11 +147,11 @@ def _keep_named_payloads(job: ShardJob, shards: int) -> None:
 
 
 def require_payloads(folder: str, marks: Sequence[ShardManifest]) -> None:
-    """Raise DatasetError unless the payloads of some done marks are in their folder.
+    """Raise DatasetError if the payload of a done mark is missing.
 
     Args:
-        folder: of some features of a generation.
-        marks: of its shards, from the first on.
+        folder: Folder of features of a generation.
+        marks: Done marks of its shards, from the first on.
     """
     there = set(list_names(folder))
     for shard, mark in enumerate(marks):
@@ -164,7 +163,7 @@ def require_payloads(folder: str, marks: Sequence[ShardManifest]) -> None:
 
 
 def payload_bytes(job: FeatureJob, shards: int) -> dict[Family, int]:
-    """Bytes of a generation's payloads per family, by the done marks; raises DatasetError where one is missing."""
+    """Bytes of a generation's payloads per family, from the done marks; raises DatasetError if one is missing."""
     sizes: dict[Family, int] = {}
     for family, spec in job.families.items():
         marks = _done_marks(job, spec, shards)
@@ -188,7 +187,7 @@ def _tracks_part(job: ShardJob, shard: int) -> pa.Table:
 
 
 def _done_marks(job: FeatureJob, spec: FeatureSpec, shards: int) -> list[ShardManifest]:
-    """The done marks of all shards of some features, in order."""
+    """The done marks of all shards in order."""
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
         return list(readers.map(lambda shard: _done_mark(job, spec, shard), range(shards)))
 

@@ -1,4 +1,4 @@
-"""What a build may be asked for."""
+"""The options of a build."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class BuildOptions:
     False
 
     Attributes:
-        workers: local worker processes; None for one per core.
-        shards: of a new generation; None to choose by size.
-        limit: read the catalog's first rows only.
-        excerpt: None for the dataset's own, or center:30 for a new dataset.
-        families: None for the dataset's own, or both for a new dataset.
-        decoder: the decoder engine.
-        strict: reject tracks that are truncated or corrupt; otherwise what could be decoded is kept and flagged.
-        max_seconds: reject tracks that are longer, whatever excerpt of them is stored.
-        retry_rejects: which rejects of earlier generations are tried again.
-        max_reject_rate: largest share of the dataset's tracks that may be without a record.
-        allow_other_versions: resume a generation that was planned with other library versions.
-        beam_options: options for Beam; without --runner the job runs here.
+        workers: Number of local worker processes; None for one per core.
+        shards: Number of shards of a new generation; None to choose by size.
+        limit: Number of the catalog's first rows to read; None for all.
+        excerpt: Part of each track to store; None for the dataset's own, or center:30 for a new dataset.
+        families: Feature families; None for the dataset's own, or both for a new dataset.
+        decoder: Decoder engine.
+        strict: Reject truncated and corrupt tracks; otherwise the decoded part is kept and flagged.
+        max_seconds: Reject longer tracks, whatever excerpt of them is stored.
+        retry_rejects: Which rejects of earlier generations to retry.
+        max_reject_rate: Largest share of the dataset's tracks that may lack a record.
+        allow_other_versions: Resume a generation that was planned with other library versions.
+        beam_options: Options for Beam; without --runner the job runs on this machine.
     """
 
     workers: int | None = None

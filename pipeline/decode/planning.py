@@ -1,4 +1,4 @@
-"""What a build finds or begins: the dataset's manifest, the plan of a new generation, and the job of one under way."""
+"""Open or begin a dataset, plan a new generation, and resume the one under way."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from schemas.storage.files import is_remote, require_empty_or, write_atomic, wri
 
 
 def open_or_begin(layout: Layout, options: BuildOptions) -> DatasetManifest:
-    """The manifest of a dataset that may be added to with these options, or of a new one, which is not written yet.
+    """The manifest of a dataset to which these options can add, or of a new one, which is not written yet.
 
     Raises:
-        UserError: the folder holds something else, or other features.
+        UserError: the folder holds other files, or a dataset with other features.
         DatasetError: its manifest is damaged.
     """
     if not require_empty_or(layout.root, MANIFEST_NAME, "a dataset"):
@@ -56,7 +56,7 @@ def _excerpt_of(families: dict[Family, FeatureSpec]) -> str:
 
 
 def plan_generation(dataset: Dataset, wanted: pa.Table, options: BuildOptions) -> Dataset:
-    """Plan a generation that holds the wanted rows of a catalog; returns the dataset with it under way."""
+    """Plan a generation of the given catalog rows; returns the dataset with it under way."""
     layout, manifest = dataset.layout, dataset.manifest
     generation = len(manifest.generations)
     excerpt = Excerpt.parse(_excerpt_of(manifest.families))
@@ -70,7 +70,7 @@ def plan_generation(dataset: Dataset, wanted: pa.Table, options: BuildOptions) -
         "strict": options.strict,
         "max_seconds": options.max_seconds,
     }
-    if generation == 0:  # first of all, so that a build that is killed now has begun a dataset
+    if generation == 0:  # written first, so that a build that is killed now leaves a dataset
         write_atomic(layout.manifest, manifest.to_bytes())
     with changing(layout):
         _write_plan(layout.plan(generation), plan_bytes(plan, metadata))
@@ -84,8 +84,8 @@ def plan_generation(dataset: Dataset, wanted: pa.Table, options: BuildOptions) -
 def _write_plan(uri: str, data: bytes) -> None:
     """Write a plan that no manifest names yet.
 
-    One may be there, of a build that was killed before it wrote the manifest. On a local disk no other build runs now,
-    so it is replaced; in a bucket one may.
+    There may already be one from a build that was killed before it wrote the manifest. On a local disk no other build can be
+    running now, so it is replaced; in a bucket one may be.
     """
     if write_if_absent(uri, data):
         return
@@ -105,23 +105,25 @@ def entry_under_way(dataset: Dataset) -> GenerationEntry:
 
 
 def job_under_way(dataset: Dataset, catalog: Catalog, options: BuildOptions) -> ShardJob:
-    """The job of the generation under way, once it is sure that it may be gone on with here.
+    """The job of the generation under way, after checking that it can be resumed here.
 
     Raises:
-        UserError: it was begun with other options or library versions.
+        UserError: it was started with other options or library versions.
         DatasetError: its plan is damaged.
     """
     layout, entry = dataset.layout, entry_under_way(dataset)
     metadata = PlanReader(layout.plan(entry.generation)).metadata
-    begun_strict = metadata.get("strict", False)  # an older plan does not say
+    begun_strict = metadata.get("strict", False)  # an older plan lacks it
     if begun_strict != options.strict:
         how = "with" if begun_strict else "without"
-        raise UserError(f"{layout.root}: {generation_name(entry.generation)} was begun {how} --strict; go on {how} it")
+        raise UserError(
+            f"{layout.root}: {generation_name(entry.generation)} was begun {how} --strict; continue {how} it"
+        )
     begun_seconds = metadata.get("max_seconds", MAX_SECONDS)
     if begun_seconds != options.max_seconds:
         raise UserError(
             f"{layout.root}: {generation_name(entry.generation)} was begun with --max-seconds {begun_seconds:g}, received "
-            f"{options.max_seconds:g}; go on with the first"
+            f"{options.max_seconds:g}; continue with the first"
         )
     what = f"{layout.root}: {generation_name(entry.generation)}"
     check_versions(

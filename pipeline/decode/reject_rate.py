@@ -1,4 +1,4 @@
-"""How many tracks a build may reject: before the job starts, on a sample, and when it is done, on all."""
+"""Limit the share of rejects of a build: before the job starts on a sample, and after it on all tracks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from schemas.dataset import Dataset
 from schemas.storage.files import join
 
 PREFLIGHT_TRACKS = 36  # decoded before a job starts
-PREFLIGHT_EXCERPT = "start:10"  # of each: a preflight of long tracks costs no more than one of short ones
-_PREFLIGHT_SHARE = 4  # of a small catalog, one in so many
-_PREFLIGHT_CHANCE = 1e-4  # of stopping a build that would have kept within its rate
+PREFLIGHT_EXCERPT = "start:10"  # decoded of each, so that long tracks cost no more than short ones
+_PREFLIGHT_SHARE = 4  # one track in this many of a small catalog
+_PREFLIGHT_CHANCE = 1e-4  # probability of stopping a build that would have kept within its rate
 
 
 def rejects_by_cause(tracks: pa.Table) -> dict[str, int]:
@@ -32,8 +32,8 @@ def example_rejects(tracks: pa.Table, catalog: Catalog) -> dict[str, tuple[str, 
     """Cause -> track id and message of its first reject, for a summary.
 
     Args:
-        tracks: columns track_id, cause and message.
-        catalog: that the tracks are of. A table names a file as the catalog does; here its whole path is named.
+        tracks: Columns track_id, cause and message.
+        catalog: Catalog of the tracks. A table names a file as the catalog does; here the message names its full path.
     """
     rejected: list[dict[str, Any]] = (
         tracks.filter(pc.is_valid(tracks["cause"])).select(["track_id", "cause", "message"]).to_pylist()
@@ -54,14 +54,14 @@ def example_rejects(tracks: pa.Table, catalog: Catalog) -> dict[str, tuple[str, 
 def check_reject_rate(dataset: Dataset, catalog: Catalog, most: float) -> None:
     """Raise UserError if more of the dataset's tracks are without a record than a build accepts.
 
-    The whole dataset counts and not the newest generation alone, so that one track that comes later and is bad, or is
-    tried again in vain, does not stop a build that accepts some. What the catalog lists no more does not count: whoever
-    strikes bad rows out of it has accepted that they are not there.
+    The rate covers the whole dataset and not only the newest generation, so that one later track that is bad, or is retried
+    in vain, does not stop a build that accepts some rejects. Tracks that the catalog no longer lists do not count: a user
+    who deletes bad rows has accepted their absence.
 
     Args:
-        dataset: all of whose generations are complete.
-        catalog: that the build was called with.
-        most: largest share.
+        dataset: A dataset whose generations are all complete.
+        catalog: Catalog of the build.
+        most: Largest accepted share.
     """
     newest = dataset.newest_tracks(["cause", "message"])
     newest = newest.filter(pc.is_in(newest["track_id"], value_set=catalog.table["track_id"].combine_chunks()))
@@ -72,27 +72,27 @@ def check_reject_rate(dataset: Dataset, catalog: Catalog, most: float) -> None:
     words = reject_words(rejects, example_rejects(newest, catalog))
     raise UserError(
         f"{dataset.layout.root}: {rejected} of {newest.num_rows} tracks were rejected, more than --max-reject-rate {most:g} "
-        f"allows ({words}); mend their uris in the catalog and run the same command again, mend the audio and add "
+        f"allows ({words}); fix their uris in the catalog and run the same command again, fix the audio and add "
         "--retry-rejects all, or accept them with a higher --max-reject-rate; "
         f"`{pipeline_command('prune', '--dataset', dataset.layout.root, '--unfinished')}` gives up what was added"
     )
 
 
 def preflight_size(tracks: int) -> int:
-    """How many of so many tracks are decoded before the job starts."""
+    """Number of tracks to decode before a job of `tracks` tracks starts."""
     return min(PREFLIGHT_TRACKS, tracks // _PREFLIGHT_SHARE)
 
 
 def check_preflight(catalog_uri: str, outcomes: Iterable[tuple[str, str | None, str]], most: float) -> None:
     """Raise UserError if a sample shows that a build cannot keep within its reject rate.
 
-    A sample may hold more rejects than the whole by chance: it stops a build only where that chance is less than 1 in
-    10,000.
+    By chance a sample may have a higher reject rate than the whole: it stops a build only if the probability of that is less
+    than 1 in 10,000.
 
     Args:
-        catalog_uri: for the error.
-        outcomes: track id, cause or None, and message of each track of the sample.
-        most: largest share of tracks that may be rejected.
+        catalog_uri: URI of the catalog, for the error.
+        outcomes: Track id, cause or None, and message of each track of the sample.
+        most: Largest share of tracks that may be rejected.
     """
     outcomes = list(outcomes)
     rejected = [(cause, track, message) for track, cause, message in outcomes if cause is not None]
@@ -104,8 +104,8 @@ def check_preflight(catalog_uri: str, outcomes: Iterable[tuple[str, str | None, 
     counts = dict(sorted(collections.Counter(cause for cause, _, _ in rejected).items()))
     raise UserError(
         f"catalog {catalog_uri}: of {len(outcomes)} tracks tried before the build {len(rejected)} were rejected, where "
-        f"--max-reject-rate {most:g} allows that share of all ({reject_words(counts, examples)}); nothing was built: mend the "
-        "catalog or the audio, or accept that with a higher --max-reject-rate"
+        f"--max-reject-rate {most:g} allows that share of all ({reject_words(counts, examples)}); nothing was built: fix the "
+        "catalog or the audio, or accept the rejects with a higher --max-reject-rate"
     )
 
 

@@ -1,4 +1,4 @@
-"""Times and counters of a generation's build, beside the data; not part of what must be the same between two builds."""
+"""Times and counters of a generation's build, stored next to the data; these may differ between two builds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.storage.json_object import parse_json_object
 
 
 def read_run_times(layout: Layout, generation: int) -> dict[str, Any]:
-    """Times and counters of a generation; empty if they were lost or damaged, which harms nothing."""
+    """Times and counters of a generation; empty if they are missing or damaged, which is harmless."""
     uri = layout.run_summary(f"build-{generation_name(generation)}")
     try:
         return parse_json_object(read_bytes(uri)) if exists(uri) else {}
@@ -20,6 +20,6 @@ def read_run_times(layout: Layout, generation: int) -> dict[str, Any]:
 
 
 def write_run_times(layout: Layout, generation: int, facts: dict[str, Any]) -> None:
-    """Not part of what must be the same between two builds."""
+    """Write times and counters of a generation, which may differ between two builds."""
     uri = layout.run_summary(f"build-{generation_name(generation)}")
     write_atomic(uri, to_json({"generation": generation, **facts}))

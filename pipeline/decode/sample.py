@@ -1,4 +1,4 @@
-"""A seeded sample of a catalog, decoded here: to see before a job what a catalog is like."""
+"""Decode a seeded sample of a catalog in this process, to check a catalog before a job."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from schemas.storage.files import join
 
 @dataclasses.dataclass(frozen=True)
 class SampledTrack:
-    """How a track of a sample ended.
+    """Outcome of decoding a sampled track.
 
     Attributes:
-        track_id: the catalog's id.
-        cause: why it would be rejected; None if it would be stored.
-        message: the decoder's words where it would be rejected, with the whole path of a file that cannot be had.
+        track_id: Id in the catalog.
+        cause: Cause of its reject; None if it would be stored.
+        message: The decoder's message for a reject, with the full path of a file that cannot be read.
     """
 
     track_id: str
@@ -33,12 +33,12 @@ class SampledTrack:
 
 
 def sample_catalog(table: pa.Table, count: int, seed: int) -> pa.Table:
-    """A sample of a catalog's rows, the same whatever their order.
+    """A sample of a catalog's rows, independent of their order.
 
     Args:
-        table: a column track_id.
-        count: how many rows; all where there are fewer.
-        seed: another seed, other rows.
+        table: A table with a column track_id.
+        count: Number of rows; all rows if there are fewer.
+        seed: Seed of the choice.
     """
     keys = [hashlib.sha256(f"{seed}:{track}".encode()).digest() for track in table["track_id"].to_pylist()]
     return table.take(np.argsort(np.array(keys, dtype="S32"), kind="stable")[:count])
@@ -47,15 +47,15 @@ def sample_catalog(table: pa.Table, count: int, seed: int) -> pa.Table:
 def decode_sample(
     table: pa.Table, audio_root: str, spec: LogMelSpec, decoder: Decoder, *, strict: bool, max_seconds: float
 ) -> Iterator[SampledTrack]:
-    """Decode the rows of a table one after the other, and keep nothing of it.
+    """Decode the rows of a table one after the other without keeping the features.
 
     Args:
-        table: columns track_id and uri.
-        audio_root: the folder that relative uris start from.
-        spec: the features to make.
-        decoder: the decoder engine.
-        strict: reject tracks that are truncated or corrupt.
-        max_seconds: reject tracks that are longer.
+        table: Columns track_id and uri.
+        audio_root: Folder to which relative uris refer.
+        spec: Features to compute.
+        decoder: Decoder engine.
+        strict: Reject truncated and corrupt tracks.
+        max_seconds: Reject longer tracks.
     """
     with DecodingProcess(spec, decoder, strict=strict, max_seconds=max_seconds) as decoding:
         for row in table.select(["track_id", "uri"]).to_pylist():

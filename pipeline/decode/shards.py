@@ -29,16 +29,16 @@ from schemas.tables import TRACKS
 
 @dataclasses.dataclass(frozen=True)
 class ShardJob:
-    """What a worker needs to know about the generation it builds; small, since it travels in the job graph.
+    """Parameters of a generation for the workers that build it; small, since it travels in the job graph.
 
     Attributes:
-        dataset: the dataset's folder.
-        generation: which one.
-        families: the features to write.
-        audio_root: the folder that relative uris start from.
-        decoder: the decoder engine.
-        strict: reject tracks that are truncated or corrupt.
-        max_seconds: reject tracks that are longer.
+        dataset: Folder of the dataset.
+        generation: Number of the generation.
+        families: Features to write.
+        audio_root: Folder to which relative uris refer.
+        decoder: Decoder engine.
+        strict: Reject truncated and corrupt tracks.
+        max_seconds: Reject longer tracks.
     """
 
     dataset: str
@@ -66,19 +66,19 @@ class ShardJob:
         return logmel_spec_of(self.families)
 
     def open_writer(self) -> ShardWriter:
-        """What writes its shards."""
+        """A writer of its shards."""
         return ShardWriter(self)
 
 
 @dataclasses.dataclass(frozen=True)
 class ShardCounts:
-    """How the tracks of a shard ended.
+    """Number of stored and rejected tracks of a shard.
 
     Attributes:
-        shard: its number.
-        records: stored tracks.
-        rejects: number of rejects by cause.
-        seconds: stored audio.
+        shard: Number of the shard.
+        records: Number of stored tracks.
+        rejects: Number of rejects by cause.
+        seconds: Length of the stored audio in seconds.
     """
 
     shard: int
@@ -117,7 +117,7 @@ class ShardWriter:
 
     @property
     def decoding_cpu_seconds(self) -> float:
-        """CPU time of the decoding process that runs now; those before it are children that were waited for."""
+        """CPU time of the running decoding process; earlier ones count among the children that were waited for."""
         return self._decoding.cpu_seconds
 
     def write(self, shard: int) -> ShardCounts:
@@ -132,12 +132,12 @@ class ShardWriter:
                 }
                 rows = [self._track(row, shard, payloads) for row in self._plan.shard(shard).to_pylist()]
                 if (self._tombstones() - self._removed) & {row["track_id"] for row in rows}:
-                    continue  # one of them was taken out meanwhile: nothing of it is stored
+                    continue  # one of them was removed meanwhile, so nothing of it may be stored
                 for payload in payloads.values():
                     payload.publish()
             break
         tracks = _tracks_part(rows)
-        if is_done(job, shard):  # by a twin, perhaps before one of its tracks was taken out: that one counts
+        if is_done(job, shard):  # a twin finished it, perhaps before a track was removed: the twin's result counts
             return self._counts(shard, rows)
         write_atomic(job.layout.tracks_part(job.generation, shard), tracks)
         for payload in payloads.values():

@@ -1,7 +1,7 @@
 """Find tracks whose audio changed since they were decoded, by the checksums of their sources.
 
-A store names a file's checksum in its listing. On a local disk a checksum means reading the file, so each file's size
-and time of change are remembered in runs/, and one that has both unchanged is not read again.
+A store gives each file's checksum in its listing. On a local disk a checksum requires reading the file, so each file's
+size and change time are recorded in runs/, and a file for which both are unchanged is not read again.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from schemas.dataset import Dataset
 from schemas.storage.files import exists, is_remote, join, local_path, parent, write_atomic
 from schemas.storage.stored_tables import read_stored_table, table_bytes
 
-_READERS = 8  # files that are looked at side by side
+_READERS = 8  # files examined in parallel
 _HANDED_OUT = 4096  # numbers given to the readers at a time
-_SETTLED_NS = 2_000_000_000  # a file that changed so lately may change again without another time stamp (2 s)
+_SETTLED_NS = 2_000_000_000  # a file that changed this recently may change again without a new time stamp (2 s)
 
-# What reading a local source raises: also where its uri is no path (a NUL in it), or that of another machine.
+# Errors from reading a local source, also if its uri is not a valid path (contains NUL) or names another machine.
 _UNREADABLE = (OSError, ValueError, UserError)
 
 _Found = TypeVar("_Found")
 
-# runs/sources.parquet: what a local file looked like when it had that checksum.
+# runs/sources.parquet: size and change time of each local file when it had that checksum.
 SEEN = pa.schema(
     [
         pa.field("track_id", pa.string(), nullable=False),
@@ -49,13 +49,13 @@ def changed_tracks(
 ) -> pa.Array:
     """Ids of the catalog's stored tracks whose source has another checksum than when it was last decoded.
 
-    A source that is gone or cannot be read is not changed: its record stays.
+    A source that is missing or cannot be read does not count as changed: its record stays.
 
     Args:
-        dataset: all of whose generations are complete.
-        catalog: columns track_id and uri.
-        audio_root: the folder that relative uris start from.
-        on_progress: called with sources looked at and sources in all.
+        dataset: A dataset whose generations are all complete.
+        catalog: Columns track_id and uri.
+        audio_root: Folder to which relative uris refer.
+        on_progress: Called with the number of sources examined and the total.
     """
     rows = _sources(dataset, catalog, audio_root)
     seen = _read_seen(dataset, rows)
@@ -87,13 +87,13 @@ def changed_tracks(
 
 
 def remember_sources(dataset: Dataset, catalog: pa.Table, audio_root: str, began_ns: int) -> None:
-    """Remember what local sources look like that have not changed since before they were decoded.
+    """Record size and change time of local sources that have not changed since before they were decoded.
 
     Args:
-        dataset: all of whose generations are complete.
-        catalog: columns track_id and uri.
-        audio_root: the folder that relative uris start from.
-        began_ns: when decoding began, nanoseconds since 1970.
+        dataset: A dataset whose generations are all complete.
+        catalog: Columns track_id and uri.
+        audio_root: Folder to which relative uris refer.
+        began_ns: Start of decoding in nanoseconds since 1970.
     """
     local = pa.array((not is_remote(join(audio_root, uri.as_py())) for uri in catalog["uri"]), pa.bool_())
     if not local.true_count:
@@ -111,7 +111,7 @@ def remember_sources(dataset: Dataset, catalog: pa.Table, audio_root: str, began
 
 
 def _side_by_side(look: Callable[[int], _Found], count: int) -> Iterator[_Found]:
-    """What `look` finds at each number, in order; a few are handed to the readers at a time, however many there are."""
+    """Results of `look` for each number in order; only a limited batch is given to the readers at a time."""
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
         for first in range(0, count, _HANDED_OUT):
             yield from readers.map(look, range(first, min(first + _HANDED_OUT, count)))
@@ -134,7 +134,7 @@ class _Sources:
 def _sources(dataset: Dataset, catalog: pa.Table, audio_root: str) -> _Sources:
     newest = dataset.newest_tracks([])
     kept = newest["track_id"].filter(pc.is_valid(newest["record"])).combine_chunks()
-    # The newest source that was read counts, also where it became a reject: it is not tried over and over.
+    # The newest source that was read counts, even if it became a reject, so that it is not retried over and over.
     attempts = pa.concat_tables(
         dataset.tracks_of(entry.generation, ["track_id", "source_checksum"])
         for entry in reversed(dataset.manifest.generations)
@@ -150,13 +150,13 @@ def _sources(dataset: Dataset, catalog: pa.Table, audio_root: str) -> _Sources:
 
 
 def _status(path: str) -> tuple[int, int]:
-    """Size and time of change, which no program can set back, unlike that of modification."""
+    """Size and change time, which, unlike the modification time, no program can set back."""
     status = os.stat(local_path(path))
     return status.st_size, status.st_ctime_ns
 
 
 def _read_seen(dataset: Dataset, rows: _Sources) -> dict[str, Any] | None:
-    """Columns of SEEN in the order of `rows`, -1 where a track is not in it; None where there are none that can be read."""
+    """Columns of SEEN in the order of `rows`, with -1 for missing tracks; None if the file is missing or unreadable."""
     uri = dataset.layout.sources_seen
     if not exists(uri):
         return None

@@ -1,1 +1,1 @@
-"""Make further log-mel families from the stored waveforms, without the audio."""
+"""Derive further log-mel families from the stored waveforms, without the audio."""

@@ -1,4 +1,4 @@
-"""Make another log-mel family from a dataset's waveform shards, with Beam. `derive` is what the command calls."""
+"""Derive another log-mel family from a dataset's waveform shards with Beam. The command calls `derive`."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from schemas.storage.files import remove_temporaries
 
 @dataclasses.dataclass(frozen=True)
 class DeriveOptions:
-    """How the new family differs from the default one; None leaves a setting as that has it.
+    """Settings in which the new family differs from the default one; None keeps the default.
 
     Attributes:
-        mels: number of mel bands.
-        n_fft: samples of the window and the transform.
-        hop_length: samples between frames.
-        workers: local worker processes; None for one per core.
-        allow_other_versions: resume a generation that was begun with other library versions.
-        beam_options: options for Beam; without --runner the job runs here.
+        mels: Number of mel bands.
+        n_fft: Length of the window and the transform in samples.
+        hop_length: Number of samples between frames.
+        workers: Number of local worker processes; None for one per core.
+        allow_other_versions: Resume a generation that was started with other library versions.
+        beam_options: Options for Beam; without --runner the job runs on this machine.
     """
 
     mels: int | None = None
@@ -60,17 +60,17 @@ class DeriveOptions:
 
 @dataclasses.dataclass(frozen=True)
 class DeriveSummary:
-    """What a derivation did.
+    """Results of a derivation.
 
     Attributes:
-        dataset: its folder.
-        name: of the features, such as logmel-0123456789ab.
-        spec: of them.
-        built: generations that this call finished.
-        records: tracks in those generations.
-        bytes: of their payloads.
-        empty_bands: mel bands that no bin of the transform falls into, and that are zero everywhere.
-        seconds: wall time of this call.
+        dataset: Folder of the dataset.
+        name: Name of the features, such as logmel-0123456789ab.
+        spec: Spec of the features.
+        built: Generations that this call finished.
+        records: Number of tracks in those generations.
+        bytes: Size of their payloads in bytes.
+        empty_bands: Number of mel bands that contain no bin of the transform and so are zero everywhere.
+        seconds: Wall time of this call in seconds.
     """
 
     dataset: str
@@ -84,17 +84,17 @@ class DeriveSummary:
 
 
 def derive(root: str, options: DeriveOptions) -> DeriveSummary:
-    """Make a log-mel family of other settings; the same call again resumes, and follows a dataset that has grown.
+    """Derive a log-mel family with other settings; the same call again resumes, and extends it to a dataset that has grown.
 
     Args:
-        root: the dataset.
-        options: see `DeriveOptions`.
+        root: Folder of the dataset.
+        options: Options of the derivation.
 
     Raises:
         UserError: there is no dataset, it holds no waveforms, it was built with these very settings, or a track is too long
             for them.
         DatasetError: a waveform payload is damaged.
-        TagscaleError: the Beam job failed; what is finished stays.
+        TagscaleError: the Beam job failed; finished shards are kept.
     """
     started = time.monotonic()
     check_beam_options(options.beam_options)
@@ -104,7 +104,7 @@ def derive(root: str, options: DeriveOptions) -> DeriveSummary:
         dataset = Dataset.open(root)
         _check_lengths(dataset, spec)
         entry = next((entry for entry in dataset.manifest.derived if entry.spec == spec), None)
-        # Named before anything is written: a purge finds what a derivation that was cut short left.
+        # The manifest names it before anything is written, so that a purge finds what an interrupted derivation left.
         entry = _begin(dataset, entry or DerivedEntry(spec, 0, logmel_versions()), options)
         size, built = 0, range(entry.generations, len(dataset.manifest.generations))
         for generation in built:
@@ -147,7 +147,7 @@ def _spec(dataset: Dataset, options: DeriveOptions) -> LogMelSpec:
 
 
 def _begin(dataset: Dataset, entry: DerivedEntry, options: DeriveOptions) -> DerivedEntry:
-    """The entry in the manifest, once it is sure that it may be gone on with here."""
+    """The entry in the manifest, after checking that it can be resumed here."""
     here = logmel_versions()
     generations = dataset.manifest.generations
     if entry.generations == len(generations):
@@ -168,7 +168,7 @@ def _write_entry(dataset: Dataset, entry: DerivedEntry) -> None:
 
 
 def _check_lengths(dataset: Dataset, spec: LogMelSpec) -> None:
-    """Raise UserError where a track's spectrogram would not fit into a record."""
+    """Raise UserError if a track's spectrogram would not fit into a record."""
     tracks = dataset.newest_tracks(["seconds"])
     longest = pc.max(tracks["seconds"]).as_py() or 0.0
     if longest * spec.sample_rate > most_samples(spec):

@@ -24,12 +24,12 @@ _BLANK_BLOCK = 1 << 20  # bytes written at a time for an erased track
 
 @dataclasses.dataclass(frozen=True)
 class DerivedShardJob:
-    """What a worker needs to know about the generation that it derives; small, since it travels in the job graph.
+    """Parameters of a generation for the workers that derive it; small, since it travels in the job graph.
 
     Attributes:
-        dataset: the dataset's folder.
-        generation: which one.
-        spec: of the log-mel family to write.
+        dataset: Folder of the dataset.
+        generation: Number of the generation.
+        spec: Spec of the log-mel family to write.
     """
 
     dataset: str
@@ -53,17 +53,17 @@ class DerivedShardJob:
         return feature_folders(self)
 
     def open_writer(self) -> DerivedShardWriter:
-        """What writes its shards."""
+        """A writer of its shards."""
         return DerivedShardWriter(self)
 
 
 @dataclasses.dataclass(frozen=True)
 class DerivedCounts:
-    """How the tracks of a shard ended.
+    """Number of stored and rejected tracks of a shard.
 
     Attributes:
-        records: tracks with features, as in the waveform payload.
-        rejects: none; what has no waveform was rejected when it was decoded.
+        records: Number of tracks with features, as in the waveform payload.
+        rejects: Always empty; tracks without a waveform were rejected when they were decoded.
     """
 
     records: int
@@ -73,8 +73,8 @@ class DerivedCounts:
 class DerivedShardWriter:
     """Writes shards of one derived family in one generation.
 
-    A shard appears whole: its done mark is created last and only if absent. Its records stand in the order of the
-    waveform payload's; a track that was erased there is blank here too.
+    A shard appears whole: its done mark is created last and only if absent. Its records are in the order of the waveform
+    payload; a track that was erased there is blank here too.
     """
 
     def __init__(self, job: DerivedShardJob) -> None:
@@ -85,10 +85,10 @@ class DerivedShardWriter:
         self._shards = self._tracks["shard"].to_numpy()
 
     def close(self) -> None:
-        """Nothing to give up."""
+        """Do nothing: the writer holds no resources."""
 
     def write(self, shard: int) -> DerivedCounts:
-        """Write one shard; raises DatasetError where its waveforms are not whole."""
+        """Write one shard; raises DatasetError if its waveforms are damaged."""
         job = self._job
         with contextlib.ExitStack() as stack:
             stored = stack.enter_context(StoredFeatures(self._dataset, job.spec.waveform, job.generation, shard))

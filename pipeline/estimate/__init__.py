@@ -1,1 +1,1 @@
-"""What a build will take and cost, estimated from a sample of its catalog."""
+"""Estimate the time and cost of a build from a sample of its catalog."""

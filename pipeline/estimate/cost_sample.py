@@ -1,4 +1,4 @@
-"""Measure what a build costs per track, by building a sample of them one by one with what writes a build's shards."""
+"""Measure the cost of a build per track by building sampled tracks one by one with the shard writer of a build."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from schemas.storage.files import remove_tree, write_atomic
 from schemas.tables import PLAN
 
 _TONE_SECONDS = 1
-_TONE_RATE = 44_100  # Hz: another than the stored one, so that the resampler is loaded too
-_EMPTY_SHARDS = 4  # measured before the sample, and as many after it
+_TONE_RATE = 44_100  # Hz; it differs from the stored rate, so that the resampler is loaded too
+_EMPTY_SHARDS = 4  # number measured before the sample and again after it
 
 
 @dataclasses.dataclass(frozen=True)
 class Spent:
-    """What something cost.
+    """A measured cost.
 
     Attributes:
-        cpu: seconds, user and system, of all processes.
-        wall: seconds, waiting included.
+        cpu: CPU time in seconds, user and system, of all processes.
+        wall: Wall time in seconds.
     """
 
     cpu: float
@@ -44,13 +44,13 @@ class Spent:
 
 @dataclasses.dataclass(frozen=True)
 class CostSample:
-    """What building a sample cost.
+    """Costs of building a sample.
 
     Attributes:
-        tracks: one row per sampled track, in their order, of schema `schemas.tables.TRACKS`, as a build writes them.
-        costs: of each of them, without that of its shard.
-        shard: what a shard costs whatever is in it.
-        decoding: what it costs to start a decoding process.
+        tracks: One row per sampled track, in their order, with schema `schemas.tables.TRACKS`, as a build writes them.
+        costs: Cost of each track without that of its shard.
+        shard: Fixed cost of a shard, regardless of its tracks.
+        decoding: Cost of starting a decoding process.
     """
 
     tracks: pa.Table
@@ -60,15 +60,15 @@ class CostSample:
 
 
 def measure_sample(sample: pa.Table, job: ShardJob, on_progress: Callable[[int], None]) -> CostSample:
-    """Build the rows of a table, each as a shard of its own that is removed again.
+    """Build the rows of a table, each as a separate shard that is removed again.
 
     Args:
-        sample: columns track_id and uri.
-        job: how to build; its dataset is a temporary folder and empty.
-        on_progress: called with the number of tracks that are done.
+        sample: Columns track_id and uri.
+        job: Job of the build; its dataset is an empty temporary folder.
+        on_progress: Called with the number of finished tracks.
     """
     absent = os.path.join(job.dataset, "absent.wav")
-    # The first builds of a process load libraries (FFmpeg for what libsndfile does not read) and open connections.
+    # The first builds of a process load libraries (FFmpeg for files that libsndfile cannot read) and open connections.
     warming = [write_tone(job.dataset), _write_no_audio(job.dataset), sample["uri"][0].as_py()]
     uris = [*warming, *[absent] * _EMPTY_SHARDS, *sample["uri"].to_pylist(), *[absent] * _EMPTY_SHARDS]
     first = len(warming) + _EMPTY_SHARDS
@@ -99,7 +99,7 @@ def measure_sample(sample: pa.Table, job: ShardJob, on_progress: Callable[[int],
 
 
 def write_tone(folder: str) -> str:
-    """Write a short and silent audio file that any decoder reads; returns its path."""
+    """Write a short, silent audio file that any decoder can read; returns its path."""
     path = os.path.join(folder, "tone.wav")
     with wave.open(path, "wb") as file:
         file.setparams((2, 2, _TONE_RATE, 0, "NONE", ""))
@@ -115,7 +115,7 @@ def _write_no_audio(folder: str) -> str:
 
 
 def _now(writer: ShardWriter) -> Spent:
-    """The clocks, of which differences are meant: this process, its decoding process, and those that ended."""
+    """Current clocks, for computing differences: of this process, its decoding process, and ended children."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = time.process_time() + ended.ru_utime + ended.ru_stime + writer.decoding_cpu_seconds
     return Spent(cpu, time.monotonic())

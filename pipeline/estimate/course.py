@@ -1,4 +1,4 @@
-"""How a build goes: some tracks are tried, workers start, and each takes a shard as soon as it is free."""
+"""Model the course of a build: some tracks are tried, workers start, and each takes a shard as soon as it is free."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ class Course:
     """The expected course of a build.
 
     Args:
-        catalog: columns of `schemas.tables.CATALOG`.
-        excerpt: which part is stored.
-        shards: how many are asked for; None to choose by size.
-        strict: the build is strict: it decodes the whole of the tracks that it tries first, else next to nothing of them.
-        measured: the sample.
-        startup: cost of a job, and of starting a worker process, both without a decoding process.
-        extrapolation: from the sample to the catalog.
+        catalog: Columns of `schemas.tables.CATALOG`.
+        excerpt: Part of each track that is stored.
+        shards: Requested number of shards; None to choose by size.
+        strict: True for a strict build, which fully decodes the tracks that it tries first; otherwise that costs next to
+            nothing.
+        measured: Costs of the sample.
+        startup: Cost of a job, and of starting a worker process, both without a decoding process.
+        extrapolation: Extrapolation from the sample to the catalog.
 
     Attributes:
-        cpu_seconds: of all but starting workers.
-        shards: [shards], expected wall seconds of each.
-        job: what the job costs beside its tracks, shards and workers.
-        worker: what it costs to start one.
+        cpu_seconds: CPU time of everything except starting workers.
+        shards: Expected wall time of each shard in seconds, [shards].
+        job: Cost of the job except for its tracks, shards and workers.
+        worker: Cost of starting a worker.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Course:
     ) -> None:
         cpu, wall = (np.array([getattr(cost, kind) for cost in measured.costs]) for kind in ("cpu", "wall"))
         tried = preflight_size(catalog.num_rows)
-        twice = tried / catalog.num_rows if strict else 0.0  # share of the tracks
+        twice = tried / catalog.num_rows if strict else 0.0  # share of tracks that are decoded twice
         self.job = startup[0].plus(measured.decoding) if tried else startup[0]
         self.worker = startup[1].plus(measured.decoding)
         self._decoding = measured.decoding
@@ -63,20 +64,20 @@ class Course:
         )
 
     def starting(self, workers: int) -> Spent:
-        """The cost of starting so many; one alone runs inside the job, but for its decoding process."""
+        """The cost of starting this many workers; a single one runs inside the job except for its decoding process."""
         return self._decoding if workers == 1 else Spent(workers * self.worker.cpu, self.worker.wall)
 
     def wall_seconds(self, workers: int) -> Interval:
-        """From the command to its end."""
-        free = [0.0] * workers  # when each worker has done its shards
-        for seconds in np.sort(self.shards)[::-1]:  # the order in which they are handed out
+        """Wall time of the command in seconds."""
+        free = [0.0] * workers  # time at which each worker finishes its shards
+        for seconds in np.sort(self.shards)[::-1]:  # the order in which they are assigned
             heapq.heapreplace(free, free[0] + float(seconds))
         decoding = self._wall.times((max(free) + self._tried_seconds) / (self._wall.value or 1))
         return decoding.plus(self.job.wall + self.starting(workers).wall)
 
 
 def _planned(catalog: pa.Table, shards: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Of each row of the plan that a build would write: its shard, and its place in the catalog."""
+    """Shard and position in the catalog of each row of the plan that a build would write."""
     plan = plan_tracks(catalog, shards)
     places = pc.index_in(plan["track_id"], value_set=catalog["track_id"].combine_chunks())
     return plan["shard"].to_numpy(), places.to_numpy()

@@ -1,4 +1,4 @@
-"""Foretell what a build of a catalog costs, from a sample of it. `estimate` is what the command calls."""
+"""Estimate the cost of building a catalog from a sample of it. The command calls `estimate`."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _GIB = 1 << 30
 
 @dataclasses.dataclass(frozen=True)
 class AtWorkers:
-    """What a build costs with so many workers.
+    """Cost of a build with a given number of workers.
 
     Attributes:
-        workers: how many, one vCPU each.
-        busy: those that have something to do, since a shard is the unit of work; no others are started or paid.
-        core_hours: CPU time of all processes, in hours.
-        wall_seconds: from the command to its end.
-        dollars: for vCPUs and memory, from the first to the last second.
+        workers: Number of workers with one vCPU each.
+        busy: Number of workers that get a shard, which is the unit of work; no others are started or paid for.
+        core_hours: CPU time of all processes in hours.
+        wall_seconds: Wall time of the command in seconds.
+        dollars: Price of vCPUs and memory over the wall time.
     """
 
     workers: int
@@ -48,24 +48,24 @@ class AtWorkers:
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """What a build will cost.
+    """Estimated cost of a build.
 
     Attributes:
-        catalog: its path.
-        tracks: rows in it.
-        sampled: how many were decoded.
-        seed: of the sample.
-        by_duration: the catalog's durations were used.
-        core_hours: CPU time of tracks, shards and the job, in hours; starting workers comes on top.
-        bytes: of payloads, per family.
-        rejects: sampled tracks that would be rejected, by cause.
-        examples: cause -> (track_id, the decoder's words).
-        reject_share: of all tracks.
-        shards: the work items.
-        job, worker, shard: what each costs whatever is in it; a worker with its decoding process.
-        at: for each number of workers.
-        storage_dollars_month: to keep the payloads for a month.
-        seconds: wall time of this estimate.
+        catalog: Path of the catalog.
+        tracks: Number of rows in the catalog.
+        sampled: Number of tracks decoded.
+        seed: Seed of the sample.
+        by_duration: True if the catalog's durations were used.
+        core_hours: CPU time of tracks, shards and the job in hours; starting workers adds to it.
+        bytes: Payload bytes per family.
+        rejects: Number of sampled tracks that would be rejected, by cause.
+        examples: Cause -> (track_id, message of the decoder).
+        reject_share: Share of all tracks that would be rejected.
+        shards: Number of shards, which are the work items.
+        job, worker, shard: Fixed cost of each, regardless of its tracks; a worker's includes its decoding process.
+        at: Costs for each number of workers.
+        storage_dollars_month: Price of storing the payloads for a month.
+        seconds: Wall time of this estimate in seconds.
     """
 
     catalog: str
@@ -91,9 +91,9 @@ def estimate(catalog_uri: str, build: BuildOptions | None = None, options: Estim
     """Decode a seeded sample of a catalog and extrapolate.
 
     Args:
-        catalog_uri: the catalog.
-        build: options of the build that is meant.
-        options: see `EstimateOptions`.
+        catalog_uri: URI of the catalog.
+        build: Options of the build to estimate.
+        options: Options of the estimate.
 
     Raises:
         UserError: the catalog or the options are wrong, or no sampled track can be decoded.
@@ -102,7 +102,7 @@ def estimate(catalog_uri: str, build: BuildOptions | None = None, options: Estim
     build, options = build or BuildOptions(), options or EstimateOptions()
     began = time.monotonic()
     if build.decoder == "tfio":
-        from pipeline.audio.tfio_engine import check_tfio  # imports TensorFlow, so only where it is asked for
+        from pipeline.audio.tfio_engine import check_tfio  # imports TensorFlow, so only on request
 
         check_tfio()
     excerpt = Excerpt.parse(build.excerpt or DEFAULT_EXCERPT)
@@ -119,7 +119,7 @@ def estimate(catalog_uri: str, build: BuildOptions | None = None, options: Estim
         if sum(rejects.values()) == sample.num_rows:
             raise UserError(
                 f"catalog {catalog_uri}: all {sample.num_rows} tracks that were tried were rejected "
-                f"({reject_words(rejects, examples)}); mend the catalog or the audio"
+                f"({reject_words(rejects, examples)}); fix the catalog or the audio"
             )
         startup = measure_startup(startup_folder)
     factors = factors_of(catalog.table, excerpt, sample.num_rows)

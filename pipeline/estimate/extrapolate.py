@@ -1,4 +1,4 @@
-"""From a sample to all: the regression estimator of survey sampling, with its uncertainty."""
+"""Extrapolate from a sample: the regression estimator of survey sampling, with its uncertainty."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import scipy.stats
 from schemas.features import Excerpt
 
 CONFIDENCE = 0.95
-_LEAST_PER_FACTOR = 5  # sampled tracks for each factor: fewer do not tell how cost hangs on it
+_LEAST_PER_FACTOR = 5  # sampled tracks per factor; fewer do not show how cost depends on it
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,8 +23,8 @@ class Interval:
     """A number with its 95 % interval.
 
     Attributes:
-        value: the estimate.
-        low, high: ends of the interval; the value itself where nothing is uncertain.
+        value: The estimate.
+        low, high: Ends of the interval; both equal the value if nothing is uncertain.
     """
 
     value: float
@@ -39,16 +39,16 @@ class Interval:
 
 
 def factors_of(catalog: pa.Table, excerpt: Excerpt, sampled: int) -> Floats:
-    """What a catalog says of each track that its cost may hang on.
+    """Factors of each track in a catalog on which its cost may depend.
 
     Args:
-        catalog: a column `duration` in seconds; null where it is not known.
-        excerpt: which part is stored.
-        sampled: how many tracks are decoded to learn from.
+        catalog: A table with a column `duration` in seconds; null if unknown.
+        excerpt: Part of each track that is stored.
+        sampled: Number of tracks decoded for the estimate.
 
     Returns:
-        [tracks, factors]: 1 for each track; where every row has a duration, also the seconds that are stored and those
-        of the whole, which some formats are decoded in.
+        [tracks, factors]: 1 for each track; if every row has a duration, also the stored seconds and the seconds of the whole
+        track, which some formats decode in full.
     """
     ones = np.ones((catalog.num_rows, 1))
     seconds = catalog["duration"].to_numpy().astype(np.float64)  # null becomes NaN
@@ -62,13 +62,13 @@ def factors_of(catalog: pa.Table, excerpt: Excerpt, sampled: int) -> Floats:
 class Extrapolation:
     """Totals of a population from values measured on a simple random sample of it.
 
-    The regression estimator (Särndal, Swensson, Wretman: Model Assisted Survey Sampling, 1992, chapter 6), a weighted
-    sum of the sample. With the constant factor alone it is the mean times the number. With durations it does what a ratio
-    estimator does, and allows beside it for the cost that a track has whatever its length.
+    This is the regression estimator (Särndal, Swensson, Wretman: Model Assisted Survey Sampling, 1992, chapter 6), a weighted
+    sum of the sample. With only the constant factor it is the mean times the number. With durations it works like a ratio
+    estimator, and also allows for a fixed cost per track.
 
     Args:
-        population: [tracks, factors] of all, see `factors_of`.
-        places: rows of it that were sampled.
+        population: Factors of all tracks, [tracks, factors], see `factors_of`.
+        places: Rows of the sampled tracks.
     """
 
     def __init__(self, population: Floats, places: npt.NDArray[np.int64]) -> None:
@@ -83,7 +83,7 @@ class Extrapolation:
         """The population's total.
 
         Args:
-            values: [sampled], none below 0, so that the total is at least what was seen.
+            values: Values of the sample, [sampled], none below 0, so that the total is at least their sum.
         """
         seen = float(values.sum())
         if len(self._sample) == len(self._population):
@@ -91,21 +91,21 @@ class Extrapolation:
         value = float(self._weights @ values)
         residuals = values - self._sample @ (self._inverse @ values)
         unseen = 1 - len(self._sample) / len(self._population)
-        # Each residual counts by its track's own weight: right too where long tracks vary more than short ones.
+        # Each residual has its track's own weight, which stays correct if long tracks vary more than short ones.
         variance = unseen * len(values) / self._free * float(np.square(self._weights * residuals).sum())
         half = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, self._free)) * variance**0.5
         return Interval(max(value, seen), max(value - half, seen), max(value + half, seen))
 
     def each(self, values: Floats) -> Floats:
-        """What each track of the population is expected to have: [tracks]."""
+        """Expected value of each track of the population, [tracks]."""
         expected: Floats = np.maximum(self._population @ (self._inverse @ values), 0)
         return expected
 
 
 def share(count: int, sampled: int, population: int) -> Interval:
-    """The share of a population that has a property which `count` of a sample have.
+    """The share of a population with a property that `count` members of a sample have.
 
-    Clopper and Pearson's interval, within what the tracks that were not sampled leave open.
+    The interval is that of Clopper and Pearson, limited to the shares that are possible given the sample.
     """
     bounds = scipy.stats.binomtest(count, sampled).proportion_ci(CONFIDENCE, method="exact")
     least, most = count / population, (count + population - sampled) / population
@@ -113,9 +113,9 @@ def share(count: int, sampled: int, population: int) -> Interval:
 
 
 def allowing_for(total: Interval, rejects: Interval) -> Interval:
-    """A total of stored tracks, its interval widened by that of the share of rejects.
+    """A total over stored tracks, with its interval widened by that of the share of rejects.
 
-    A sample without a reject says nothing in its totals of those that there may be among the rest.
+    The totals of a sample without rejects do not reflect rejects that there may be among the other tracks.
     """
     fewest, most = ((1 - end) / (1 - rejects.value) * total.value for end in (rejects.high, rejects.low))
     return Interval(total.value, min(total.low, fewest), max(total.high, most))

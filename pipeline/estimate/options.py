@@ -1,4 +1,4 @@
-"""What an estimate may be asked for."""
+"""The options of an estimate."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ DEFAULT_WORKERS = (1, 8, 64, 256)
 VCPU_HOUR = 0.056
 MEMORY_GB_HOUR = 0.003557
 STORAGE_GB_MONTH = 0.020
-MEMORY_GB = 3.75  # of a worker: n1-standard machines have so much for each vCPU
+MEMORY_GB = 3.75  # memory of a worker, as n1-standard machines have per vCPU
 
 
 @dataclasses.dataclass(frozen=True)
 class Prices:
-    """Prices in any one currency; a GB has 2^30 bytes, as Google counts.
+    """Prices in any single currency; a GB has 2^30 bytes, as Google counts.
 
     Attributes:
-        vcpu_hour: of a vCPU for an hour.
-        memory_gb_hour: of a GB of memory for an hour.
-        storage_gb_month: of a GB of storage for a month.
+        vcpu_hour: Price of a vCPU for an hour.
+        memory_gb_hour: Price of a GB of memory for an hour.
+        storage_gb_month: Price of a GB of storage for a month.
     """
 
     vcpu_hour: float = VCPU_HOUR
@@ -39,14 +39,14 @@ class Prices:
 
 @dataclasses.dataclass(frozen=True)
 class EstimateOptions:
-    """Options of an estimate, beside those of the build that it is about; see `pipeline.run estimate --help`.
+    """Options of an estimate, in addition to those of the build; see `pipeline.run estimate --help`.
 
     Attributes:
-        sample: tracks to decode; all where the catalog has fewer.
-        seed: another seed, other tracks.
-        workers: worker counts to tell time and cost for, ascending.
-        memory_gb: memory of a worker, which has one vCPU.
-        prices: what is paid.
+        sample: Number of tracks to decode; all if the catalog has fewer.
+        seed: Seed of the sample.
+        workers: Numbers of workers for which to give time and cost, ascending.
+        memory_gb: Memory of a worker in GB; a worker has one vCPU.
+        prices: Prices of machines and storage.
     """
 
     sample: int = DEFAULT_SAMPLE
@@ -63,7 +63,7 @@ class EstimateOptions:
 
 
 def parse_workers(text: str) -> tuple[int, ...]:
-    """`1,8,64` as worker counts, ascending and each once; raises UserError."""
+    """`1,8,64` as numbers of workers, ascending and each once; raises UserError."""
     try:
         counts = sorted({int(part) for part in text.split(",")})
     except ValueError:

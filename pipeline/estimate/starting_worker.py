@@ -1,7 +1,7 @@
-"""What a worker does up to its first track, as a process: python -m pipeline.estimate.starting_worker DATASET
+"""Do in a process what a worker does up to its first track: python -m pipeline.estimate.starting_worker DATASET
 
-It imports what Beam's workers import and builds the first shard of a dataset that is built already, which changes nothing
-there.
+It imports the same modules as Beam's workers and builds the first shard of a dataset that is already built, which changes
+nothing there.
 """
 
 from __future__ import annotations

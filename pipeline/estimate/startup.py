@@ -1,4 +1,4 @@
-"""Measure what a build costs before and beside its tracks: the job, and starting a worker."""
+"""Measure the cost of a build apart from its tracks: the job, and starting a worker."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from schemas.console.errors import TagscaleError
 def measure_startup(folder: str) -> tuple[Spent, Spent]:
     """The cost of a job, and that of starting a worker process, neither with a decoding process.
 
-    The first is a real build of a catalog whose one track is absent; the second a process that does what a worker does
+    The first is a real build of a catalog whose only track is absent; the second is a process that does what a worker does
     up to its first track.
 
     Args:
-        folder: an empty local one.
+        folder: An empty local folder.
 
     Raises:
-        TagscaleError: this installation cannot build even that.
+        TagscaleError: this installation cannot even build that.
     """
     catalog, dataset = os.path.join(folder, "catalog.csv"), os.path.join(folder, "dataset")
     with open(catalog, "w", encoding="utf-8") as file:
@@ -35,7 +35,7 @@ def measure_startup(folder: str) -> tuple[Spent, Spent]:
 
 
 def _spent(arguments: Sequence[str]) -> Spent:
-    """Run Python with some arguments to its end and count."""
+    """Run Python with these arguments to its end and measure the cost."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     began = time.monotonic()
     with tempfile.TemporaryFile() as words:

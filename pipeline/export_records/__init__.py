@@ -1,1 +1,1 @@
-"""Self-contained TFRecords of a label version, for readers that know nothing of this project."""
+"""Self-contained TFRecords of a label version, for readers that know nothing about this project."""

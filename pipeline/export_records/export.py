@@ -1,4 +1,4 @@
-"""Export a label version as self-contained TFRecords. `export_records` is what the command calls."""
+"""Export a label version as self-contained TFRecords. The command calls `export_records`."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from schemas.storage.json_object import parse_json_object
 from schemas.tables import SPLITS
 
 SUMMARY_NAME = "records.json"
-_READERS = 8  # done marks that are read side by side
-_COUNTED = {"records", "bytes", "sha256"}  # of each file, in a done mark
+_READERS = 8  # done marks read in parallel
+_COUNTED = {"records", "bytes", "sha256"}  # fields for each file in a done mark
 
 
 @dataclasses.dataclass(frozen=True)
 class ExportOptions:
-    """How to export.
+    """Options of an export.
 
     Attributes:
-        features: families or names of features; empty for all that the dataset was built with.
-        workers: local worker processes; None for one per core.
-        beam_options: options for Beam; without --runner the job runs here.
+        features: Families or names of features; empty for all with which the dataset was built.
+        workers: Number of local worker processes; None for one per core.
+        beam_options: Options for Beam; without --runner the job runs on this machine.
     """
 
     features: Sequence[str] = ()
@@ -57,18 +57,18 @@ class ExportOptions:
 
 @dataclasses.dataclass(frozen=True)
 class ExportSummary:
-    """What an export holds.
+    """Contents of an export.
 
     Attributes:
-        out: its folder.
-        label_set: NAME@HASH.
-        features: names of the features in it.
-        existed: True where it was whole already.
-        records: per side of the split.
-        files: how many.
-        bytes: of all files.
-        removed: labelled tracks left out because they were removed from the dataset.
-        unlabelled: tracks of the dataset that the label version does not hold.
+        out: Folder of the export.
+        label_set: Label version as NAME@HASH.
+        features: Names of the features in it.
+        existed: True if it was already complete.
+        records: Number of records per side of the split.
+        files: Number of files.
+        bytes: Total size of the files in bytes.
+        removed: Number of labelled tracks left out because they were removed from the dataset.
+        unlabelled: Number of tracks of the dataset that the label version does not hold.
     """
 
     out: str
@@ -86,15 +86,15 @@ def export_records(root: str, label_set: str, out: str, options: ExportOptions) 
     """Write features, labels and split of every labelled track as TFRecords; the same call again resumes.
 
     Args:
-        root: the dataset.
-        label_set: NAME, or NAME@HASH.
-        out: a new folder, or one that the same export was begun in.
-        options: see `ExportOptions`.
+        root: Folder of the dataset.
+        label_set: NAME or NAME@HASH.
+        out: A new folder, or one in which the same export was begun.
+        options: Options of the export.
 
     Raises:
-        UserError: no such dataset, label set or features, or `out` holds something else.
+        UserError: there is no such dataset, label set or features, or `out` holds other files.
         DatasetError: a payload is damaged, or the counts do not reconcile.
-        TagscaleError: the Beam job failed; what is finished stays.
+        TagscaleError: the Beam job failed; finished shards are kept.
     """
     check_beam_options(options.beam_options)
     dataset = Dataset.open(root)
@@ -162,7 +162,7 @@ def _export(
 
 
 def _meaning(labels: LabelVersion, specs: Sequence[FeatureSpec]) -> dict[str, Any]:
-    """What workers need to know beside the rows."""
+    """The parameters that workers need in addition to the rows."""
     return {
         "label_set": labels.reference,
         "vocabulary": list(labels.vocabulary),
@@ -172,7 +172,7 @@ def _meaning(labels: LabelVersion, specs: Sequence[FeatureSpec]) -> dict[str, An
 
 
 def _begin(out: str, plan: pa.Table, meaning: dict[str, Any]) -> None:
-    """Write the plan, or make sure that the folder holds the very same one."""
+    """Write the plan, or check that the folder holds exactly the same one."""
     uri = join(out, PLAN_NAME)
     if not require_empty_or(out, PLAN_NAME, "an export"):
         write_atomic(uri, plan_bytes(plan, meaning, EXPORT_PLAN))
@@ -184,7 +184,7 @@ def _begin(out: str, plan: pa.Table, meaning: dict[str, Any]) -> None:
 
 
 def _is_planned(found: PlanReader, plan: pa.Table, meaning: dict[str, Any]) -> bool:
-    """Whether a plan on disk is this one; raises DatasetError where it is damaged."""
+    """True if a plan on disk equals this one; raises DatasetError if it is damaged."""
     if found.metadata != meaning or found.tracks != plan.num_rows:
         return False
     rows = pa.concat_tables(found.shard(number) for number in range(found.shards))
@@ -192,10 +192,10 @@ def _is_planned(found: PlanReader, plan: pa.Table, meaning: dict[str, Any]) -> b
 
 
 def _files(job: ExportJob, shards: int) -> dict[str, dict[str, Any]]:
-    """Path below the export -> records, bytes and SHA-256 of every file, by the done marks.
+    """Path below the export -> records, bytes and SHA-256 of every file, from the done marks.
 
     Raises:
-        DatasetError: a file is gone, or has another size than its done mark says, or a done mark is damaged.
+        DatasetError: a file is missing or its size differs from its done mark, or a done mark is damaged.
     """
 
     def mark(shard: int) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def _files(job: ExportJob, shards: int) -> dict[str, dict[str, Any]]:
 
 
 def _field_types(labels: LabelVersion, specs: Sequence[FeatureSpec]) -> dict[str, dict[str, Any]]:
-    """Fields of an Example: what its list holds, and the type and shape of what the bytes hold."""
+    """Fields of an Example: the type of its list, and the type and shape of values in bytes."""
     tags = len(labels.vocabulary)
     fields: dict[str, dict[str, Any]] = {
         "track_id": {"list": "bytes", "shape": []},

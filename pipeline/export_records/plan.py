@@ -1,4 +1,4 @@
-"""Which record goes into which exported file: labelled tracks, shard by shard, with where their features lie."""
+"""Assign records to exported files: labelled tracks, shard by shard, with the positions of their features."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from schemas.label_version import LabelVersion, records_of, without_removed
 # plan.parquet in an export: one row group per exported shard, rows in the order of the records.
 EXPORT_PLAN = pa.schema(
     [
-        pa.field("shard", pa.int32(), nullable=False),  # of the export, from 0 without gaps
-        pa.field("generation", pa.int32(), nullable=False),  # of the dataset's payloads
+        pa.field("shard", pa.int32(), nullable=False),  # shard of the export, from 0 without gaps
+        pa.field("generation", pa.int32(), nullable=False),  # generation of the dataset's payloads
         pa.field("source", pa.int32(), nullable=False),  # number of the dataset's shard
         pa.field("track_id", pa.string(), nullable=False),
         pa.field("split", pa.string(), nullable=False),
-        pa.field("samples", pa.int64(), nullable=False),  # of the stored waveform
-        pa.field("offsets", pa.list_(pa.int64()), nullable=False),  # of the record of each feature, bytes
+        pa.field("samples", pa.int64(), nullable=False),  # length of the stored waveform
+        pa.field("offsets", pa.list_(pa.int64()), nullable=False),  # offset of the record of each feature in bytes
         pa.field("tags", pa.list_(pa.int32()), nullable=False),
         pa.field("values", pa.list_(pa.float32()), nullable=False),
     ]
@@ -32,11 +32,11 @@ def exported_specs(dataset: Dataset, names: Sequence[str]) -> tuple[FeatureSpec,
     """The features to export.
 
     Args:
-        dataset: the dataset.
-        names: families, or names such as logmel-0123456789ab; empty for all that the dataset was built with.
+        dataset: The dataset.
+        names: Families, or names such as logmel-0123456789ab; empty for all with which the dataset was built.
 
     Raises:
-        UserError: the dataset does not hold them, or two are of one family, which a record has one field for.
+        UserError: the dataset does not hold them, or two belong to one family, for which a record has only one field.
     """
     if not names:
         return tuple(dataset.manifest.families.values())
@@ -54,7 +54,7 @@ def exported_specs(dataset: Dataset, names: Sequence[str]) -> tuple[FeatureSpec,
 
 
 def export_plan(dataset: Dataset, labels: LabelVersion, specs: Sequence[FeatureSpec]) -> tuple[pa.Table, int]:
-    """The plan of an export, schema EXPORT_PLAN, and how many labelled tracks were removed from the dataset since.
+    """The plan of an export, schema EXPORT_PLAN, and the number of labelled tracks removed from the dataset since.
 
     Raises:
         UserError: no labelled track is left.

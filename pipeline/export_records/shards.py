@@ -1,4 +1,4 @@
-"""Write the records of one shard: features as they are stored, labels beside them, a file for each side of the split."""
+"""Write the records of one shard: features as stored, together with labels, in one file for each side of the split."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ MARKS_NAME = "done"
 
 @dataclasses.dataclass(frozen=True)
 class ExportJob:
-    """What a worker needs to know; small, since it travels in the job graph.
+    """Parameters of an export for its workers; small, since it travels in the job graph.
 
     Attributes:
-        dataset: the dataset's folder.
-        out: the export's folder.
+        dataset: Folder of the dataset.
+        out: Folder of the export.
     """
 
     dataset: str
@@ -44,7 +44,7 @@ class ExportJob:
         return [join(self.out, MARKS_NAME)]
 
     def open_writer(self) -> RecordsWriter:
-        """What writes its shards."""
+        """A writer of its shards."""
         return RecordsWriter(self)
 
 
@@ -53,8 +53,8 @@ class RecordsCounted:
     """Records of a shard.
 
     Attributes:
-        records: in all its files.
-        rejects: none.
+        records: Number of records in all its files.
+        rejects: Always empty.
     """
 
     records: int
@@ -62,7 +62,7 @@ class RecordsCounted:
 
 
 class RecordsWriter:
-    """Writes shards of an export; a shard counts once its done mark is there, which is created last."""
+    """Writes shards of an export; a shard is complete once its done mark exists, which is created last."""
 
     def __init__(self, job: ExportJob) -> None:
         self._job = job
@@ -72,10 +72,10 @@ class RecordsWriter:
         self._specs = [self._dataset.features(name) for name in self._plan.metadata["features"]]
 
     def close(self) -> None:
-        """Nothing to give up."""
+        """Do nothing: the writer holds no resources."""
 
     def write(self, shard: int) -> RecordsCounted:
-        """Write one shard; raises DatasetError where its payloads are not whole."""
+        """Write one shard; raises DatasetError if its payloads are damaged."""
         rows = self._plan.shard(shard)
         generation, source = rows["generation"][0].as_py(), rows["source"][0].as_py()
         files: dict[str, RecordFile] = {}

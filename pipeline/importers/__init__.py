@@ -1,1 +1,1 @@
-"""Published annotation files as they are downloaded -> a catalog, annotations and a label set."""
+"""Turn published annotation files as downloaded into a catalog, annotations and a label set."""

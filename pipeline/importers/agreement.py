@@ -1,4 +1,4 @@
-"""What several files say of the same tracks, brought into one table; a contradiction is an error."""
+"""Combine the statements of several files about the same tracks in one table; a contradiction is an error."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Codes = npt.NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True)
 class Said:
-    """What one file says.
+    """The statements of one file.
 
     Attributes:
-        uri: the file.
-        table: a column track_id and others; null where the file says nothing.
+        uri: URI of the file.
+        table: A column track_id and others; null where the file makes no statement.
     """
 
     uri: str
@@ -30,7 +30,7 @@ class Said:
 
 
 def one_row_per_track(parts: Sequence[Said]) -> pa.Table:
-    """A row for each track of any file, ordered by track_id, with each column's value from the file that has it.
+    """One row for each track of any file, ordered by track_id, with each column's value from the file that has it.
 
     Raises:
         UserError: a track_id is empty, or two rows differ in a column.
@@ -63,7 +63,7 @@ def one_row_per_track(parts: Sequence[Said]) -> pa.Table:
 
 
 def one_row_per_label(parts: Sequence[Said]) -> pa.Table:
-    """A row for each track and tag of any file, ordered by both, schema ANNOTATIONS.
+    """One row for each track and tag of any file, ordered by both, schema ANNOTATIONS.
 
     Raises:
         UserError: two rows give a label different values.
@@ -74,7 +74,7 @@ def one_row_per_label(parts: Sequence[Said]) -> pa.Table:
     tracks, track_ids = ranked_codes(joined["track_id"])
     tags, names = ranked_codes(joined["tag"])
     value = joined["value"].combine_chunks()
-    numbers = pc.fill_null(value, -1.0).to_numpy()  # unknown is a value of its own
+    numbers = pc.fill_null(value, -1.0).to_numpy()  # unknown counts as a distinct value
     key = tracks * len(names) + tags
     order, first, winner = _runs(key, np.arange(len(key)))
     differs = np.flatnonzero(numbers[order] != numbers[winner])
@@ -94,7 +94,7 @@ def one_row_per_label(parts: Sequence[Said]) -> pa.Table:
 
 
 def ranked_codes(column: pa.ChunkedArray) -> tuple[Codes, pa.Array]:
-    """Of each row the rank of its value among the distinct ones (null: -1), and these in order."""
+    """The rank of each row's value among the distinct values (null: -1), and the distinct values in order."""
     encoded = column.combine_chunks().dictionary_encode()
     order = pc.sort_indices(encoded.dictionary).to_numpy()
     rank = np.empty(len(order) + 1, np.int64)
@@ -110,7 +110,7 @@ def _joined(parts: Sequence[Said]) -> tuple[pa.Table, Codes]:
 
 
 def _runs(key: Codes, rows: Codes) -> tuple[Codes, npt.NDArray[np.bool_], Codes]:
-    """`rows` ordered by key, which of them begin a run of equal keys, and of each row the one that begins its run."""
+    """`rows` ordered by key, a mask of those that begin a run of equal keys, and for each row the first one of its run."""
     order = rows[np.argsort(key[rows], kind="stable")]
     first = np.ones(len(order), bool)
     first[1:] = key[order][1:] != key[order][:-1]

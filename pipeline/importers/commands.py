@@ -11,7 +11,7 @@ import click
 def _with_common_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
     for decorate in (
         click.option("--out", required=True, help="Folder for the catalog, the annotations and the label set."),
-        click.option("--audio-root", required=True, help="Folder or bucket that the published paths start from."),
+        click.option("--audio-root", required=True, help="Folder or bucket to which the published paths refer."),
         click.argument("files", nargs=-1, required=True),
     ):
         command = decorate(command)
@@ -20,7 +20,7 @@ def _with_common_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group("import")
 def import_group() -> None:
-    """Published annotation files -> a catalog, annotations, and the published split and tag order."""
+    """Turn published annotation files into a catalog and annotations, with the published split and tag order."""
 
 
 @import_group.command("jamendo")
@@ -47,7 +47,7 @@ def import_mtat_command(files: tuple[str, ...], audio_root: str, out: str) -> No
 @_with_common_arguments
 @click.option(
     "--path-pattern",
-    help="Where a track lies below the root: {id} and its third to fifth letter, {a}, {b}, {c} [default: {id}.mp3].",
+    help="Path of a track below the root: {id} and its third to fifth letter, {a}, {b}, {c} [default: {id}.mp3].",
 )
 def import_msd_command(files: tuple[str, ...], audio_root: str, out: str, path_pattern: str | None) -> None:
     """Million Song Dataset, Last.fm tags: id lists, .npy matrices, a tag list, unique_tracks.txt."""
@@ -65,9 +65,9 @@ def import_msd_command(files: tuple[str, ...], audio_root: str, out: str, path_p
     "columns",
     multiple=True,
     metavar="WHAT=COLUMN",
-    help="What a column is: track_id and uri; group, split, duration, tags, tag, value. Repeat.",
+    help="Meaning of a column: track_id and uri; group, split, duration, tags, tag, value. Repeat.",
 )
-@click.option("--separator", default="|", show_default=True, help="Between the tags of one cell.")
+@click.option("--separator", default="|", show_default=True, help="Separator of the tags in a cell.")
 def import_table_command(
     files: tuple[str, ...], audio_root: str, out: str, columns: tuple[str, ...], separator: str
 ) -> None:

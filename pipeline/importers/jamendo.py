@@ -1,4 +1,4 @@
-"""MTG-Jamendo: TSV tables whose rows go on with a field for each tag, split files, tag lists and the tag map."""
+"""Import MTG-Jamendo: TSV tables whose rows end with a field for each tag, split files, tag lists and the tag map."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _KNOWN = (
 
 @dataclasses.dataclass
 class _Files:
-    """The files by what is in them."""
+    """The files by their content."""
 
     tables: list[tuple[str, list[str]]] = dataclasses.field(default_factory=list)
     tag_lists: list[TagList] = dataclasses.field(default_factory=list)
@@ -40,16 +40,16 @@ class _Files:
 def import_jamendo(files: Sequence[str], audio_root: str, out: str) -> ImportSummary:
     """Turn the published files of MTG-Jamendo into a catalog, annotations and a label set.
 
-    A track may be in several tables: they must agree on it, its tags are those of all. A table's side of a split is
-    told by its name. Artists are the groups, albums are carried along, and tags keep their category.
+    A track may be in several tables: they must agree on it, and it gets the tags of all of them. A table's name determines its
+    side of a split. Artists become groups, albums become a further column, and tags keep their category.
 
     Args:
-        files: in any order; at least one table.
-        audio_root: folder or bucket of the published paths, such as `14/214.mp3`.
-        out: folder for catalog.parquet, annotations.parquet and, with a tag list, label_set.yaml.
+        files: Published files in any order, with at least one table.
+        audio_root: Folder or bucket to which the published paths, such as `14/214.mp3`, refer.
+        out: Folder for catalog.parquet, annotations.parquet and, with a tag list, label_set.yaml.
 
     Raises:
-        UserError: a file in none of the published formats, a row that does not fit, or two that contradict each other.
+        UserError: a file has none of the published formats, a row is invalid, or two rows contradict each other.
     """
     found = _recognize(in_order(files))
     if not found.tables:
@@ -97,7 +97,7 @@ def _recognize(files: Sequence[str]) -> _Files:
 
 
 def _tag_map(uri: str, lines: Sequence[str]) -> dict[str, str]:
-    """Tag -> the tag that it was merged into, both with their category."""
+    """Tag -> the tag into which it was merged, both with their category."""
     try:
         categories = json.loads("\n".join(lines))
     except (ValueError, RecursionError) as error:
@@ -161,7 +161,7 @@ def _seconds(texts: pa.Array, uri: str) -> pa.ChunkedArray:
 
 
 def _renamed(labels: pa.Table, names: dict[str, str]) -> tuple[pa.Table, int]:
-    """Labels with the tags that the map merged them into, and how many that changed."""
+    """Labels after the map's merges, and the number of labels that changed."""
     place = pc.index_in(labels["tag"], value_set=pa.array(list(names), pa.string()))
     tags = pc.coalesce(pa.array(list(names.values()), pa.string()).take(place), labels["tag"])
     return labels.set_column(1, ANNOTATIONS.field("tag"), tags), len(place) - place.null_count

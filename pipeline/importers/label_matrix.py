@@ -1,4 +1,4 @@
-"""Labels as a matrix, a row per track and a column per tag, brought into one row per label."""
+"""Convert a label matrix with a row per track and a column per tag to one row per label."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.importers.tag_lists import TagList
 from schemas.console.errors import UserError
 from schemas.tables import ANNOTATIONS
 
-_ROWS = 1 << 16  # rows looked at together: a mapped matrix may be larger than the memory
+_ROWS = 1 << 16  # rows processed at a time, since a mapped matrix may be larger than the memory
 
 
 def is_label_matrix(array: npt.NDArray[np.generic]) -> bool:
@@ -24,11 +24,11 @@ def matrix_annotations(
     """The labels above zero of a matrix, schema ANNOTATIONS.
 
     Args:
-        matrix: numbers from 0 to 1, [tracks, tags].
-        uri: where it was read.
-        tracks: track ids, one a row.
-        tracks_uri: where they were read.
-        tags: one a column.
+        matrix: Numbers from 0 to 1, [tracks, tags].
+        uri: URI of the matrix.
+        tracks: Track id of each row.
+        tracks_uri: URI of the track ids.
+        tags: Tag of each column.
 
     Raises:
         UserError: the lengths differ, or a value lies outside [0, 1].

@@ -1,4 +1,4 @@
-"""MagnaTagATune: annotations_final.csv and clip_info_final.csv, or the lists and matrices of its published splits."""
+"""Import MagnaTagATune: annotations_final.csv and clip_info_final.csv, or lists and matrices of its published splits."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from schemas.console.errors import UserError, did_you_mean
 from schemas.tables import SPLITS
 from schemas.user_files.table_values import as_field
 
-# artist-album-NN-title-start-end.mp3; dashes are in no name, but for the ones between them.
+# artist-album-NN-title-start-end.mp3; the names themselves contain no dashes.
 _PATH = r"^[0-9a-f]/(?P<artist>[^-]+)-.*-(?P<start>\d+)-(?P<end>\d+)\.mp3$"
 
 
 @dataclasses.dataclass(frozen=True)
 class _Labels:
-    """The labels of a file, and all the clips that it speaks of."""
+    """The labels of a file, and all clips that it covers."""
 
     said: Said
     clips: pa.Array
@@ -38,16 +38,16 @@ class _Labels:
 def import_mtat(files: Sequence[str], audio_root: str, out: str) -> ImportSummary:
     """Turn the published files of MagnaTagATune into a catalog, annotations and a label set.
 
-    Clips are those of annotations_final.csv or index_mtt.tsv. Groups are the artists of clip_info_final.csv, or else
-    of the paths. Where annotations_final.csv is given all labels are its own. Sides: see `with_sides`.
+    Clips come from annotations_final.csv or index_mtt.tsv. Groups are the artists in clip_info_final.csv, or else in the paths.
+    If annotations_final.csv is given, all labels come from it. For the sides see `with_sides`.
 
     Args:
-        files: in any order; one of them must know clip ids and paths.
-        audio_root: folder or bucket that holds the folders 0 to f.
-        out: folder for catalog.parquet, annotations.parquet and, where tags are listed, label_set.yaml.
+        files: Published files in any order; one of them must hold clip ids and paths.
+        audio_root: Folder or bucket that holds the folders 0 to f.
+        out: Folder for catalog.parquet, annotations.parquet and, if tags are listed, label_set.yaml.
 
     Raises:
-        UserError: a file in none of the published formats, or two that do not fit each other.
+        UserError: a file has none of the published formats, or two files do not match.
     """
     found = recognize(in_order(files))
     only_one([uri for uri, _ in found.annotations], "annotations_final.csv")
@@ -81,7 +81,7 @@ def import_mtat(files: Sequence[str], audio_root: str, out: str) -> ImportSummar
 
 
 def _catalog(found: MagnaTagATuneFiles) -> tuple[pa.Table, tuple[Remark, ...]]:
-    """Columns track_id, path, group, duration and, of clip_info_final.csv, all others, ordered by track_id."""
+    """Columns track_id, path, group, duration and all others of clip_info_final.csv, ordered by track_id."""
     info_uri = only_one([uri for uri, _ in found.clip_info], "clip_info_final.csv")
     tables = [
         Said(uri, pa.table({"track_id": table["clip_id"], "path": table["mp3_path"]}))
@@ -112,11 +112,11 @@ def _catalog(found: MagnaTagATuneFiles) -> tuple[pa.Table, tuple[Remark, ...]]:
         catalog = catalog.append_column("group", artist).append_column("duration", pc.subtract(end, start))
         return catalog, (
             *remarks,
-            Remark("groups told from the artist in the path", pc.count_distinct(artist).as_py(), _first(artist)),
+            Remark("groups taken from the artist in the path", pc.count_distinct(artist).as_py(), _first(artist)),
         )
     nameless = pc.is_null(catalog["group"])
     remarks += remark(
-        "clips whose artist is told from the path, as clip_info_final.csv lacks them", catalog["path"], nameless
+        "clips whose artist is taken from the path, as clip_info_final.csv lacks them", catalog["path"], nameless
     )
     catalog = catalog.set_column(catalog.column_names.index("group"), "group", pc.coalesce(catalog["group"], artist))
     place = catalog.column_names.index("duration")
@@ -140,7 +140,7 @@ def _clip_info(uri: str, table: pa.Table) -> pa.Table:
 
 
 def _original_labels(found: MagnaTagATuneFiles, order: TagList | None) -> tuple[list[_Labels], TagList]:
-    """The labels of annotations_final.csv, and the tag order: the listed one, else that of its columns."""
+    """The labels of annotations_final.csv, and the tag order: the listed one if given, else that of its columns."""
     uri, table = found.annotations[0]
     tags = TagList(uri, tuple(name for name in table.column_names if name not in ("clip_id", "mp3_path")))
     if order is not None:
@@ -156,7 +156,7 @@ def _original_labels(found: MagnaTagATuneFiles, order: TagList | None) -> tuple[
 
 
 def _listed_labels(found: MagnaTagATuneFiles, clips: dict[str, pa.Array], order: TagList | None) -> list[_Labels]:
-    """The labels beside the lists of the sides."""
+    """The labels that accompany the lists of the sides."""
     said = []
     for _, listed in found.labels:
         said.append(_labels(listed.uri, listed.matrix, listed.clip_ids, listed.uri, order))
@@ -178,7 +178,7 @@ def _listed_labels(found: MagnaTagATuneFiles, clips: dict[str, pa.Array], order:
 
 
 def _rows_of_all(uri: str, listed: ListedPaths, clips: pa.Array, order: TagList | None) -> _Labels:
-    """The labels that a numbered list points to in the matrix of all clips."""
+    """The labels of a numbered list's rows in the matrix of all clips."""
     matrix = read_npy(uri)
     rows = np.asarray(listed.rows)
     if rows.max() >= len(matrix):

@@ -1,4 +1,4 @@
-"""The files that MagnaTagATune and its published splits come in, told apart and parsed."""
+"""Recognize and parse the files of MagnaTagATune and its published splits."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class ListedLabels:
     """Labels of clips: `{train,val,test}_gt_mtt.tsv`.
 
     Attributes:
-        uri: the file.
-        clip_ids: one a row.
-        matrix: float64 [clips, tags].
+        uri: URI of the file.
+        clip_ids: Clip id of each row.
+        matrix: Labels, float64 [clips, tags].
     """
 
     uri: str
@@ -60,12 +60,12 @@ class ListedLabels:
 
 @dataclasses.dataclass(frozen=True)
 class ListedPaths:
-    """Clips of a side by their path.
+    """Clips of a side, listed by path.
 
     Attributes:
-        uri: the file.
-        paths: one a row, as they are listed.
-        rows: of each path its row in the matrix of all clips; None where the list's own matrix has a row each.
+        uri: URI of the file.
+        paths: Path of each row, as listed.
+        rows: Row of each path in the matrix of all clips; None if the list has its own matrix with one row per path.
     """
 
     uri: str
@@ -75,16 +75,16 @@ class ListedPaths:
 
 @dataclasses.dataclass
 class MagnaTagATuneFiles:
-    """The files by what is in them.
+    """The files by their content.
 
     Attributes:
         annotations: annotations_final.csv: uri and table.
         clip_info: clip_info_final.csv: uri and table.
-        index: clip ids and paths: uri and table of the columns clip_id and mp3_path.
+        index: Clip ids and paths: uri and table of the columns clip_id and mp3_path.
         labels: (side, labels of its clips).
         lists: (side, paths of its clips).
-        matrices: (side, uri) of matrices; the side is None for the one of all clips.
-        tag_lists: tags in the order of the matrices' columns.
+        matrices: (side, uri) of matrices; the side is None for the matrix of all clips.
+        tag_lists: Tags in the order of the matrices' columns.
     """
 
     annotations: list[tuple[str, pa.Table]] = dataclasses.field(default_factory=list)
@@ -97,10 +97,10 @@ class MagnaTagATuneFiles:
 
 
 def recognize(files: Sequence[str]) -> MagnaTagATuneFiles:
-    """Read the files and tell them apart by what is in them.
+    """Read the files and recognize them by their content.
 
     Raises:
-        UserError: one is in none of the known formats, or broken.
+        UserError: a file has none of the known formats, or is broken.
     """
     found = MagnaTagATuneFiles()
     for uri in files:
@@ -166,9 +166,9 @@ def _check_lines(uri: str, lines: Sequence[str], pattern: re.Pattern[str], what:
 
 
 def _parse_csv(uri: str, lines: Sequence[str], header: Sequence[str], *, is_info: bool) -> pa.Table:
-    """A table between tabs, in spite of its ending; labels as int8, all else as text.
+    """A tab-separated table in spite of its extension, with labels as int8 and all other columns as text.
 
-    A row is a line, and quotes within a cell may stand as they are: the titles are typed by hand.
+    Each line is a row, and quotes within a cell need not be escaped, since the titles were typed by hand.
     """
     for number, line in enumerate(lines, start=1):
         if line.count('"') % 2:
@@ -203,7 +203,7 @@ def _parse_labels(uri: str, lines: Sequence[str]) -> ListedLabels:
     for number, line in enumerate(lines, start=1):
         clip, text = line.split("\t", 1)
         try:
-            row = [float(value) for value in json.loads(text)]  # a Python list of numbers is JSON too
+            row = [float(value) for value in json.loads(text)]  # a Python list of numbers is also JSON
         except (TypeError, ValueError, RecursionError, OverflowError) as error:
             raise UserError(f"{uri}: line {number}: expected a list of numbers, received {text[:80]!r}") from error
         if rows and len(row) != len(rows[0]):
@@ -216,5 +216,5 @@ def _parse_labels(uri: str, lines: Sequence[str]) -> ListedLabels:
 
 
 def _spelled_as_in_the_data_set(tags: TagList) -> TagList:
-    """`noVocals` of one published list is `no vocals` of the data set."""
+    """Spell tags as in the data set: `noVocals` in one published list is `no vocals` there."""
     return TagList(tags.uri, tuple(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", tag).lower() for tag in tags.tags))

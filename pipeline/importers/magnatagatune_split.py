@@ -1,4 +1,4 @@
-"""Sides of MagnaTagATune's clips: published lists where they are given, else the folders, as is the custom."""
+"""Sides of MagnaTagATune's clips: from published lists if given, else from the folders, as is customary."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ EMPTY_CLIPS = (
 
 
 def clips_of_paths(catalog: pa.Table, paths: pa.Array, uri: str) -> pa.Array:
-    """The clip ids of listed paths, whatever ending these have.
+    """The clip ids of listed paths, whatever their extension.
 
     Raises:
-        UserError: a path is none of the catalog's.
+        UserError: a path is not in the catalog.
     """
     place = pc.index_in(_without_ending(paths), value_set=_without_ending(catalog["path"]).combine_chunks())
     if place.null_count:
@@ -39,14 +39,14 @@ def clips_of_paths(catalog: pa.Table, paths: pa.Array, uri: str) -> pa.Array:
 
 
 def with_sides(catalog: pa.Table, listed: Sequence[tuple[str, str, pa.Array]]) -> tuple[pa.Table, tuple[Remark, ...]]:
-    """The catalog with a column split, and remarks on what is on no side.
+    """The catalog with a column split, and remarks on clips without a side.
 
     Args:
-        catalog: columns track_id and path.
-        listed: (side, file, clip ids) of each published list. A side without a list is that of its folders.
+        catalog: Columns track_id and path.
+        listed: (side, file, clip ids) of each published list. A side without a list takes the clips of its folders.
 
     Raises:
-        UserError: two lists of a side differ, lists put a clip on two sides or name one that the catalog lacks.
+        UserError: two lists of a side differ, or lists put a clip on two sides or name one that is not in the catalog.
     """
     _check_lists(catalog, listed)
     ids, paths = catalog["track_id"], catalog["path"]

@@ -1,4 +1,4 @@
-"""Million Song Dataset with Last.fm tags: id lists beside .npy matrices, tag lists, and unique_tracks.txt."""
+"""Import the Million Song Dataset with Last.fm tags: id lists with .npy matrices, tag lists, and unique_tracks.txt."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from schemas.console.errors import UserError
 from schemas.tables import SPLITS
 
 _TRACK_ID = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}")
-_SEPARATOR = "<SEP>"  # between the fields of unique_tracks.txt: track, song, artist, title
+_SEPARATOR = "<SEP>"  # separates the fields of unique_tracks.txt: track, song, artist, title
 _KNOWN = (
     "id lists of a track id a line, such as train_x_msd_id.txt",
     "matrices of labels, such as train_y.npy",
@@ -39,7 +39,7 @@ _KNOWN = (
 
 @dataclasses.dataclass
 class _Files:
-    """The files by what is in them; lists and matrices by the side that their name tells."""
+    """The files by their content; lists and matrices by the side in their name."""
 
     ids: dict[str, list[tuple[str, list[str]]]] = dataclasses.field(default_factory=lambda: {s: [] for s in SPLITS})
     matrices: dict[str, list[str]] = dataclasses.field(default_factory=lambda: {s: [] for s in SPLITS})
@@ -51,14 +51,14 @@ def import_msd(files: Sequence[str], audio_root: str, out: str, path_pattern: st
     """Turn the published files of the Last.fm tags of the Million Song Dataset into a catalog, annotations, a label set.
 
     Args:
-        files: in any order: id lists and matrices, which pair by the side in their names; a list of the matrices'
-            tags; unique_tracks.txt, which knows the artists.
-        audio_root: folder or bucket of the audio.
-        out: folder for catalog.parquet, annotations.parquet and, with a tag list, label_set.yaml.
-        path_pattern: where a track lies below the root, see `paths_of`.
+        files: Published files in any order: id lists and matrices, which are paired by the side in their names; a list of the
+            matrices' tags; unique_tracks.txt, which gives the artists.
+        audio_root: Folder or bucket of the audio.
+        out: Folder for catalog.parquet, annotations.parquet and, with a tag list, label_set.yaml.
+        path_pattern: Path of a track below the root, see `paths_of`.
 
     Raises:
-        UserError: a file in none of the published formats, two that do not fit each other, or a wrong pattern.
+        UserError: a file has none of the published formats, two files do not match, or the pattern is wrong.
     """
     found = _recognize(in_order(files))
     order = one_order(found.tag_lists)
@@ -122,7 +122,7 @@ def _check_ids(uri: str, lines: Sequence[str]) -> None:
 
 
 def _with_artists(catalog: pa.Table, uri: str, lines: Sequence[str]) -> tuple[pa.Table, tuple[Remark, ...]]:
-    """The catalog with the artists of unique_tracks.txt as its groups."""
+    """The catalog with the artists of unique_tracks.txt as groups."""
     fields = pc.split_pattern(pa.array(lines, pa.string()), _SEPARATOR, max_splits=3)
     lengths = fields.value_lengths().to_numpy()
     short = np.flatnonzero(lengths != 4)

@@ -1,4 +1,4 @@
-"""What every import ends with: catalog.parquet, annotations.parquet, label_set.yaml, and a count of it all."""
+"""Write the outputs of every import: catalog.parquet, annotations.parquet, label_set.yaml, and a summary of counts."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ LABEL_SET_FILE = "label_set.yaml"
 
 @dataclasses.dataclass(frozen=True)
 class Remark:
-    """Something that was left out, or that the files do not say.
+    """A remark about something left out, or missing from the files.
 
     Attributes:
-        what: in words.
-        count: how many.
-        example: the first of them.
+        what: Description.
+        count: Number of cases.
+        example: The first case.
     """
 
     what: str
@@ -38,15 +38,15 @@ class Remark:
 
 @dataclasses.dataclass(frozen=True)
 class Imported:
-    """What published files say, before it is written.
+    """The content of published files before it is written.
 
     Attributes:
-        source: short name of the data set.
-        catalog: track_id, uri and what else is known of schema CATALOG; further columns are carried along. Ordered
-            by track_id.
-        annotations: schema ANNOTATIONS, ordered by track and tag; tracks that the catalog lacks are left out.
-        tag_order: the published vocabulary, if there is one.
-        remarks: what the importer left out.
+        source: Short name of the data set.
+        catalog: track_id, uri and the other known columns of schema CATALOG; further columns are kept. Ordered by
+            track_id.
+        annotations: Schema ANNOTATIONS, ordered by track and tag; tracks missing from the catalog will be left out.
+        tag_order: Published vocabulary, if there is one.
+        remarks: What the importer left out.
     """
 
     source: str
@@ -58,17 +58,17 @@ class Imported:
 
 @dataclasses.dataclass(frozen=True)
 class ImportSummary:
-    """What an import wrote.
+    """Results of an import.
 
     Attributes:
-        out: the folder.
-        tracks: rows of the catalog.
-        annotations: rows of the annotations.
-        tags: distinct tags in them.
-        groups: distinct groups (artists) in the catalog.
-        splits: tracks per side, and `none` for those without one.
-        label_set: name and number of tags of the label set; None where no tag order is published.
-        remarks: what was left out, and why.
+        out: Folder of the files.
+        tracks: Number of rows in the catalog.
+        annotations: Number of rows in the annotations.
+        tags: Number of distinct tags in them.
+        groups: Number of distinct groups (artists) in the catalog.
+        splits: Number of tracks per side, and `none` for tracks without a side.
+        label_set: Name and number of tags of the label set; None if no tag order is published.
+        remarks: What was left out, and why.
     """
 
     out: str
@@ -82,7 +82,7 @@ class ImportSummary:
 
 
 def located(audio_root: str, paths: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Published paths below the audio's root, absolute or with a scheme; paths that are so already stay."""
+    """Published paths below the audio's root; paths that are already absolute or have a scheme are kept."""
     root = audio_root if is_remote(audio_root) else os.path.abspath(local_path(audio_root))
     complete = pc.or_(pc.starts_with(paths, "/"), pc.match_substring(paths, "://"))
     below = pc.binary_join_element_wise(pa.scalar(root.rstrip("/")), paths, "/")
@@ -90,7 +90,7 @@ def located(audio_root: str, paths: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def remark(what: str, of: pa.ChunkedArray, where: pa.ChunkedArray) -> tuple[Remark, ...]:
-    """A remark on the rows where `where` is true, shown by `of`; none where there is no such row."""
+    """A remark on the rows where `where` is true, with an example from `of`; empty if there is no such row."""
     found = of.filter(where)
     return (Remark(what, len(found), found[0].as_py()),) if len(found) else ()
 
@@ -149,7 +149,7 @@ def write_import(imported: Imported, out: str) -> ImportSummary:
 
 
 def _catalog(table: pa.Table) -> pa.Table:
-    """The columns of schema CATALOG and, by name, the further ones."""
+    """The columns of schema CATALOG followed by further ones in order of name."""
     for field in CATALOG:
         if field.name not in table.column_names:
             table = table.append_column(field, pa.nulls(table.num_rows, field.type))
@@ -160,14 +160,16 @@ def _catalog(table: pa.Table) -> pa.Table:
 
 
 def _straddling(catalog: pa.Table) -> tuple[Remark, ...]:
-    """A remark on the groups that the published split has on several sides."""
+    """A remark on groups that lie on several sides of the published split."""
     sided = catalog.filter(pc.and_(pc.is_valid(catalog["split"]), pc.is_valid(catalog["group"])))
     groups, names = ranked_codes(sided["group"])
     sides, kinds = ranked_codes(sided["split"])
     pairs = np.unique(groups * max(1, len(kinds)) + sides) // max(1, len(kinds))
     apart = np.bincount(pairs, minlength=len(names)) > 1
     return remark(
-        "groups on several sides of the published split, kept so", pa.chunked_array([names]), pa.chunked_array([apart])
+        "groups on several sides of the published split, kept there",
+        pa.chunked_array([names]),
+        pa.chunked_array([apart]),
     )
 
 

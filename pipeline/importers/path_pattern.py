@@ -1,4 +1,4 @@
-"""Where audio lies whose data set publishes no paths: a pattern over the track id."""
+"""Locate the audio of a data set that publishes no paths, by a pattern over the track id."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.console.errors import UserError, did_you_mean
 
 DEFAULT_PATTERN = "{id}.mp3"
 
-# Field -> which letters of a Million Song id it stands for; its own folders are A/B/C of TRABC….
+# Field -> letters of a Million Song id; the data set's own folders are A/B/C for TRABC….
 _FIELDS = {"id": slice(0, None), "a": slice(2, 3), "b": slice(3, 4), "c": slice(4, 5)}
 
 
@@ -19,11 +19,11 @@ def paths_of(track_ids: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
     """A path for each track id.
 
     Args:
-        track_ids: ids such as TRAADIN128F931D672.
-        pattern: a path with `{id}` and, for the data set's own folders, `{a}`, `{b}`, `{c}`: the third to fifth letter.
+        track_ids: Ids such as TRAADIN128F931D672.
+        pattern: A path with `{id}` and, for the data set's own folders, `{a}`, `{b}`, `{c}`: the third to fifth letter.
 
     Raises:
-        UserError: the pattern has no `{id}`, another field, or a brace that is not closed.
+        UserError: the pattern lacks `{id}`, or has an unknown field or an unclosed brace.
     """
     try:
         parsed = [(literal, field) for literal, field, _, _ in string.Formatter().parse(pattern)]

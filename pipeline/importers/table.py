@@ -1,4 +1,4 @@
-"""Any table: a user says which of its columns is what, and several tables are joined on the track id."""
+"""Import any tables: the user maps their columns, and several tables are joined on the track id."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def import_table(
 ) -> ImportSummary:
     """Turn tables with a column mapping into a catalog and annotations.
 
-    Tables are joined on the track id: what several say of a track must agree, its tags are those of all. Columns that
-    are mapped to nothing are carried along where their table has a row per track and no other table has the name.
+    Tables are joined on the track id: they must agree on a track, and it gets the tags of all of them. Unmapped columns are
+    kept if their table has one row per track and no other table has a column of that name.
 
     Args:
-        files: CSV, TSV, JSON Lines or Parquet, in any order.
-        audio_root: folder or bucket of the uris that are relative.
-        out: folder for catalog.parquet and annotations.parquet.
-        columns: what -> column, see `parse_columns`; what is track_id, uri, group, split, duration (seconds), tags
-            (several in a cell, or a list), tag (one), or value (of the row's tags, 0 to 1; 1 if no column has it).
-        separator: between the tags of one cell.
+        files: CSV, TSV, JSON Lines or Parquet files in any order.
+        audio_root: Folder or bucket to which relative uris refer.
+        out: Folder for catalog.parquet and annotations.parquet.
+        columns: Target -> column, see `parse_columns`; targets are track_id, uri, group, split, duration (seconds), tags
+            (several in a cell, or a list), tag (one), and value (of the row's tags, 0 to 1; 1 if no column has it).
+        separator: Separator of the tags in a cell.
 
     Raises:
-        UserError: a table or column that is missing or wrong, or two rows that contradict each other.
+        UserError: a table or column is missing or wrong, or two rows contradict each other.
     """
     if not separator:
-        raise UserError("--separator: expected what stands between two tags, received nothing")
+        raise UserError("--separator: expected the text between two tags, received nothing")
     tables = read_mapped(in_order(files), columns)
     known = [name for name in CATALOG.names if name in columns]
     said = [
@@ -54,7 +54,7 @@ def import_table(
 
 
 def _with_further(catalog: pa.Table, tables: Sequence[MappedTable]) -> tuple[pa.Table, tuple[Remark, ...]]:
-    """The catalog with the columns that are mapped to nothing, and remarks on those that are not carried along."""
+    """The catalog with the unmapped columns, and remarks on those that are left out."""
     names = [name for one in tables for name in one.further.column_names]
     remarks: dict[str, list[str]] = {}
     for one in tables:
@@ -74,7 +74,7 @@ def _with_further(catalog: pa.Table, tables: Sequence[MappedTable]) -> tuple[pa.
 
 
 def _labels(table: pa.Table, separator: str) -> pa.Table:
-    """The rows' tags, schema ANNOTATIONS; rows without one give none."""
+    """The rows' tags, schema ANNOTATIONS; rows without a tag are skipped."""
     value = (
         table["value"] if "value" in table.column_names else pa.chunked_array([pa.nulls(table.num_rows, pa.float64())])
     )

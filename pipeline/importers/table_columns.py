@@ -1,4 +1,4 @@
-"""Which columns of a user's tables are what, and their values in the types that a catalog and annotations have."""
+"""Map the columns of a user's tables, and convert their values to the types of a catalog and annotations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from schemas.user_files.table_files import read_table, row_hint
 from schemas.user_files.table_values import without_fractions
 from schemas.user_files.text_lines import readable
 
-# What a column can be mapped to.
+# Possible targets of a column.
 TYPES = {field.name: field.type for field in CATALOG} | {
     "tags": pa.list_(pa.string()),  # or text with a separator between them
     "tag": pa.string(),
@@ -27,12 +27,12 @@ TYPES = {field.name: field.type for field in CATALOG} | {
 
 @dataclasses.dataclass(frozen=True)
 class MappedTable:
-    """A user's table with its columns under the names that they are mapped to.
+    """A user's table with its columns renamed to their targets.
 
     Attributes:
-        uri: where it was read.
-        table: the mapped columns in their types, of which `tags` may hold lists; nothing else.
-        further: the columns that are mapped to nothing, under their own names.
+        uri: URI of the table.
+        table: Only the mapped columns in their types; `tags` may hold lists.
+        further: Unmapped columns under their own names.
     """
 
     uri: str
@@ -41,10 +41,10 @@ class MappedTable:
 
 
 def parse_columns(pairs: Sequence[str]) -> dict[str, str]:
-    """`track_id=ID` and the like as what -> column.
+    """Arguments such as `track_id=ID` as a dictionary target -> column.
 
     Raises:
-        UserError: not of that form, nothing a column can be, one named twice, or track_id or uri missing.
+        UserError: an argument has another form, a target is unknown or named twice, or track_id or uri is missing.
     """
     columns: dict[str, str] = {}
     for pair in pairs:
@@ -60,15 +60,15 @@ def parse_columns(pairs: Sequence[str]) -> dict[str, str]:
         columns[target] = column
     for target in ("track_id", "uri"):
         if target not in columns:
-            raise UserError(f"--column: expected {target}=COLUMN among them; say which column that is")
+            raise UserError(f"--column: expected {target}=COLUMN among them; name that column")
     return columns
 
 
 def read_mapped(uris: Sequence[str], columns: Mapping[str, str]) -> list[MappedTable]:
-    """Read tables; each holds the column of track_id, and every other mapped column is in at least one of them.
+    """Read tables, each of which holds the column of track_id; every other mapped column is in at least one of them.
 
     Raises:
-        UserError: a table that cannot be read, a column that is missing, a value of another type than its column has.
+        UserError: a table cannot be read, a column is missing, or a value has another type than its column.
     """
     tables = [_read(uri, columns) for uri in uris]
     seen = {

@@ -1,4 +1,4 @@
-"""Published lists of tags, whose order is that of a matrix's columns or of a benchmark's vocabulary."""
+"""Read published lists of tags in the order of a matrix's columns or of a benchmark's vocabulary."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class TagList:
     """Tags in their published order.
 
     Attributes:
-        uri: where they were read.
-        tags: the tags, each once.
+        uri: URI of the list.
+        tags: Tags, each once.
     """
 
     uri: str
@@ -40,11 +40,11 @@ def is_python_source(lines: Sequence[str]) -> bool:
 
 
 def python_tag_list(uri: str, lines: Sequence[str]) -> TagList:
-    """The one list of strings that Python source assigns; it is parsed and never run. Raises UserError."""
+    """The only list of strings assigned in Python source, which is parsed and never run; raises UserError."""
     try:
         assigned = [node.value for node in ast.parse("\n".join(lines)).body if isinstance(node, ast.Assign)]
         lists = [ast.literal_eval(value) for value in assigned if isinstance(value, ast.List)]
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two where it is nested too deep
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two if it is nested too deeply
         raise UserError(f"{uri}: expected Python source with a list of strings: {error}") from error
     if len(lists) != 1 or not all(isinstance(tag, str) for tag in lists[0]):
         raise UserError(f"{uri}: expected one list of strings, found {len(lists)} lists or other values in it")
@@ -52,7 +52,7 @@ def python_tag_list(uri: str, lines: Sequence[str]) -> TagList:
 
 
 def line_tag_list(uri: str, lines: Sequence[str]) -> TagList:
-    """A tag a line; raises UserError."""
+    """Read one tag per line; raises UserError."""
     return TagList(uri, tuple(line.strip() for line in lines))
 
 
@@ -60,7 +60,7 @@ def one_order(lists: Sequence[TagList]) -> TagList | None:
     """The order that all lists agree on, or None without a list.
 
     Raises:
-        UserError: two lists differ. Published ones of the same 50 tags do, and each belongs to its own matrices.
+        UserError: two lists differ. Published lists of the same 50 tags do, and each belongs to its own matrices.
     """
     for other in lists[1:]:
         if other.tags != lists[0].tags:

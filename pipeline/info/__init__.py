@@ -1,1 +1,1 @@
-"""What a dataset holds, and whether its labels are healthy."""
+"""Report the contents of a dataset and the health of its labels."""

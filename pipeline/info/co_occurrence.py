@@ -1,4 +1,4 @@
-"""How often two tags are on the same track, for the pairs that matter out of a vocabulary of any size."""
+"""Count how often two tags are on the same track, for the relevant pairs of a vocabulary of any size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-_BLOCK = 256  # tags counted against all others at a time; bounds the memory that 100,000 tags take
+_BLOCK = 256  # tags counted against all others at a time, which bounds the memory for 100,000 tags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,9 +16,9 @@ class PairCounts:
     """Pairs of tags, ordered.
 
     Attributes:
-        first: int64 [pairs], place in the vocabulary.
-        second: int64 [pairs], a later place.
-        both: int64 [pairs], tracks that are positive for both.
+        first: Position in the vocabulary, int64 [pairs].
+        second: A later position in the vocabulary, int64 [pairs].
+        both: Number of tracks that are positive for both, int64 [pairs].
     """
 
     first: npt.NDArray[np.int64]
@@ -35,15 +35,15 @@ def count_pairs(
     jaccard: float,
     support: int,
 ) -> PairCounts:
-    """Count tracks with both tags, for the wanted pairs and for those that are nearly on the same tracks.
+    """Count tracks with both tags, for the wanted pairs and for pairs of tags on nearly the same tracks.
 
     Args:
-        track: [positives], each pair of track and tag once.
-        tag: [positives].
-        shape: number of tracks and of tags.
-        wanted: int64 [wanted, 2], places of two tags, the lower one first.
-        jaccard: least share of the tracks with either tag that have both, for a pair that was not asked for.
-        support: least tracks that each tag of such a pair is on.
+        track: Track of each positive label, [positives], with each pair of track and tag once.
+        tag: Tag of each positive label, [positives].
+        shape: Number of tracks and of tags.
+        wanted: Positions of two tags, the lower one first, int64 [wanted, 2].
+        jaccard: Smallest share of the tracks with either tag that have both, for a pair that is not wanted.
+        support: Smallest number of tracks of each tag in such a pair.
     """
     tags = shape[1]
     incidence = sparse.csr_matrix((np.ones(len(track), np.int32), (track, tag)), shape=shape)

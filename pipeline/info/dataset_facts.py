@@ -1,4 +1,4 @@
-"""What a dataset holds: tracks, features, splits and label sets, out of its small files; no payload is opened."""
+"""Collect the contents of a dataset (tracks, features, splits, label sets) from its small files, without payloads."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from schemas.same_audio import same_audio
 from schemas.storage.files import join, list_names
 from schemas.tables import SPLITS
 
-TRACK_COLUMNS = ("group", "cause", "seconds", "pcm_sha256", "flags")  # what `dataset_facts` reads
-SAME_AUDIO_SHOWN = 3  # sets of ids that share their audio
+TRACK_COLUMNS = ("group", "cause", "seconds", "pcm_sha256", "flags")  # columns that `dataset_facts` reads
+SAME_AUDIO_SHOWN = 3  # sets of ids with the same audio that are shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +27,11 @@ class FeatureFacts:
     """One family of features.
 
     Attributes:
-        name: as folders and commands call it.
-        words: what its spec means.
-        derived: made from stored waveforms, not from audio.
-        generations: how many of the dataset's it holds.
-        bytes: of its payloads.
+        name: Name in folders and commands.
+        words: Description of its spec.
+        derived: True if it was made from stored waveforms, not from audio.
+        generations: Number of the dataset's generations that it holds.
+        bytes: Size of its payloads in bytes.
     """
 
     name: str
@@ -46,11 +46,11 @@ class SplitFacts:
     """One split.
 
     Attributes:
-        name: of the split.
-        versions: its versions, oldest first.
-        made: how it is made, in words.
-        counts: tracks of the newest version per side, removed ones included.
-        without_side: stored tracks that the newest version does not place.
+        name: Name of the split.
+        versions: Versions, oldest first.
+        made: Description of its method.
+        counts: Number of tracks of the newest version per side, including removed ones.
+        without_side: Number of stored tracks without a side in the newest version.
     """
 
     name: str
@@ -65,14 +65,14 @@ class VersionFacts:
     """One version of a label set.
 
     Attributes:
-        version: its hash.
-        kept: False where its files were pruned; what follows is then empty.
-        tags: how many.
-        tracks: how many.
+        version: Hash of the version.
+        kept: False if its files were pruned; the other attributes are then empty.
+        tags: Number of tags.
+        tracks: Number of tracks.
         split: NAME@HASH of the split.
         values: `binary` or `graded`.
         missing: `negative` or `unknown`.
-        generations: how many of the dataset's it covers.
+        generations: Number of the dataset's generations that it covers.
     """
 
     version: str
@@ -90,8 +90,8 @@ class LabelSetFacts:
     """One label set.
 
     Attributes:
-        name: of the label set.
-        versions: in the order in which they were laid, the newest last; one that was returned to is there again.
+        name: Name of the label set.
+        versions: Versions in the order of their creation, the newest last; a version that was restored appears again.
     """
 
     name: str
@@ -100,23 +100,23 @@ class LabelSetFacts:
 
 @dataclasses.dataclass(frozen=True)
 class DatasetFacts:
-    """What a dataset holds.
+    """The contents of a dataset.
 
     Attributes:
-        root: the dataset.
-        tracks: records and rejects, without removed tracks.
-        records: stored tracks.
-        rejects: tracks without a record by the cause of their newest attempt, ordered by cause.
-        removed: tracks that were taken out.
-        groups: groups (artists) of the stored tracks.
-        hours: of stored audio.
-        flags: stored tracks by flag, ordered by flag.
-        same_audio: sets of ids that share one stored audio: how many, the tracks in them, and the first few.
-        generations: as dataset.json has them, without one under way.
-        under_way: how far a generation is that is not finished; None without one.
-        features: of the built families, then the derived ones.
-        splits: ordered by name.
-        label_sets: ordered by name.
+        root: Folder of the dataset.
+        tracks: Number of records and rejects, without removed tracks.
+        records: Number of stored tracks.
+        rejects: Number of tracks without a record by the cause of their newest attempt, ordered by cause.
+        removed: Number of removed tracks.
+        groups: Number of groups (artists) of the stored tracks.
+        hours: Stored audio in hours.
+        flags: Number of stored tracks by flag, ordered by flag.
+        same_audio: Number of sets of ids that share their stored audio, number of tracks in them, and the first few sets.
+        generations: Finished generations as in dataset.json.
+        under_way: Progress of an unfinished generation; None if there is none.
+        features: Built families, then derived ones.
+        splits: Splits, ordered by name.
+        label_sets: Label sets, ordered by name.
     """
 
     root: str
@@ -136,14 +136,14 @@ class DatasetFacts:
 
 
 def dataset_facts(dataset: Dataset, tracks: pa.Table) -> DatasetFacts:
-    """Count what a dataset holds.
+    """Count the contents of a dataset.
 
     Args:
-        dataset: the dataset.
-        tracks: its newest tracks with TRACK_COLUMNS.
+        dataset: The dataset.
+        tracks: Its newest tracks with TRACK_COLUMNS.
 
     Raises:
-        DatasetError: a file of it is missing or damaged.
+        DatasetError: one of its files is missing or damaged.
     """
     kept = tracks.filter(pc.is_valid(tracks["record"]))
     same = same_audio(kept)
@@ -179,13 +179,13 @@ def dataset_facts(dataset: Dataset, tracks: pa.Table) -> DatasetFacts:
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:
-    """How often each value is there, ordered by value."""
+    """Number of occurrences of each value, ordered by value."""
     counts = pc.value_counts(column)
     return dict(sorted((pair["values"], pair["counts"]) for pair in counts.to_pylist()))
 
 
 def _payload_bytes(dataset: Dataset) -> dict[FeatureSpec, int]:
-    """Bytes of the payloads of all features: they are their records, whose lengths are known without them."""
+    """Payload bytes of all features, summed over records, whose lengths are known without opening the payloads."""
     held = dataset.whole_features()
     sizes = dict.fromkeys((spec for spec, _ in held), 0)
     lengths = [f"{family}_{what}" for family in dataset.manifest.families for what in ("offset", "length")]

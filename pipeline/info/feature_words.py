@@ -1,4 +1,4 @@
-"""What a feature spec means, in words."""
+"""Describe a feature spec in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from schemas.features import Excerpt, FeatureSpec, LogMelSpec, WaveformSpec
 
 
 def spec_in_words(spec: FeatureSpec) -> str:
-    """One line for a person: what the stored numbers are, and of which part of a track."""
+    """A one-line description of the stored numbers and the part of a track that they cover."""
     if isinstance(spec, LogMelSpec):
         milliseconds = [1000 * samples / spec.sample_rate for samples in (spec.n_fft, spec.hop_length)]
         return (

@@ -1,4 +1,4 @@
-"""What deserves a look in a label version, a sentence each."""
+"""Report what deserves attention in a label version, one sentence each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NAMED = 5  # tags or tracks in a sentence
 
 
 def findings(health: LabelHealth) -> list[str]:
-    """What is odd about the labels, the gravest first; empty where nothing is."""
+    """Oddities of the labels, the most serious first; empty if there are none."""
     total = sum(health.tracks.values())
     found = [f"the split has no {side} track" for side in SPLITS if not health.tracks[side]]
     without = health.without_positive

@@ -1,4 +1,4 @@
-"""Whether the labels of a version are healthy: counts per tag and split, near-synonyms, artists, unlabelled tracks."""
+"""Health of a version's labels: counts per tag and split, near-synonyms, artists, unlabelled tracks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pipeline.info.tag_artists import tag_artists
 from schemas.label_version import LabelVersion
 from schemas.tables import SPLITS
 
-BINS = 10  # of graded values, from 0 to 1
-ONE_ARTIST_SHARE = 0.5  # of a tag's positives; above it the tag is more that artist's than a sound's
-_IDS_SHOWN = 5  # of unlabelled tracks, per split
-_MOST_LABELS = 15  # tracks with as many labels or more share a bar
+BINS = 10  # bins of graded values from 0 to 1
+ONE_ARTIST_SHARE = 0.5  # share of a tag's positives above which the tag describes an artist more than a sound
+_IDS_SHOWN = 5  # ids of unlabelled tracks shown per split
+_MOST_LABELS = 15  # tracks with this many labels or more share a bar
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,15 +25,15 @@ class TagHealth:
     """One tag.
 
     Attributes:
-        tag: of the vocabulary.
-        positives: tracks per split.
-        unknown: tracks per split whose label is not known.
-        share: positives, of the tracks whose label is known; 0 where there is none.
-        artists: groups of the positives.
-        artists_per_split: likewise, per split.
-        biggest_artist: the group with most positives; empty without a positive.
-        biggest_share: its share of the positives.
-        histogram: listed values in BINS equal bins from 0 to 1; None where the label set is binary.
+        tag: Tag of the vocabulary.
+        positives: Number of positive tracks per split.
+        unknown: Number of tracks per split whose label is unknown.
+        share: Share of positives among the tracks whose label is known; 0 if there are none.
+        artists: Number of groups of the positives.
+        artists_per_split: Number of groups of the positives per split.
+        biggest_artist: Group with most positives; empty without a positive.
+        biggest_share: Share of the positives in that group.
+        histogram: Number of listed values in BINS equal bins from 0 to 1; None for a binary label set.
     """
 
     tag: str
@@ -48,7 +48,7 @@ class TagHealth:
 
     @property
     def tracks(self) -> int:
-        """Positives of all splits."""
+        """Number of positives in all splits."""
         return sum(self.positives.values())
 
     @property
@@ -58,7 +58,7 @@ class TagHealth:
 
     @property
     def one_artist_but_for_one_split(self) -> bool:
-        """Several artists in one split at most, and a split in which all positives come from one artist."""
+        """True if at most one split has several artists, and in some split all positives come from one artist."""
         several = sum(count > 1 for count in self.artists_per_split.values())
         return self.artists > 1 and several <= 1 and bool(self.one_artist_splits)
 
@@ -68,21 +68,21 @@ class LabelHealth:
     """A version of a label set.
 
     Attributes:
-        reference: NAME@HASH.
+        reference: The version as NAME@HASH.
         split: NAME@HASH of its split.
         values: `binary` or `graded`.
         missing: `negative` or `unknown`.
-        positive_at: least value that counts as positive.
-        tracks: labelled tracks per split that the dataset holds.
-        removed: labelled tracks that were removed from the dataset since.
-        not_covered: stored tracks that the version does not list: newer than it, without a side, or dropped.
-        generations: how many of the dataset's the version covers, and how many there are.
-        grouped: some artist has several tracks; else nothing is known of artists.
-        tags: in the order of the vocabulary.
-        synonyms: near-synonyms and the suggested merge.
-        unlabelled: tracks per split for which nothing is listed.
-        unlabelled_ids: the first few of them per split.
-        labels_per_track: tracks by number of positive tags, from 0.
+        positive_at: Smallest value that counts as positive.
+        tracks: Number of labelled tracks per split that the dataset holds.
+        removed: Number of labelled tracks removed from the dataset since.
+        not_covered: Number of stored tracks that the version does not list: newer than it, without a side, or dropped.
+        generations: Number of the dataset's generations that the version covers, and their total.
+        grouped: True if some artist has several tracks; otherwise nothing is known about artists.
+        tags: Tags in the order of the vocabulary.
+        synonyms: Near-synonyms and the suggested merge.
+        unlabelled: Number of tracks per split without a listed label.
+        unlabelled_ids: Ids of the first few of them per split.
+        labels_per_track: Number of tracks by number of positive tags, from 0.
     """
 
     reference: str
@@ -103,7 +103,7 @@ class LabelHealth:
 
     @property
     def without_positive(self) -> list[tuple[TagHealth, list[str]]]:
-        """Tags without a positive in some split that has tracks, with these splits."""
+        """Tags without a positive in some non-empty split, with these splits."""
         held = [side for side in SPLITS if self.tracks[side]]
         marked = [(tag, [side for side in held if not tag.positives[side]]) for tag in self.tags]
         return [(tag, sides) for tag, sides in marked if sides]
@@ -115,7 +115,7 @@ class LabelHealth:
 
     @property
     def of_one_artist_but_for_one_split(self) -> list[TagHealth]:
-        """Tags that several artists have in one split at most, the most frequent first."""
+        """Tags that have several artists in at most one split, the most frequent first."""
         return self._by_tracks([tag for tag in self.tags if tag.one_artist_but_for_one_split])
 
     @property
@@ -125,7 +125,7 @@ class LabelHealth:
 
     @property
     def labels_per_track_bars(self) -> list[tuple[str, int]]:
-        """Number of labels, as text, and tracks with so many; the many in one bar at the end."""
+        """Number of labels as text, and number of tracks with that many; large numbers share the last bar."""
         counts = self.labels_per_track
         bars = [(str(labels), tracks) for labels, tracks in enumerate(counts[:_MOST_LABELS])]
         return [*bars, (f"{_MOST_LABELS}+", sum(counts[_MOST_LABELS:]))] if len(counts) > _MOST_LABELS else bars
@@ -135,12 +135,12 @@ class LabelHealth:
 
 
 def label_health(labels: LabelVersion, stored: pa.Table, generations: int) -> LabelHealth:
-    """Look through a version of a label set.
+    """Examine a version of a label set.
 
     Args:
-        labels: the version.
-        stored: columns track_id and group of every track that the dataset stores.
-        generations: of the dataset.
+        labels: The label version.
+        stored: Columns track_id and group of every stored track.
+        generations: Number of generations of the dataset.
     """
     rows = label_rows(labels, stored)
     manifest = labels.manifest
@@ -206,7 +206,7 @@ def _tags(rows: LabelRows, labels: LabelVersion, tracks: npt.NDArray[np.int64]) 
 
 
 def _histograms(rows: LabelRows, tags: int) -> npt.NDArray[np.int64]:
-    """Known values that are listed, by tag and bin; 1 is in the last bin."""
+    """Number of known listed values by tag and bin; 1 is in the last bin."""
     known = ~np.isnan(rows.value)
     bins = np.minimum(BINS - 1, rows.value[known] * np.float32(BINS)).astype(np.int64)
     return np.bincount(rows.tag[known] * BINS + bins, minlength=tags * BINS).reshape(tags, BINS)

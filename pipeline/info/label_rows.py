@@ -1,4 +1,4 @@
-"""The labels of a version as flat arrays, joined with what the dataset still holds."""
+"""The labels of a version as flat arrays, joined with the tracks that the dataset still holds."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from schemas.tables import SPLITS
 
 @dataclasses.dataclass(frozen=True)
 class LabelRows:
-    """Label i says that track[i] has tag[i] with value[i].
+    """Label i gives track[i] the tag tag[i] with value[i].
 
     Attributes:
-        track_ids: of the labelled tracks that the dataset still holds, ordered.
-        side: int32 [tracks], place in SPLITS.
-        group: int32 [tracks], place in `groups`.
-        groups: names of the groups (artists).
-        track: int32 [labels], place in `track_ids`.
-        tag: int32 [labels], place in the vocabulary.
-        value: float32 [labels] in [0, 1]; NaN is unknown.
-        positive: bool [labels].
-        removed: labelled tracks that were taken out of the dataset since, and are left out here.
+        track_ids: Sorted ids of the labelled tracks that the dataset still holds.
+        side: Position in SPLITS, int32 [tracks].
+        group: Position in `groups`, int32 [tracks].
+        groups: Names of the groups (artists).
+        track: Position in `track_ids`, int32 [labels].
+        tag: Position in the vocabulary, int32 [labels].
+        value: Value in [0, 1], float32 [labels]; NaN means unknown.
+        positive: Mask of the positive labels, bool [labels].
+        removed: Number of labelled tracks that were removed from the dataset since and are left out here.
     """
 
     track_ids: pa.ChunkedArray
@@ -48,8 +48,8 @@ def label_rows(labels: LabelVersion, stored: pa.Table) -> LabelRows:
     """The labels of the tracks that the dataset holds.
 
     Args:
-        labels: the version.
-        stored: columns track_id and group of every stored track.
+        labels: The label version.
+        stored: Columns track_id and group of every stored track.
     """
     place = pc.index_in(labels.table["track_id"], value_set=stored["track_id"].combine_chunks())
     table = labels.table.filter(pc.is_valid(place))
@@ -64,6 +64,6 @@ def label_rows(labels: LabelVersion, stored: pa.Table) -> LabelRows:
         track=lists.value_parent_indices().to_numpy().astype(np.int32),
         tag=lists.flatten().to_numpy().astype(np.int32),
         value=value,
-        positive=value >= np.float32(labels.positive_at),  # NaN is not
+        positive=value >= np.float32(labels.positive_at),  # NaN is not positive
         removed=labels.table.num_rows - table.num_rows,
     )

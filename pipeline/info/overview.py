@@ -1,4 +1,4 @@
-"""`info`: what a dataset holds and how healthy its labels are."""
+"""The command `info`: the contents of a dataset and the health of its labels."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from schemas.label_version import LabelVersion, label_set_names, open_labels
 
 @dataclasses.dataclass(frozen=True)
 class Overview:
-    """What `info` found.
+    """Results of `info`.
 
     Attributes:
-        dataset: what it holds.
-        labels: health of the label versions looked at, ordered by name.
-        problems: label sets that could not be opened, a line each.
+        dataset: Contents of the dataset.
+        labels: Health of the examined label versions, ordered by name.
+        problems: Label sets that could not be opened, one line each.
     """
 
     dataset: DatasetFacts
@@ -29,18 +29,18 @@ class Overview:
 
 
 def info(root: str, label_set: str | None = None) -> Overview:
-    """Look through a dataset and its labels; opens no feature payload.
+    """Examine a dataset and its labels without opening a feature payload.
 
     Args:
-        root: the dataset.
-        label_set: `NAME` or `NAME@HASH`, the one to look through; None for the newest version of each.
+        root: Folder of the dataset.
+        label_set: `NAME` or `NAME@HASH` of the label set to examine; None for the newest version of each.
 
     Raises:
-        UserError: no dataset, an unfinished build, or no such label set or version.
-        DatasetError: a file of it is missing or damaged.
+        UserError: there is no dataset, its build is unfinished, or there is no such label set or version.
+        DatasetError: one of its files is missing or damaged.
     """
     dataset = Dataset.open(root)
-    opened = {} if label_set is None else {label_set: open_labels(dataset, label_set)}  # before the long work
+    opened = {} if label_set is None else {label_set: open_labels(dataset, label_set)}  # raises before the long work
     tracks = dataset.newest_tracks(TRACK_COLUMNS)
     facts = dataset_facts(dataset, tracks)
     stored = tracks.filter(pc.is_valid(tracks["record"])).select(["track_id", "group"])

@@ -1,4 +1,4 @@
-"""An overview as one HTML page that needs nothing else."""
+"""Render an overview as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from schemas.console.page import render_page
 from schemas.storage.files import write_atomic
 from schemas.tables import SPLITS
 
-_SHOWN = 2000  # tags and pairs in a table: a browser's own limit is not far above
+_SHOWN = 2000  # tags and pairs in a table; a browser's own limit is not far above
 
 
 @dataclasses.dataclass(frozen=True)
 class _LabelSection:
-    """What the page says about a label version beside its health.
+    """Facts on the page about a label version in addition to its health.
 
     Attributes:
-        health: of the version.
-        findings: what is odd about it, a sentence each.
-        merge_words: what to do with the suggested merge; empty without one.
-        has_unknown: some label is not known.
-        most_common_share: of the tags' shares of positives; 1 where all are 0.
-        artist_tables: titles and tags, those without a tag left out.
-        most_tracks: tracks of the longest bar of labels per track, at least 1.
+        health: Health of the version.
+        findings: Oddities, one sentence each.
+        merge_words: What to do with the suggested merge; empty without one.
+        has_unknown: True if some label is unknown.
+        most_common_share: Largest share of positives of a tag; 1 if all are 0.
+        artist_tables: Titles and tags of the non-empty tables.
+        most_tracks: Number of tracks in the longest bar of labels per track, at least 1.
     """
 
     health: LabelHealth
@@ -38,12 +38,12 @@ class _LabelSection:
 
 
 def write_page(overview: Overview, uri: str) -> None:
-    """Write an overview as a page; the same overview gives the same bytes."""
+    """Write an overview as a page. Deterministic."""
     write_atomic(uri, page(overview).encode())
 
 
 def page(overview: Overview) -> str:
-    """The page: what the dataset holds, then each label version; every text from outside is escaped."""
+    """The page: the contents of the dataset, then each label version; all text from outside is escaped."""
     return render_page(
         "pipeline.info",
         "info.html",

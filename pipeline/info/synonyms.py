@@ -1,4 +1,4 @@
-"""Tags that look like one tag: spelling finds them, the tracks that they share confirm or refute it."""
+"""Find tags that look like one tag: spelling suggests them, and shared tracks confirm or refute it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pipeline.info.label_rows import LabelRows
 from pipeline.info.tag_spelling import Likeness, pairs_alike
 from pipeline.labels.label_set import LabelSet
 
-SAME_TRACKS_JACCARD = 0.6  # of the tracks with either tag, this share with both: nearly the same tracks
-SAME_TRACKS_SUPPORT = 20  # tracks with each of them, at least
-_LEAST_EXPECTED = 5.0  # tracks that chance alone would give both tags, for their absence to mean anything
-_LEAST_BOTH = 5  # tracks with both tags, for their presence to mean anything
-_TOGETHER = 2.0  # times as often as by chance: of published near-synonyms most are at 4 to 17, opposites below 1
+SAME_TRACKS_JACCARD = 0.6  # share of the tracks with either tag that have both, from which they are nearly the same
+SAME_TRACKS_SUPPORT = 20  # smallest number of tracks of each tag
+_LEAST_EXPECTED = 5.0  # tracks with both tags expected by chance, below which their absence means nothing
+_LEAST_BOTH = 5  # tracks with both tags, below which their presence means nothing
+_TOGETHER = 2.0  # times as often as by chance; most published near-synonyms are at 4 to 17, opposites below 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,13 +28,13 @@ class TagPair:
     """Two tags that look like one.
 
     Attributes:
-        tags: the more frequent one first.
-        likeness: of their spelling, in words; empty where only their tracks are alike.
-        both: tracks that are positive for both.
-        only: tracks that are positive for the first alone, and for the second alone.
-        jaccard: share of the tracks with either that have both; 0 where there is none.
-        lift: tracks with both, over what chance would give; 0 where a tag has no track.
-        merge: the suggestion merges them.
+        tags: The two tags, the more frequent one first.
+        likeness: Similarity of their spelling in words; empty if only their tracks are similar.
+        both: Number of tracks that are positive for both.
+        only: Number of tracks that are positive only for the first, and only for the second.
+        jaccard: Share of the tracks with either that have both; 0 if there are none.
+        lift: Number of tracks with both, relative to that expected by chance; 0 if a tag has no track.
+        merge: True if the suggestion merges them.
     """
 
     tags: tuple[str, str]
@@ -47,7 +47,7 @@ class TagPair:
 
     @property
     def same_tracks(self) -> bool:
-        """Nearly the same tracks have the two tags."""
+        """True if the two tags are on nearly the same tracks."""
         return self.jaccard >= SAME_TRACKS_JACCARD and self.both + min(self.only) >= SAME_TRACKS_SUPPORT
 
 
@@ -56,10 +56,10 @@ class Synonyms:
     """Near-synonyms of a vocabulary.
 
     Attributes:
-        pairs: closest first: those to merge, then by spelling, then by tracks.
-        merge: target -> tags that should count as it, by the pairs alone.
-        yaml: the label set's field `merge` with these and those that it has already; empty without a suggestion.
-        drop_from_tags: tags that must leave the label set's field `tags` then.
+        pairs: Pairs, closest first: those to merge, then by spelling, then by tracks.
+        merge: Target -> tags that should count as it, from the pairs only.
+        yaml: The label set's field `merge` with the existing and the suggested merges; empty without a suggestion.
+        drop_from_tags: Tags that must then be removed from the label set's field `tags`.
     """
 
     pairs: tuple[TagPair, ...]
@@ -72,9 +72,9 @@ def find_synonyms(rows: LabelRows, vocabulary: Sequence[str], label_set: Mapping
     """Find the tags of a vocabulary that look like one tag.
 
     Args:
-        rows: the labels.
-        vocabulary: tags in output order.
-        label_set: the label set as labels.json holds it.
+        rows: Labels.
+        vocabulary: Tags in output order.
+        label_set: The label set as stored in labels.json.
     """
     tag = rows.tag[rows.positive]
     totals = np.bincount(tag, minlength=len(vocabulary))
@@ -93,7 +93,7 @@ def find_synonyms(rows: LabelRows, vocabulary: Sequence[str], label_set: Mapping
     for first, second, both in zip(counts.first.tolist(), counts.second.tolist(), counts.both.tolist(), strict=True):
         one, other = vocabulary[first], vocabulary[second]
         if one in above.get(other, ()) or other in above.get(one, ()):
-            continue  # a parent is on the tracks of its children, as the label set says
+            continue  # a parent is on the tracks of its children by definition of the label set
         likeness = alike.get((first, second))
         pair = _pair(vocabulary, totals, rows.tracks, (first, second), likeness, both)
         if likeness is Likeness.SAME_BEGINNING and not (_often_together(pair) or pair.same_tracks):
@@ -138,9 +138,9 @@ def _pair(
 
 
 def _should_merge(pair: TagPair, likeness: Likeness | None, expected: float) -> bool:
-    """Close spellings are one tag unless their tracks speak against it; distant ones only where tracks speak for it."""
+    """True for close spellings unless their tracks speak against it, and for distant ones only if tracks support it."""
     if likeness in (Likeness.SAME_LETTERS, Likeness.SAME_WORDS):
-        return True  # also where two sources, each with its own spelling, share no track
+        return True  # even if two sources, each with its own spelling, share no track
     if likeness is Likeness.SAME_STEMS:
         return expected < _LEAST_EXPECTED or pair.both >= expected
     return likeness is Likeness.ONE_LETTER and _often_together(pair)
@@ -160,9 +160,9 @@ def _merges(
     totals: npt.NDArray[np.int64],
     before: Mapping[str, Sequence[str]],
 ) -> dict[str, tuple[str, ...]]:
-    """Of each set of joined tags the most frequent one -> the others, likewise ordered.
+    """For each set of joined tags, the most frequent one -> the others, ordered by frequency.
 
-    One that has tags merged into it already goes first: it need not be a tag that an annotation names.
+    An existing merge target comes first, even if no annotation names it.
     """
     root = list(range(len(vocabulary)))
 
@@ -181,7 +181,7 @@ def _merges(
 
 
 def _snippet(merge: Mapping[str, Sequence[str]], before: Mapping[str, Sequence[str]]) -> str:
-    """The field `merge` as YAML: what the label set merges already, and the suggestion; no tag on both sides."""
+    """The field `merge` as YAML, with the existing and the suggested merges; no tag is on both sides."""
     target_of = {source: target for target, sources in merge.items() for source in sources}
     combined: dict[str, list[str]] = {}
     for target, sources in before.items():

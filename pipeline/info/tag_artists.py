@@ -1,4 +1,4 @@
-"""How the positives of each tag are spread over groups (artists)."""
+"""Count how the positives of each tag are spread over groups (artists)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class TagArtists:
     """Artists of the positives of every tag.
 
     Attributes:
-        artists: int64 [tags], how many.
-        per_side: int64 [tags, splits], how many in each split.
-        biggest: int64 [tags], place in `LabelRows.groups` of the one with most positives; -1 without a positive.
-        biggest_tracks: int64 [tags], positives of that one.
+        artists: Number of artists, int64 [tags].
+        per_side: Number of artists in each split, int64 [tags, splits].
+        biggest: Position in `LabelRows.groups` of the artist with most positives, int64 [tags]; -1 without a positive.
+        biggest_tracks: Number of positives of that artist, int64 [tags].
     """
 
     artists: npt.NDArray[np.int64]
@@ -29,10 +29,10 @@ class TagArtists:
 
 
 def tag_artists(rows: LabelRows, tags: int) -> TagArtists:
-    """Count the artists of each tag's positives; of two with equally many, the one whose track comes first is biggest."""
+    """Count the artists of each tag's positives; of two with equally many, the one whose track comes first is the biggest."""
     sides, groups = len(SPLITS), max(1, len(rows.groups))
     track = rows.track[rows.positive]
-    key = rows.tag[rows.positive].astype(np.int64)  # in place: there are millions
+    key = rows.tag[rows.positive].astype(np.int64)  # computed in place, since there are millions
     key *= sides
     key += rows.side[track]
     key *= groups
@@ -42,7 +42,7 @@ def tag_artists(rows: LabelRows, tags: int) -> TagArtists:
     del key
     tag, side, group = keys // groups // sides, keys // groups % sides, keys % groups
     per_side = np.bincount(tag * sides + side, minlength=tags * sides).reshape(tags, sides)
-    # A split by the catalog may have an artist on several sides: they are one artist of the tag.
+    # A split from the catalog may have an artist on several sides, who counts as one artist of the tag.
     whole, which = np.unique(tag * groups + group, return_inverse=True)
     tracks = np.bincount(which.reshape(-1), weights=counts, minlength=len(whole)).astype(np.int64)
     tag, group = whole // groups, whole % groups

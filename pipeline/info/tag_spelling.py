@@ -1,4 +1,4 @@
-"""Pairs of tags that are spelled like one tag, found without comparing every tag with every other."""
+"""Find pairs of tags that are spelled like one tag, without comparing every tag with every other."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Hashable, Iterable, Sequence
 
 from pipeline.info.word_forms import meaning_of, singular, stem, words_of
 
-_LEAST_LETTERS = 6  # of a word that may be misspelled; shorter ones are too often another word: house, mouse
-_LEAST_BEGINNING = 4  # letters that two words begin alike with, one of them being no more
-_MOST_SHARING = 50  # tags with one spelling that are all compared: more give no more to decide
+_LEAST_LETTERS = 6  # letters of a word that may be misspelled; shorter ones are too often another word: house, mouse
+_LEAST_BEGINNING = 4  # letters of a word with which another word begins
+_MOST_SHARING = 50  # tags with one spelling that are all compared; more would add nothing to decide
 
 
 class Likeness(enum.IntEnum):
-    """How two tags are alike, the closest first."""
+    """Kinds of similarity of two tags, the closest first."""
 
     SAME_LETTERS = 0  # Hip-Hop, hip hop
     SAME_WORDS = 1  # vocal, vocals, voice
@@ -32,10 +32,10 @@ def pairs_alike(tags: Sequence[str]) -> dict[tuple[int, int], Likeness]:
     """The pairs of tags that are spelled alike.
 
     Args:
-        tags: each once, in any order.
+        tags: Tags, each once, in any order.
 
     Returns:
-        Places in `tags`, the lower one first -> the closest likeness of the two; ordered by place.
+        Positions in `tags`, the lower one first -> the closest likeness of the two, ordered by position.
     """
     words = [words_of(tag) for tag in tags]
     meanings = [meaning_of(each) for each in words]
@@ -62,7 +62,7 @@ def _joined(words: tuple[str, ...]) -> str:
 
 
 def _sharing(keys: Sequence[Iterable[Hashable]]) -> list[tuple[int, int]]:
-    """Pairs of places that have a key in common."""
+    """Pairs of positions that have a key in common."""
     holders: dict[Hashable, list[int]] = defaultdict(list)
     for place, each in enumerate(keys):
         for key in dict.fromkeys(each):
@@ -72,9 +72,9 @@ def _sharing(keys: Sequence[Iterable[Hashable]]) -> list[tuple[int, int]]:
 
 
 def _with_a_letter_less(words: tuple[str, ...]) -> Iterable[Hashable]:
-    """The words with a long one of them whole, or without one of its letters but the first.
+    """Variants of the words: unchanged for each long word, and with one of its letters other than the first removed.
 
-    Two spellings one letter apart share one of these, unless they begin with different letters: those are other words.
+    Two spellings one letter apart share a variant, unless they begin with different letters and so are other words.
     """
     for number, word in enumerate(words):
         if len(word) >= _LEAST_LETTERS - 1 and word.isalpha():
@@ -84,7 +84,7 @@ def _with_a_letter_less(words: tuple[str, ...]) -> Iterable[Hashable]:
 
 
 def _one_letter_apart(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Whether one long word differs, by a letter more, less, another, or by two that changed places."""
+    """True if exactly one long word differs, by one letter added, removed or replaced, or by two letters swapped."""
     differing = [(a, b) for a, b in zip(one, other, strict=True) if a != b]
     if len(differing) != 1:
         return False
@@ -100,7 +100,7 @@ def _one_letter_apart(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 
 def _beginning_alike(words: Sequence[tuple[str, ...]]) -> list[tuple[int, int]]:
-    """Pairs that differ in their last word, one of which the other begins with."""
+    """Pairs that differ only in their last word, where one last word begins with the other."""
     places: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for place, each in enumerate(words):
         places[each].append(place)

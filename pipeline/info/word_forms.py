@@ -1,4 +1,4 @@
-"""Which spellings are one word in tags: word boundaries, plurals, endings, and a few words of music and voices."""
+"""Normalize the words of tags: word boundaries, plurals, endings, and a few words for music and voices."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import unicodedata
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")  # noVocals
 _WORD = re.compile(r"[^\W_]+")
 _APOSTROPHES = re.compile(r"['’`´]")
-_LATIN_MARKS = re.compile("[\u0300-\u036f]")  # accents; marks of other scripts make other letters
+_LATIN_MARKS = re.compile("[\u0300-\u036f]")  # accents; in other scripts marks make different letters
 
-# Words that mean one thing in a tag and share no stem.
+# Words that mean the same in a tag but share no stem.
 _SAME_WORD = {
     **dict.fromkeys(("voice", "vox", "vocalist", "vocal"), "vocal"),
     **dict.fromkeys(("singer", "singing"), "sing"),
@@ -25,7 +25,7 @@ _SAME_WORD = {
 _SEXES = frozenset(("female", "male"))
 _VOICES = frozenset(("vocal", "sing"))
 
-# Endings that make another word of the same stem, and what the stem ends with then; the first that fits counts.
+# Endings that form another word from the same stem, and what replaces them; the first match counts.
 _ENDINGS = (
     ("iness", "y"),  # happiness
     ("ness", ""),  # sadness
@@ -40,16 +40,16 @@ _ENDINGS = (
     ("ing", ""),  # relaxing
     ("ed", ""),  # relaxed
 )
-_LEAST_STEM = 4  # letters before an ending, but for -ness and -ful
+_LEAST_STEM = 4  # letters before an ending, except for -ness and -ful
 _SHORT_ENDINGS = frozenset(("ness", "ful"))
-# Other things than their stems.
+# Words whose meaning differs from that of their stems.
 _OWN_WORDS = frozenset(("instrumental", "metallic", "musical", "natural", "organic", "popular"))
 
 
 def words_of(tag: str) -> tuple[str, ...]:
     """The words of a tag: lower case, without accents and punctuation; `&`, `and` and `'n'` are one word.
 
-    A tag without letters and digits is a word by itself.
+    A tag without letters and digits is one word.
     """
     text = _LATIN_MARKS.sub("", unicodedata.normalize("NFKD", _HUMP.sub(" ", tag)))
     text = _APOSTROPHES.sub("", unicodedata.normalize("NFC", text).casefold().replace("&", " n "))
@@ -58,7 +58,7 @@ def words_of(tag: str) -> tuple[str, ...]:
 
 
 def meaning_of(words: tuple[str, ...]) -> tuple[str, ...]:
-    """The words in the singular, a word for each set of those that mean one thing, `female voice` as `female`."""
+    """The words in the singular, with one word for each set of synonyms, and `female voice` as `female`."""
     known = [_SAME_WORD.get(word, word) for word in map(singular, words)]
     if len(known) > 1 and known[-1] == "music":
         known.pop()  # ambient music
@@ -68,7 +68,7 @@ def meaning_of(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def singular(word: str) -> str:
-    """An English plural's singular, as far as spelling tells it; other words as they are."""
+    """The singular of an English plural, as far as spelling shows it; other words unchanged."""
     if len(word) < 4 or not word.isalpha() or not word.isascii():
         return word
     if word.endswith("ies") and len(word) > 5:
@@ -81,7 +81,7 @@ def singular(word: str) -> str:
 
 
 def stem(word: str) -> str:
-    """What a word shares with others that endings make of it: `classic` and `classical`, `dream` and `dreamy`."""
+    """The stem that a word shares with its derived forms, such as `classic` and `classical`, `dream` and `dreamy`."""
     if not word.isalpha() or not word.isascii() or word in _OWN_WORDS:
         return word
     for ending, instead in _ENDINGS:

@@ -1,5 +1,5 @@
-"""What all Beam jobs share: their plan, their runner, the files that workers write, and what a Beam worker imports.
+"""The parts that all Beam jobs share: plan, runner, the files that workers write, and the modules that a worker imports.
 
-A worker imports `transforms`, which is the job graph, and with it the room that its shards belong to: `pipeline.decode.shards`,
-`pipeline.derive.shards` or `pipeline.export_records.shards`. `runner` starts the job, `plan` says which tracks a shard has.
+A worker imports `transforms`, which is the job graph, and the module that writes its shards: `pipeline.decode.shards`,
+`pipeline.derive.shards` or `pipeline.export_records.shards`. `runner` starts the job; `plan` assigns tracks to shards.
 """

@@ -1,4 +1,4 @@
-"""What was given to Beam, checked before a job is planned: Beam itself passes over options that it does not know."""
+"""Check the options for Beam before a job is planned, since Beam itself ignores options that it does not know."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ OWN_OPTIONS = (
 )
 _HELP = frozenset(("-h", "--help"))
 
-with contextlib.suppress(ImportError):  # defines options that Beam knows once it is imported
+with contextlib.suppress(ImportError):  # importing it registers its options with Beam
     import apache_beam.runners.dask.dask_runner  # noqa: F401
 
 
 def check_beam_options(given: Sequence[str]) -> None:
-    """See that Beam knows every option that it was given, and that the runner can be had.
+    """Check that Beam knows every given option, and that the runner is available.
 
     Args:
-        given: what stands behind `--`; without a `--runner` among it a job runs on this machine.
+        given: Words after `--`; without a `--runner` among them a job runs on this machine.
 
     Raises:
-        UserError: an unknown option, a wrong value, or a runner that is not there, lacks its packages or its job server.
+        UserError: an option is unknown, a value is wrong, or the runner is missing or lacks its packages or job server.
     """
     if not given:
         return
-    unknown = _unknown(given)  # raises for a wrong value, of which Beam's own parser makes many lines
+    unknown = _unknown(given)  # raises one line for a wrong value, where Beam's parser prints many
     for word in _HELP.intersection(unknown):
-        _refuse(word, is_last_word=True)  # Beam's own parser prints the help of a part of them, and leaves
+        _refuse(word, is_last_word=True)  # Beam's own parser prints help for only some of them, and exits
     options = PipelineOptions(list(given))
     runner = open_runner(options)
     if unknown:
@@ -56,20 +56,18 @@ def check_beam_options(given: Sequence[str]) -> None:
 def _refuse(word: str, *, is_last_word: bool) -> None:
     option = word.split("=")[0]
     if not option.startswith("-"):
-        raise UserError(
-            f"Beam options: expected --NAME=VALUE behind --, received {word!r}; put other words in front of --"
-        )
+        raise UserError(f"Beam options: expected --NAME=VALUE after --, received {word!r}; put other words before --")
     if option in OWN_OPTIONS:
-        raise UserError(f"Beam options: {option} is none of Beam's; put it in front of --")
+        raise UserError(f"Beam options: {option} is not an option of Beam; put it before --")
     advice = suggestion(option, _parser().known)
     if option.startswith("--dask") and "apache_beam.runners.dask.dask_runner" not in sys.modules:
         advice = f" without its packages for dask; {advice_for('dask')}"
-    if advice or is_last_word:  # a job server that Beam starts itself may know more, and names it only then
+    if advice or is_last_word:  # a job server that Beam starts itself may know more options, but lists them only then
         raise UserError(f"Beam options: Beam has no {option}{advice or '; leave it out'}")
 
 
 def _unknown(given: Sequence[str], more: Iterable[str] = ()) -> list[str]:
-    """Words that neither Beam's options nor `more` account for."""
+    """Words that are neither Beam's options nor in `more`."""
     parser = _parser()
     for name in more:
         parser.add_argument(name, nargs="?")
@@ -77,7 +75,7 @@ def _unknown(given: Sequence[str], more: Iterable[str] = ()) -> list[str]:
 
 
 def _parser() -> _AllOptions:
-    """A parser of the options of all of Beam, as Beam puts it together for itself."""
+    """A parser for all of Beam's options, assembled as Beam does."""
     parser = _AllOptions(allow_abbrev=False, add_help=False, conflict_handler="resolve")
     for options in {str(one): one for one in PipelineOptions.__subclasses__()}.values():
         options._add_argparse_args(parser)

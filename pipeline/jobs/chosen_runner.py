@@ -1,4 +1,4 @@
-"""The runner that a job asks for: whether it can be had here."""
+"""Check that the runner that a job asks for is available here."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from apache_beam.runners.runner import PipelineRunner, create_runner
 from schemas.console.errors import UserError, did_you_mean
 from schemas.console.interpreter import install_advice
 
-ANSWER_SECONDS = 30  # that a job server may take to answer; --job_server_timeout where that is less
-EMBEDDED = "embed"  # the --job_endpoint of Beam's own job server, in this process
+ANSWER_SECONDS = 30  # time that a job server may take to answer, unless --job_server_timeout is less
+EMBEDDED = "embed"  # the --job_endpoint of Beam's own job server in this process
 _DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"  # which has no short name
 
-# Runner -> the option that names the program of its job server, which Beam fetches otherwise.
+# Runner -> the option that names the program of its job server, which Beam downloads otherwise.
 _PROGRAMS = {
     "FlinkRunner": "--flink_job_server_jar",
     "PrismRunner": "--prism_location",
     "SparkRunner": "--spark_job_server_jar",
 }
 
-# Part of a runner's whole name -> a module that it needs, some of them only once it runs.
+# Part of a runner's full name -> a module that it needs, in some cases only once it runs.
 _NEEDS = {
     "dataflow": "apache_beam.runners.dataflow.internal.apiclient",
     "dask": "dask.distributed",
@@ -50,7 +50,7 @@ _NEEDS = {
 
 
 def open_runner(options: PipelineOptions) -> PipelineRunner | None:
-    """The runner that the options name; None where they name none.
+    """The runner that the options name; None if they name none.
 
     Raises:
         UserError: there is no such runner, or its packages are not installed.
@@ -59,7 +59,7 @@ def open_runner(options: PipelineOptions) -> PipelineRunner | None:
     if name is None:
         return None
     if name.casefold() in ("dask", "daskrunner"):
-        raise UserError(f"--runner {name}: Beam knows it by its whole name alone; write --runner={_DASK}")
+        raise UserError(f"--runner {name}: Beam knows it only by its full name; write --runner={_DASK}")
     for part, module in _NEEDS.items():
         if part in name.casefold():
             try:
@@ -75,19 +75,19 @@ def open_runner(options: PipelineOptions) -> PipelineRunner | None:
     except (ValueError, TypeError) as error:
         known = StandardOptions.KNOWN_RUNNER_NAMES
         raise UserError(
-            f"--runner: expected {', '.join(known)} or the whole name of a runner's class, received "
+            f"--runner: expected {', '.join(known)} or the full name of a runner's class, received "
             f"{name!r}{did_you_mean(name, known)}"
         ) from error
     return runner
 
 
 def advice_for(part: str) -> str:
-    """What to type to have the packages of a runner: dataflow, dask or interactive."""
+    """Command that installs the packages of a runner: dataflow, dask or interactive."""
     return install_advice("gcp") if part == "dataflow" else f"install them: pip install 'apache-beam[{part}]'"
 
 
 def names_of_job_server(runner: PipelineRunner | None, options: PipelineOptions) -> Sequence[str]:
-    """Options that the job server at --job_endpoint knows beside Beam's own.
+    """Options that the job server at --job_endpoint knows in addition to Beam's own.
 
     Raises:
         UserError: no job server answers there.
@@ -111,15 +111,15 @@ def names_of_job_server(runner: PipelineRunner | None, options: PipelineOptions)
 
 
 def starts_job_server(runner: PipelineRunner | None, options: PipelineOptions) -> bool:
-    """True if Beam will start the runner's job server, whose own options are not known before."""
+    """True if Beam will start the runner's job server, whose own options are unknown until then."""
     return isinstance(runner, PortableRunner) and _endpoint(runner, options) is None
 
 
 def check_runner(runner: PipelineRunner | None, options: PipelineOptions) -> None:
-    """See that a runner has what it needs to start, and fetch the program of its job server; nothing is started.
+    """Check that a runner has what it needs to start, and download the program of its job server; nothing is started.
 
     Raises:
-        UserError: it has not, or options contradict each other.
+        UserError: it lacks something, or options contradict each other.
     """
     names_of_job_server(runner, options)
     if type(runner).__name__ == "DaskRunner":
@@ -131,14 +131,14 @@ def check_runner(runner: PipelineRunner | None, options: PipelineOptions) -> Non
         if part is GoogleCloudOptions and not validator.is_service_runner():
             continue
         view = options.view_as(part)
-        # Of Google's options Beam would also look at the buckets, and make one: that is left to the job.
+        # Beam's full check of Google's options would also look for the buckets and create one; that is left to the job.
         found = validator.validate_cloud_options(view) if part is GoogleCloudOptions else _faults(view, validator)
         if found:
-            raise UserError(f"Beam options: {' '.join(str(found[0]).split()).rstrip('.')}; mend it behind --")
+            raise UserError(f"Beam options: {' '.join(str(found[0]).split()).rstrip('.')}; fix it after --")
 
 
 def _check_scheduler(options: PipelineOptions) -> None:
-    """Raise UserError where nobody listens at the address of dask's scheduler; without one dask starts its own."""
+    """Raise UserError if nothing listens at the address of dask's scheduler; without an address dask starts its own."""
     from apache_beam.runners.dask.dask_runner import DaskOptions
 
     address = options.view_as(DaskOptions).address
@@ -171,7 +171,7 @@ def _check_job_server(runner: PortableRunner, options: PipelineOptions) -> None:
         raise UserError(f"--prism_location {location}: no such file; give the path of the program prism, or its URL")
     try:
         server = runner.default_job_server(copy.deepcopy(options))
-        server = getattr(server, "_job_server", server)  # inside of what stops it at the end
+        server = getattr(server, "_job_server", server)  # unwrap the object that stops it at the end
     except NotImplementedError as error:
         raise UserError(
             f"--runner {name}: expected --job_endpoint=HOST:PORT of its job server with it, received none"
@@ -186,18 +186,18 @@ def _check_job_server(runner: PortableRunner, options: PipelineOptions) -> None:
         )
     try:
         _fetch(server, options)
-    except ValueError as error:  # a path or an address that is none
+    except ValueError as error:  # an invalid path or address
         raise UserError(f"--runner {name}: {' '.join(str(error).split())}") from error
     except (RuntimeError, OSError) as error:
-        own = f"{_PROGRAMS[name]}=FILE where you have its program, or " if name in _PROGRAMS else ""
+        own = f"{_PROGRAMS[name]}=FILE if you have its program, or " if name in _PROGRAMS else ""
         raise UserError(
-            f"--runner {name}: its job server cannot be had: {' '.join(str(error).split())}; give {own}the "
-            "--job_endpoint of one that runs already"
+            f"--runner {name}: its job server cannot be obtained: {' '.join(str(error).split())}; give {own}the "
+            "--job_endpoint of one that is already running"
         ) from error
 
 
 def _fetch(server: Any, options: PipelineOptions) -> None:
-    """Have the program of a job server on this machine, as Beam itself would once the job begins; it keeps it for then."""
+    """Download the program of a job server as Beam would at the start of the job; Beam finds it in its cache then."""
     if isinstance(server, JavaJarJobServer):
         server.local_jar(server.path_to_jar(), options.view_as(JobServerOptions).jar_cache_dir)
     elif isinstance(server, PrismJobServer):

@@ -1,4 +1,4 @@
-"""A job that stopped: why, in one line, and what helps."""
+"""Describe in one line why a job stopped and what to do about it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 
 from pipeline.jobs.lost_workers import WorkerLostError
 
-# Errors of the system -> what the user can do before the same command goes on.
+# System errors -> what the user can do before the same command continues.
 _REMEDIES = (
     ((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room there"),
     ((errno.EACCES, errno.EPERM, errno.EROFS), "give this user the right to read and write there"),
@@ -16,14 +16,14 @@ _REMEDIES = (
 
 
 def job_failure(error: BaseException, left: int, shards: int) -> str:
-    """What to say of a job that stopped.
+    """The message for a job that stopped.
 
-    Running a command again is no advice by itself: it ends in the same way as long as the cause is there.
+    Running the command again is no remedy by itself: it fails in the same way until the cause is fixed.
 
     Args:
-        error: what the runner raised; it wraps whatever happened in a worker.
-        left: unfinished shards.
-        shards: of the job.
+        error: Exception of the runner; it wraps the one from a worker.
+        left: Number of unfinished shards.
+        shards: Number of shards of the job.
     """
     words = _last_words(error)
     return (
@@ -34,11 +34,11 @@ def job_failure(error: BaseException, left: int, shards: int) -> str:
 
 def _advice(error: BaseException, words: str) -> str:
     if isinstance(error, WorkerLostError):
-        return "run the same command again, with fewer --workers where memory is short"
+        return "run the same command again, with fewer --workers if memory is short"
     for codes, remedy in _REMEDIES:
         if any(os.strerror(code) in words for code in codes):
             return f"{remedy}, and run the same command again"
-    return "the same command goes on from there once the cause is mended"
+    return "the same command continues from there once the cause is fixed"
 
 
 def _last_words(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Let a stop by a signal leave a local Beam job, whose worker takes it for a failure of its work."""
+"""Let a stop by a signal escape from a local Beam job, whose worker takes it for a failure of its work."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def kept_stops() -> Iterator[None]:
-    """Raise again, at the end of the body, what a signal's handler raised in it: `Stopped`, or KeyboardInterrupt.
+    """At the end of the body, re-raise what a signal's handler raised in it: `Stopped` or KeyboardInterrupt.
 
-    A worker of Beam's that runs in this process does so in the main thread, and hands on whatever is raised there as an
-    error of its own.
+    A Beam worker in this process runs in the main thread, and wraps any exception raised there in an error of its own.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

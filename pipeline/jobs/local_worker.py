@@ -1,8 +1,8 @@
-"""A Beam worker process on this machine, which ends with the command that started it.
+"""A Beam worker process on this machine that ends with the command that started it.
 
-Started by Beam's local runner as `python -m pipeline.jobs.local_worker PARENT MODULE`. A worker of Beam's own notices
-the end of its runner by lost connections alone: one that is still starting goes on for seconds, and says on the terminal
-what it lost.
+Beam's local runner starts it as `python -m pipeline.jobs.local_worker PARENT MODULE`. Beam's own worker notices the end of
+its runner only by lost connections: one that is still starting runs on for seconds, and prints the lost connections on the
+terminal.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import runpy
 import signal
 import sys
 
-_PR_SET_PDEATHSIG = 1  # of prctl(2)
+_PR_SET_PDEATHSIG = 1  # option of prctl(2)
 
 
 def main() -> None:
@@ -25,10 +25,10 @@ def main() -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Let the kernel end this process with the thread that started it: Beam's, which waits for it to the last."""
+    """Make the kernel end this process with the thread that started it: a thread of Beam that waits for this process."""
     with contextlib.suppress(OSError, AttributeError):  # another system than Linux
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before that
+    if os.getppid() != parent:  # the parent ended before the option was set
         os._exit(1)
 
 

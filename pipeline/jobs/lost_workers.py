@@ -1,7 +1,7 @@
-"""See that a local runner lost a worker process, which the runner itself does not.
+"""Detect that a local runner lost a worker process, which the runner itself does not notice.
 
-FnApiRunner waits for the answer of a worker that was killed (most often for its memory) for ever. All that happens is
-that the threads which wait for the process and read its answers end with an error.
+FnApiRunner waits forever for the answer of a worker that was killed, usually for its memory. The only sign is that the
+threads that wait for the process and read its answers end with an error.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ _SIGNAL = signal.SIGUSR1
 
 
 class WorkerLostError(Exception):
-    """A worker process ended before its work."""
+    """A worker process ended before its work was done."""
 
 
 @contextlib.contextmanager
 def ended_by_lost_worker() -> Iterator[None]:
     """Raise WorkerLostError in the body as soon as one of Beam's worker processes dies.
 
-    The body hangs in a lock then, out of which only a signal brings a main thread; in any other thread this does
-    nothing.
+    The body then hangs in a lock, which only a signal can interrupt, and only in the main thread; in any other thread this
+    function does nothing.
     """
     main = threading.current_thread()
     if main is not threading.main_thread():
         yield
         return
-    watching = threading.Lock()  # held from the first loss on, and after the body: one signal at most, and none late
+    watching = threading.Lock()  # held from the first loss on, and after the body: at most one signal, and none late
     previous_hook = threading.excepthook
 
     def on_failed_thread(failed: threading.ExceptHookArgs) -> None:
@@ -41,7 +41,7 @@ def ended_by_lost_worker() -> Iterator[None]:
             signal.pthread_kill(main.ident or 0, _SIGNAL)
 
     def on_signal(_signal: int, _frame: FrameType | None) -> None:
-        raise WorkerLostError("a worker process was killed, perhaps for want of memory")
+        raise WorkerLostError("a worker process was killed, perhaps for lack of memory")
 
     previous_handler = signal.signal(_SIGNAL, on_signal)
     threading.excepthook = on_failed_thread

@@ -1,4 +1,4 @@
-"""A shard's payload while it is written, and the done mark that makes it count."""
+"""A shard's payload while it is written, and the done mark that makes it valid."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FeatureBytes(Protocol):
     def nbytes(self) -> int: ...
 
     def blocks(self) -> Iterator[bytes]:
-        """Its bytes, a few at a time."""
+        """Its bytes in blocks."""
         ...
 
 
@@ -34,7 +34,7 @@ class HashedFeature:
     """A feature whose bytes are hashed as they are written.
 
     Args:
-        feature: the feature.
+        feature: The feature.
     """
 
     def __init__(self, feature: FeatureBytes) -> None:
@@ -49,7 +49,7 @@ class HashedFeature:
             yield block
 
     def sha256(self) -> str:
-        """SHA-256 of its bytes, hex; they are read for it where nobody did."""
+        """SHA-256 of its bytes, hex; reads them if they have not been read yet."""
         if self._digest is None:
             for _ in self.blocks():
                 pass
@@ -57,13 +57,13 @@ class HashedFeature:
 
 
 class PayloadFile(RecordFile):
-    """A payload that is being written beside its final place.
+    """A payload that is written next to its final location.
 
     Args:
-        layout: of the dataset.
-        spec: of the features.
-        generation: number of the generation.
-        shard: number of the shard.
+        layout: Layout of the dataset.
+        spec: Spec of the features.
+        generation: Number of the generation.
+        shard: Number of the shard.
     """
 
     def __init__(self, layout: Layout, spec: FeatureSpec, generation: int, shard: int) -> None:
@@ -80,18 +80,18 @@ class PayloadFile(RecordFile):
         return offset, self.bytes - offset
 
     def publish(self) -> None:
-        """Move the finished file to its name, which carries its hash."""
+        """Move the finished file to its final name, which carries its hash."""
         self.publish_as(self._layout.payload(*self._place, self.sha256()))
 
     def mark_done(self, tracks: int, tracks_sha256: str) -> None:
         """Create the done mark, the last act of a shard.
 
         Args:
-            tracks: rows of the shard's tracks part.
-            tracks_sha256: of that part.
+            tracks: Number of rows in the shard's tracks part.
+            tracks_sha256: SHA-256 of that part.
 
         Raises:
-            DatasetError: there is a mark of other bytes.
+            DatasetError: there is already a mark with other bytes.
         """
         sha256 = self.sha256()
         mark = ShardManifest(

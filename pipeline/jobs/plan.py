@@ -1,9 +1,8 @@
-"""The plan of a generation: which track goes to which shard, written once before anything is decoded.
+"""The plan of a generation assigns tracks to shards and is written once before anything is decoded.
 
-The plan is a function of the catalog's rows and of nothing else: not of their order, the number of workers or the
-place of the audio. It is one Parquet file with one row group per shard, so that a worker reads its shard's rows alone
-and a catalog never travels inside the job graph. The footer's metadata holds a checksum of each shard's rows, and one of
-itself.
+The plan depends only on the catalog's rows: not on their order, the number of workers or the location of the audio. It is
+one Parquet file with one row group per shard, so that a worker reads only its shard's rows and a catalog never travels
+inside the job graph. The footer's metadata holds a checksum of each shard's rows, and one of itself.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ from schemas.storage.json_object import parse_json_object
 from schemas.storage.store_client import StoreError
 from schemas.tables import PLAN
 
-SHARD_BYTES = 200 << 20  # waveform bytes a shard aims at (200 MiB, about 200 tracks of 30 s)
+SHARD_BYTES = 200 << 20  # target size of a shard in waveform bytes (200 MiB, about 200 tracks of 30 s)
 WAVEFORM_BYTES_PER_SECOND = 32_000  # int16 at 16 kHz
-ASSUMED_SECONDS = 240.0  # of a track whose duration the catalog does not say
-LEAST_SHARDS = 16  # so that a small dataset still keeps every core busy
-LEAST_TRACKS_PER_SHARD = 8  # below that a shard is not worth its files
-LARGEST_SHARD = 2  # times the average: a larger one (one huge group) is cut
+ASSUMED_SECONDS = 240.0  # assumed for a track without a duration in the catalog
+LEAST_SHARDS = 16  # enough that a small dataset keeps every core busy
+LEAST_TRACKS_PER_SHARD = 8  # a smaller shard is not worth its files
+LARGEST_SHARD = 2  # times the average; a larger one (a huge group) is split
 
 _METADATA_KEY = b"tagscale"
-_CHECKSUMS = "rows_sha256"  # in the metadata: of each shard's rows, cut to that many digits
+_CHECKSUMS = "rows_sha256"  # metadata key: checksum of each shard's rows, cut to the digits below
 _CHECKSUM_DIGITS = 16
 _ADVICE = "restore it from a copy"
 
 
 def shard_count(durations: Sequence[float | None], excerpt: Excerpt) -> int:
-    """How many shards tracks of these durations in seconds make: by size, but enough for a small machine."""
+    """Number of shards for tracks of these durations in seconds: by size, but enough for a small machine."""
     seconds = np.array([ASSUMED_SECONDS if value is None else value for value in durations])
     if excerpt.where != "full":
         seconds = np.minimum(seconds, excerpt.seconds)
@@ -50,20 +49,20 @@ def shard_count(durations: Sequence[float | None], excerpt: Excerpt) -> int:
 
 
 def hash_position(text: str) -> float:
-    """A text's place in [0, 1) by SHA-256: shards and hash splits both cut this line, so that they agree."""
+    """A text's position in [0, 1) by SHA-256: shards and hash splits both divide this interval, so that they agree."""
     return float(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 11) / (1 << 53)
 
 
 def plan_tracks(tracks: pa.Table, shards: int) -> pa.Table:
-    """Deal tracks to shards by the hash of their group, and order them in the shard by the hash of their id.
+    """Assign tracks to shards by the hash of their group, and order them in the shard by the hash of their id.
 
     Args:
-        tracks: columns track_id, uri, group (null: the track is its own group), split.
-        shards: how many shards are wanted; some may stay empty and are left out, and one with more than twice the
-            average (a huge group) is cut, so the result's shards are numbered anew from 0.
+        tracks: Columns track_id, uri, group (null: the track is its own group), split.
+        shards: Desired number of shards. Empty shards are omitted, and one with more than twice the average (a huge group)
+            is split, so the shards of the result are renumbered from 0.
 
     Returns:
-        A table of schema PLAN, sorted by shard and place in it.
+        A table of schema PLAN, sorted by shard and by position in it.
     """
     ids = tracks["track_id"].to_pylist()
     groups = [group or track for group, track in zip(tracks["group"].to_pylist(), ids, strict=True)]
@@ -85,7 +84,7 @@ def plan_tracks(tracks: pa.Table, shards: int) -> pa.Table:
 
 
 def _renumbered(dealt: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
-    """Numbers 0, 1, 2, … for a sorted array of shards, runs longer than `most` cut into pieces of at most that."""
+    """Numbers 0, 1, 2, … for a sorted array of shards, with runs longer than `most` split into pieces of at most that."""
     numbers = np.empty_like(dealt)
     next_number = 0
     for start, count in zip(*np.unique(dealt, return_index=True, return_counts=True)[1:], strict=True):
@@ -96,7 +95,7 @@ def _renumbered(dealt: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64
 
 
 def plan_bytes(plan: pa.Table, metadata: dict[str, Any], schema: pa.Schema = PLAN) -> bytes:
-    """A plan as a Parquet file with one row group per shard; `metadata` is kept in the file's footer."""
+    """A plan as a Parquet file with one row group per shard; `metadata` goes into the file's footer."""
     sink = pa.BufferOutputStream()
     shards = plan["shard"].to_numpy()
     bounds = [*np.unique(shards, return_index=True)[1].tolist(), len(shards)]
@@ -110,21 +109,21 @@ def plan_bytes(plan: pa.Table, metadata: dict[str, Any], schema: pa.Schema = PLA
 
 
 def _checksum(rows: pa.Table) -> str:
-    """SHA-256 of the values of a shard's rows, so that it holds for whatever Arrow reads them."""
+    """SHA-256 of the values of a shard's rows, which does not depend on the version of Arrow that reads them."""
     return hashlib.sha256(canonical_json(rows.to_pydict())).hexdigest()[:_CHECKSUM_DIGITS]
 
 
 class PlanReader:
-    """An open plan, from which shards are read one at a time.
+    """An open plan from which shards are read one at a time.
 
     Args:
-        uri: the plan's file.
+        uri: URI of the plan.
 
     Attributes:
-        metadata: what `plan_bytes` was given.
+        metadata: The metadata passed to `plan_bytes`.
 
     Raises:
-        DatasetError: missing, damaged or not a plan.
+        DatasetError: the file is missing, damaged or not a plan.
     """
 
     def __init__(self, uri: str) -> None:
@@ -132,18 +131,18 @@ class PlanReader:
         try:
             self._file = pq.ParquetFile(open_read(uri))
             self.metadata: dict[str, Any] = parse_json_object(self._file.schema_arrow.metadata[_METADATA_KEY])
-            # A plan of an earlier version has none.
+            # A plan from an earlier version has no checksums.
             self._checksums: list[str] | None = self.metadata.pop(_CHECKSUMS, None)
             if self._checksums is not None and len(self._checksums) != self.shards:
                 raise ValueError(f"it has {self.shards} row groups, and checksums of {len(self._checksums)}")
             rows = sum(self._file.metadata.row_group(number).num_rows for number in range(self.shards))
             if rows != self.tracks:
-                raise ValueError(f"it says {self.tracks} rows, its row groups have {rows}")
+                raise ValueError(f"it claims {self.tracks} rows, its row groups have {rows}")
         except StoreError:
-            raise  # the store's fault and not the file's
+            raise  # the store is at fault, not the file
         except FileNotFoundError as error:
             raise DatasetError(f"{uri}: the plan is missing; {_ADVICE}") from error
-        except Exception as error:  # of a damaged file Arrow raises whatever it likes
+        except Exception as error:  # Arrow raises errors of many types for a damaged file
             raise DatasetError(f"{uri}: expected a plan: {_one_line(error)}; {_ADVICE}") from error
 
     @property
@@ -156,7 +155,7 @@ class PlanReader:
 
     @property
     def sizes(self) -> list[int]:
-        """Tracks of each shard."""
+        """Number of tracks of each shard."""
         return [self._file.metadata.row_group(number).num_rows for number in range(self.shards)]
 
     def columns(self, names: Sequence[str]) -> pa.Table:
@@ -167,13 +166,13 @@ class PlanReader:
             raise DatasetError(f"{self.uri}: cannot be read: {error}") from error
 
     def shard(self, number: int) -> pa.Table:
-        """The rows of one shard, in the order of its records; raises DatasetError where they are damaged."""
+        """The rows of one shard, in the order of its records; raises DatasetError if they are damaged."""
         try:
             rows = self._file.read_row_group(number)
             if self._checksums is None:
                 rows.validate(full=True)
             elif _checksum(rows) != self._checksums[number]:
-                raise ValueError("its rows are not those of its checksum")
+                raise ValueError("its rows do not match its checksum")
         except StoreError:
             raise
         except Exception as error:

@@ -1,4 +1,4 @@
-"""A file of TFRecords that is written beside its final place, hashed and counted as it is written."""
+"""A file of TFRecords that is written next to its final location, and hashed and counted on the way."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class RecordFile:
     """A file that appears whole or not at all.
 
     Args:
-        uri: a place in the folder that it will lie in.
+        uri: Any path in its future folder.
 
     Attributes:
-        records: written so far.
-        bytes: likewise.
+        records: Number of records written so far.
+        bytes: Number of bytes written so far.
     """
 
     def __init__(self, uri: str) -> None:
@@ -39,10 +39,10 @@ class RecordFile:
         self._spool.__exit__(*exception)
 
     def append_parts(self, track_id: str, length: int, parts: Iterable[bytes]) -> None:
-        """Append a track's record of `length` bytes that comes piece by piece.
+        """Append a track's record of `length` bytes that arrives in pieces.
 
         Raises:
-            DatasetError: it would be longer than any reader of protobuf messages can read.
+            DatasetError: it would be longer than a protobuf message can be.
         """
         if length > MOST_EXAMPLE_BYTES:
             raise DatasetError(
@@ -56,10 +56,10 @@ class RecordFile:
         self.records += 1
 
     def sha256(self) -> str:
-        """Of what is written so far, hex."""
+        """SHA-256 of the bytes written so far, hex."""
         return self._digest.hexdigest()
 
     def publish_as(self, uri: str) -> None:
-        """Move the finished file to its name."""
+        """Move the finished file to its final name."""
         self._file.close()
         publish(self._path, uri)

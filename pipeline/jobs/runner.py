@@ -1,4 +1,4 @@
-"""Run the shards of a job on a Beam runner, and go on where a local one lost a worker."""
+"""Run the shards of a job on a Beam runner, and resume after a local one lost a worker."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from schemas.storage.files import is_remote
 
 FRUITLESS_ATTEMPTS = 2  # attempts of a local runner that may end without a single new shard
 WORKER_MODULE = "apache_beam.runners.worker.sdk_worker_main"
-POLL_SECONDS = 1.0  # between two looks at the done marks
-REMOTE_POLL_SECONDS = 10.0  # the same in a store, where each look takes a listing of every thousand marks
+POLL_SECONDS = 1.0  # between two counts of the done marks
+REMOTE_POLL_SECONDS = 10.0  # the same in a store, where each count takes one listing per thousand marks
 
 
 def run_shards(
@@ -41,14 +41,14 @@ def run_shards(
     """Write all unfinished shards of a job.
 
     Args:
-        job: what to write.
-        shards: how many its plan has.
-        workers: local worker processes; None for one per core. Other runners take their own options.
-        beam_options: options for Beam; without `--runner` the job runs on this machine.
-        on_progress: called every second, or every ten with a remote dataset, with the number of finished shards.
+        job: Job to run.
+        shards: Number of shards in its plan.
+        workers: Number of local worker processes; None for one per core. Other runners have their own options.
+        beam_options: Options for Beam; without `--runner` the job runs on this machine.
+        on_progress: Called with the number of finished shards every second, or every ten for a remote dataset.
 
     Raises:
-        TagscaleError: the runner failed; what it finished stays.
+        TagscaleError: the runner failed; finished shards are kept.
     """
     options = PipelineOptions(list(beam_options))
     local = options.view_as(StandardOptions).runner is None
@@ -67,7 +67,7 @@ def run_shards(
                 beam.Pipeline(runner=_local_runner(count) if local else None, options=options) as pipeline,
             ):
                 pipeline | "WriteShards" >> WriteShards(job, handing_out(job, missing, count))
-        except Exception as error:  # a runner wraps whatever happened in a worker in an exception of its own
+        except Exception as error:  # a runner wraps a worker's exception in its own
             left = unfinished_shards(job, shards)
             fruitless = 0 if len(left) < len(missing) else fruitless + 1
             if not local or fruitless == FRUITLESS_ATTEMPTS:
@@ -76,15 +76,15 @@ def run_shards(
 
 
 def handing_out(job: Job, shards: Sequence[int], workers: int) -> list[int]:
-    """Shards in the order in which they are best handed out.
+    """Shards in the best order of assignment to workers.
 
-    Largest first, since a large one that comes last keeps one worker busy alone. A local runner deals them out in turn
-    beforehand: each round goes the other way around, so that no worker gets the larger one every time.
+    The largest come first, since a large shard at the end would keep one worker busy alone. A local runner assigns all shards
+    in turn before it starts, so each round runs in the opposite direction, and no worker gets the larger shard every time.
 
     Args:
-        job: whose shards they are.
-        shards: numbers of the shards.
-        workers: that they are dealt out to in turn; 1 where a worker takes the next as soon as it is free.
+        job: Job that the shards belong to.
+        shards: Numbers of the shards.
+        workers: Number of workers that get shards in turn; 1 if a worker takes the next shard as soon as it is free.
     """
     sizes = PlanReader(job.plan).sizes
     ordered = sorted(shards, key=lambda shard: (-sizes[shard], shard))
@@ -95,7 +95,7 @@ def handing_out(job: Job, shards: Sequence[int], workers: int) -> list[int]:
 def _local_runner(count: int) -> FnApiRunner:
     if count == 1:
         return FnApiRunner()
-    # Beam starts it by a shell. What a terminal sends to all processes of a command is for the command alone.
+    # Beam starts it through a shell. Signals that a terminal sends to all processes of a command are for the command only.
     worker = shlex.join((sys.executable, "-m", "pipeline.jobs.local_worker", str(os.getpid()), WORKER_MODULE))
     command = f"trap '' INT HUP; exec {worker}"
     return FnApiRunner(default_environment=SubprocessSDKEnvironment.from_command_string(command))
@@ -103,11 +103,14 @@ def _local_runner(count: int) -> FnApiRunner:
 
 def _local_options(count: int) -> list[str]:
     os.environ.pop(LOCAL_WORKER, None)
-    options = ["--direct_running_mode=in_memory", f"--direct_num_workers={count}"]  # other modes choose an environment
+    options = [
+        "--direct_running_mode=in_memory",
+        f"--direct_num_workers={count}",
+    ]  # other modes choose their own environment
     if count == 1:
         return options
     os.environ[LOCAL_WORKER] = "1"
-    # Beam starts its workers with this interpreter: let them find these packages wherever the command was started.
+    # Beam starts its workers with this interpreter: let them find these packages from any working directory.
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if root not in paths:
@@ -117,13 +120,13 @@ def _local_options(count: int) -> list[str]:
 
 @contextlib.contextmanager
 def _watched(job: Job, shards: int, on_progress: Callable[[int], None]) -> Iterator[None]:
-    """Count done marks beside the running job; works with any runner, since the marks are files."""
+    """Count done marks while the job runs; this works with any runner, since the marks are files."""
     ended = threading.Event()
     pause = REMOTE_POLL_SECONDS if is_remote(job.plan) else POLL_SECONDS
 
     def watch() -> None:
         while not ended.wait(pause):
-            with contextlib.suppress(OSError):  # a store may not answer now: the job itself finds out whether it does
+            with contextlib.suppress(OSError):  # a failure of the store surfaces in the job itself
                 on_progress(shards - len(unfinished_shards(job, shards)))
 
     thread = threading.Thread(target=watch, daemon=True)
@@ -137,7 +140,7 @@ def _watched(job: Job, shards: int, on_progress: Callable[[int], None]) -> Itera
 
 @contextlib.contextmanager
 def _quiet_beam() -> Iterator[None]:
-    """Keep Beam's own log to what matters: a worker's traceback is told in our words."""
+    """Silence Beam's own log, since a worker's failure is reported in one line."""
     logger = logging.getLogger("apache_beam")
     before = logger.level
     logger.setLevel(logging.CRITICAL)

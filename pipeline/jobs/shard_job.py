@@ -1,4 +1,4 @@
-"""What a job is to the runner: shards of one plan, each written whole by a writer of the job's own."""
+"""The interface between a job and the runner: shards of one plan, each written whole by the job's writer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.storage.files import exists, join, list_names, remove
 
 
 class ShardCounted(Protocol):
-    """How the tracks of a shard ended."""
+    """Number of stored and rejected tracks of a shard."""
 
     @property
     def records(self) -> int: ...
@@ -29,16 +29,16 @@ class Writer(Protocol):
 
 
 class Job(Protocol):
-    """A job; it travels to the workers in the job graph, so it is small."""
+    """A job; it is small, since it travels to the workers in the job graph."""
 
     @property
     def plan(self) -> str:
-        """The plan's file: a row group for each shard."""
+        """URI of the plan, which has a row group per shard."""
         ...
 
     @property
     def mark_folders(self) -> list[str]:
-        """Folders that each get a done mark of every shard."""
+        """Folders, each of which receives a done mark of every shard."""
         ...
 
     def open_writer(self) -> Writer: ...
@@ -48,8 +48,8 @@ class FeatureJob(Job, Protocol):
     """A job that writes features of a generation.
 
     Attributes:
-        generation: whose shards it writes.
-        families: the features that it writes.
+        generation: Number of the generation to write.
+        families: Features to write.
     """
 
     @property
@@ -63,7 +63,7 @@ class FeatureJob(Job, Protocol):
 
 
 def feature_folders(job: FeatureJob) -> list[str]:
-    """Where a job's payloads and their done marks lie, a folder for each family."""
+    """Folders of a job's payloads and their done marks, one per family."""
     return [job.layout.features(spec, job.generation) for spec in job.families.values()]
 
 
@@ -72,17 +72,17 @@ def mark_name(shard: int) -> str:
 
 
 def is_done(job: Job, shard: int) -> bool:
-    """True if every done mark of a shard is there."""
+    """True if every done mark of a shard exists."""
     return all(exists(join(folder, mark_name(shard))) for folder in job.mark_folders)
 
 
 def remove_half_marks(job: Job, shards: int, is_outdated: Callable[[int], bool]) -> None:
-    """Remove the done marks of shards that have some and not all, as a killed worker leaves them, where they no longer hold.
+    """Remove outdated done marks of shards that have only some of their marks, as a killed worker leaves them.
 
     Args:
-        job: whose shards they are.
-        shards: how many its plan has.
-        is_outdated: says of a shard whether what is written now is not what was written then.
+        job: Job that the shards belong to.
+        shards: Number of shards in its plan.
+        is_outdated: Returns True for a shard that would now be written differently.
     """
     names = {folder: set(list_names(folder)) for folder in job.mark_folders}
     for shard in range(shards):

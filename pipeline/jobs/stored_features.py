@@ -1,4 +1,4 @@
-"""Read the records of a shard's payload bit by bit, so that a track of hours takes little memory."""
+"""Read the records of a shard's payload in blocks, so that a track of hours takes little memory."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _BLOCK_BYTES = 1 << 20  # read at a time
 
 
 class StoredFeatures:
-    """An open payload whose bytes are those of its done mark.
+    """An open payload whose bytes match its done mark.
 
     Args:
-        dataset: the dataset.
-        spec: of the features.
-        generation: number of the generation.
-        shard: number of the shard.
+        dataset: The dataset.
+        spec: Spec of the features.
+        generation: Number of the generation.
+        shard: Number of the shard.
 
     Attributes:
-        mark: the payload's done mark.
+        mark: Done mark of the payload.
 
     Raises:
         DatasetError: the payload is missing, or its bytes have changed.
@@ -61,9 +61,9 @@ class StoredFeatures:
         """The record of a track.
 
         Args:
-            track_id: the track's.
-            offset: of the record in the payload, bytes.
-            samples: of its stored waveform.
+            track_id: Id of the track.
+            offset: Offset of the record in the payload in bytes.
+            samples: Number of samples of its stored waveform.
 
         Raises:
             DatasetError: there is another record.
@@ -81,12 +81,12 @@ class StoredFeatures:
 
 
 class StoredFeature:
-    """A feature where it lies.
+    """A feature in an open payload.
 
     Attributes:
-        track_id: as the record has it: zeros where the track was erased.
+        track_id: Id in the record; zeros if the track was erased.
         shape: [samples] or [frames, mels].
-        nbytes: of the values.
+        nbytes: Size of the values in bytes.
     """
 
     def __init__(
@@ -107,6 +107,6 @@ class StoredFeature:
         return np.frombuffer(data, self._dtype)
 
     def blocks(self) -> Iterator[bytes]:
-        """The bytes of the values, a few at a time."""
+        """The bytes of the values in blocks."""
         for start in range(0, self.nbytes, _BLOCK_BYTES):
             yield os.pread(self._descriptor, min(_BLOCK_BYTES, self.nbytes - start), self._offset + start)

@@ -1,7 +1,7 @@
-"""The Beam side of a build: shard numbers in, files out.
+"""The Beam side of a build: shard numbers go in, files come out.
 
-Nothing but shard numbers and small counts flows between the steps; each work item reads its own rows of the plan and
-writes one whole shard.
+Only shard numbers and small counts flow between the steps; each work item reads its own rows of the plan and writes one
+whole shard.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from apache_beam.metrics import Metrics
 
 from pipeline.jobs.shard_job import Job, ShardCounted, is_done
 
-# Set in the environment of worker processes on this machine: Beam prints each error there with its traceback, and tells
-# it to the process that started them, which says it in one line.
+# Set in the environment of worker processes on this machine: Beam prints each error there with its traceback, and also
+# passes it to the process that started them, which reports it in one line.
 LOCAL_WORKER = "TAGSCALE_LOCAL_WORKER"
 _WORKER_ID = "WORKER_ID"  # Beam sets it in a worker process that it starts
 
@@ -27,11 +27,11 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]
     """Write the named shards of a job, one work item each.
 
     Args:
-        job: what the shards belong to.
-        shards: numbers of the shards to write.
+        job: Job that the shards belong to.
+        shards: Numbers of the shards to write.
 
     Returns:
-        A collection of the counts of each.
+        A collection with the counts of each shard.
     """
 
     def __init__(self, job: Job, shards: Sequence[int]) -> None:
@@ -43,7 +43,7 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]
         return (
             pipeline
             | "ShardNumbers" >> beam.Create(self._shards, reshuffle=False)
-            # Each number is its own key: a runner is free to spread them, and a local one deals them out evenly.
+            # Each number is its own key, so that a runner can distribute them; a local one does so evenly.
             | "Key" >> beam.Map(lambda shard: (shard, None))
             | "Spread" >> beam.GroupByKey()
             | "Number" >> beam.Keys()
@@ -52,7 +52,7 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]
 
 
 class WriteShard(beam.DoFn):  # type: ignore[misc]
-    """Writes the shard of each number that it is given."""
+    """Writes the shard of each number that it receives."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -66,7 +66,7 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]
         self._writer = self._job.open_writer()
 
     def process(self, shard: int) -> Iterator[ShardCounted]:
-        if is_done(self._job, shard):  # a retried bundle: what it finished stays
+        if is_done(self._job, shard):  # a retried bundle: its finished shards are kept
             return
         counts = self._writer.write(shard)
         self._shards.inc()
@@ -77,5 +77,5 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]
     def teardown(self) -> None:
         self._writer.close()
         if os.environ.get(LOCAL_WORKER) and _WORKER_ID in os.environ:
-            # gRPC's threads abort a process on the interpreter's own way out now and then: two stray lines for the user.
+            # gRPC's threads sometimes abort a process during the interpreter's normal exit, with two stray lines of output.
             atexit.register(os._exit, 0)

@@ -1,4 +1,4 @@
-"""A folder that a command is about to fill."""
+"""Create the folder that a command is about to fill."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from schemas.storage.files import check_writable, make_folder, remove_empty_fold
 
 @contextlib.contextmanager
 def writable_folder(root: str) -> Iterator[None]:
-    """Make a folder; take it away again where nothing came into it.
+    """Create a folder; remove it again if it stays empty.
 
     Raises:
-        UserError: it cannot be made or written in.
+        UserError: it cannot be created or is not writable.
     """
     try:
         make_folder(root)

@@ -1,4 +1,4 @@
-"""Annotations as the user brings them: track, tag, value; checked and brought into one table."""
+"""Read and check the user's annotations (track, tag, value), and combine them in one table."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from schemas.tables import ANNOTATIONS
 from schemas.user_files.table_files import read_table, row_hint, table_sha256
 from schemas.user_files.text_lines import readable
 
-WIDE_SEPARATOR = "|"  # between the tags of one cell of a wide table
-# What pandas, DuckDB and Python make of a list, a tuple or a set of tags in a cell; no tag looks so.
+WIDE_SEPARATOR = "|"  # separates the tags in a cell of a wide table
+# How pandas, DuckDB and Python print a list, a tuple or a set of tags in a cell; no tag looks like that.
 PRINTED_LIST = r"""^\s*(\[(\s*|\s*['"].*|.*, .*)\]|[({]\s*['"].*['"],?\s*[)}])\s*$"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Annotations:
-    """Annotations of several files, one row per track and tag.
+    """Annotations from several files, one row per track and tag.
 
     Attributes:
-        track: place in `tracks`, int64 [rows].
-        tag: place in `tags`, int64 [rows].
-        value: float64 [rows] in [0, 1]; NaN means unknown.
-        tracks: ids, in the order in which the files name them.
-        tags: likewise.
-        sha256: of each file, in order of precedence.
-        overruled: rows of later files that an earlier file contradicts.
-        repeated: rows that say again what an earlier row says.
+        track: Position in `tracks`, int64 [rows].
+        tag: Position in `tags`, int64 [rows].
+        value: Value in [0, 1], float64 [rows]; NaN means unknown.
+        tracks: Track ids, in order of appearance in the files.
+        tags: Tags, in order of appearance in the files.
+        sha256: SHA-256 of each file, in order of precedence.
+        overruled: Number of rows of later files that an earlier file contradicts.
+        repeated: Number of rows that repeat an earlier row.
     """
 
     track: npt.NDArray[np.int64]
@@ -47,14 +47,14 @@ class Annotations:
 
 
 def read_annotations(uris: str | Sequence[str]) -> Annotations:
-    """Read annotation files, the first one winning where two disagree.
+    """Read annotation files; where two disagree, the earlier one wins.
 
     Args:
-        uris: one file or several, CSV, JSON Lines or Parquet: long (track_id, tag, optional value) or wide (track_id,
+        uris: One file or several, CSV, JSON Lines or Parquet: long (track_id, tag, optional value) or wide (track_id,
             tags: lists, or text).
 
     Raises:
-        UserError: unreadable, without the columns, a value outside [0, 1], or two rows of one file that disagree.
+        UserError: a file is unreadable or lacks the columns, a value is outside [0, 1], or two rows of one file disagree.
     """
     uris = [uris] if isinstance(uris, str) else uris
     tables = [_one_row_per_tag(_read(uri), uri) for uri in uris]
@@ -66,7 +66,7 @@ def read_annotations(uris: str | Sequence[str]) -> Annotations:
     lines = joined["line"].to_numpy()
     del joined, tables
 
-    # A stable sort keeps files in order of precedence: the first row of each track and tag is the one that counts.
+    # A stable sort keeps files in order of precedence, so the first row of each track and tag counts.
     key = track * max(1, len(tags.dictionary)) + tag
     order = np.argsort(key, kind="stable")
     key = key[order]
@@ -99,7 +99,7 @@ def read_annotations(uris: str | Sequence[str]) -> Annotations:
 
 
 def spelling_variants(tags: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    """Tags that differ only in case, white space or the encoding of a letter: lists of two or more, all sorted."""
+    """Tags that differ only in case, white space or Unicode normalization: lists of two or more, all sorted."""
     alike: dict[str, list[str]] = {}
     for tag in tags:
         alike.setdefault(" ".join(unicodedata.normalize("NFKC", tag).casefold().split()), []).append(tag)
@@ -159,7 +159,7 @@ def _one_row_per_tag(table: pa.Table, uri: str) -> pa.Table:
 
 
 def _tags_of_rows(cells: pa.ChunkedArray, uri: str) -> pa.ListArray:
-    """The tags of each row of a wide table; null stands for none."""
+    """The tags of each row of a wide table; null means no tags."""
     if pa.types.is_list(cells.type):
         return cells.combine_chunks()
     printed = pc.match_substring_regex(pc.fill_null(cells, ""), PRINTED_LIST)
@@ -173,7 +173,7 @@ def _tags_of_rows(cells: pa.ChunkedArray, uri: str) -> pa.ListArray:
 
 
 def _trimmed(tags: pa.ChunkedArray) -> pa.DictionaryArray:
-    """Tags as a dictionary, without white space around them."""
+    """Tags as a dictionary, without surrounding white space."""
     encoded = tags.combine_chunks().dictionary_encode()
     names = pc.utf8_trim_whitespace(encoded.dictionary).dictionary_encode()
     return pa.DictionaryArray.from_arrays(names.indices.take(encoded.indices), names.dictionary)

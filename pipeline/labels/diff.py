@@ -1,4 +1,4 @@
-"""What changed from one label version to another: tags, and the tracks that each gained or lost."""
+"""Compare two label versions: changed tags, and the tracks that each tag gained or lost."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from schemas.label_version import LabelVersion
 from schemas.tables import SPLITS
 
 _SETTINGS = ("values", "positive_at", "missing", "unlabelled")
-_UNKNOWN = -1.0  # stands for an unknown value where values are compared
+_UNKNOWN = -1.0  # represents an unknown value in comparisons
 
 
 @dataclasses.dataclass(frozen=True)
 class TagDiff:
-    """How a tag's positive tracks changed.
+    """Changes of a tag's positive tracks.
 
     Attributes:
-        tag: its name in the second version, or in the first where the second has it no more.
-        before: positive tracks in the first version.
-        after: in the second.
-        gained: tracks that are positive in the second alone.
-        lost: tracks that are positive in the first alone.
+        tag: Name in the second version, or in the first if the second no longer has it.
+        before: Number of positive tracks in the first version.
+        after: Number of positive tracks in the second version.
+        gained: Number of tracks that are positive only in the second version.
+        lost: Number of tracks that are positive only in the first version.
     """
 
     tag: str
@@ -39,21 +39,21 @@ class TagDiff:
 
 @dataclasses.dataclass(frozen=True)
 class LabelDiff:
-    """What changed from one label version to another.
+    """Changes from one label version to another.
 
     Attributes:
-        before, after: NAME@HASH.
-        settings: what values and missing ones mean, where that changed: setting -> before and after.
-        tags_added: tags that the first version has under no name, in the second's order.
-        tags_removed: tags that the second version has no more, under no name and in no other; in the first's order.
-        tags_renamed: name before -> name after.
-        tags_merged: name before -> the tag that it counts as.
-        reordered: True where the tags that both have stand in another order.
-        tags: of every tag, those of the second version first.
-        tracks_added, tracks_removed: tracks that one of them does not have.
-        tracks_changed: tracks of both that have another label, the tags' new names taken for the old ones.
-        tracks_moved: tracks of both that lie on another side of the split.
-        tracks: tracks of both.
+        before, after: The versions as NAME@HASH.
+        settings: Changed meanings of values and missing labels: setting -> before and after.
+        tags_added: Tags that the first version has under no name, in the second's order.
+        tags_removed: Tags that the second version neither has under any name nor merges, in the first's order.
+        tags_renamed: Name before -> name after.
+        tags_merged: Name before -> the tag that it counts as.
+        reordered: True if the order of the common tags differs.
+        tags: Changes of every tag, with those of the second version first.
+        tracks_added, tracks_removed: Number of tracks that only one of the versions has.
+        tracks_changed: Number of common tracks whose labels differ, with renamed tags treated as equal.
+        tracks_moved: Number of common tracks that lie on another side of the split.
+        tracks: Number of common tracks.
     """
 
     before: str
@@ -72,7 +72,7 @@ class LabelDiff:
     tracks: int
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """The changes in a form that JSON can hold."""
         fields = dataclasses.asdict(self)
         fields.update({name: list(value) for name, value in fields.items() if isinstance(value, tuple)})
         fields["settings"] = {name: {"before": old, "after": new} for name, (old, new) in self.settings.items()}
@@ -80,7 +80,7 @@ class LabelDiff:
 
     @property
     def changes(self) -> dict[str, Any]:
-        """The short form that log.jsonl holds."""
+        """The short form for log.jsonl."""
         names = ("tags_added", "tags_removed", "tags_renamed", "tags_merged")
         counts = ("tracks_added", "tracks_removed", "tracks_changed", "tracks_moved")
         whole = self.to_dict()
@@ -89,13 +89,13 @@ class LabelDiff:
 
 @dataclasses.dataclass(frozen=True)
 class _Labels:
-    """One version's labels, its tracks numbered as the other's are.
+    """One version's labels, with tracks numbered as in the other version.
 
     Attributes:
-        held: bool [tracks], which tracks it has.
-        side: int64 [tracks], which side of the split they are on.
+        held: Mask of the tracks that it has, bool [tracks].
+        side: Sides of the tracks in the split, int64 [tracks].
         track: int64 [labels], tag: int64 [labels], value: float32 [labels]: the listed labels.
-        positive: bool [labels].
+        positive: Mask of the positive labels, bool [labels].
     """
 
     held: npt.NDArray[np.bool_]
@@ -106,12 +106,12 @@ class _Labels:
     positive: npt.NDArray[np.bool_]
 
     def tracks_of(self, tag: int, among: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        """Its positive tracks, ascending."""
+        """The tag's positive tracks, ascending."""
         tracks = self.track[self.positive & (self.tag == tag)]
         return np.sort(tracks[among[tracks]])
 
     def renumbered(self, tags: list[int]) -> _Labels:
-        """With other numbers for the tags, ordered by track and tag."""
+        """The labels with other tag numbers, ordered by track and tag."""
         tag = np.array(tags, np.int64)[self.tag] if len(self.tag) else self.tag
         order = np.lexsort((tag, self.track))
         return _Labels(self.held, self.side, self.track[order], tag[order], self.value[order], self.positive[order])
@@ -171,10 +171,10 @@ def _labels(version: LabelVersion, ids: pa.Array) -> _Labels:
 def _new_names(
     before: LabelVersion, after: LabelVersion, one: _Labels, other: _Labels, both: npt.NDArray[np.bool_]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Tags of the first version that bear another name in the second, and those that count as another tag there.
+    """Tags of the first version that have another name in the second, and those that count as another tag there.
 
-    A tag was renamed where the second version has a new tag on the very same tracks, and no other tag fits as well; one
-    that several tags are merged into is no new name.
+    A tag counts as renamed if the second version has a new tag on exactly the same tracks and no other tag matches as well;
+    a tag into which several are merged does not count as a new name.
     """
     old, new = set(before.vocabulary), set(after.vocabulary)
     gone = [tag for tag in before.vocabulary if tag not in new]
@@ -217,7 +217,7 @@ def _tag_diffs(one: _Labels, other: _Labels, names: list[str]) -> tuple[TagDiff,
 
 def _changed_tracks(one: _Labels, other: _Labels, both: npt.NDArray[np.bool_], names: int) -> int:
     changed = np.zeros(len(both), bool)
-    keys = [labels.track * names + labels.tag for labels in (one, other)]  # ascending, each once
+    keys = [labels.track * names + labels.tag for labels in (one, other)]  # ascending and unique
     place = np.searchsorted(keys[1], keys[0])
     same = place < len(keys[1])
     same[same] = keys[1][place[same]] == keys[0][same]

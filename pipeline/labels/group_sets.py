@@ -1,4 +1,4 @@
-"""Sets of tracks that a split keeps on one side: groups (artists), joined where they share audio under several ids."""
+"""Sets of tracks that a split keeps on one side: groups (artists), joined if they share audio under several ids."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from pipeline.labels.stratify import stratified_sides
 from pipeline.labels.tag_rows import rows_of
 from schemas.same_audio import same_audio
 
-POSITIVE_AT = 0.5  # least value of an annotation that a stratified split counts
+POSITIVE_AT = 0.5  # smallest value of an annotation that a stratified split counts
 
 
 @dataclasses.dataclass(frozen=True)
 class GroupSets:
-    """Which tracks belong together.
+    """Sets of tracks that belong together.
 
     Attributes:
-        group: number of each track's group, int64 [tracks].
-        joined: number of the set that each group falls in, int64 [groups]: that of one of its groups.
-        position: of each group's set in [0, 1), by the hash of its first name, float64 [groups].
+        group: Number of each track's group, int64 [tracks].
+        joined: Number of each group's set, int64 [groups], which is the number of one of the groups in it.
+        position: Position of each group's set in [0, 1), by the hash of its first name, float64 [groups].
     """
 
     group: npt.NDArray[np.int64]
@@ -34,17 +34,17 @@ class GroupSets:
     position: npt.NDArray[np.float64]
 
     def followed(self, pinned: npt.NDArray[np.int64], sides: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Sides of tracks that follow those of their set that have one.
+        """Sides of tracks, following the tracks of their set that already have one.
 
-        A track takes the side that its group has, or else that of the tracks that it is joined with by audio; where
-        these sit on several sides, that of the one whose id comes first.
+        A track takes the side of its group, or else that of the tracks joined with it by audio; if these lie on several
+        sides, that of the one whose id comes first.
 
         Args:
-            pinned: sides that tracks have, [tracks] in order of their ids; -1 for none.
-            sides: those of the others, [tracks].
+            pinned: Sides that tracks already have, [tracks] in order of their ids; -1 for none.
+            sides: Sides of the other tracks, [tracks].
         """
         held = np.flatnonzero(pinned >= 0)
-        for belongs in (self.joined[self.group], self.group):  # the group's word counts over the audio's
+        for belongs in (self.joined[self.group], self.group):  # the group takes precedence over the audio
             owners, places = np.unique(belongs[held], return_index=True)
             side_of = np.full(len(self.joined), -1, np.int64)
             side_of[owners] = pinned[held[places]]
@@ -52,14 +52,14 @@ class GroupSets:
         return sides
 
     def placed(self, pinned: npt.NDArray[np.int64], ratios: tuple[float, float, float]) -> npt.NDArray[np.int64]:
-        """Sides of tracks: those of their set that have one, else such that every side has its share; see `near_shares`.
+        """Sides of tracks: that of their set if it has one, else so that every side gets its share; see `near_shares`.
 
         Args:
-            pinned: as for `followed`.
-            ratios: shares of the sides.
+            pinned: Sides that tracks already have, as for `followed`.
+            ratios: Shares of the sides.
 
         Returns:
-            int64 [tracks].
+            Side of each track, int64 [tracks].
         """
         sides = self.followed(pinned, np.full(len(self.group), -1, np.int64))
         free = np.flatnonzero(sides < 0)
@@ -74,12 +74,12 @@ class GroupSets:
 
     @property
     def count(self) -> int:
-        """How many sets there are."""
+        """Number of sets."""
         return len(np.unique(self.joined))
 
 
 def _by_hash(position: npt.NDArray[np.float64], ratios: tuple[float, float, float]) -> npt.NDArray[np.int64]:
-    """Sides of sets by their positions alone."""
+    """Sides of sets, determined only by their positions."""
     return np.searchsorted(np.cumsum(ratios)[:2] / sum(ratios), position, side="right").astype(np.int64)
 
 
@@ -98,7 +98,7 @@ def group_sets(tracks: pa.Table, salt: str) -> GroupSets:
 def stratified(
     tracks: pa.Table, sets: GroupSets, ratios: tuple[float, float, float], annotations: Annotations
 ) -> npt.NDArray[np.int64]:
-    """Side of each track so that every tag is spread as the ratios say, as far as whole sets allow, [tracks]."""
+    """Side of each track, [tracks], so that every tag is spread by the ratios as far as whole sets allow."""
     rows, _ = rows_of(annotations, tracks["track_id"])
     rows = rows.taken(rows.value >= POSITIVE_AT)
     owners, member = np.unique(sets.joined[sets.group], return_inverse=True)
@@ -111,7 +111,7 @@ def stratified(
 
 
 def _joined(tracks: pa.Table, group: npt.NDArray[np.int64], groups: int) -> list[int]:
-    """Of each group the number of the set of groups that it is joined with by shared audio."""
+    """For each group the number of the set of groups with which it is joined by shared audio."""
     root = list(range(groups))
 
     def find(number: int) -> int:

@@ -1,4 +1,4 @@
-"""A label set: the file in which a team writes which tags it wants, and how annotations become labels."""
+"""A label set: the file in which a team defines the tags it wants and how annotations become labels."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ Merges = Annotated[dict[str, Tags], Meta(extra=words("`tag: [synonym, …]`"))]
 Hierarchy = Annotated[dict[str, Tags], Meta(extra=words("`parent: [child, …]`"))]
 Share = Annotated[float, Meta(gt=0, le=1, extra=words("a number above 0 and up to 1"))]
 
-MOST_ANCESTORS = 1_000_000  # pairs of a tag and one above it: a label set of 10,000 tags has far fewer
-_SHOWN_TAGS = 12  # of a cycle
+MOST_ANCESTORS = 1_000_000  # pairs of a tag and one above it; a label set of 10,000 tags has far fewer
+_SHOWN_TAGS = 12  # tags of a cycle that an error shows
 
 
 class _FieldError(UserError):
     """A field of a label set is wrong.
 
     Args:
-        field: its name.
-        problem: what was expected and what was received.
-        of: the tag of a group, where it is that tag's list which is wrong.
-        line: of the file, where it is another than the field's own.
+        field: Name of the field.
+        problem: What was expected and what was received.
+        of: Tag of a group, if that tag's list is wrong.
+        line: Line of the file, if it differs from that of the field.
     """
 
     def __init__(self, field: str, problem: str, of: str = "", line: int | None = None) -> None:
         super().__init__(f"{field}{f' {of}' if of else ''}: {problem}")
         self.field, self.line = field, line
 
-    def __reduce__(self) -> tuple[Any, ...]:  # it may come out of another process
+    def __reduce__(self) -> tuple[Any, ...]:  # it may be raised in another process
         return UserError, (str(self),)
 
 
 @dataclasses.dataclass(frozen=True)
 class LabelSet:
-    """Which tags a team wants, and how annotations become labels.
+    """The tags that a team wants, and how annotations become labels.
 
     Attributes:
-        name: folder-safe name.
-        tags: the wanted tags in output order; empty to choose by count.
-        top: how many of the most frequent tags; None for all.
-        min_tracks: a tag needs at least as many positive tracks.
-        merge: tag -> synonyms that count as it.
-        hierarchy: parent -> children; a positive child makes its parents and theirs positive too.
-        exclude: tags to leave out.
+        name: Folder-safe name.
+        tags: Wanted tags in output order; empty to choose by count.
+        top: Number of most frequent tags to take; None for all.
+        min_tracks: Smallest number of positive tracks of a tag.
+        merge: Tag -> synonyms that count as it.
+        hierarchy: Parent -> children; a positive child makes its parents and their parents positive too.
+        exclude: Tags to leave out.
         values: `binary`, or `graded` to keep values in [0, 1].
-        positive_at: least value that counts as positive.
-        missing: what a tag without an annotation is: `negative`, or `unknown` (left out of loss and metrics).
+        positive_at: Smallest value that counts as positive.
+        missing: Meaning of a tag without an annotation: `negative`, or `unknown` (excluded from loss and metrics).
         unlabelled: `keep` or `drop` tracks without any tag of the vocabulary.
-        split: name of the split that the first version is laid over; None for the default one.
+        split: Name of the split for the first version; None for the default one.
     """
 
     name: str
@@ -135,14 +135,14 @@ class LabelSet:
         self.ancestors()
 
     def ancestors(self) -> dict[str, tuple[str, ...]]:
-        """Tag -> its parents, their parents and so on, sorted; tags without a parent are not in it."""
+        """Tag -> its parents, their parents and so on, sorted; tags without a parent are omitted."""
         parents: dict[str, list[str]] = {}
         for parent, children in self.hierarchy.items():
             for child in children:
                 parents.setdefault(child, []).append(parent)
         above: dict[str, set[str]] = {}
         total = 0
-        for tag in _below_first(parents):  # each tag once, however many ways lead to it
+        for tag in _below_first(parents):  # each tag once, however many paths lead to it
             above[tag] = set().union(parents.get(tag, ()), *(above[parent] for parent in parents.get(tag, ())))
             total += len(above[tag])
             if total > MOST_ANCESTORS:
@@ -153,7 +153,7 @@ class LabelSet:
         return {tag: tuple(sorted(above[tag])) for tag in parents}
 
     def to_dict(self) -> dict[str, Any]:
-        """The resolved label set as JSON can hold it; of the split the manifest says which version was taken."""
+        """The resolved label set in a form that JSON can hold; the manifest records the split and its version."""
         fields = dataclasses.asdict(self)
         del fields["split"]
         for name in ("tags", "exclude"):
@@ -164,7 +164,7 @@ class LabelSet:
 
 
 def written_hints() -> dict[str, Any]:
-    """Name -> type of every field as an editor takes it: a tag such as `007` or `no` is a number or a boolean to YAML."""
+    """Name -> type of every field as an editor sees it: to YAML a tag such as `007` or `no` is a number or a boolean."""
     written = str | int | float | bool | None
     tags = tuple[written, ...]  # type: ignore[valid-type]
     name = Annotated[str | int | float | bool, Meta(extra_json_schema=NAME_SCHEMA)]
@@ -180,10 +180,10 @@ def written_hints() -> dict[str, Any]:
 
 
 def read_label_set(uri: str) -> LabelSet:
-    """Read a label set from YAML. Tags are read as they are written: `007`, `no` and `12:30` too.
+    """Read a label set from YAML. Tags are read as they are written, including `007`, `no` and `12:30`.
 
     Raises:
-        UserError: missing, not YAML, an unknown or wrong field, a tag both merged and excluded, …
+        UserError: the file is missing or not YAML, a field is unknown or wrong, a tag is both merged and excluded, …
     """
     what = "label set"
     fields = read_yaml(uri, what)
@@ -206,7 +206,7 @@ def read_label_set(uri: str) -> LabelSet:
 
 
 def _field(name: str, value: Any) -> Any:
-    """The value of a field out of what is written."""
+    """The value of a field from its written form."""
     if name in ("tags", "exclude"):
         tags = _tag_list(_checked(name, value, Tags), name)
         if name == "tags" and not tags:
@@ -228,7 +228,7 @@ def _field(name: str, value: Any) -> Any:
 
 
 def _checked(field: str, value: Any, hint: Any) -> Any:
-    """`value`, which must be of the hinted type."""
+    """`value`, which must have the hinted type."""
     try:
         checked(field, value, hint)
     except InvalidValueError as error:
@@ -255,7 +255,7 @@ def _tag_list(tags: list[YamlText], field: str, of: str = "") -> tuple[str, ...]
 
 
 def _tag(written: YamlText, field: str, of: str = "") -> str:
-    """A tag as it is written, without white space around it."""
+    """A tag as it is written, without surrounding white space."""
     tag = str(written).strip()
     if not tag:
         raise _FieldError(field, "expected tags, received an empty one", of, written.line)
@@ -265,13 +265,13 @@ def _tag(written: YamlText, field: str, of: str = "") -> str:
 
 
 def _twice(tags: Sequence[str]) -> str | None:
-    """The first tag that is named twice, if one is."""
+    """The first tag that occurs twice, if any."""
     counts = collections.Counter(tags)
     return next((tag for tag in tags if counts[tag] > 1), None)
 
 
 def _below_first(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Every tag after all members of its group; each once. The groups have no cycle."""
+    """Every tag once, after all members of its group. The groups have no cycle."""
     done: set[str] = set()
     for start in groups:
         way = [start]
@@ -288,8 +288,8 @@ def _below_first(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
 
 
 def _cycle(groups: Mapping[str, Sequence[str]]) -> list[str]:
-    """A way from some tag through its group, their groups and so on back to it; empty where there is none."""
-    done: set[str] = set()  # tags from which no way leads back
+    """A path from some tag through its group, their groups and so on back to it; empty if there is none."""
+    done: set[str] = set()  # tags that are on no cycle
     for start in groups:
         way = {start: iter(groups[start])}  # in order
         while way:

@@ -1,4 +1,4 @@
-"""Choose a vocabulary, and write rows of tags as a table of labels."""
+"""Choose a vocabulary, and turn rows of tags into a table of labels."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def choose_vocabulary(rows: TagRows, label_set: LabelSet, uri: str) -> tuple[str
     """Tags in output order.
 
     Args:
-        rows: after merging.
-        label_set: which tags.
-        uri: of its file, for the errors.
+        rows: Tag rows after merging.
+        label_set: Label set that selects the tags.
+        uri: URI of its file, for the errors.
 
     Raises:
-        UserError: no tag is left, or one has a line break in it.
+        UserError: no tag is left, or a tag contains a line break.
     """
     counts = np.bincount(rows.tag[rows.value >= label_set.positive_at], minlength=len(rows.names))
     if label_set.tags:
@@ -41,8 +41,8 @@ def choose_vocabulary(rows: TagRows, label_set: LabelSet, uri: str) -> tuple[str
     for tag in chosen:
         if "\n" in tag or "\r" in tag:
             raise UserError(
-                f"label set {uri}: the tag {tag!r} has a line break in it; a vocabulary holds one tag a line: leave it "
-                "out by `exclude`, or rename it by `merge`"
+                f"label set {uri}: the tag {tag!r} has a line break in it; a vocabulary holds one tag per line: leave it "
+                "out with `exclude`, or rename it with `merge`"
             )
     return tuple(chosen)
 
@@ -53,13 +53,13 @@ def label_table(
     """The labels of all tracks of a split.
 
     Args:
-        rows: whose tracks are places in `sides`.
-        vocabulary: tags in output order.
-        label_set: what a value and a missing one mean.
-        sides: schema SPLIT.
+        rows: Tag rows whose tracks are positions in `sides`.
+        vocabulary: Tags in output order.
+        label_set: Label set that defines the meaning of values and missing labels.
+        sides: Sides of the split, schema SPLIT.
 
     Returns:
-        A table of schema LABELS, and how many tracks have no tag of the vocabulary.
+        A table of schema LABELS, and the number of tracks without a tag of the vocabulary.
     """
     place = {name: number for number, name in enumerate(vocabulary)}
     output = np.array([place.get(name, -1) for name in rows.names], np.int64)[rows.tag]
@@ -68,7 +68,7 @@ def label_table(
         value = np.where(np.isnan(value), np.nan, (value >= label_set.positive_at).astype(np.float64))
     listed = output >= 0
     if label_set.missing == "negative":
-        listed &= value != 0  # negative is what is not listed
+        listed &= value != 0  # an unlisted tag is negative
     track, output, value = rows.track[listed], output[listed], value[listed]
     order = np.argsort(track * len(vocabulary) + output)
     track, output, value = track[order], output[order], value[order]
@@ -91,7 +91,7 @@ def label_table(
 
 
 def positives(table: pa.Table, tags: int, positive_at: float) -> npt.NDArray[np.int64]:
-    """Positive tracks of each tag, [tags], in a table of schema LABELS."""
+    """Number of positive tracks of each tag, [tags], in a table of schema LABELS."""
     values = pc.fill_null(pc.list_flatten(table["values"]), 0.0).to_numpy()
     codes = pc.list_flatten(table["tags"]).to_numpy()
     return np.bincount(codes[values >= positive_at], minlength=tags)

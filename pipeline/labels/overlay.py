@@ -29,29 +29,29 @@ from schemas.tables import SPLITS
 
 @dataclasses.dataclass(frozen=True)
 class LabelSummary:
-    """What laying a label set did.
+    """Results of laying a label set over a dataset.
 
     Attributes:
-        name: of the label set.
-        version: the version's hash.
-        is_new: False where this version was there before.
-        vocabulary: tags in output order.
-        positives: positive tracks of each tag per split, in the order of the vocabulary.
-        tracks: labelled table's rows per split.
-        unlabelled: tracks without any tag of the vocabulary.
-        split: name and version of the split.
-        split_before: name of the split of the version before; None for the first.
-        split_of_file: name of the split that the label set's file names; None where it names none.
-        into_train: tracks that the version before has in validation or test, and this one in train.
-        straddling, groups_apart: see `Split`.
-        foreign_tracks: annotated tracks that the dataset does not hold: how many, and the first few.
-        overruled: annotation rows that an earlier file overruled.
-        repeated: annotation rows that say again what an earlier one says.
-        raised: annotations of a tag that a positive child of it overruled.
-        variants: tags of the annotations that differ only in case or white space, and are not merged.
-        made: tags of the vocabulary that no annotation names: targets of merges and parents.
-        diff: against the version before; None for the first.
-        not_compared: why the version before could not be compared; None where it was, or there is none.
+        name: Name of the label set.
+        version: Hash of the version.
+        is_new: False if this version already existed.
+        vocabulary: Tags in output order.
+        positives: Number of positive tracks of each tag per split, in the order of the vocabulary.
+        tracks: Number of rows of the label table per split.
+        unlabelled: Number of tracks without any tag of the vocabulary.
+        split: Name and version of the split.
+        split_before: Name of the previous version's split; None for the first version.
+        split_of_file: Name of the split in the label set's file; None if it names none.
+        into_train: Number of tracks in validation or test in the previous version, but in train in this one.
+        straddling, groups_apart: As in `Split`.
+        foreign_tracks: Number of annotated tracks that the dataset does not hold, and the first few.
+        overruled: Number of annotation rows that an earlier file overruled.
+        repeated: Number of annotation rows that repeat an earlier one.
+        raised: Number of annotations of a tag that a positive child of it overruled.
+        variants: Tags of the annotations that differ only in case or white space, and are not merged.
+        made: Tags of the vocabulary that no annotation names: targets of merges and parents.
+        diff: Changes since the previous version; None for the first.
+        not_compared: Why the previous version could not be compared; None if it was, or if there is none.
     """
 
     name: str
@@ -80,7 +80,7 @@ class LabelSummary:
 def lay_labels(
     root: str, annotation_uris: str | Sequence[str], label_set_uri: str, split: str | None = None
 ) -> LabelSummary:
-    """Make a version of a label set over a dataset.
+    """Create a version of a label set over a dataset.
 
     >>> from pipeline import lay_labels
     >>> laid = lay_labels("data", "annotations.csv", "tags.yaml")
@@ -88,16 +88,16 @@ def lay_labels(
     ('mine', ['bass', 'noise', 'tremolo'])
 
     Args:
-        root: folder of the dataset.
-        annotation_uris: one annotation file or several; the earlier one wins where they disagree.
-        label_set_uri: the label set's YAML file.
-        split: name of a split made before; None for that of the label set's newest version, so that no track changes
-            sides by accident; where there is none for the one that the file names; or else for the split `default`,
-            which is made if need be.
+        root: Folder of the dataset.
+        annotation_uris: One annotation file or several; an earlier one wins where they disagree.
+        label_set_uri: YAML file of the label set.
+        split: Name of an existing split. None takes that of the label set's newest version, so that no track changes sides by
+            accident; without a version, the one that the file names; or else the split `default`, which is made if
+            necessary.
 
     Raises:
-        UserError: the dataset, an annotation file, the label set or the split is wrong, a side of the split is
-            empty, or no tag is left.
+        UserError: the dataset, an annotation file, the label set or the split is wrong, a side of the split is empty, or no
+            tag is left.
     """
     label_set = read_label_set(label_set_uri)
     dataset = Dataset.open(root)
@@ -175,7 +175,7 @@ def _check_known(label_set: LabelSet, annotations: Annotations, uri: str) -> Non
 
 
 def _unmerged(tags: Sequence[str], label_set: LabelSet) -> list[str]:
-    """Tags that the label set says nothing of, or has as they are."""
+    """Tags that the label set neither excludes nor merges into others."""
     left_out = {*label_set.exclude, *(source for group in label_set.merge.values() for source in group)}
     return [tag for tag in tags if tag not in left_out]
 
@@ -185,10 +185,10 @@ def _counts(table: pa.Table) -> dict[str, int]:
 
 
 def split_before(dataset: Dataset, name: str, *, asked: bool) -> str | None:
-    """Name of the split that the newest version of a label set lies on, as far as it can be read; None where there is none.
+    """Name of the split of a label set's newest version, as far as it can be read; None if there is no version.
 
     Raises:
-        UserError: no version can be read, or those that can disagree, and no split was asked for.
+        UserError: no version can be read, or the readable ones disagree, and no split was asked for.
     """
     log = dataset.layout.label_log(name)
     if name not in label_set_names(dataset):
@@ -196,7 +196,7 @@ def split_before(dataset: Dataset, name: str, *, asked: bool) -> str | None:
     entries, _ = whole_entries(log) if exists(log) else ([], [])
     if entries and "split" in entries[-1]:
         return str(entries[-1]["split"])
-    # Written before the log said so, or the log is damaged or lost: the versions themselves say it.
+    # The log predates this field, or is damaged or lost, so ask the versions themselves.
     versions = [entries[-1]["version"]] if entries else list_names(dataset.layout.label_set(name))
     found, problem = set(), "its log is damaged or lost"
     for version in versions:
@@ -211,7 +211,7 @@ def split_before(dataset: Dataset, name: str, *, asked: bool) -> str | None:
     if asked:
         return None
     raise UserError(
-        f"label set {name}: expected the split that its newest version lies on: {problem}; name it with --split, so that no "
+        f"label set {name}: expected the split of its newest version: {problem}; name it with --split, so that no "
         "track changes sides"
     )
 
@@ -223,19 +223,19 @@ def _into_train(before: LabelVersion, after: LabelVersion) -> int:
 
 
 def _version_before(dataset: Dataset, name: str) -> tuple[LabelVersion | None, str | None]:
-    """The newest version of a label set, and why it cannot be read where that is so."""
+    """The newest version of a label set, and the reason if it cannot be read."""
     if name not in label_set_names(dataset):
         return None, None
     try:
         return open_labels(dataset, name), None
-    except TagscaleError as error:  # whatever became of it: the new one does not depend on it
+    except TagscaleError as error:  # the new version does not depend on it
         return None, str(error)
 
 
 def _write_version(dataset: Dataset, laid: LabelVersion) -> bool:
-    """Write a version's files, its manifest last; returns False where the version was there.
+    """Write a version's files, with its manifest last; returns False if the version already existed.
 
-    One that is damaged is written anew: whatever became of its files, its hash says what is in them.
+    A damaged version is rewritten, since its hash determines the content of its files.
     """
     folder = dataset.layout.label_version(laid.manifest.name, laid.manifest.version)
     was_there = exists(join(folder, "labels.json"))
@@ -244,7 +244,7 @@ def _write_version(dataset: Dataset, laid: LabelVersion) -> bool:
             read_label_files(dataset, laid.manifest.name, laid.manifest.version)
             return False
         except TagscaleError as error:
-            say(f"warning: {error}: its files are written anew", file=sys.stderr)
+            say(f"warning: {error}: its files are rewritten", file=sys.stderr)
     write_atomic(join(folder, "vocabulary.txt"), "".join(f"{tag}\n" for tag in laid.vocabulary).encode())
     write_atomic(join(folder, "labels.parquet"), table_bytes(laid.table))
     write_atomic(join(folder, "labels.json"), laid.manifest.to_bytes())
@@ -252,11 +252,11 @@ def _write_version(dataset: Dataset, laid: LabelVersion) -> bool:
 
 
 def _log_version(dataset: Dataset, laid: LabelVersion, diff: LabelDiff | None) -> None:
-    """Append a version to the log unless it is the newest there already; lines that are damaged are left out."""
+    """Append a version to the log unless it is already the newest there; damaged lines are dropped."""
     uri = dataset.layout.label_log(laid.manifest.name)
     entries, damage = whole_entries(uri) if exists(uri) else ([], [])
     for problem in damage:
-        say(f"warning: {uri}: {problem}; it is left out, and the log is written anew", file=sys.stderr)
+        say(f"warning: {uri}: {problem}; the line is dropped, and the log is rewritten", file=sys.stderr)
     if not entries or entries[-1]["version"] != laid.manifest.version:
         changes = {"tags_added": list(laid.vocabulary)} if diff is None else {"since": diff.before, **diff.changes}
         split = laid.manifest.split["name"]

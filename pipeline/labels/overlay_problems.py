@@ -1,4 +1,4 @@
-"""What is wrong with the splits and the label sets that lie over a dataset: a line for each problem, for `verify`."""
+"""Find problems with the splits and the label sets over a dataset, one line each, for `verify`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LOG_NAME = "log.jsonl"
 
 
 def split_problems(dataset: Dataset) -> Iterator[str]:
-    """Each split's log, and every version that the log names or that is there."""
+    """Problems with each split's log, and with every version that the log names or that exists."""
     layout = dataset.layout
     for name in list_names(layout.splits("").rstrip("/")):
         versions = {file.removesuffix(".parquet") for file in list_names(layout.splits(name)) if file != _LOG_NAME}
@@ -31,7 +31,7 @@ def split_problems(dataset: Dataset) -> Iterator[str]:
 
 
 def label_versions(dataset: Dataset) -> list[tuple[str, str]]:
-    """Label set and hash of each version that is there."""
+    """Label set and hash of each existing version."""
     layout = dataset.layout
     return [
         (name, version)
@@ -42,7 +42,7 @@ def label_versions(dataset: Dataset) -> list[tuple[str, str]]:
 
 
 def label_problems(dataset: Dataset) -> Iterator[str]:
-    """Each label set's log, and every version that is there; the log may name versions that were pruned."""
+    """Problems with each label set's log and with every existing version; the log may name versions that were pruned."""
     for name in list_names(dataset.layout.label_sets):
         try:
             if exists(dataset.layout.label_log(name)) or versions_there(dataset, name):

@@ -1,32 +1,32 @@
-"""Give the sides of a split their shares in whole sets of tracks: by hash where that is near, else by moving a few."""
+"""Give the sides of a split their shares in whole sets of tracks: by hash if that is close, else by moving a few sets."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-NEAR = 0.03  # of a side's share: no farther off, the hash alone decides, so that whole shards lie on one side
-MOST_MOVES = 300  # after the cuts have moved; more sets than that come near by the cuts alone
-_LEAST_GAIN = 1e-6  # of the squared error in tracks: less is rounding
+NEAR = 0.03  # relative error of a share up to which the hash alone decides, so that whole shards lie on one side
+MOST_MOVES = 300  # most moves after the cuts; with more sets than that the cuts alone come close
+_LEAST_GAIN = 1e-6  # gain in squared error of tracks; a smaller one is rounding
 
 Counts = npt.NDArray[np.int64]
 Shares = npt.NDArray[np.float64]
 
 
 def near_shares(sizes: Counts, hashed: Counts, held: Counts, shares: Shares) -> Counts:
-    """A side for each set, such that no side stays empty that can be filled, and shares are near.
+    """Assign a side to each set so that the shares are close and no side stays empty that can be filled.
 
-    With many sets the hash comes near by itself, and stays as it is. With few, the sets keep the order of their hash, the
-    cuts move to where the tracks reach the shares, and then single sets move, or change places, as long as that helps.
+    With many sets the hash is close enough by itself and is used unchanged. With few, the sets keep the order of their hash,
+    the cuts move to where the tracks reach the shares, and then single sets move or trade places as long as that helps.
 
     Args:
-        sizes: tracks of each set that has no side yet, [sets], in the order of their hash.
-        hashed: side of each by its hash, [sets].
-        held: tracks that the sides have already and keep, [sides].
-        shares: of the sides, [sides], in sum 1.
+        sizes: Number of tracks of each set without a side, [sets], in the order of their hash.
+        hashed: Side of each set by its hash, [sets].
+        held: Number of tracks that the sides already have and keep, [sides].
+        shares: Shares of the sides, [sides], with sum 1.
 
     Returns:
-        Number of the side of each set, [sets].
+        Side of each set, [sets].
     """
     wanted = shares * (sizes.sum() + held.sum())
     counts = held + _counts(sizes, hashed, len(shares))
@@ -40,7 +40,7 @@ def near_shares(sizes: Counts, hashed: Counts, held: Counts, shares: Shares) -> 
 
 
 def filled(sizes: Counts, sides: Counts, held: Counts, shares: Shares) -> Counts:
-    """The sides of sets, such that no side with a share stays empty that can be filled; see `near_shares`."""
+    """The sides of sets, changed so that no side with a share stays empty that can be filled; see `near_shares`."""
     sides = sides.copy()
     for _ in shares:
         counts = held + _counts(sizes, sides, len(shares))
@@ -51,14 +51,14 @@ def filled(sizes: Counts, sides: Counts, held: Counts, shares: Shares) -> Counts
 
 
 def _counts(sizes: Counts, sides: Counts, count: int) -> Counts:
-    """Tracks of each side."""
+    """Number of tracks of each side."""
     return np.bincount(sides, weights=sizes, minlength=count).astype(np.int64)
 
 
 def _cut(sizes: Counts, lacking: Shares, shares: Shares) -> Counts:
-    """Sides of sets in the order that they have, each side as many as bring it nearest to what it lacks.
+    """Divide sets in their order among the sides so that each side comes closest to the number of tracks that it lacks.
 
-    A set that is too large for some side goes where most is lacking, before the others are cut.
+    A set that is too large for some side goes to the side that lacks most, before the others are divided.
     """
     sides = np.empty(len(sizes), np.int64)
     lacking = np.where(shares > 0, lacking, -np.inf)
@@ -74,7 +74,7 @@ def _cut(sizes: Counts, lacking: Shares, shares: Shares) -> Counts:
 
 
 def _move(sizes: Counts, sides: Counts, held: Counts, shares: Shares) -> bool:
-    """Move, in place, the one set that brings the shares nearest, or fills a side; returns False where none does."""
+    """Move, in place, the set that most improves the shares or fills a side; returns False if none does."""
     if not len(sizes):
         return False
     counts = held + _counts(sizes, sides, len(shares))
@@ -93,7 +93,7 @@ def _move(sizes: Counts, sides: Counts, held: Counts, shares: Shares) -> bool:
 
 
 def _exchange(sizes: Counts, sides: Counts, held: Counts, shares: Shares) -> bool:
-    """Let, in place, the two sets change sides that bring the shares nearest by it; returns False where none do."""
+    """Exchange, in place, the sides of the two sets that most improve the shares; returns False if no pair does."""
     counts = held + _counts(sizes, sides, len(shares))
     excess = counts - shares * counts.sum()
     best, pair = _LEAST_GAIN, (0, 0)
@@ -104,7 +104,7 @@ def _exchange(sizes: Counts, sides: Counts, held: Counts, shares: Shares) -> boo
                 continue
             apart = excess[here] - excess[there]
             theirs = theirs[np.argsort(sizes[theirs], kind="stable")]
-            # A change of sides moves the difference of two sizes; half of what lies between the sides is the best one.
+            # An exchange moves the difference of two sizes; half of the difference between the sides is best.
             place = np.searchsorted(sizes[theirs], sizes[ours] - apart / 2)
             for nearest in (np.maximum(place - 1, 0), np.minimum(place, len(theirs) - 1)):
                 moved = sizes[ours] - sizes[theirs[nearest]]

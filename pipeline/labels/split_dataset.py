@@ -1,4 +1,4 @@
-"""Make a split of a dataset from its folder, as the command `split` and a notebook ask for it."""
+"""Make a split of a dataset given its folder, for the command `split` and for notebooks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def split_dataset(
     from_catalog: bool = False,
     stratify: str | Sequence[str] = (),
 ) -> Split:
-    """Make a split of a dataset, or extend one to the tracks that came since. A group (artist) is never cut.
+    """Make a split of a dataset, or extend one to tracks added since. A group (artist) is never divided.
 
     >>> from pipeline import split_dataset
     >>> split = split_dataset("data", "half", (50, 25, 25))
@@ -27,18 +27,18 @@ def split_dataset(
     (36, 0)
 
     Args:
-        root: folder of the dataset.
-        name: of the split.
-        ratios: shares of train, validation and test; None for 80, 10, 10.
-        salt: changes which groups fall on which side.
-        from_catalog: take the catalog's `split` column instead.
-        stratify: annotation files; each side gets its share of every tag in them.
+        root: Folder of the dataset.
+        name: Name of the split.
+        ratios: Shares of train, validation and test; None for 80, 10, 10.
+        salt: Text that changes which groups fall on which side.
+        from_catalog: Use the catalog's `split` column instead.
+        stratify: Annotation files; each side gets its share of every tag in them.
 
     Returns:
-        The split: its `counts` by side, its `table` of track_id and split (pyarrow), its `version`.
+        The split, with its `counts` by side, its `table` of track_id and split (pyarrow), and its `version`.
 
     Raises:
-        UserError: there is no such dataset, the arguments contradict each other, the split was made in another way before,
+        UserError: there is no such dataset, the arguments contradict each other, the split was made differently before,
             or there are fewer groups than sides.
     """
     if from_catalog and ratios:

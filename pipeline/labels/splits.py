@@ -1,4 +1,4 @@
-"""Splits: which track is for training, validation or test; tables of their own over the same features."""
+"""Splits: assign tracks to training, validation or test, in separate tables over the same features."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from schemas.tables import SPLIT, SPLITS
 DEFAULT_SPLIT = "default"
 DEFAULT_RATIOS = (80.0, 10.0, 10.0)  # train, validation, test
 
-# Where one is damaged: what comes of it cannot be made again, since tracks keep the sides that they have.
+# Advice for a damaged split, which cannot be made again, since tracks keep their sides.
 _ADVICE = "restore it from a copy, or make a split of another name"
 
 _HASHED_AT_ONCE = 1 << 16  # tracks
@@ -39,14 +39,14 @@ _HASHED_AT_ONCE = 1 << 16  # tracks
 
 @dataclasses.dataclass(frozen=True)
 class SplitMethod:
-    """How a split is made; the same method extends it when the dataset grows.
+    """The method of a split, which also extends it when the dataset grows.
 
     Attributes:
-        ratios: shares of train, validation and test; None to take the catalog's split column.
-        salt: changes which groups fall where; without one the cut follows the shards, as far as the shares allow, so
+        ratios: Shares of train, validation and test; None to use the catalog's split column.
+        salt: Text that changes which groups fall where; without it the cut follows the shards as far as the shares allow, so
             that training reads little that it does not need.
-        stratified: SHA-256 of the annotation files whose tags were spread over the sides when the split was made;
-            tracks that come later fall as those of any other split do.
+        stratified: SHA-256 of the annotation files whose tags were spread over the sides when the split was made; tracks
+            added later are assigned as in any other split.
     """
 
     ratios: tuple[float, float, float] | None = DEFAULT_RATIOS
@@ -71,7 +71,7 @@ class SplitMethod:
 
     @property
     def words(self) -> str:
-        """How the split was made, in words."""
+        """A description of the method."""
         if self.ratios is None:
             return "from the catalog"
         how = "stratified" if self.stratified else "by hash"
@@ -91,15 +91,15 @@ class Split:
     """A version of a split.
 
     Attributes:
-        name: of the split.
-        version: hash over the assignments.
-        table: schema SPLIT, ordered by track_id.
-        counts: tracks per split, and `none` for tracks without one.
-        method: how it was made.
-        generations: what the dataset's generations were when it was made, see `Dataset.identity`.
-        undivided: all tracks are of one artist or share one audio, so that no split by hash parts them.
-        straddling: sets of tracks with the same audio that lie on several sides: how many, and two ids of the first.
-        groups_apart: groups that lie on several sides, as a published split may have it: how many, and the first.
+        name: Name of the split.
+        version: Hash over the assignments.
+        table: Assignments, schema SPLIT, ordered by track_id.
+        counts: Number of tracks per side, and `none` for tracks without a side.
+        method: Method of the split.
+        generations: The dataset's generations at that time, see `Dataset.identity`.
+        undivided: True if all tracks belong to one artist or share one audio, so that no split by hash separates them.
+        straddling: Number of sets of tracks with the same audio that lie on several sides, and two ids of the first.
+        groups_apart: Number of groups that lie on several sides, as in some published splits, and the first.
     """
 
     name: str
@@ -125,23 +125,20 @@ def parse_ratios(text: str) -> tuple[float, float, float]:
 def make_split(
     dataset: Dataset, name: str, method: SplitMethod | None, annotations: Annotations | None = None
 ) -> Split:
-    """Make a split, or extend one to the tracks that came since; tracks keep the side they have.
+    """Make a split, or extend one to tracks added since; tracks keep their sides.
 
     Args:
-        dataset: the dataset.
-        name: of the split.
-        method: how; None for the way the split was made before, or for a new one the catalog's split column where it
-            says anything and 80,10,10 by hash elsewhere.
-        annotations: those that a stratified split is made by; it needs them once.
+        dataset: The dataset.
+        name: Name of the split.
+        method: Method of the split; None for that of the existing split, or for a new one the catalog's split column if it
+            has any value, and otherwise 80,10,10 by hash.
+        annotations: Annotations for a stratified split, which needs them once.
 
     Raises:
-        UserError: the name is not folder-safe, the split was made in another way before, or there are fewer groups than
-            sides.
+        UserError: the name is not folder-safe, the split was made differently before, or there are fewer groups than sides.
     """
     check_name(name, "split name")
-    with changing(
-        dataset.layout
-    ):  # and as the dataset is by then: a generation may have been finished since it was opened
+    with changing(dataset.layout):  # the dataset is read again, since a generation may have been finished meanwhile
         return _make_split(Dataset.begun(dataset.layout.root), name, method, annotations)
 
 
@@ -162,7 +159,7 @@ def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotat
         method = SplitMethod(ratios=None) if tracks["split"].null_count < tracks.num_rows else SplitMethod()
     before = read_split(dataset, name, log[-1]["version"]) if log else None
     sets = None if method.ratios is None else group_sets(tracks, method.salt)
-    # One artist cannot be parted: that is refused where a split was asked for, and a trial of labels goes on.
+    # One artist cannot be divided: that is refused if a split was asked for, but does not stop a trial of labels.
     undivided = sets is not None and sets.count == 1
     if method.ratios is not None and sets is not None and before is None and (asked or not undivided):
         _require_groups(sets, method.ratios, name, dataset.layout.root)
@@ -181,7 +178,7 @@ def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotat
 
 
 def existing_split(dataset: Dataset, name: str) -> Split:
-    """A split made before, extended to the tracks that came since; raises UserError where there is none."""
+    """An existing split, extended to tracks added since; raises UserError if there is none."""
     if not list_names(dataset.layout.splits(name)):
         found = list_names(dataset.layout.splits("").rstrip("/"))
         raise UserError(
@@ -192,10 +189,10 @@ def existing_split(dataset: Dataset, name: str) -> Split:
 
 
 def require_filled(dataset: Dataset, split: Split) -> None:
-    """Raise UserError if a side of a split is empty that was given a share.
+    """Raise UserError if a side of a split is empty although it has a share.
 
-    A side without a share is empty by the user's own wish, and so is one that a published split does not have. Of one artist
-    no split has all sides: labels may be tried on it, and `train` says what it lacks.
+    A side without a share is empty on purpose, and so is one that a published split lacks. With one artist no split has all
+    sides: labels may be tried on it, and `train` reports what it lacks.
     """
     if split.undivided:
         return
@@ -213,7 +210,7 @@ def require_filled(dataset: Dataset, split: Split) -> None:
 
 
 def _require_groups(sets: GroupSets, ratios: tuple[float, float, float], name: str, root: str) -> None:
-    """Raise UserError if there are fewer sets of groups than sides that are given a share."""
+    """Raise UserError if there are fewer sets of groups than sides with a share."""
     wanted = [side for side, share in zip(SPLITS, ratios, strict=True) if share > 0]
     groups = len(sets.position)
     if sets.count < len(wanted):
@@ -221,26 +218,26 @@ def _require_groups(sets: GroupSets, ratios: tuple[float, float, float], name: s
         fewer = "80,20,0" if len(wanted) == len(SPLITS) and sets.count > 1 else "100,0,0"
         command = pipeline_command("split", "--dataset", root, "--name", name, "--ratios", fewer)
         raise UserError(
-            f"split {name}: expected a group (artist) for each of {', '.join(wanted)}, since a group is never cut, received "
-            f"{found} in {root}; build a catalog of more groups (without a column `group` every track is one of its own), or "
-            f"leave a side out: `{command}`"
+            f"split {name}: expected a group (artist) for each of {', '.join(wanted)}, since a group is never divided, "
+            f"received {found} in {root}; build a catalog of more groups (without a column `group` every track is its own "
+            f"group), or leave a side out: `{command}`"
         )
 
 
 def read_split(dataset: Dataset, name: str, version: str) -> pa.Table:
-    """The sides of a version, schema SPLIT; raises DatasetError where its file is missing or damaged."""
+    """The sides of a version, schema SPLIT; raises DatasetError if its file is missing or damaged."""
     uri = dataset.layout.split(name, version)
     table = read_stored_table(uri, SPLIT, what="a version of a split", advice=_ADVICE)
     if split_version(table) != version:
-        raise DatasetError(f"{uri}: its sides are not those that its hash was taken over; {_ADVICE}")
+        raise DatasetError(f"{uri}: its sides do not match its hash; {_ADVICE}")
     return table
 
 
 def split_log(dataset: Dataset, name: str) -> list[dict[str, Any]]:
-    """The versions of a split, oldest first; none where there is no such split.
+    """The versions of a split, oldest first; empty if there is no such split.
 
     Raises:
-        DatasetError: the log is damaged, or missing though versions are there.
+        DatasetError: the log is damaged, or missing although versions exist.
     """
     uri = dataset.layout.split_log(name)
     if not exists(uri):
@@ -257,7 +254,7 @@ def split_log(dataset: Dataset, name: str) -> list[dict[str, Any]]:
 
 
 def _lost_log(dataset: Dataset, name: str) -> DatasetError:
-    """Why a split whose log is not there is not made once more: its tracks might change sides."""
+    """The error for a split without its log, which is not made again because its tracks might change sides."""
     return DatasetError(
         f"{dataset.layout.split_log(name)}: the log of the split is missing though versions of it are there: if a command was "
         f"stopped while it made the split, run that one again; else {_ADVICE}"
@@ -272,7 +269,7 @@ def _assign(
     sets: GroupSets | None,
     annotations: Annotations | None,
 ) -> pa.Table:
-    """Sides of all tracks, schema SPLIT; those of `before` keep theirs."""
+    """Sides of all tracks, schema SPLIT; tracks of `before` keep their sides."""
     pinned = np.full(tracks.num_rows, -1, np.int64) if before is None else _pinned(tracks, before)
     if method.ratios is None or sets is None:
         if tracks["split"].null_count == tracks.num_rows:
@@ -291,7 +288,7 @@ def _assign(
 
 
 def _pinned(tracks: pa.Table, before: pa.Table) -> npt.NDArray[np.int64]:
-    """Codes of the sides that tracks have in a version of the split; -1 where they have none."""
+    """Codes of the tracks' sides in a version of the split; -1 for tracks without a side."""
     place = pc.index_in(tracks["track_id"], value_set=before["track_id"].combine_chunks())
     return _codes(before["split"].take(place))
 
@@ -304,7 +301,7 @@ def _codes(sides: pa.ChunkedArray) -> npt.NDArray[np.int64]:
 
 
 def _straddling(tracks: pa.Table, table: pa.Table) -> tuple[int, tuple[str, ...]]:
-    """How many sets of tracks with the same audio lie on several sides, and two ids of the first."""
+    """Number of sets of tracks with the same audio that lie on several sides, and two ids of the first."""
     lists = same_audio(tracks)
     wanted = pa.array([track for same in lists for track in same], pa.string())
     found = pc.index_in(wanted, value_set=table["track_id"].combine_chunks())
@@ -330,6 +327,6 @@ def split_version(table: pa.Table) -> str:
     for first in range(0, table.num_rows, _HASHED_AT_ONCE):
         rows = table.slice(first, _HASHED_AT_ONCE)
         pairs = list(zip(rows["track_id"].to_pylist(), rows["split"].to_pylist(), strict=True))
-        # The JSON of each pair, one after the other. Between two quotes that are not escaped only a pair can end.
+        # Hash the JSON of each pair in turn. Only the end of a pair can lie between two unescaped quotes.
         digest.update(canonical_json(pairs)[1:-1].replace(b'"],["', b'"]["'))
     return digest.hexdigest()[:FINGERPRINT_LENGTH]

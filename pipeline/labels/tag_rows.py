@@ -1,4 +1,4 @@
-"""Rows of track, tag and value: annotations of a dataset's own tracks, and what a label set makes of them."""
+"""Rows of track, tag and value: annotations of a dataset's tracks, and their transformation by a label set."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pipeline.labels.label_set import LabelSet
 
 @dataclasses.dataclass(frozen=True)
 class TagRows:
-    """Row i says that track[i] has the tag names[tag[i]] with value[i]; each track and tag once.
+    """Row i gives track[i] the tag names[tag[i]] with value[i]; each pair of track and tag occurs once.
 
     Attributes:
-        track: int64 [rows], place in the dataset's ordered table of tracks.
-        tag: int64 [rows], place in `names`.
-        value: float64 [rows] in [0, 1]; NaN is unknown.
-        names: tags.
+        track: Position in the dataset's ordered table of tracks, int64 [rows].
+        tag: Position in `names`, int64 [rows].
+        value: Value in [0, 1], float64 [rows]; NaN means unknown.
+        names: Tags.
     """
 
     track: npt.NDArray[np.int64]
@@ -35,7 +35,7 @@ class TagRows:
 
 
 def rows_of(annotations: Annotations, track_ids: pa.ChunkedArray) -> tuple[TagRows, list[str]]:
-    """The annotations of some tracks, and the ordered ids of annotated tracks that are none of them."""
+    """The annotations of the given tracks, and the sorted ids of other annotated tracks."""
     annotated = annotations.tracks
     place = pc.index_in(annotated, value_set=track_ids.combine_chunks())
     track = pc.fill_null(place, -1).to_numpy().astype(np.int64)[annotations.track]
@@ -45,13 +45,13 @@ def rows_of(annotations: Annotations, track_ids: pa.ChunkedArray) -> tuple[TagRo
 
 
 def related(rows: TagRows, label_set: LabelSet) -> tuple[TagRows, int]:
-    """Rows after synonyms were merged, tags left out and parents set.
+    """Rows after synonyms are merged, tags excluded and parents set.
 
-    Of a track's merged values the largest counts, unknown least of all. A tag that is positive makes its ancestors at
-    least as large; a lower value says nothing of them.
+    Of a track's merged values the largest counts, and an unknown value counts least. A positive tag raises its ancestors to
+    at least its value; a lower value does not affect them.
 
     Returns:
-        The rows, and how many said of an ancestor that it is not positive and were overruled.
+        The rows, and the number of rows that denied an ancestor and were overruled.
     """
     rows = _merged(rows, label_set)
     if not label_set.hierarchy:
@@ -89,12 +89,12 @@ def _merged(rows: TagRows, label_set: LabelSet) -> TagRows:
 
 
 def _largest(rows: TagRows) -> TagRows:
-    """Each track and tag once, with its largest value; ordered by track, then tag."""
+    """Each pair of track and tag once, with its largest value, ordered by track and then tag."""
     key = _keys(rows, len(rows.names))
     order = np.argsort(key, kind="stable")
     key = key[order]
     starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.empty(0, np.int64)
-    value = np.fmax.reduceat(rows.value[order], starts) if len(key) else rows.value  # NaN gives way to any number
+    value = np.fmax.reduceat(rows.value[order], starts) if len(key) else rows.value  # any number beats NaN
     first = order[starts]
     return TagRows(rows.track[first], rows.tag[first], value, rows.names)
 

@@ -1,1 +1,1 @@
-"""Take tracks out of a dataset: at once for every reader, and from the disk on request."""
+"""Remove tracks from a dataset: at once for every reader, and from the disk on request."""

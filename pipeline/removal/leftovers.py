@@ -1,4 +1,4 @@
-"""Files with features that nothing names: what killed commands left behind, and folders that the manifest does not know."""
+"""Find unnamed feature files: those that killed commands left behind, and folders that the manifest does not name."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from schemas.manifests import ShardManifest, read_json
 from schemas.sole_writer import sole_writer
 from schemas.storage.files import files_below, is_remote, join, list_names, parent, remove, remove_tree
 
-_READERS = 8  # done marks that are read side by side
+_READERS = 8  # done marks read in parallel
 
-Found = Iterator[tuple[str, str]]  # path, and why nobody needs it
+Found = Iterator[tuple[str, str]]  # path, and why it is not needed
 
 
 def remove_features(*folders: str) -> None:
-    """Remove folders of features, all their done marks first: cut short anywhere, no mark is left that names nothing."""
+    """Remove folders of features, done marks first, so that an interruption leaves no mark without its payload."""
     for folder in folders:
         for uri in files_below(folder):
             if uri.endswith(".json"):
@@ -31,7 +31,7 @@ def remove_features(*folders: str) -> None:
 
 @contextlib.contextmanager
 def no_build(dataset: Dataset) -> Iterator[bool]:
-    """Hold a dataset against builds, or yield False where one is running, or may be, as in a bucket, which has no locks."""
+    """Lock a dataset against builds; yields False if one is running, or may be, as in a bucket, which has no locks."""
     if is_remote(dataset.layout.root):
         yield False
         return
@@ -48,11 +48,12 @@ def unnamed_payloads(dataset: Dataset, *, of_build: bool) -> Found:
     """Payloads that no done mark names.
 
     Args:
-        dataset: the dataset.
-        of_build: look at the generation under way too, which no build may be writing.
+        dataset: The dataset.
+        of_build: Include the generation under way, which no build may be writing.
 
     Raises:
-        DatasetError: a done mark of what is finished is missing, damaged or another's: it would have named a payload.
+        DatasetError: a done mark of a finished generation is missing, damaged or foreign, so the payload that it should
+            name is unknown.
     """
     generations = [entry.generation for entry in dataset.manifest.generations]
     if of_build and dataset.under_way is not None:
@@ -81,7 +82,7 @@ def _named_payloads(dataset: Dataset, spec: FeatureSpec, generation: int, names:
 
 
 def _check_marks(dataset: Dataset, spec: FeatureSpec, generation: int, unnamed: set[str]) -> None:
-    """Raise DatasetError unless the shards that payloads seem to be left over of have a payload of their own."""
+    """Raise DatasetError unless each shard with a leftover payload also has a named one."""
     for shard in range(dataset.manifest.generations[generation].shards):
         if any(name.startswith(f"{shard_name(shard)}-") for name in unnamed):
             dataset.payload(spec, generation, shard)
@@ -96,7 +97,7 @@ def unnamed_features(dataset: Dataset) -> Found:
 
 
 def named_generations(dataset: Dataset) -> list[str]:
-    """Names of the generations that dataset.json has, the one under way among them."""
+    """Names of the generations in dataset.json, including the one under way."""
     under_way = [] if dataset.under_way is None else [dataset.under_way]
     return [generation_name(entry.generation) for entry in (*dataset.manifest.generations, *under_way)]
 
@@ -105,8 +106,8 @@ def unnamed_generations(dataset: Dataset, *, of_build: bool) -> Found:
     """Features of generations that dataset.json does not name.
 
     Args:
-        dataset: the dataset, read while no generation could be planned, which a disk's locks see to.
-        of_build: in a bucket: no build is running, which might have planned one since.
+        dataset: The dataset, read while no generation could be planned, which locks ensure on a disk.
+        of_build: True in a bucket if no build is running that might have planned a generation since.
     """
     known = named_generations(dataset)
     if of_build or not is_remote(dataset.layout.root):
@@ -121,9 +122,9 @@ def temporaries(dataset: Dataset, below: str, *, of_build: bool) -> Found:
     """Temporary files at or below a folder.
 
     Args:
-        dataset: the dataset.
-        below: the folder.
-        of_build: no build is running, so that those of a build are nobody's either.
+        dataset: The dataset.
+        below: The folder.
+        of_build: True if no build is running, so that a build's temporary files are not needed either.
     """
     for uri in files_below(below, temporary=True):
         if of_build or not _is_builds(dataset, uri):

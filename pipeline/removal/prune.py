@@ -1,4 +1,4 @@
-"""Find what a dataset no longer needs, and remove it on request. `prune` is what the command calls."""
+"""Find files that a dataset no longer needs, and remove them on request. The command calls `prune`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from schemas.storage.files import exists, files_below, is_folder, is_remote, joi
 
 Kind = Literal["orphans", "fingerprints", "label-versions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-_PATIENCE_SECONDS = 30.0  # for another command that changes features
+_PATIENCE_SECONDS = 30.0  # longest wait for another command that changes features
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Prunable:
     """A file or folder that a dataset no longer needs.
 
     Attributes:
-        uri: of it.
-        bytes: of all its files.
-        why: in words.
+        uri: URI of the file or folder.
+        bytes: Total size of its files in bytes.
+        why: Reason in words.
     """
 
     uri: str
@@ -49,11 +49,11 @@ class Prunable:
 
 @dataclasses.dataclass(frozen=True)
 class PruneSummary:
-    """What was found.
+    """Results of a prune.
 
     Attributes:
-        paths: what was, or would be, removed.
-        kept_for_runs: label versions that are kept since a known run was trained on them, and the run.
+        paths: Paths that were, or would be, removed.
+        kept_for_runs: Label versions that are kept because a known run was trained on them, each with the run.
     """
 
     paths: tuple[Prunable, ...]
@@ -69,20 +69,20 @@ def prune(
     unfinished: bool = False,
     delete: bool = False,
 ) -> PruneSummary:
-    """Find what a dataset no longer needs.
+    """Find files that a dataset no longer needs.
 
     Args:
-        root: the dataset.
-        kinds: what to look for: `orphans` (files that nothing names, as killed commands leave them), `fingerprints`
+        root: Folder of the dataset.
+        kinds: Kinds to look for: `orphans` (files that nothing names, as killed commands leave them), `fingerprints`
             (feature folders that the manifest does not name), `label-versions` (all but the newest).
-        keep_versions: how many versions of each label set are kept.
-        derived: names of derived features that are no longer wanted.
-        unfinished: give up the generation under way: its plan, its shards, and its place in the manifest.
-        delete: remove what is found; otherwise nothing is changed.
+        keep_versions: Number of versions of each label set to keep.
+        derived: Names of derived features that are no longer wanted.
+        unfinished: Give up the generation under way: its plan, its shards, and its place in the manifest.
+        delete: Remove what is found; otherwise nothing is changed.
 
     Raises:
-        UserError: there is no dataset there, or nothing of it is finished and that is not to be given up, or another
-            command is changing it, or it has no derived features of such a name.
+        UserError: there is no dataset, none of it is finished and `unfinished` is not set, another command is changing it, or
+            it has no derived features with such a name.
     """
     if keep_versions < 1:
         raise UserError(f"--keep: expected at least 1, received {keep_versions}")
@@ -94,7 +94,7 @@ def prune(
         dataset = Dataset.begun(root) if unfinished else Dataset.open(root)
         if delete:
             alone = held.enter_context(no_build(dataset))
-        else:  # what is only shown keeps no build waiting
+        else:  # a dry run does not keep a build waiting
             with no_build(dataset) as alone:
                 pass
         if unfinished and not alone and not is_remote(layout.root):
@@ -151,7 +151,7 @@ def _forget_derived(dataset: Dataset, unwanted: Collection[str]) -> None:
 
 
 def _derived(dataset: Dataset, names: Sequence[str]) -> dict[str, str]:
-    """Name -> folder of derived features; raises UserError for a name that is none."""
+    """Name -> folder of derived features; raises UserError for an unknown name."""
     held = {features_name(entry.spec) for entry in dataset.manifest.derived}
     for name in names:
         if name not in held:
@@ -183,7 +183,7 @@ def _orphans(dataset: Dataset, alone: bool) -> Iterator[tuple[str, str]]:
     for name in list_names(layout.label_sets):
         logged = _logged_versions(dataset, name)
         for version in _versions(dataset, name):
-            # One that the log names was laid to its end, and has lost its manifest since: `label` makes that again.
+            # A version that the log names was complete and has lost its manifest since: `label` makes that again.
             if version not in logged and not exists(join(layout.label_version(name, version), "labels.json")):
                 yield layout.label_version(name, version), "a label version that was cut short"
     yield from _orphaned_splits(dataset)
@@ -202,7 +202,7 @@ def _orphaned_splits(dataset: Dataset) -> Iterator[tuple[str, str]]:
         files = list_names(layout.splits(name))
         named = {entry["version"] for entry in split_log(dataset, name)} if exists(layout.split_log(name)) else set()
         if not named <= {file.removesuffix(".parquet") for file in files} or not named:
-            continue  # its log is lost, or another's: what it would name is not known
+            continue  # its log is lost or belongs to another split, so the versions it would name are unknown
         used.update((name, version) for version in named)
         for file in files:
             if file.endswith(".parquet") and (name, file.removesuffix(".parquet")) not in used:
@@ -220,7 +220,7 @@ def _old_versions(dataset: Dataset, keep: int) -> Iterator[tuple[str, str]]:
 
 
 def _logged_versions(dataset: Dataset, name: str) -> list[str]:
-    """Versions of a label set in the order of its log; one that was cut short may have none yet."""
+    """Versions of a label set in the order of its log; empty for an interrupted first version without a log."""
     return versions_in_order(dataset, name) if exists(dataset.layout.label_log(name)) else []
 
 

@@ -1,11 +1,11 @@
-"""Erase the features of tracks: their records are overwritten by blank ones of the same size.
+"""Erase the features of tracks by overwriting their records with blank ones of the same size.
 
-Every other record keeps its place, so plans, tracks tables and label versions stay as they are. A payload's name
-carries its hash: the new one is written, the done mark turned to it, and the old one removed, in this order. The same
-call again goes on wherever one was cut short.
+Every other record keeps its place, so plans, tracks tables and label versions stay unchanged. A payload's name carries its
+hash: the new payload is written, the done mark is pointed at it, and the old one is removed, in this order. The same call
+again resumes an interrupted one.
 
-What is written beside a purge is erased where it ends: a build erases what was purged meanwhile when it closes its
-generation, and decodes nothing that was taken out before it came to it.
+A build that runs during a purge erases the purged tracks when it closes its generation, and does not decode tracks that were
+removed before it reached them.
 """
 
 from __future__ import annotations
@@ -29,23 +29,22 @@ from schemas.tfrecord import frame, unframe
 
 
 def purge_tracks(dataset: Dataset, ids: pa.Array, on_progress: Callable[[int, int], None], *, first: int = 0) -> int:
-    """Erase every record of some tracks, in all generations and families, and in what is done of the one under way.
+    """Erase every record of these tracks, in all generations and families, and in the finished shards of the one under way.
 
-    A build erases from the generation under way too when it closes it: whoever has that one in the dataset holds the
-    dataset's small files meanwhile.
+    A build also erases from the generation under way when it closes it, so a caller that includes that generation must hold
+    the lock on the dataset's small files.
 
     Args:
-        dataset: the dataset, with or without the generation under way.
-        ids: of the tracks.
-        on_progress: called with payloads looked at and payloads in all.
-        first: number of the first generation to look through.
+        dataset: The dataset, with or without the generation under way.
+        ids: Ids of the tracks.
+        on_progress: Called with the number of payloads processed and the total.
+        first: Number of the first generation to search.
 
     Returns:
-        How many payloads were rewritten.
+        Number of rewritten payloads.
 
     Raises:
-        DatasetError: a payload is damaged, or a record is not where the tracks table has it; nothing of that payload was
-            changed.
+        DatasetError: a payload is damaged, or a record is not where the tracks table says; that payload was not changed.
     """
     work = list(_payloads_with(dataset, ids, first))
     rewritten = 0
@@ -56,11 +55,11 @@ def purge_tracks(dataset: Dataset, ids: pa.Array, on_progress: Callable[[int, in
 
 
 def purge_again(dataset: Dataset, generation: int) -> None:
-    """Erase from a generation that was just closed what was purged from the others while it was built.
+    """Erase from a newly closed generation the tracks that were purged from the others while it was built.
 
     Args:
-        dataset: as it is with that generation.
-        generation: its number.
+        dataset: The dataset with that generation.
+        generation: Number of the generation.
     """
     removed = dataset.removed()
     ids = removed["track_id"].filter(removed["purged"]).combine_chunks()
@@ -70,7 +69,7 @@ def purge_again(dataset: Dataset, generation: int) -> None:
 
 
 def _payloads_with(dataset: Dataset, ids: pa.Array, first: int) -> Iterator[tuple[FeatureSpec, int, int, pa.Table]]:
-    """Spec, generation and shard of each payload that holds some of the tracks, with their rows and places."""
+    """Spec, generation and shard of each payload that holds some of the tracks, with the tracks' rows and places."""
     finished = dataset.manifest.generations[first:]
     tables = [(entry.generation, dataset.tracks_of(entry.generation)) for entry in finished]
     if dataset.under_way is not None:
@@ -89,15 +88,15 @@ def _payloads_of(
         rows = tracks.select(["track_id", "shard"]).append_column("offset", places["offset"])
         rows = rows.append_column("length", places["length"]).filter(held)
         for shard in sorted(rows["shard"].unique().to_pylist()):
-            # The shards that are done hold these tracks too where a generation or a derivation is not finished.
+            # In an unfinished generation or derivation the finished shards hold these tracks too.
             if generation < generations or exists(dataset.layout.done_mark(spec, generation, shard)):
                 yield spec, shard, rows.filter(pc.equal(rows["shard"], shard))
 
 
 def _tracks_under_way(dataset: Dataset) -> pa.Table:
-    """The rows of the shards of the generation under way that some done mark speaks of; TRACKS, in the order of the shards.
+    """Rows of the shards of the generation under way that have a done mark; schema TRACKS, in the order of the shards.
 
-    A tracks part that the mark does not name is of a later attempt, which a build is about to mark or to give up.
+    A tracks part that the mark does not name belongs to a later attempt, which a build is about to mark or to give up.
     """
     tables, generation = [TRACKS.empty_table()], len(dataset.manifest.generations)
     for shard in range(dataset.under_way.shards if dataset.under_way is not None else 0):
@@ -116,9 +115,8 @@ def _tracks_under_way(dataset: Dataset) -> pa.Table:
 def _purge_payload(dataset: Dataset, spec: FeatureSpec, generation: int, shard: int, rows: pa.Table) -> bool:
     uri, mark = dataset.payload(spec, generation, shard)
     data = bytearray(read_bytes(uri))
-    if (
-        hashlib.sha256(data).hexdigest() != mark.sha256
-    ):  # the mark that is written below would make damage pass for whole
+    # The mark written below would make a damaged payload pass as intact.
+    if hashlib.sha256(data).hexdigest() != mark.sha256:
         raise DatasetError(
             f"{uri}: its bytes are not those of the done mark (the SHA-256 differs), and nothing of it was erased; restore it "
             "from a copy and run the same command again"
@@ -141,7 +139,7 @@ def _purge_payload(dataset: Dataset, spec: FeatureSpec, generation: int, shard: 
         turned = dataclasses.replace(mark, payload=new.rsplit("/", 1)[-1], sha256=sha256)
         write_atomic(dataset.layout.done_mark(spec, generation, shard), turned.to_bytes())
         mark = turned
-    # Also what a call that was cut short, or a late twin of a decoding task, left behind of this shard.
+    # This also removes what an interrupted call or a late twin of a decoding task left behind for this shard.
     folder = parent(uri)
     for name in list_names(folder):
         if name.startswith(f"{shard_name(shard)}-") and name != mark.payload:

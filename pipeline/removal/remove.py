@@ -1,4 +1,4 @@
-"""Take tracks out of a dataset, as a take-down request wants it. `remove` is what the command calls."""
+"""Remove tracks from a dataset, as a take-down request requires. The command calls `remove`."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ _PLAIN_ENDINGS = (".txt", ".list", ".ids")
 
 @dataclasses.dataclass(frozen=True)
 class RemovalSummary:
-    """What a removal did.
+    """Results of a removal.
 
     Attributes:
-        asked: ids in the user's file.
-        unknown: of them not in the dataset: how many, and the first few.
-        removed: taken out by this call.
-        before: taken out before.
-        purged_payloads: payload files that were rewritten; None without purge.
-        labels: label version -> tracks of the request that it holds, per split.
-        runs: folders of training runs known to the dataset that were trained on one of those versions.
-        under_way: how far the generation under way is, which erases what was purged when it is closed; None without one.
+        asked: Number of ids in the user's file.
+        unknown: Number of those ids that are not in the dataset, and the first few.
+        removed: Number of tracks removed by this call.
+        before: Number of tracks removed earlier.
+        purged_payloads: Number of payload files rewritten; None without purge.
+        labels: Label version -> number of requested tracks that it holds, per split.
+        runs: Folders of known training runs that were trained on one of those versions.
+        under_way: Progress of the generation under way, which erases purged tracks when it is closed; None if there is none.
     """
 
     asked: int
@@ -67,15 +67,15 @@ class RemovalSummary:
 def remove(
     root: str, tracks_uri: str, *, purge: bool = False, on_progress: Callable[[int, int], None] | None = None
 ) -> RemovalSummary:
-    """Take tracks out: every reader passes them over from now on, and with `purge` their features are erased.
+    """Remove tracks: every reader skips them from now on, and with `purge` their features are erased.
 
-    The same call again goes on where one was cut short, and changes nothing otherwise.
+    The same call again resumes an interrupted one, and changes nothing otherwise.
 
     Args:
-        root: the dataset.
-        tracks_uri: a table with a column track_id, or a text file (.txt) of one id a line.
-        purge: overwrite their records, also those that newer ones superseded.
-        on_progress: called with payloads looked at and payloads in all.
+        root: Folder of the dataset.
+        tracks_uri: A table with a column track_id, or a text file (.txt) with one id per line.
+        purge: Overwrite their records, including those superseded by newer ones.
+        on_progress: Called with the number of payloads processed and the total.
 
     Raises:
         UserError: the file is wrong, or names no track of the dataset.
@@ -108,31 +108,31 @@ def remove(
 
 
 def _known_tracks(dataset: Dataset) -> pa.Array:
-    """Ids of all tracks that a dataset holds, or that are planned for the generation under way."""
+    """Ids of all tracks in a dataset, including those planned for the generation under way."""
     ids = [dataset.tracks_of(entry.generation, ["track_id"]) for entry in dataset.manifest.generations]
     if dataset.under_way is not None:
         try:
             ids.append(PlanReader(dataset.layout.plan(dataset.under_way.generation)).columns(["track_id"]))
-        except DatasetError as error:  # it holds up no removal from what is finished
-            say(f"warning: {error}; which tracks it holds is not known", file=sys.stderr)
+        except DatasetError as error:  # this does not prevent removal from the finished generations
+            say(f"warning: {error}; its tracks are unknown", file=sys.stderr)
     return pa.concat_tables([TRACK_IDS.empty_table(), *ids])["track_id"].unique()
 
 
 def _as_known(asked: pa.Array, known: pa.Array) -> pa.Array:
-    """Ids as a dataset spells them: what it does not know with its margins is looked for without them.
+    """Ids as a dataset spells them: an id unknown with its surrounding white space is looked up without it.
 
-    An id may begin or end with white space, so a line is taken as it is first. Otherwise an editor, a web page or files that
-    were joined put it there, or a byte order mark.
+    An id may begin or end with white space, so a line is first taken unchanged. Otherwise an editor, a web page or a
+    concatenation of files added the white space, or a byte order mark.
     """
     bare = pa.array([track.strip(_MARGINS) for track in asked.to_pylist()], pa.string())
     return pc.if_else(pc.is_in(asked, value_set=known), asked, bare).unique().sort()
 
 
 def _purge(root: str, ids: pa.Array, on_progress: Callable[[int, int], None]) -> int:
-    """Erase the features of tracks that are taken out; returns how many payloads were rewritten.
+    """Erase the features of removed tracks; returns the number of rewritten payloads.
 
     Raises:
-        UserError: another command changes features now; the tracks are taken out all the same.
+        UserError: another command is changing features; the tracks are removed nevertheless.
     """
     layout = Dataset.begun(root).layout
     with contextlib.ExitStack() as held:
@@ -146,7 +146,7 @@ def _purge(root: str, ids: pa.Array, on_progress: Callable[[int, int], None]) ->
                 ) from error
         finished = dataclasses.replace(Dataset.begun(root), under_way=None)
         rewritten = purge_tracks(finished, ids, on_progress)
-        # A build may have closed a generation meanwhile. From the mark on it erases them itself.
+        # A build may have closed a generation meanwhile. Once the tombstones are marked, a build erases the tracks itself.
         with changing(layout):
             dataset = Dataset.begun(root)
             since = len(finished.manifest.generations)
@@ -164,21 +164,21 @@ def _purge(root: str, ids: pa.Array, on_progress: Callable[[int, int], None]) ->
 
 
 def known_runs(layout: Layout) -> list[dict[str, Any]]:
-    """What training runs wrote down in the dataset: `run` (their folder) and `label_set` (NAME@VERSION).
+    """Notes that training runs wrote into the dataset: `run` (their folder) and `label_set` (NAME@VERSION).
 
     Raises:
-        DatasetError: such a note is damaged.
+        DatasetError: a note is damaged.
     """
     return [read_run_note(uri) for uri in run_notes(layout)]
 
 
 def run_notes(layout: Layout) -> list[str]:
-    """The files in which training runs wrote down that they were trained on the dataset."""
+    """The files in which training runs noted that they were trained on the dataset."""
     return [join(layout.runs, name) for name in list_names(layout.runs) if name.startswith("train-")]
 
 
 def read_run_note(uri: str) -> dict[str, Any]:
-    """What a training run wrote down; raises DatasetError where it is damaged."""
+    """The note of a training run; raises DatasetError if it is damaged."""
     try:
         note = parse_json_object(read_bytes(uri))
         if not all(isinstance(note.get(name), str) for name in ("run", "label_set")):
@@ -186,16 +186,16 @@ def read_run_note(uri: str) -> dict[str, Any]:
     except ValueError as error:
         raise DatasetError(
             f"{uri}: expected the note of a training run, a JSON object: {error}; run the same "
-            f"`{training_command('train')}` command again, which writes it anew, or remove the file if that run is not in use"
+            f"`{training_command('train')}` command again, which rewrites it, or remove the file if that run is not in use"
         ) from error
     return note
 
 
 def read_ids(uri: str) -> pa.Array:
-    """The ids of a list or a table, each once and as it is written.
+    """The ids of a list or a table, each once and as written.
 
     Raises:
-        UserError: it cannot be read, or holds none.
+        UserError: it cannot be read, or holds no ids.
     """
     if uri.lower().endswith(_PLAIN_ENDINGS):
         try:
@@ -212,7 +212,7 @@ def read_ids(uri: str) -> pa.Array:
 
 
 def _write_tombstones(layout: Layout, before: pa.Table, ids: pa.Array, *, purged: bool) -> None:
-    """Add tombstones, or mark those that are there as purged."""
+    """Add tombstones, or mark existing ones as purged."""
     kept = before.filter(pc.invert(pc.is_in(before["track_id"], value_set=ids)))
     added = pa.table({"track_id": ids, "purged": pa.array([purged] * len(ids), pa.bool_())}, schema=REMOVED)
     table = pa.concat_tables([kept, added]).sort_by("track_id").combine_chunks()
@@ -221,9 +221,9 @@ def _write_tombstones(layout: Layout, before: pa.Table, ids: pa.Array, *, purged
 
 
 def _label_versions_with(dataset: Dataset, ids: pa.Array) -> Any:
-    """NAME@VERSION and tracks per split, of each label version that holds some of these tracks.
+    """NAME@VERSION and number of tracks per split, for each label version that holds some of these tracks.
 
-    One that is damaged is named and left out: it holds no removal up.
+    A damaged version is reported and skipped: it does not prevent a removal.
     """
     for name in list_names(dataset.layout.label_sets):
         for version in list_names(dataset.layout.label_set(name)):
@@ -241,7 +241,7 @@ def _label_versions_with(dataset: Dataset, ids: pa.Array) -> Any:
 
 
 def _runs_on(layout: Layout, labels: dict[str, dict[str, int]]) -> Iterator[str]:
-    """Folders of the known runs that were trained on one of some label versions; a damaged note is named and left out."""
+    """Folders of known runs that were trained on one of these label versions; a damaged note is reported and skipped."""
     for uri in run_notes(layout):
         try:
             note = read_run_note(uri)

@@ -1,4 +1,4 @@
-"""Give up the generation under way: a plan that cannot be carried out, or whose tracks are not wanted after all."""
+"""Give up the generation under way, if its plan cannot be carried out or its tracks are not wanted after all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.storage.files import exists, files_below, join, remove, remove_tree
 
 
 def parts_under_way(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    """Path of each file and folder that is not finished and is there, and why it goes."""
+    """Path of each existing file and folder that is unfinished, and the reason for its removal."""
     layout, paths = dataset.layout, []
     if dataset.under_way is not None:
         generation = dataset.under_way.generation
@@ -33,12 +33,12 @@ def _feature_folders(dataset: Dataset) -> list[str]:
 
 
 def give_up(dataset: Dataset) -> None:
-    """Remove the generation under way, and the whole dataset where nothing else is in it; its tombstones stay.
+    """Remove the generation under way, and the whole dataset if nothing else is in it; its tombstones stay.
 
-    Wherever this is cut short, the same call goes on; until the manifest is written a build does so too.
+    If this is interrupted, the same call resumes it; until the manifest is written, a build can resume the generation.
 
     Args:
-        dataset: held against builds and other changes.
+        dataset: The dataset, locked against builds and other changes.
     """
     layout = dataset.layout
     if dataset.under_way is not None:
@@ -54,6 +54,6 @@ def give_up(dataset: Dataset) -> None:
         remove_features(layout.all_features)
         for folder in (join(layout.root, "tracks"), layout.plans, layout.runs):
             remove_tree(folder)
-        if not read_tombstones(layout).num_rows:  # so that another build may choose other features
+        if not read_tombstones(layout).num_rows:  # then another build may choose other features
             remove(layout.removed)
             remove(layout.manifest)

@@ -1,1 +1,1 @@
-"""What a person at a terminal meets: commands, errors, progress, pages."""
+"""The user interface: commands, errors, progress, pages."""

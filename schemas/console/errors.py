@@ -4,10 +4,10 @@ import difflib
 from collections.abc import Iterable
 
 EXIT_DONE = 0
-EXIT_FAILED = 1  # anything that is neither the user's input nor a stop, such as a broken dataset
+EXIT_FAILED = 1  # any failure other than wrong input and stops, such as a broken dataset
 EXIT_USER_INPUT = 2  # the user's input is wrong
 EXIT_REGRESSION = 3  # `compare --max-regression`: the second run may be worse by more than that
-EXIT_INTERRUPTED = 130  # Ctrl-C, as a shell would say it
+EXIT_INTERRUPTED = 130  # Ctrl-C, with the shell's exit code
 EXIT_STOPPED = 75  # stopped by SIGTERM with its state saved: run the same command again
 
 
@@ -30,7 +30,7 @@ class DatasetError(TagscaleError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a message: the known name that is most like `name` in whatever case, or nothing."""
+    """The end of a message: the known name most similar to `name`, ignoring case, or an empty string."""
     spelling: dict[str, str] = {}
     for other in known:
         spelling.setdefault(other.casefold(), other)

@@ -1,4 +1,4 @@
-"""HTML pages by templates: one self-contained file each, the same facts giving the same bytes."""
+"""Render HTML pages from templates: each is one self-contained file, and the same facts give the same bytes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from schemas.console.terminal import visible
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-SHARED = "schemas.console"  # the package whose templates all pages build on
+SHARED = "schemas.console"  # package of the templates on which all pages build
 
 
 def render_page(package: str, template: str, **facts: Any) -> str:
     """Render a page.
 
-    Every value is escaped, and control characters and marks that turn the order of letters are spelled out, so text from
-    outside is shown and never obeyed. A fact that a template names and nobody gave raises jinja2.UndefinedError.
+    Every value is escaped, and control characters and bidirectional marks are spelled out, so that text from outside is
+    displayed and never interpreted. A fact that a template uses but that is missing raises jinja2.UndefinedError.
 
     Args:
-        package: dotted name of the package whose folder `templates` holds the template.
-        template: file name; it extends base.html of the shared templates.
-        facts: what the template shows. Templates format numbers with the filter `number` and ask whether there is one
-            with the test `finite`.
+        package: Dotted name of the package whose folder `templates` holds the template.
+        template: File name; the template extends base.html of the shared templates.
+        facts: Values that the template shows. Templates format numbers with the filter `number` and check them with the
+            test `finite`.
     """
     rendered: str = _environment(package).get_template(template).render(facts)
     return visible(rendered, keep="\n")
@@ -32,7 +32,7 @@ def render_page(package: str, template: str, **facts: Any) -> str:
 
 @functools.cache
 def _environment(package: str) -> Environment:
-    # Only a page needs Jinja2: commands and workers that write none must not load it.
+    # Only pages need Jinja2, so commands and workers that write none must not load it.
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -49,7 +49,7 @@ def _environment(package: str) -> Environment:
 
 
 def number(value: object, spec: str = ",") -> str:
-    """A number in a format such as `.2f` or `,`; a dash where it is missing or not finite."""
+    """A number in a format such as `.2f` or `,`; a dash if it is missing or not finite."""
     return format(value, spec) if is_finite(value) else "–"
 
 

@@ -1,4 +1,4 @@
-"""The checksum that a small JSON file, or a line of a log, carries of its own fields: a flipped bit shows when it is read.
+"""The checksum that a small JSON file or a line of a log carries of its own fields: reading it reveals a flipped bit.
 
 Files that earlier versions wrote have none and are read as they are.
 """
@@ -13,21 +13,21 @@ CHECKSUM = "content_sha256"
 
 
 def with_checksum(fields: dict[str, Any], after: str = "") -> dict[str, Any]:
-    """Fields of a JSON object with the checksum of the others among them.
+    """Fields of a JSON object, with a checksum of them added.
 
     Args:
-        fields: the fields; a checksum that is among them is replaced.
-        after: checksum of the line before, for a line of a log; a line that is lost shows by it.
+        fields: The fields; a checksum among them is replaced.
+        after: Checksum of the previous line, for a line of a log; it reveals a lost line.
     """
     rest = {name: value for name, value in fields.items() if name != CHECKSUM}
     return {**rest, CHECKSUM: content_sha256(json.loads(json.dumps(rest)), after)}
 
 
 def without_checksum(fields: dict[str, Any], after: str = "") -> dict[str, Any]:
-    """Fields as they were given to `with_checksum`; those that have no checksum come back as they are.
+    """Fields as they were passed to `with_checksum`; fields without a checksum are returned unchanged.
 
     Raises:
-        ValueError: they are not those that the checksum was taken of.
+        ValueError: they do not match their checksum.
     """
     rest = {name: value for name, value in fields.items() if name != CHECKSUM}
     if CHECKSUM in fields:
@@ -44,7 +44,7 @@ def without_checksum(fields: dict[str, Any], after: str = "") -> dict[str, Any]:
 
 
 def content_sha256(fields: dict[str, Any], after: str = "") -> str:
-    """SHA-256 over the fields of a JSON object, hex; the same however they are ordered and spaced."""
-    # In ASCII: a path that is no UTF-8 has surrogates, which no other encoding takes.
+    """SHA-256 over the fields of a JSON object, hex; independent of their order and spacing."""
+    # ASCII, because a path that is not UTF-8 has surrogates, which other encodings refuse.
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(f"{after}{text}".encode()).hexdigest()

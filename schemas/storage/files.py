@@ -1,6 +1,6 @@
-"""Files by path or URI: local folders and, through `schemas.storage.object_store`, gs:// and the other stores fsspec knows.
+"""Files by path or URI: local folders and, through `schemas.storage.object_store`, gs:// and the other stores of fsspec.
 
-Three promises hold everywhere: a file appears whole or not at all (`write_atomic`, `publish`), `write_if_absent` never
+Three guarantees hold everywhere: a file appears whole or not at all (`write_atomic`, `publish`), `write_if_absent` never
 replaces what another process wrote first, and no answer comes from a cache.
 """
 
@@ -23,10 +23,10 @@ from typing import IO, BinaryIO
 from schemas.console.errors import UserError
 from schemas.storage import object_store
 
-TEMPORARY_PREFIX = ".tmp-"  # what a killed process may leave behind; readers never look at such names
+TEMPORARY_PREFIX = ".tmp-"  # a killed process may leave such files behind; readers ignore them
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
 _BLOCK = 1 << 20  # bytes read at a time when hashing
-_FILE_URI = re.compile(r"file:(?://([^/]*))?(/.*)?", re.IGNORECASE | re.DOTALL)  # RFC 8089: its host and its path
+_FILE_URI = re.compile(r"file:(?://([^/]*))?(/.*)?", re.IGNORECASE | re.DOTALL)  # RFC 8089: host and path
 
 
 def is_remote(uri: str) -> bool:
@@ -39,17 +39,17 @@ def _is_file_uri(uri: str) -> bool:
 
 
 def absolute(uri: str) -> str:
-    """A uri that means the same from any folder."""
+    """The URI in a form that means the same from any working directory."""
     return uri if is_remote(uri) else os.path.abspath(local_path(uri))
 
 
 def local_path(uri: str) -> str:
-    """The path of a local URI; a path stays as it is, with each % in it.
+    """The path of a local URI; a plain path is returned unchanged, including any %.
 
-    In a file:// URI a letter may be written by its bytes, as in `file:///so%20ng.wav` (RFC 8089).
+    A file:// URI may be percent-encoded, as in `file:///so%20ng.wav` (RFC 8089).
 
     Raises:
-        UserError: a file:// URI of another machine.
+        UserError: a file:// URI names another machine.
     """
     parts = _FILE_URI.fullmatch(uri) if _is_file_uri(uri) else None
     if parts is None:
@@ -69,7 +69,7 @@ def join(base: str, *parts: str) -> str:
         if "://" in part or part.startswith("/") or _is_file_uri(part):
             base = part
         elif part:
-            # Not behind a file:// URI, in which a % of the part would mean another letter.
+            # The base becomes a plain path first: in a file:// URI a % in the part would be decoded.
             base = posixpath.join(base if is_remote(base) else local_path(base), part)
     return base
 
@@ -90,7 +90,7 @@ def is_folder(uri: str) -> bool:
 
 
 def _remote_type(uri: str) -> str | None:
-    """`file` or `directory`; None where a store has neither, and an error where it does not say."""
+    """`file` or `directory`; None if the store has neither. Raises if the store gives no answer."""
     try:
         return str(object_store.info(uri)["type"])
     except FileNotFoundError:
@@ -98,12 +98,12 @@ def _remote_type(uri: str) -> str | None:
 
 
 def size(uri: str) -> int:
-    """Bytes of a file; raises FileNotFoundError."""
+    """Size of a file in bytes; raises FileNotFoundError."""
     return int(object_store.info(uri)["size"]) if is_remote(uri) else os.path.getsize(local_path(uri))
 
 
 def list_names(folder: str) -> list[str]:
-    """Names in a folder, sorted, temporary files left out; empty if there is no such folder."""
+    """Names in a folder, sorted, without temporary files; empty if there is no such folder."""
     if is_remote(folder):
         names = [posixpath.basename(entry["name"].rstrip("/")) for entry in object_store.list_folder(folder)]
     else:
@@ -133,12 +133,12 @@ def read_bytes(uri: str) -> bytes:
 
 
 def read_range(uri: str, offset: int, length: int) -> bytes:
-    """`length` bytes from `offset`, fewer where the file ends sooner."""
+    """`length` bytes from `offset`, fewer if the file ends sooner."""
     if is_remote(uri):
         return object_store.read_range(uri, offset, length)
     path = local_path(uri)
-    # Keyed by inode too: a file that was replaced under its name is opened anew. The name `reader` keeps the file
-    # open while it is read, also when another thread's call pushes it out of the cache.
+    # Keyed by inode too, so that a file replaced under its name is opened again. The variable `reader` keeps the file
+    # open while it is read, even when another thread's call evicts it from the cache.
     reader = _local_reader(path, os.stat(path).st_ino)
     return os.pread(reader.fileno(), length, offset)
 
@@ -154,14 +154,14 @@ def make_folder(uri: str) -> None:
 
 
 def check_writable(folder: str) -> None:
-    """Raise OSError unless files can be made in a local folder; a bucket says so at the first write."""
+    """Raise OSError unless files can be created in a local folder; a bucket raises at the first write."""
     if not is_remote(folder):
         with tempfile.TemporaryFile(dir=local_path(folder)) as file:
             file.write(b"\0")
 
 
 def remove(uri: str) -> None:
-    """Remove a file; one that is not there is no error."""
+    """Remove a file; a missing file is no error."""
     with contextlib.suppress(FileNotFoundError):
         if is_remote(uri):
             object_store.remove(uri)
@@ -170,7 +170,7 @@ def remove(uri: str) -> None:
 
 
 def files_below(uri: str, *, temporary: bool = False) -> list[str]:
-    """All files at or below a path, sorted: the finished ones, or those that killed processes left behind."""
+    """All files at or below a path, sorted: the finished ones, or the temporary ones that killed processes left behind."""
     if is_remote(uri):
         found = object_store.files_below(uri)
     elif os.path.isfile(local_path(uri)):
@@ -181,7 +181,7 @@ def files_below(uri: str, *, temporary: bool = False) -> list[str]:
 
 
 def remove_tree(uri: str) -> None:
-    """Remove a file, or a folder with all that is in it; one that is not there is no error."""
+    """Remove a file, or a folder with its contents; a missing one is no error."""
     if is_remote(uri):
         with contextlib.suppress(FileNotFoundError):
             object_store.remove_tree(uri)
@@ -192,7 +192,7 @@ def remove_tree(uri: str) -> None:
 
 
 def remove_temporaries(folder: str) -> None:
-    """Remove what killed processes left behind in a local folder; a store's uploads leave nothing."""
+    """Remove temporary files that killed processes left in a local folder; uploads to a store leave none."""
     if not is_remote(folder):
         with contextlib.suppress(FileNotFoundError):
             for name in os.listdir(local_path(folder)):
@@ -201,14 +201,14 @@ def remove_temporaries(folder: str) -> None:
 
 
 def remove_empty_folder(uri: str) -> None:
-    """Remove a local folder that is empty; a bucket has none to remove."""
+    """Remove a local folder if it is empty; a bucket has no folders to remove."""
     if not is_remote(uri):
         with contextlib.suppress(OSError):
             os.rmdir(local_path(uri))
 
 
 def write_atomic(uri: str, data: bytes) -> None:
-    """Write a file so that readers see the old bytes or the new ones, never a part."""
+    """Write a file so that readers see either the old bytes or the new ones, never a part."""
     if is_remote(uri):
         object_store.write(uri, data)
         return
@@ -221,7 +221,7 @@ def write_atomic(uri: str, data: bytes) -> None:
 
 
 def write_if_absent(uri: str, data: bytes) -> bool:
-    """Write a file unless it is there already; True if it holds these bytes now, whoever wrote them."""
+    """Write a file unless it already exists; True if it now holds these bytes, regardless of which process wrote them."""
     if is_remote(uri):
         return object_store.create(uri, data)
     with _temporary_beside(uri) as path:
@@ -238,7 +238,7 @@ def write_if_absent(uri: str, data: bytes) -> bool:
 
 @contextlib.contextmanager
 def spool(uri: str) -> Iterator[str]:
-    """A local path to write a large file at before `publish` moves it to `uri`; removed on leaving."""
+    """A local path at which to write a large file before `publish` moves it to `uri`; removed on exit."""
     if is_remote(uri):
         handle, path = tempfile.mkstemp(prefix=TEMPORARY_PREFIX)
         os.close(handle)
@@ -253,7 +253,7 @@ def spool(uri: str) -> Iterator[str]:
 
 
 def publish(path: str, uri: str) -> None:
-    """Move a spooled file to its name, whole."""
+    """Move a spooled file to its final name atomically."""
     if is_remote(uri):
         object_store.upload(path, uri)
         return
@@ -282,10 +282,10 @@ def sha256_of(uri: str) -> str:
 
 
 def require_empty_or(folder: str, marker: str, what: str) -> bool:
-    """True if `folder` holds `marker`, False if it is empty or absent; anything else is an error.
+    """True if `folder` holds `marker`, False if it is empty or missing; anything else is an error.
 
     Raises:
-        UserError: the folder holds other things, so writing there would mix two jobs; or nothing can be written there.
+        UserError: the folder holds other files, so writing there would mix two jobs; or it is not writable.
     """
     if not local_path(folder).strip():
         raise UserError(f"expected a folder for {what}, received an empty path; name the folder, '.' for this one")
@@ -303,7 +303,7 @@ def require_empty_or(folder: str, marker: str, what: str) -> bool:
 
 
 def _require_writable(folder: str) -> None:
-    """Raise UserError unless files can be made in a local folder, or in what is there of the path to it."""
+    """Raise UserError unless files can be created in a local folder, or in its nearest existing parent."""
     place = os.path.abspath(local_path(folder))
     while not os.path.lexists(place):
         place = os.path.dirname(place)
@@ -313,7 +313,7 @@ def _require_writable(folder: str) -> None:
     try:
         check_writable(place)
     except OSError as error:
-        if error.errno in _NOT_WRITABLE:  # a full disk and the like are said where something is lost by them
+        if error.errno in _NOT_WRITABLE:  # other errors, such as a full disk, surface in the write that fails
             raise UserError(f"{folder}: cannot be written in: {error.strerror}; choose another folder") from error
 
 
@@ -323,7 +323,7 @@ def _temporary_beside(uri: str) -> Iterator[str]:
     os.makedirs(folder, exist_ok=True)
     handle, path = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=folder)
     os.close(handle)
-    os.chmod(path, 0o644)  # mkstemp's own mode would hide the file from the rest of the team
+    os.chmod(path, 0o644)  # mkstemp's default mode would hide the file from the rest of the team
     try:
         yield path
     finally:

@@ -1,4 +1,4 @@
-"""JSON objects out of files that may have been cut, damaged, replaced, or written by hand."""
+"""Parse JSON objects from files that may have been truncated, damaged, replaced, or written by hand."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from schemas.storage.checksums import without_checksum
 
 
 def parse_json_object(data: bytes | str, *, known_format: int | None = None, after: str = "") -> dict[str, Any]:
-    """The fields of a JSON object, without the checksum of them that it may carry.
+    """The fields of a JSON object, without the checksum that it may carry.
 
     Args:
-        data: the object as text.
-        known_format: newest `format` that this version knows; the checksum of a newer one may be taken in another way,
-            and is not looked at.
-        after: checksum of the line before, for a line of a log.
+        data: The object as text.
+        known_format: Newest `format` that this version knows; the checksum of a newer one may be computed differently, so
+            it is ignored.
+        after: Checksum of the previous line, for a line of a log.
 
     Raises:
-        ValueError: it is not JSON in UTF-8, or another kind of value, or its fields are not those of its checksum; the
-            message says which, for the reader's own error.
+        ValueError: it is not JSON in UTF-8, or not an object, or its fields do not match its checksum; the caller puts the
+            message into its own error.
     """
     try:
         fields = json.loads(data)
@@ -42,18 +42,18 @@ def without_format(
     is_optional: bool = False,
     error: type[TagscaleError] = UserError,
 ) -> dict[str, Any]:
-    """The fields of a file without `format`, the number of the format that it is written in.
+    """The fields of a file without `format`, the number of its format.
 
     Args:
-        fields: of the file.
-        known: newest format that this version reads.
-        where: what the error begins with: the file.
-        is_optional: the file may have no number, as where a user wrote it.
-        error: what is raised where the format is a newer one.
+        fields: Fields of the file.
+        known: Newest format that this version reads.
+        where: Name of the file, with which the error begins.
+        is_optional: True if the file may have no number, because a user wrote it.
+        error: Exception to raise for a newer format.
 
     Raises:
-        ValueError: it is no number of a format; the message says so, for the reader's own error.
-        TagscaleError: `error`, with what to do.
+        ValueError: the format number is invalid; the caller puts the message into its own error.
+        TagscaleError: the format is newer; of the class `error`, with what to do.
     """
     rest = {name: value for name, value in fields.items() if name != "format"}
     if is_optional and len(rest) == len(fields):

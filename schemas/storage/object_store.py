@@ -1,7 +1,7 @@
-"""Files in a store that fsspec reaches, gs:// above all: what was cut short is never taken for the whole.
+"""Files in a store reached through fsspec, chiefly gs://: a truncated transfer is never taken for a whole file.
 
-What is read or written is held against the size and the checksum that the store names: an answer may end early without
-an error, and so may an upload. A create whose first answer was lost finds what it wrote itself, and says so.
+Every read and write is checked against the size and the checksum that the store reports, since a response or an upload may
+end early without an error. A create whose first response was lost recognizes the file as its own.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ import google_crc32c
 from schemas.storage.store_client import ContradictionError, filesystem, tried
 from schemas.storage.stored_file import LEAST_READ, MOST_READ, StoredFile
 
-CHUNK_BYTES = 16 << 20  # an upload of more goes in several requests, of which each may be tried again (16 MiB)
-_RANGE_NOT_SATISFIABLE = 416  # HTTP's word for a range past the end
+CHUNK_BYTES = 16 << 20  # a larger upload is sent in several requests, each of which can be retried (16 MiB)
+_RANGE_NOT_SATISFIABLE = 416  # HTTP status for a range past the end
 
 Info = dict[str, Any]
 
 
 def info(uri: str) -> Info:
-    """What a store says of a file or folder: `type`, `size` in bytes, and its checksums; raises FileNotFoundError."""
+    """Metadata of a file or folder: `type`, `size` in bytes, and its checksums; raises FileNotFoundError."""
     return tried(uri, lambda: _info(uri))
 
 
 def list_folder(folder: str) -> list[Info]:
-    """What lies directly in a folder, as `info` would say it; empty if there is no such folder."""
+    """Metadata of each direct entry of a folder, as from `info`; empty if there is no such folder."""
     store = filesystem(folder)
     try:
         found = tried(folder, lambda: store.ls(folder, detail=True, refresh=True))
     except FileNotFoundError:
         return []
     own = store._strip_protocol(folder).rstrip("/")
-    return [entry for entry in found if entry["name"].rstrip("/") != own]  # an object may stand for the folder itself
+    return [entry for entry in found if entry["name"].rstrip("/") != own]  # an object may represent the folder itself
 
 
 def files_below(uri: str) -> list[str]:
-    """URIs of all files at or below a place."""
+    """URIs of all files at or below a URI."""
     return _with_scheme(uri, tried(uri, lambda: filesystem(uri).find(uri)))
 
 
@@ -62,7 +62,7 @@ def read(uri: str) -> bytes:
 
 
 def read_range(uri: str, offset: int, length: int) -> bytes:
-    """`length` bytes from `offset`, fewer where the file ends sooner."""
+    """`length` bytes from `offset`, fewer if the file ends sooner."""
 
     def attempt() -> bytes:
         try:
@@ -81,7 +81,7 @@ def read_range(uri: str, offset: int, length: int) -> bytes:
 
 
 def open_read(uri: str) -> BinaryIO:
-    """An open file, a large one read piece by piece; raises FileNotFoundError."""
+    """An open file; a large one is read in pieces. Raises FileNotFoundError."""
     size = int(info(uri)["size"])
     if size <= MOST_READ:
         return io.BytesIO(read(uri))
@@ -92,21 +92,21 @@ def download(uri: str, path: str, found: Info | None = None) -> Info:
     """Copy a file to a local path.
 
     Args:
-        uri: of the file.
-        path: of the copy.
-        found: what `info` said, where that is known.
+        uri: URI of the file.
+        path: Path of the copy.
+        found: Result of `info`, if it is already known.
 
     Returns:
-        What the store says of the file that was copied.
+        Metadata of the file that was copied.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no such file.
     """
     known = found
 
     def attempt() -> Info:
         nonlocal known
-        copied, known = known or _info(uri), None  # where this fails, the file may have changed since
+        copied, known = known or _info(uri), None  # if this attempt fails, the file may have changed since
         with open(path, "wb") as file:
             _pass_on(uri, copied, file.write)
         return copied
@@ -126,7 +126,7 @@ def sha256(uri: str) -> str:
 
 
 def _pass_on(uri: str, found: Info, take: Callable[[bytes], object]) -> None:
-    """Give all bytes of a file to `take`, block by block; raises ContradictionError where they were not its bytes."""
+    """Pass all bytes of a file to `take`, block by block; raises ContradictionError if size or checksum does not match."""
     check = _Check(found)
     for offset in range(0, int(found["size"]), MOST_READ):
         block = read_range(uri, offset, min(MOST_READ, int(found["size"]) - offset))
@@ -142,7 +142,7 @@ def write(uri: str, data: bytes) -> None:
 
 
 def create(uri: str, data: bytes) -> bool:
-    """Write a file unless there is one; True if it holds these bytes now, whoever wrote them."""
+    """Write a file unless it exists; True if it now holds these bytes, regardless of which process wrote them."""
     store = filesystem(uri)
 
     def send() -> object:
@@ -150,7 +150,7 @@ def create(uri: str, data: bytes) -> bool:
 
     try:
         _upload(uri, send, lambda: [data], len(data) >= CHUNK_BYTES)
-    except FileExistsError:  # perhaps written by this very call, whose first answer was lost
+    except FileExistsError:  # perhaps written by this very call, whose first response was lost
         return read(uri) == data
     return True
 
@@ -167,7 +167,7 @@ def remove(uri: str) -> None:
 
 
 def remove_tree(uri: str) -> None:
-    """Remove all that lies at or below a place; raises FileNotFoundError."""
+    """Remove everything at or below a URI; raises FileNotFoundError."""
     tried(uri, lambda: filesystem(uri).rm(uri, recursive=True))
 
 
@@ -186,13 +186,13 @@ def _blocks(path: str) -> Iterator[bytes]:
 
 
 def _upload(uri: str, send: Callable[[], object], blocks: Callable[[], Iterable[bytes]], in_parts: bool) -> None:
-    """Send some bytes, and see that they arrived where that is in doubt.
+    """Send bytes, and verify that they arrived if that is in doubt.
 
     Args:
-        uri: where they go.
-        send: one try at sending them.
-        blocks: gives the bytes.
-        in_parts: they may go in several requests; else the answer to the one tells what the store holds now.
+        uri: URI of the destination.
+        send: Makes one attempt to send them.
+        blocks: Returns the bytes in blocks.
+        in_parts: True if they may be sent in several requests; else the response to the single one describes the stored file.
     """
 
     def attempt() -> None:
@@ -222,11 +222,11 @@ _CHECKSUMS: dict[str, Callable[[], Any]] = {"crc32c": google_crc32c.Checksum, "m
 
 
 class _Check:
-    """Holds bytes against what a store says of them.
+    """Compares bytes with the size and checksum that a store reports.
 
     Args:
-        found: by `info`.
-        blocks: the bytes, or a first part of them.
+        found: Result of `info`.
+        blocks: The bytes, or a first part of them.
     """
 
     def __init__(self, found: Info, blocks: Iterable[bytes] = ()) -> None:
@@ -244,16 +244,16 @@ class _Check:
 
     @property
     def has_checksum(self) -> bool:
-        """True if the store names a checksum."""
+        """True if the store reports a checksum."""
         return self._digest is not None
 
     @property
     def problem(self) -> str | None:
-        """What does not fit; None if everything does."""
+        """What does not match; None if everything does."""
         if self._received != self._size:
             return f"expected {self._size} bytes, received {self._received}"
         if self._digest is not None and base64.b64encode(self._digest.digest()).decode() != self._named:
-            return "the bytes are not those of the checksum that the store names"
+            return "the bytes do not match the checksum that the store reports"
         return None
 
     def require(self) -> None:

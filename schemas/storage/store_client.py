@@ -1,8 +1,8 @@
-"""How a store is reached through fsspec, and which of its failures are tried again.
+"""Access to a store through fsspec, and which of its failures are retried.
 
-gcsfs tries an error of the store (5xx, 408, 429) or a broken connection again by itself, six times in half a minute.
-Everything else it passes on at once: an answer that is no JSON since it was cut, a session of an upload that is gone, a
-range that is shorter than asked. Such a call is tried a few times here.
+gcsfs itself retries store errors (5xx, 408, 429) and broken connections, six times in half a minute. It raises everything
+else at once: a response that is truncated and so not JSON, an upload session that has expired, a range shorter than
+requested. Such a call is retried a few times here.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ import fsspec
 
 from schemas.console.errors import UserError
 
-WAITS = (0.5, 1.0, 2.0, 4.0)  # seconds before each further try
-SILENCE_SECONDS = 60.0  # of a connection, after which a request counts as lost
+WAITS = (0.5, 1.0, 2.0, 4.0)  # seconds before each retry
+SILENCE_SECONDS = 60.0  # a request counts as lost after its connection was silent for this long
 
 _Result = TypeVar("_Result")
 
 
 class StoreError(OSError):
-    """A store failed to the last: like an error of a disk it has an errno, words, and the URI as its filename."""
+    """A store still failed after all retries; like a disk error it has an errno, a message, and the URI as its filename."""
 
 
 class ContradictionError(Exception):
-    """What was read or written is not what the store says; worth another try."""
+    """The bytes read or written do not match what the store reports; worth a retry."""
 
 
 def filesystem(uri: str) -> Any:
-    """The fsspec file system of a URI; raises UserError where there is none."""
+    """The fsspec file system of a URI; raises UserError if there is none."""
     return _filesystem(uri.split("://", 1)[0])
 
 
@@ -53,28 +53,28 @@ def _filesystem(scheme: str) -> Any:
 
 
 def _gcsfs_options() -> dict[str, Any]:
-    # For buckets with folders of their own and zonal ones gcsfs asks over gRPC, and waits for a minute wherever that
-    # does not answer. Where the user has set the variable, that counts.
+    # For zonal buckets and those with a hierarchical namespace gcsfs asks over gRPC, and waits for a minute if that does
+    # not answer. A value set by the user takes precedence.
     os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
-    if "GCSFS_DEBUG" not in os.environ:  # it logs the traceback of every error that it passes on
+    if "GCSFS_DEBUG" not in os.environ:  # it logs the traceback of every error that it raises
         logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
     import aiohttp
 
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=SILENCE_SECONDS, sock_read=SILENCE_SECONDS)
-    return {"requests_timeout": timeout}  # not of the whole request, which may be a large file
+    return {"requests_timeout": timeout}  # no limit on the whole request, which may be a large file
 
 
 def tried(uri: str, action: Callable[[], _Result]) -> _Result:
-    """What a call to a store gives, tried again a few times unless its error is the last word.
+    """Call `action`, retrying transient errors.
 
     Args:
-        uri: of the file, for the error.
-        action: the call.
+        uri: URI of the file, for the error.
+        action: The call to the store.
 
     Raises:
-        FileNotFoundError, FileExistsError: the store said so.
-        StoreError: it failed to the last.
-        OSError: the disk of this machine failed, where the call writes there.
+        FileNotFoundError, FileExistsError: the store reported it.
+        StoreError: the call failed on every attempt, or with a permanent error.
+        OSError: the local disk failed, if the call writes there.
     """
     for wait in (*WAITS, None):
         try:
@@ -86,7 +86,7 @@ def tried(uri: str, action: Callable[[], _Result]) -> _Result:
         except (StoreError, UserError):
             raise
         except Exception as error:  # each store raises errors of its own
-            if type(error) is OSError and error.errno is not None:  # of a disk; those of connections are of other types
+            if type(error) is OSError and error.errno is not None:  # a disk error; connection errors have other types
                 raise
             if wait is None or _is_last_word(error):
                 raise StoreError(errno.EIO, _words(error), uri) from error
@@ -95,7 +95,7 @@ def tried(uri: str, action: Callable[[], _Result]) -> _Result:
 
 
 def _is_last_word(error: Exception) -> bool:
-    """True for what another try cannot mend, and for what the store's client has tried again for long enough."""
+    """True for an error that a retry cannot fix, and for one that the store's client has already retried long enough."""
     if isinstance(error, PermissionError) or str(error).startswith("Forbidden"):
         return True
     gcsfs = sys.modules.get("gcsfs.retry")
@@ -103,7 +103,7 @@ def _is_last_word(error: Exception) -> bool:
 
 
 def _words(error: Exception) -> str:
-    """An error of a store in one line, the same wherever the file lies."""
+    """A store's error as one line, independent of the file's location."""
     text = " ".join(re.sub(r"\w+://\S+", "the file", str(error)).split()).strip(", ")
     kind = [] if isinstance(error, ContradictionError) else [type(error).__name__]
     return ": ".join(["the store failed", *kind, *filter(None, [text])])

@@ -1,4 +1,4 @@
-"""A file in a store, open for reading piece by piece."""
+"""A file in a store, opened for reading in pieces."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 from schemas.storage.store_client import StoreError
 
-LEAST_READ, MOST_READ = 256 << 10, 8 << 20  # bytes asked for at a time: more for one who reads straight on
+LEAST_READ, MOST_READ = 256 << 10, 8 << 20  # bytes requested at a time, more for sequential reads
 
 
 class StoredFile(io.RawIOBase):
-    """Reads a file by ranges, which grow for one who reads straight on and start small for one who jumps about.
+    """Reads a file by ranges, which grow for sequential reads and start small for random access.
 
     Args:
-        uri: of the file.
-        size: bytes.
-        read_range: gives bytes of the file, called with its URI, an offset and a length.
+        uri: URI of the file.
+        size: Size of the file in bytes.
+        read_range: Returns bytes of the file, given its URI, an offset and a length.
     """
 
     def __init__(self, uri: str, size: int, read_range: Callable[[str, int, int], bytes]) -> None:

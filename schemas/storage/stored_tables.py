@@ -1,7 +1,7 @@
-"""Small Parquet tables of this project's own that carry a checksum of their whole file in the footer's metadata.
+"""Small Parquet tables of this project that carry a checksum of their whole file in the footer's metadata.
 
 The value of the key `tagscale_sha256` is the SHA-256 of the file's bytes with its own 64 digits as zeros. It is checked
-before anything is decoded. Files that earlier versions wrote have none; of these only what Arrow notices shows.
+before anything is decoded. Files from earlier versions have none; only damage that Arrow notices is found in them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from schemas.storage.store_client import StoreError
 _KEY = b"tagscale_sha256"
 _BEFORE_DIGITS = b"SHA-256 with zeros here:"
 _DIGITS = 64
-# A string of the footer has its length before it: the key, then the value, as Thrift's compact protocol writes them.
+# In the footer each string follows its length: the key, then the value, as Thrift's compact protocol writes them.
 _MARK = _KEY + b"\x18" + bytes([len(_BEFORE_DIGITS) + _DIGITS]) + _BEFORE_DIGITS
 _ZEROS = b"0" * _DIGITS
 
 
 def table_bytes(table: pa.Table) -> bytes:
-    """A table as a Parquet file with its checksum; the same table gives the same bytes."""
+    """A table as a Parquet file with its checksum. Deterministic."""
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
         writer.write_table(table)
@@ -37,9 +37,9 @@ def table_bytes(table: pa.Table) -> bytes:
 
 
 def make_room_for_checksum(writer: pq.ParquetWriter) -> None:
-    """Give a file that is being written room for the checksum, which `fill_in_checksum` puts there.
+    """Reserve room for the checksum in a file that is being written; `fill_in_checksum` puts it there.
 
-    It stands in the footer and not in the schema, so that whoever writes the table anew does not take it along.
+    It lies in the footer and not in the schema, so that a program that rewrites the table does not copy it.
     """
     writer.add_key_value_metadata({_KEY: _BEFORE_DIGITS + _ZEROS})
 
@@ -58,7 +58,7 @@ def _fill_in(data: bytearray | mmap.mmap) -> None:
 
 
 def _digits(data: bytes | bytearray | mmap.mmap, first: int) -> bytes:
-    """The checksum of a file whose digits start at a place, whatever stands there now."""
+    """The checksum of a file whose digits start at `first`, regardless of their present value."""
     with memoryview(data) as view:
         digest = hashlib.sha256(view[:first])
         digest.update(_ZEROS)
@@ -67,7 +67,7 @@ def _digits(data: bytes | bytearray | mmap.mmap, first: int) -> bytes:
 
 
 def check_bytes(data: bytes) -> bool:
-    """Whether a Parquet file carries a checksum; raises ValueError where its bytes are not those of it."""
+    """True if a Parquet file carries a checksum; raises ValueError if its bytes do not match it."""
     first = data.rfind(_MARK) + len(_MARK)
     if first >= len(_MARK):
         if data[first : first + _DIGITS] != _digits(data, first):
@@ -84,14 +84,14 @@ def read_stored_table(
     """A table that `table_bytes` wrote.
 
     Args:
-        uri: of the file.
-        schema: of the table.
-        what: it is, for the error.
-        advice: what to do where it is damaged.
-        columns: those to read; None for all.
+        uri: URI of the file.
+        schema: Schema of the table.
+        what: Name of the kind of table, for the error.
+        advice: What to do if it is damaged.
+        columns: Columns to read; None for all.
 
     Raises:
-        DatasetError: it is missing or damaged, or it is another table.
+        DatasetError: the table is missing or damaged, or it is another table.
     """
     try:
         data = read_bytes(uri)
@@ -103,10 +103,10 @@ def read_stored_table(
             if not schema.field(name).nullable and table[name].null_count:
                 raise ValueError(f"its column {name} has empty places")
     except StoreError:
-        raise  # the store's fault and not the file's
+        raise  # the store is at fault, not the file
     except FileNotFoundError as error:
         raise DatasetError(f"{uri}: {what} is missing; {advice}") from error
-    except Exception as error:  # of a damaged file Arrow and its codecs raise whatever they like
+    except Exception as error:  # Arrow and its codecs raise errors of many types for a damaged file
         words = " ".join(str(error).split())
         raise DatasetError(f"{uri}: expected {what}, which cannot be read: {words}; {advice}") from error
     return table

@@ -1,7 +1,7 @@
-"""CSV and TSV files as tables of text; what a lenient parser would misread is an error that names its line.
+"""Read CSV and TSV files as tables of text; input that a lenient parser would misread is an error that names its line.
 
-Arrow reads on to the end of a file for the end of a quoted cell, and takes the rows on that way for a part of it. Quotes are
-therefore checked before: a cell that begins with a quote ends with one, right before a separator or the end of its line.
+Arrow searches the rest of a file for the end of a quoted cell, and takes the rows in between for a part of it. Quotes are
+therefore checked first: a cell that begins with a quote must end with one, right before a separator or the end of its line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from schemas.user_files.text_lines import line_number
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", ":": "colons", " ": "spaces"}
-_BLOCK = 8 << 20  # bytes that Arrow parses at a time; a row must fit into a block
+_BLOCK = 8 << 20  # bytes that Arrow parses at a time; a row must fit in a block
 _LARGEST_BLOCK = (1 << 31) - 1  # Arrow's sizes are int32
 _QUOTE, _LF, _CR = b'"\n\r'
 _QUOTED_CELL = re.compile(rb'"(?:[^"]++|"")*+"')
@@ -33,12 +33,12 @@ def parse_csv(data: bytes, delimiter: str, where: str, expected: Collection[str]
 
     Args:
         data: UTF-8 without a byte order mark.
-        delimiter: between the cells of a row.
-        where: what the file is and its name, for the errors.
-        expected: names of columns that the table may have; they tell a wrong separator from a wrong header.
+        delimiter: Separator of the cells in a row.
+        where: Kind and name of the file, for the errors.
+        expected: Names of columns that the table may have; they distinguish a wrong separator from a wrong header.
 
     Raises:
-        UserError: no header, another separator, a quote that is never closed, or a row of more or fewer cells.
+        UserError: the header is missing, the separator is another, a quote is never closed, or a row has more or fewer cells.
     """
     header = next((cells for _, cells in csv_records(data, delimiter)), None)
     if header is None:
@@ -46,7 +46,7 @@ def parse_csv(data: bytes, delimiter: str, where: str, expected: Collection[str]
     _check_delimiter(header, delimiter, where, expected)
     _check_quotes(data, delimiter, where)
     try:
-        # Arrow finds no columns in a header that has no line end.
+        # Arrow finds no columns in a header without a line end.
         table = _parsed(data if _LINE_END.search(data) else data + b"\n", delimiter, len(header))
     except pa.ArrowException as error:
         for line, cells in csv_records(data, delimiter):
@@ -60,7 +60,7 @@ def parse_csv(data: bytes, delimiter: str, where: str, expected: Collection[str]
 
 
 def csv_records(data: bytes, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The line on which each row begins, from 1, and its cells; the header is the first. Blank lines are no rows."""
+    """The line on which each row begins, from 1, and its cells. The header comes first; blank lines are skipped."""
     sign = re.escape(delimiter.encode())
     cell = re.compile(rb'(?:"((?:[^"]++|"")*+)"([^%s\r\n]*+)|([^%s\r\n]*+))(%s|\r\n|\n|\r|\Z)' % (sign, sign, sign))
     line, begun = 1, 1
@@ -78,7 +78,7 @@ def csv_records(data: bytes, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _parsed(data: bytes, delimiter: str, columns: int) -> pa.Table:
-    """All of a file as text, the header too: Arrow guesses the type of a column whose name it reads otherwise than we do."""
+    """A whole file as text, with the header as a row: Arrow would guess the type of a column whose name it parses differently."""
     block = _BLOCK
     while True:
         try:
@@ -121,11 +121,11 @@ def _check_quotes(data: bytes, delimiter: str, where: str) -> None:
     quotes = np.flatnonzero(np.frombuffer(data, np.uint8) == _QUOTE)
     if len(quotes) == 0 or _all_in_pairs(data, quotes, delimiter):
         return
-    # Quotes in the midst of cells that do not begin with one, such as 12" mix, are letters: those cells are told one by one.
+    # Quotes inside cells that do not begin with one, such as 12" mix, are literal, so the cells are checked one by one.
     opening = re.compile(rb'(?:\A|[\r\n%s])(?=")' % re.escape(delimiter.encode()))
     ends = (delimiter.encode(), b"\r", b"\n", b"")
     position, in_cells = 0, 0
-    over_lines: tuple[int, int] | None = None  # where the first cell of several lines begins and ends
+    over_lines: tuple[int, int] | None = None  # bounds of the first cell that spans several lines
     while found := opening.search(data, position):
         start = found.end()
         cell = _QUOTED_CELL.match(data, start)
@@ -148,13 +148,13 @@ def _check_quotes(data: bytes, delimiter: str, where: str) -> None:
     if over_lines is not None and in_cells < len(quotes):
         begins, ends_on = (line_number(data, place) for place in over_lines)
         raise UserError(
-            f"{where}: line {begins}: a quote begins a cell here that would go on to line {ends_on}, while other quotes of "
+            f"{where}: line {begins}: a quote begins a cell here that would continue to line {ends_on}, while other quotes of "
             f"the file are letters; {_REMEDY}"
         )
 
 
 def _all_in_pairs(data: bytes, quotes: npt.NDArray[np.int64], delimiter: str) -> bool:
-    """True if, counted in turns, each quote begins or ends a cell, or is one of two that stand for a letter."""
+    """True if the quotes, taken alternately, begin and end cells, or form pairs that each represent one quote."""
     if len(quotes) % 2:
         return False
     signs = np.frombuffer(data, np.uint8)

@@ -1,4 +1,4 @@
-"""JSON Lines as a table, a row for each line that is not blank."""
+"""Read JSON Lines as a table, with one row for each line that is not blank."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from schemas.console.errors import UserError
 from schemas.user_files.table_values import ErrorAt, array_of_json
 from schemas.user_files.text_lines import each_line, is_encodable, readable
 
-_ROWS = 1 << 16  # after which values become Arrow's: Python's own take many times the memory
+_ROWS = 1 << 16  # rows after which values are converted to Arrow, since Python objects take many times the memory
 _SHOWN = 60  # letters of a line that an error shows
 
 
 def parse_json_lines(text: str, where: str, schema: pa.Schema, error_at: ErrorAt) -> pa.Table:
-    """A table with a column for each field of any line, in the order in which they are named; null where a line lacks it.
+    """A table with a column for each field of any line, in order of appearance; null where a line lacks the field.
 
     Args:
-        text: of the file.
-        where: what the file is and its name, for the errors.
-        schema: fields whose values `as_field` is to take.
-        error_at: makes the error for a row.
+        text: Text of the file.
+        where: Kind and name of the file, for the errors.
+        schema: Fields whose values `as_field` will convert.
+        error_at: Creates the error for a row.
 
     Raises:
-        UserError: a line is no JSON object, names a field twice, or has a value that means nothing in a field of the schema.
+        UserError: a line is not a JSON object, names a field twice, or has an invalid value for a field of the schema.
     """
     known = {field.name: field for field in schema}
     columns: dict[str, _Column] = {}
@@ -47,18 +47,18 @@ def parse_json_lines(text: str, where: str, schema: pa.Schema, error_at: ErrorAt
 
 
 def json_lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, with their number from 1."""
+    """The non-blank lines, with their numbers from 1."""
     return ((number, line) for number, line in enumerate(each_line(text), 1) if line.strip())
 
 
 class _Column:
-    """Collects a field's values, those of a known field in Arrow's form as soon as there are many."""
+    """Collects a field's values; those of a known field are converted to Arrow once there are many."""
 
     def __init__(self, name: str, field: pa.Field | None, error_at: ErrorAt) -> None:
         self._name, self._field, self._error_at = name, field, error_at
         self._values: list[Any] = []
         self._chunks: list[pa.Array] = []
-        self._rows = 0  # of the chunks
+        self._rows = 0  # rows in the chunks
 
     def add(self, row: int, value: Any) -> None:
         missing = row - self._rows - len(self._values)

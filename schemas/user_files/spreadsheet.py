@@ -1,24 +1,24 @@
-"""Text in the CSV files that a person opens in a spreadsheet, which takes some of it for a formula and runs it."""
+"""Escape text in CSV files for spreadsheets, which would run some of it as formulas."""
 
 from __future__ import annotations
 
 import re
 
-# What a cell must not begin with (OWASP, "CSV Injection"): signs of a formula, also in full width, and white space that
-# a spreadsheet passes over before one. A cell that begins with apostrophes and then such a sign gets one more, so that
-# the way back is never in doubt.
+# Characters with which a cell must not begin (OWASP, "CSV Injection"): signs of a formula, also in full width, and white
+# space that a spreadsheet skips before one. A cell that begins with apostrophes and then such a sign gets one more, so that
+# unescaping is unambiguous.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
 
 
 def text_cell(text: str) -> str:
-    """A name as a cell: with an apostrophe before it where a spreadsheet would run it, and else as it is.
+    """A name as a cell, with an apostrophe before it if a spreadsheet would run it.
 
-    Only for tables that are looked at. Those that a command takes as its input, such as catalogs, hold ids and tags letter
-    by letter.
+    Use it only for tables that people read. Tables that are input to a command, such as catalogs, hold ids and tags
+    unchanged.
     """
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def text_of_cell(cell: str) -> str:
-    """The text that `text_cell` made a cell of."""
+    """The text from which `text_cell` made a cell."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -1,4 +1,4 @@
-"""Tables that the user brings: CSV, TSV, JSON Lines or Parquet, one file, a folder or a glob of Parquet files."""
+"""Read the user's tables: CSV, TSV, JSON Lines or Parquet; one file, or a folder or glob of Parquet files."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ _ENDINGS = ".csv, .tsv, .jsonl (or .json, .ndjson) or .parquet"
 
 
 def read_table(uri: str, *, what: str, required: Sequence[str], schema: pa.Schema) -> pa.Table:
-    """A user's table with its known columns cast to `schema`; further columns are carried along as they are.
+    """A user's table with its known columns cast to `schema` and further columns kept unchanged.
 
-    Every text of the table is UTF-8. A field of lists comes out as lists, or as text where the table has text.
+    All text in the table is UTF-8. A list field is returned as lists, or as text if the table has text.
 
     Args:
-        uri: a file told by its ending, or a folder or glob of Parquet files.
-        what: `catalog`, `annotations`, for the errors.
-        required: columns that must be there.
-        schema: types of the known columns.
+        uri: A file, whose extension determines its format, or a folder or glob of Parquet files.
+        what: `catalog` or `annotations`, for the errors.
+        required: Columns that must be present.
+        schema: Types of the known columns.
 
     Raises:
-        UserError: no such file, another format than its ending says, a column missing, a value of another type, text
-            that is not UTF-8, no rows, or an empty value in a column that must not be empty.
+        UserError: the file does not exist or contradicts its extension, a column is missing, a value has another type, text
+            is not UTF-8, there are no rows, or a required value is empty.
     """
     try:
         tables = [_read_file(file, what, required, schema) for file in _files(uri, what)]
         table = pa.concat_tables(tables, promote_options="default")
     except StoreError:
-        raise  # the store's fault and not the user's
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for the name of a column
+        raise  # the store is at fault, not the user
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last one for the name of a column
         raise UserError(f"{what} {uri}: cannot be read: {_one_line(error)}") from error
     if table.num_rows == 0:
         raise UserError(f"{what} {uri}: expected at least one row, found none")
@@ -65,11 +65,11 @@ def read_table(uri: str, *, what: str, required: Sequence[str], schema: pa.Schem
 
 
 def row_hint(row: int, uri: str) -> str:
-    """Where row `row` (from 0) of a table stands, as a person counts: the line of a text file, else the row."""
+    """The position of row `row` (from 0) as a person counts: the line of a text file, else the row from 1."""
     ending = _ending(uri)
     if not _is_read_once(uri) and exists(uri) and not is_folder(uri):
         if ending in DELIMITERS:
-            # Blank lines are no rows, and a quoted cell may hold line breaks: only reading tells.
+            # Blank lines are skipped and quoted cells may hold line breaks, so the file has to be parsed.
             records = csv_records(utf8_of(read_bytes(uri), uri), DELIMITERS[ending])
             return f"line {_nth((line for line, _ in records), row + 1)}"
         if ending in _JSON_ENDINGS:
@@ -85,10 +85,10 @@ def row_hint(row: int, uri: str) -> str:
 
 
 def table_sha256(uri: str) -> str:
-    """SHA-256 of a table's file, hex; of a folder or glob that of its files' own, in order.
+    """SHA-256 of a table's file, hex; for a folder or glob, the SHA-256 of its files' hashes in order.
 
     Raises:
-        UserError: a pipe, which was read already and would be waited for in vain.
+        UserError: the file is a pipe, which has already been read and would block.
     """
     if _is_read_once(uri):
         raise UserError(f"{uri}: expected a file, found a pipe, which can be read but once; save it as a file first")
@@ -99,7 +99,7 @@ def table_sha256(uri: str) -> str:
 
 
 def _is_read_once(uri: str) -> bool:
-    """True for a pipe, a terminal and the like: opened again, it gives nothing, or waits for ever."""
+    """True for a pipe, a terminal or similar: opened again, it yields nothing, or blocks forever."""
     return not is_remote(uri) and exists(uri) and not (os.path.isfile(local_path(uri)) or is_folder(uri))
 
 
@@ -107,7 +107,7 @@ def _files(uri: str, what: str) -> list[str]:
     if is_folder(uri):
         found = [join(uri, name) for name in list_names(uri) if name.endswith(".parquet")]
     elif exists(uri):
-        return [uri]  # also where its name has the signs of a glob
+        return [uri]  # even if its name contains glob characters
     elif any(sign in uri for sign in "*?["):
         folder = parent(uri)
         is_literal = not is_remote(uri) and is_folder(folder)
@@ -120,7 +120,7 @@ def _files(uri: str, what: str) -> list[str]:
 
 
 def _read_file(uri: str, what: str, required: Sequence[str], schema: pa.Schema) -> pa.Table:
-    """The table of one file, its known columns cast."""
+    """The table of one file with its known columns cast."""
     where, ending = f"{what} {uri}", _ending(uri)
 
     def error_at(row: int, problem: str) -> UserError:

@@ -1,7 +1,7 @@
-"""The values of a user's column as the type that a field has: what means something is taken, all else names its row.
+"""Convert a user's column to the type of a field; an error for an invalid value names its row.
 
-A field of text takes integers, and floats that are whole: pandas makes floats of integer ids where one is missing. A number
-that is none (NaN) is no value, and so is an empty text. A field of lists takes text too, for its reader to take apart.
+A text field accepts integers and whole floats, since pandas turns integer ids into floats if one is missing. NaN counts as a
+missing value, and so does empty text. A list field accepts text too, which its reader splits.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from schemas.console.errors import UserError
 from schemas.user_files.text_lines import is_encodable, readable
 
 ErrorAt = Callable[[int, str], UserError]
-"""Makes the error for a row (from 0) out of a problem, such as `track_id: expected text, received true`."""
+"""Creates the error for a row (from 0) from a problem such as `track_id: expected text, received true`."""
 
-_EXACT = 2**53  # beyond it a float64 cannot tell an integer from the next one
+_EXACT = 2**53  # above this a float64 cannot distinguish an integer from the next
 _SHOWN = 60  # letters of a value that an error shows
 
 
 def as_field(column: pa.ChunkedArray, field: pa.Field, error_at: ErrorAt) -> pa.ChunkedArray:
-    """A column in the type of a field.
+    """Convert a column to the type of a field.
 
     Args:
-        column: of any type.
-        field: of text, float64, an integer, or lists of text.
-        error_at: makes the error for a row.
+        column: Column of any type.
+        field: Field of text, float64, an integer type, or lists of text.
+        error_at: Creates the error for a row.
 
     Raises:
-        UserError: a value that means nothing there, or an empty one in a field that is not nullable.
+        UserError: a value is invalid for the field, or is empty although the field is not nullable.
     """
     if pa.types.is_list(field.type):
         column = _lists(column, field, error_at) if _is_list(column.type) else _texts(column, field, error_at)
@@ -49,7 +49,7 @@ def as_field(column: pa.ChunkedArray, field: pa.Field, error_at: ErrorAt) -> pa.
 
 
 def check_text(column: pa.ChunkedArray, name: str, error_at: ErrorAt) -> None:
-    """Raise UserError where a text of a column, be it in a list or a dictionary, is not UTF-8."""
+    """Raise UserError if any text of a column, including lists and dictionaries, is not UTF-8."""
     try:
         column.validate(full=True)
     except pa.ArrowException:
@@ -68,10 +68,10 @@ def check_text(column: pa.ChunkedArray, name: str, error_at: ErrorAt) -> None:
 
 
 def array_of_json(values: list[Any], name: str, field: pa.Field | None, error_at: ErrorAt) -> pa.Array:
-    """Values out of JSON as an array that `as_field` takes; without a field, as whatever type they have in common.
+    """Values from JSON as an array that `as_field` accepts; without a field, as an array of their common type.
 
     Raises:
-        UserError: a value that means nothing in the field, or text with half of a surrogate pair.
+        UserError: a value is invalid for the field, or text has half of a surrogate pair.
     """
     if field is None:
         return _of_any_type(values, name, error_at)
@@ -89,7 +89,7 @@ def array_of_json(values: list[Any], name: str, field: pa.Field | None, error_at
 
 # --- text -----------------------------------------------------------------------------------------------------------
 def _texts(column: pa.ChunkedArray, field: pa.Field, error_at: ErrorAt) -> pa.ChunkedArray:
-    """A column as text: no empty ones, none with a NUL."""
+    """A column as text, with empty text as null; raises UserError for a NUL."""
     if pa.types.is_dictionary(column.type):
         check_text(column, field.name, error_at)
         column = column.cast(column.type.value_type)
@@ -122,7 +122,7 @@ def _texts(column: pa.ChunkedArray, field: pa.Field, error_at: ErrorAt) -> pa.Ch
 
 
 def _whole_numbers(column: pa.ChunkedArray, field: pa.Field, error_at: ErrorAt) -> pa.ChunkedArray:
-    """Floats and decimals that are integers as text; NaN as null."""
+    """Whole floats and decimals as text; NaN as null."""
     texts: list[str | None] = []
     for row, value in enumerate(column.to_pylist()):
         texts.append(_json_text(value, field.name, row, error_at))
@@ -196,7 +196,7 @@ def _numbers(column: pa.ChunkedArray, field: pa.Field, error_at: ErrorAt) -> pa.
 
 def _json_number(value: Any, name: str, row: int, error_at: ErrorAt) -> float | None:
     try:
-        if isinstance(value, str):  # is read as the text of a CSV is
+        if isinstance(value, str):  # parsed like text in a CSV
             return float(pa.scalar(value.strip()).cast(pa.float64()).as_py()) if value.strip() else None
         if value is not None and not isinstance(value, bool | list | dict):
             return float(value)
@@ -209,7 +209,7 @@ def _json_number(value: Any, name: str, row: int, error_at: ErrorAt) -> float | 
 
 # --- any ------------------------------------------------------------------------------------------------------------
 def _of_any_type(values: list[Any], name: str, error_at: ErrorAt) -> pa.Array:
-    """Values of a column that no field describes: as Arrow infers them, and as text where it cannot or they are objects."""
+    """Values of a column without a field: in the type that Arrow infers, or as text if it cannot or they are objects."""
     try:
         array = pa.array(values)
         if not pa.types.is_nested(array.type) or (
@@ -223,7 +223,7 @@ def _of_any_type(values: list[Any], name: str, error_at: ErrorAt) -> pa.Array:
 
 
 def numbers_or_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column of text as integers or floats where every value is one; leading zeros make it text."""
+    """A column of text as integers or floats if every value is one; with leading zeros it stays text."""
     if column.null_count == len(column) or pc.any(pc.match_substring_regex(column, r"^[+-]?0\d")).as_py():
         return column
     for kind in (pa.int64(), pa.float64()):
@@ -235,7 +235,7 @@ def numbers_or_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def without_fractions(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Ids of text without the `.0` that pandas gives every one of a column in which one was missing."""
+    """Text ids without the `.0` that pandas appends to every id if one of the column was missing."""
     if column.null_count == len(column) or not pc.all(pc.match_substring_regex(column, r"^[0-9]+\.0$")).as_py():
         return column
     return pc.utf8_slice_codeunits(column, 0, -2)
@@ -259,7 +259,7 @@ def _cast(
 
 
 def _first_row(column: pa.ChunkedArray, fails: Callable[[pa.ChunkedArray], bool]) -> int:
-    """The first row for which `fails` is true of the rows up to it."""
+    """The first row such that `fails` is true for the rows up to it."""
     low, high = 0, len(column)
     while high - low > 1:
         middle = (low + high) // 2

@@ -1,8 +1,8 @@
-"""YAML as a user writes it: one document of fields, lists and text, every scalar kept as it is written.
+"""Read YAML as a user writes it: one document of fields, lists and text, with every scalar kept as it is written.
 
-YAML guesses types: `007` becomes 7, `12:30` becomes 750, `no` becomes false, a date a date. A tag may be called any of that.
-Here a scalar is text, and the field that it is for reads a number or a boolean out of it. What can make a small file large,
-or two meanings out of one (anchors and aliases, merge keys, equal keys, type tags, several documents), is refused.
+YAML guesses types: `007` becomes 7, `12:30` becomes 750, `no` becomes false, a date becomes a date. A tag may have any of
+these names. Here a scalar is text, and its field parses a number or a boolean from it. Features that can make a small file
+large or ambiguous (anchors and aliases, merge keys, equal keys, type tags, several documents) are refused.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from schemas.console.errors import UserError
 from schemas.storage.files import read_bytes
 from schemas.user_files.text_lines import lines_of, text_of
 
-MOST_BYTES = 1 << 20  # of a file: it holds 50,000 tags and more, and any file up to it is read within a second
-MOST_VALUES = 150_000  # keys, texts, lists and groups: as many bytes can hold half a million, which take seconds
-_DEEPEST = 20  # lists and fields within each other
+MOST_BYTES = 1 << 20  # largest file: enough for 50,000 tags and more, and read within a second
+MOST_VALUES = 150_000  # keys, texts, lists and groups: a file could hold half a million, which would take seconds
+_DEEPEST = 20  # levels of nested lists and fields
 _SHOWN = 80  # letters of a value that an error shows
 
 _STR_TAGS = ("!", "tag:yaml.org,2002:str")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _NOTHING = ("", "~", "null")
-# YAML 1.1 takes these for line ends, YAML 1.2 and every editor for letters. They are letters here too.
+# Line ends in YAML 1.1, but ordinary characters in YAML 1.2 and every editor. Here they are ordinary characters too.
 _FORMER_LINE_ENDS = "\x85\u2028\u2029"
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
-# What can stand for them: letters for private use, then more unnamed ones, of four bytes each, than a file can hold.
+# Their substitutes: private-use characters, then more unassigned ones, of four bytes each, than a file can hold.
 _STAND_INS = (range(0xE000, 0xF8FF), range(0x40000, 0x40000 + MOST_BYTES // 4 + len(_FORMER_LINE_ENDS)))
 
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -55,8 +55,8 @@ class YamlText(str):
     """A scalar as it is written.
 
     Attributes:
-        line: on which it begins, from 1.
-        is_quoted: it stands in quotes or is a block, so that it is text whatever it says.
+        line: Line on which it begins, from 1.
+        is_quoted: True if it is quoted or a block, so that it is text whatever its content.
     """
 
     line: int
@@ -69,15 +69,15 @@ class YamlText(str):
 
 
 def read_yaml(uri: str, what: str) -> Any:
-    """What a YAML file holds: dictionaries with keys of YamlText, lists, and YamlText; None for an empty file.
+    """The content of a YAML file: dictionaries with YamlText keys, lists, and YamlText; None for an empty file.
 
     Args:
-        uri: of the file.
-        what: it is, for the errors.
+        uri: URI of the file.
+        what: Kind of file, for the errors.
 
     Raises:
-        UserError: no such file, not YAML, more than `MOST_BYTES` or `MOST_VALUES`, or it uses what the module's first
-            lines refuse.
+        UserError: the file does not exist, is not YAML, exceeds `MOST_BYTES` or `MOST_VALUES`, or uses a feature that the
+            module refuses.
     """
     where = f"{what} {uri}"
     try:
@@ -94,7 +94,7 @@ def read_yaml(uri: str, what: str) -> Any:
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """What a YAML text holds, as `read_yaml` gives it; `where` is the file's name, for the errors."""
+    """The content of a YAML text, as from `read_yaml`; `where` is the file's name, for the errors."""
     if strange := _CONTROL.search(text):
         line = len(lines_of(text[: strange.end()]))
         raise UserError(f"{where}: line {line}: expected text, received the control letter {strange[0]!a}; remove it")
@@ -110,12 +110,12 @@ def parse_yaml(text: str, where: str) -> Any:
 
 
 def whole_number(value: object) -> int | None:
-    """The integer that a scalar writes in decimal digits; None for anything else."""
+    """The integer of a scalar in decimal digits; None for anything else."""
     return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else None
 
 
 def number(value: object) -> float | None:
-    """The number that a scalar writes; None for anything else."""
+    """The number of a scalar; None for anything else."""
     try:
         return float(value) if isinstance(value, str) and "_" not in value else None
     except ValueError:
@@ -123,23 +123,23 @@ def number(value: object) -> float | None:
 
 
 def boolean(value: object) -> bool | None:
-    """What a scalar says of true or false, in the words of YAML 1.1; None for anything else."""
+    """The boolean of a scalar in the spellings of YAML 1.1; None for anything else."""
     return _BOOLEANS.get(value.lower()) if isinstance(value, str) else None
 
 
 def is_nothing(value: object) -> bool:
-    """True for a field that is left empty, or says null."""
+    """True for a field that is empty or null."""
     return isinstance(value, YamlText) and not value.is_quoted and value.lower() in _NOTHING
 
 
 def shown(value: object) -> str:
-    """A value for an error, cut where it is long."""
+    """A value for an error, shortened if it is long."""
     text = "nothing" if is_nothing(value) and not value else repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} letters)"
 
 
 class _Reader:
-    """Builds a document out of the parser's events."""
+    """Builds a document from the parser's events."""
 
     def __init__(self, text: str, where: str, restored: dict[int, int]) -> None:
         self._events: Iterator[Event] = yaml.parse(text, Loader=_Loader)
@@ -214,7 +214,7 @@ def _line(event: Event) -> int:
 
 
 def _stand_ins(text: str) -> dict[int, int]:
-    """Letters without a meaning that are not in the text, to stand for those which the parser takes for line ends."""
+    """Meaningless characters that are not in the text, as substitutes for those that the parser takes for line ends."""
     if not any(letter in text for letter in _FORMER_LINE_ENDS):
         return {}
     used = set(text)

@@ -156,7 +156,7 @@ def test_other_bytes_than_the_store_names_are_read_again(store: Proxy, bucket: B
         assert len(store.faults[0].met) == 1
     assert (tmp_path / "copy").read_bytes() == DATA
     store.faults = [Fault("garbled", of("download"))]
-    with pytest.raises(StoreError, match="not those of the checksum that the store names"):
+    with pytest.raises(StoreError, match="do not match the checksum that the store reports"):
         read_bytes(bucket.uri("garbled"))
 
 

@@ -90,7 +90,7 @@ def test_a_generation_under_way_hides_nothing_and_is_said(dataset: Path, capsys:
 def test_only_the_newest_generation_may_be_without_counts(dataset: Path) -> None:
     manifest = DatasetManifest.read(str(dataset / "dataset.json"))
     entry = manifest.generations[0]
-    with pytest.raises(ValueError, match="expected the newest one alone without counts"):
+    with pytest.raises(ValueError, match="expected only the newest one without counts"):
         dataclasses.replace(
             manifest, generations=(GenerationEntry(0, shards=1, tracks=1), dataclasses.replace(entry, generation=1))
         )

@@ -353,7 +353,7 @@ def test_a_generation_begun_with_strict_is_not_finished_without(tmp_path: Path) 
     catalog, root = small_catalog(tmp_path, 4, missing=4), str(tmp_path / "data")
     with pytest.raises(UserError, match="4 of 4 tracks were rejected"):
         build(catalog, root, BuildOptions(workers=1, strict=True))
-    with pytest.raises(UserError, match="gen-000 was begun with --strict; go on with it"):
+    with pytest.raises(UserError, match="gen-000 was begun with --strict; continue with it"):
         build(catalog, root, BuildOptions(workers=1))
 
 
@@ -383,7 +383,7 @@ def test_a_dataset_of_an_earlier_algorithm_is_read_with_a_warning_and_not_added_
         (spec if spec["family"] == "waveform" else spec["waveform"])["algorithm"] = 1
         family["fingerprint"] = spec_from_dict(spec).fingerprint
     (dataset / "dataset.json").write_text(json.dumps(with_checksum(manifest)))
-    said = "its features are of algorithm 1, by which about one mp3 in ten has wrong samples"
+    said = "its features come from algorithm 1, under which about one mp3 in ten has wrong samples"
     for _ in range(2):
         assert Dataset.open(str(dataset)).newest_tracks().num_rows == TRACKS
     warned = capsys.readouterr().err

@@ -48,7 +48,7 @@ def test_the_original_tables_give_tags_artists_and_the_sides_of_the_folders(tmp_
         "clips that only clip_info_final.csv names, left out": (1, "35645"),
         "clips whose published mp3 is empty, kept without a side": (1, MTAT_CLIPS["35644"]),
         "tracks without any annotation, kept": (1, "21"),
-        "groups on several sides of the published split, kept so": (1, "Lvx Nova"),
+        "groups on several sides of the published split, kept there": (1, "Lvx Nova"),
     }
 
 

@@ -74,9 +74,9 @@ def test_what_beam_knows_is_let_through(given: str) -> None:
         ("--runner=DirectRunner --qqqq 3", "Beam has no --qqqq; leave it out"),
         (f"{DATAFLOW} --temp_loction=gs://x", "no --temp_loction; did you mean --temp_location[?]"),
         (f"{FLINK} --flink_mastre=x", "no --flink_mastre; did you mean --flink_master[?]"),
-        ("DirectRunner", "expected --NAME=VALUE behind --, received 'DirectRunner'"),
+        ("DirectRunner", "expected --NAME=VALUE after --, received 'DirectRunner'"),
         ("--help", "Beam has no --help"),
-        ("--runner=DirectRunner --workers=4", "--workers is none of Beam's; put it in front of --"),
+        ("--runner=DirectRunner --workers=4", "--workers is not an option of Beam; put it before --"),
         ("--direct_num_workers=many", "argument --direct_num_workers: invalid int value: 'many'"),
         ("--runner", "argument --runner: expected one argument"),
         ("--runner=DirectRuner", "--runner: expected .*, received 'DirectRuner'; did you mean 'DirectRunner'[?]"),
@@ -124,9 +124,11 @@ def test_a_job_server_that_cannot_be_fetched_is_refused_before_a_plan(
         monkeypatch.setattr(f"apache_beam.runners.portability.prism_runner.{name}", fails)
     monkeypatch.setattr(PrismJobServer, "BIN_CACHE", str(tmp_path))
     monkeypatch.setattr(JavaJarServer, "JAR_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match=f"its job server cannot be had: .*Name or service not known.*; give {option}="):
+    with pytest.raises(
+        UserError, match=f"its job server cannot be obtained: .*Name or service not known.*; give {option}="
+    ):
         check_beam_options(given.split())
-    with pytest.raises(UserError, match="its job server cannot be had"):
+    with pytest.raises(UserError, match="its job server cannot be obtained"):
         build(str(tmp_path / "c.csv"), str(tmp_path / "data"), BuildOptions(beam_options=tuple(given.split())))
     assert not (tmp_path / "data").exists()
 

@@ -23,7 +23,7 @@ AGAIN = "run the same command again"
             f"give this user the right to read and write there, and {AGAIN}",
         ),
         (OSError(30, "Read-only file system"), f"give this user the right to read and write there, and {AGAIN}"),
-        (WorkerLostError("a worker process was killed"), f"{AGAIN}, with fewer --workers where memory is short"),
+        (WorkerLostError("a worker process was killed"), f"{AGAIN}, with fewer --workers if memory is short"),
         (RuntimeError("schemas.console.errors.DatasetError: x: the plan is missing; restore it from a copy"), None),
         (RuntimeError("FileNotFoundError: [Errno 2] No such file or directory: 'x'"), None),
         (ValueError("Job server is of another version"), None),
@@ -35,7 +35,7 @@ def test_each_cause_has_the_advice_that_helps(error: Exception, advice: str | No
     assert said.startswith("the Beam job stopped with 3 of 4 shards unfinished: ")
     assert "\n" not in said and "[while running" not in said
     if advice is None:
-        assert said.endswith("what is finished stays: the same command goes on from there once the cause is mended")
+        assert said.endswith("what is finished stays: the same command continues from there once the cause is fixed")
         assert AGAIN not in said
     else:
         assert said.endswith(f"what is finished stays: {advice}")

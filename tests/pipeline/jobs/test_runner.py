@@ -46,7 +46,7 @@ def test_a_job_that_cannot_go_on_says_why_in_one_line_and_how_much_is_left(job: 
         mark.unlink()
     with pytest.raises(
         TagscaleError,
-        match="1 of 4 shards unfinished.*the plan is missing; restore it from a copy; .* once the cause is mended",
+        match="1 of 4 shards unfinished.*the plan is missing; restore it from a copy; .* once the cause is fixed",
     ) as error:
         run_shards(job, 4, workers=1, beam_options=[], on_progress=lambda done: None)
     assert "\n" not in str(error.value)

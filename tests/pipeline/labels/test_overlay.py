@@ -265,7 +265,7 @@ def test_a_tag_with_a_line_break_is_refused_only_where_it_would_be_in_the_vocabu
 ) -> None:
     track = small_corpus.rows[0][0]
     own = _annotations(dataset.parent, f'track_id,tag\n{track},"two\nlines"\n{track},fine\n')
-    with pytest.raises(UserError, match=r"'two\\nlines' has a line break in it.*leave it out by `exclude`"):
+    with pytest.raises(UserError, match=r"'two\\nlines' has a line break in it.*leave it out with `exclude`"):
         _lay(dataset, small_corpus, "name: mine\n", own)
     assert _lay(dataset, small_corpus, 'name: mine\nmerge: {one line: ["two\\nlines"]}\n', own).vocabulary == (
         "fine",
@@ -359,7 +359,7 @@ def test_the_split_of_a_version_that_the_log_does_not_name_is_read_from_its_mani
     assert lay_labels(str(dataset), [small_corpus.annotations], str(path)).split[0] == "wide"
     log.write_bytes(log_bytes([{"version": line["version"], "tracks": line["tracks"]}]))
     (dataset / "labels" / "mine" / line["version"] / "labels.json").write_text("{}")
-    with pytest.raises(UserError, match="expected the split that its newest version lies on.*name it with --split"):
+    with pytest.raises(UserError, match="expected the split of its newest version.*name it with --split"):
         lay_labels(str(dataset), [small_corpus.annotations], str(path))
 
 

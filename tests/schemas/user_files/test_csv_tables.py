@@ -32,7 +32,7 @@ def _refused(text: str, delimiter: str = ",") -> str:
         (
             'track_id,uri\n1,"b\n2,12"\n3,7" mix\n',
             2,
-            "would go on to line 3, while other quotes of the file are letters",
+            "would continue to line 3, while other quotes of the file are letters",
         ),
         ('"track_id,uri\n1,a\n', 1, "is never closed"),
         ('track_id,uri\n1,"b\\"c"\n', 2, "the next quote, on line 2, does not end it"),
