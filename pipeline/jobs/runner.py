@@ -22,6 +22,7 @@ from pipeline.jobs.plan import PlanReader
 from pipeline.jobs.shard_job import Job, unfinished_shards
 from pipeline.jobs.transforms import LOCAL_WORKER, WriteShards
 from schemas.console.errors import TagscaleError
+from schemas.console.verbosity import verbosity
 from schemas.storage.files import is_remote
 
 FRUITLESS_ATTEMPTS = 2  # attempts of a local runner that may end without a single new shard
@@ -137,10 +138,10 @@ def _watched(job: Job, shards: int, on_progress: Callable[[int], None]) -> Itera
 
 @contextlib.contextmanager
 def _quiet_beam() -> Iterator[None]:
-    """Keep Beam's own log to what matters: a worker's traceback is told in our words."""
+    """Keep Beam's own log to what matters, except with --verbose: a worker's traceback is told in our words."""
     logger = logging.getLogger("apache_beam")
     before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    logger.setLevel(before if verbosity().verbose else logging.CRITICAL)
     try:
         yield
     finally:

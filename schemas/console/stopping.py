@@ -171,7 +171,7 @@ def _exit(words: str, code: int) -> NoReturn:
             stream = _stderr or sys.stderr
             if _first is not None:
                 wipe_line(stream)
-            say(words, file=stream)
+            say(words, file=stream, level="error")
         if _first is None:  # else a full pipe could hold it back
             sys.stdout.flush()
             sys.stderr.flush()
