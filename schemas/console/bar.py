@@ -72,11 +72,12 @@ class Bar:
         row = Table.grid(padding=(0, 1, 0, 0))
         row.add_column(no_wrap=True)
         row.add_column(no_wrap=True)
-        row.add_column(no_wrap=True, overflow="ellipsis")
+        row.add_column(no_wrap=True)
         what, words = Text(self._what), Text(self._words)
-        room = columns - what.cell_len - words.cell_len - 3
-        bar = ProgressBar(self._total, self._done, width=max(_LEAST_COLUMNS, min(_MOST_COLUMNS, room)))
-        row.add_row(what, bar, words)
+        room = columns - what.cell_len - 3  # for the bar and the words
+        width = max(_LEAST_COLUMNS, min(_MOST_COLUMNS, room - words.cell_len))
+        words.truncate(max(0, room - width), overflow="ellipsis")
+        row.add_row(what, ProgressBar(self._total, self._done, width=width), words)
         with console.capture() as drawn:
             console.print(row)
         return drawn.get().partition("\n")[0].ljust(columns)

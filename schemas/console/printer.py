@@ -72,9 +72,10 @@ def _rich_table(table: Table) -> RenderableType:
     drawn = RichTable(
         box=box.SIMPLE_HEAD if has_titles else None, show_header=has_titles, pad_edge=False, show_edge=False
     )
-    for column in table.columns:
-        justify: Any = "right" if column.right else "left"
-        drawn.add_column(Text(visible(column.title)), justify=justify, overflow="fold")
+    used = [index for index, title in enumerate(table.titles) if title or any(row[index] for row in table.rows)]
+    for index in used:
+        justify: Any = "right" if table.columns[index].right else "left"
+        drawn.add_column(Text(visible(table.titles[index])), justify=justify, overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(Text(visible(cell)) for cell in row))
+        drawn.add_row(*(Text(visible(row[index])) for index in used))
     return Padding(drawn, (0, 0, 0, len(table.columns[0].gap)))

@@ -29,5 +29,7 @@ def _parts(summary: TrainSummary) -> Iterator[Line]:
         yield Line(f"  {summary.removed:,} labelled tracks were left out: they were removed from the dataset")
     if summary.started_from is not None:
         yield Line(f"  {words_of(summary.started_from)}")
-    split = () if summary.judged_by == "test" else ("--split", summary.judged_by)
-    yield following(training_command("evaluate", "--run", summary.out, *split))
+    if summary.judged_by == "test":
+        yield following(training_command("evaluate", "--run", summary.out))
+    else:
+        yield following(training_command("evaluate", "--run", summary.out, "--split", summary.judged_by))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 
 import pytest
@@ -81,3 +82,15 @@ def test_quiet_shows_none(stream: type[io.StringIO], monkeypatch: pytest.MonkeyP
         say("waiting", file=sys.stderr)
         say("warning: odd", "error: gone", file=sys.stderr)
     assert sys.stderr.getvalue() == "warning: odd\nerror: gone\n"  # type: ignore[attr-defined]
+
+
+def test_a_narrow_terminal_shows_what_is_done_and_cuts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with Progress("train", 2, "steps") as progress:
+        progress.update(1, "loss 0.5, and more that is said of it: " + "音楽" * 20)
+        assert progress._bar is not None
+        progress._bar.refresh()
+    drawn = sys.stderr.getvalue().split("\r")[-3]  # type: ignore[attr-defined]
+    assert re.fullmatch(r"train ━━[━╸ ]{3} 1 of 2 steps, [\d.]+/s, 0 s left, loss 0\.5, .*…\s*", drawn)
+    assert len(drawn) < 80
