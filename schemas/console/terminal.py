@@ -126,6 +126,11 @@ def hide_bar(stream: TextIO) -> None:
         stream.flush()
 
 
+def forget_bars() -> None:
+    """Leave progress bars as they stand, where the process ends in the middle of anything and wipes the line itself."""
+    _bars.clear()
+
+
 def _clear_bars() -> None:
     for stream in list(_bars):
         hide_bar(stream)
