@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from schemas.console.interpreter import require_packages
@@ -25,9 +26,11 @@ require_packages("train", "corpus")  # of all its steps, before anything is impo
 import click  # noqa: E402
 
 from schemas.console.commandline import run_command  # noqa: E402
+from schemas.console.commands import Command, HelpPage, chosen_flags  # noqa: E402
 from schemas.console.errors import EXIT_INTERRUPTED, EXIT_STOPPED, TagscaleError  # noqa: E402
+from schemas.console.printer import print_report  # noqa: E402
+from schemas.console.report import Column, Line, Report, Table, heading  # noqa: E402
 from schemas.console.shown_commands import pipeline_command, training_command  # noqa: E402
-from schemas.console.terminal import say  # noqa: E402
 from schemas.storage.files import write_atomic  # noqa: E402
 
 TRACKS = 360
@@ -50,6 +53,10 @@ EPOCHS = 60
 TAGGED_FILES = 2
 POLL_SECONDS = 0.1  # between two looks whether to stop
 
+PAGE = HelpPage(
+    "--out demo --tracks 100 --epochs 20", {"Output": ("--out",), "Work": ("--tracks", "--seconds", "--epochs")}
+)
+
 LABEL_SET = """\
 name: demo
 # every tag that at least five tracks have
@@ -57,12 +64,13 @@ min_tracks: 5
 """
 
 
-@click.command()
+@click.command(cls=Command, page=PAGE)
 @click.option("--out", default="demo", show_default=True, help="Folder for everything that the demo makes.")
 @click.option("--tracks", default=TRACKS, show_default=True, help="Tracks of the corpus.")
 @click.option("--seconds", default=float(SECONDS), show_default=True, help="Length of a track.")
 @click.option("--epochs", default=EPOCHS, show_default=True, help="Epochs of training.")
-def demo(out: str, tracks: int, seconds: float, epochs: int) -> None:
+@click.pass_context
+def demo(context: click.Context, out: str, tracks: int, seconds: float, epochs: int) -> None:
     """Corpus, build, split, label, verify, train, evaluate, export, tag."""
     os.makedirs(out, exist_ok=True)
     label_set = f"{out}/label_set.yaml"
@@ -83,18 +91,20 @@ def demo(out: str, tracks: int, seconds: float, epochs: int) -> None:
         "evaluate": [*training, "evaluate", "--run", run, "--split", "test", "--baseline"],
         "export": [*training, "export", "--run", run, "--out", f"{run}/saved_model"],
     }
-    seconds_of = {name: _run(name, arguments) for name, arguments in steps.items()}
+    flags = chosen_flags(context)
+    seconds_of = {name: _run(name, [*arguments, *flags]) for name, arguments in steps.items()}
     files = _test_files(corpus, dataset)
-    tag = [*training, "tag", "--model", f"{run}/saved_model", *files]
+    tag = [*training, "tag", "--model", f"{run}/saved_model", *files, *flags]
     seconds_of["tag"] = _run("tag", tag)
     summary = _summary(out, dataset, run, seconds_of)
     write_atomic(f"{out}/summary.json", (json.dumps(summary, indent=2, sort_keys=True) + "\n").encode())
-    _print_summary(out, summary, _played(corpus, files))
+    print_report(Report.of(_parts(out, summary, _played(corpus, files))))
 
 
 def _run(name: str, arguments: list[str]) -> float:
     """Run a step as a user would; returns its wall time in seconds. A stop waits for the step's own, and for its words."""
-    say("", f"== {name}", f"$ python {shlex.join(arguments)}")
+    lines = (Line(""), heading(f"== {name}"), Line(f"$ python {shlex.join(arguments)}"))
+    print_report(Report(lines))
     started = time.monotonic()
     with deferred_stop() as stop_requested, subprocess.Popen([sys.executable, *arguments]) as step:
         while step.poll() is None and not stop_requested():
@@ -150,17 +160,18 @@ def _summary(out: str, dataset: str, run: str, seconds_of: dict[str, float]) -> 
     }
 
 
-def _print_summary(out: str, summary: dict[str, Any], played: dict[str, list[str]]) -> None:
+def _parts(out: str, summary: dict[str, Any], played: dict[str, list[str]]) -> Iterator[Line | Table]:
     minutes = sum(summary["seconds"].values()) / 60
-    say("", f"== summary ({minutes:.1f} minutes)")
-    say(
+    yield Line("")
+    yield heading(f"== summary ({minutes:.1f} minutes)")
+    yield Line(
         f"Built: {summary['tracks']} tracks decoded once, {summary['rejects']} rejected; {summary['tags']} tags laid over them."
     )
-    say(
-        f"On the {summary['test_tracks']} test tracks, whose artists the model never heard (95 % intervals over artists):",
-        "",
+    yield Line(
+        f"On the {summary['test_tracks']} test tracks, whose artists the model never heard (95 % intervals over artists):"
     )
-    say(f"  {'':<38} {'macro ROC-AUC':<26} macro PR-AUC")
+    yield Line("")
+    rows = []
     for name, prefix in (("spectrogram model", ""), ("logistic regression on band statistics", "baseline_")):
         cells = []
         for metric in ("roc_auc_macro", "pr_auc_macro"):
@@ -168,10 +179,13 @@ def _print_summary(out: str, summary: dict[str, Any], played: dict[str, list[str
             # With a few tracks no tag may have both a positive and a negative in the test split, or too few artists.
             ends = "" if low is None else f" [{low:.3f}, {high:.3f}]"
             cells.append("not defined" if value is None else f"{value:.3f}{ends}")
-        say(f"  {name:<38} {cells[0]:<26} {cells[1]}")
-    say("", "Tags of the files above; what is really played in them:")
+        rows.append((name, *cells))
+    columns = (Column(width=38), Column("macro ROC-AUC", 26, gap=" "), Column("macro PR-AUC", gap=" "))
+    yield Table(columns, tuple(rows))
+    yield Line("")
+    yield Line("Tags of the files above; what is really played in them:")
     for file, tags in played.items():
-        say(f"  {file}: {', '.join(tags)}")
+        yield Line(f"  {file}: {', '.join(tags)}")
     words = f"""
 {out}/corpus             audio, catalog.csv, annotations.csv
 {out}/dataset            feature shards, split, labels: docs/layout.md explains each file
@@ -183,7 +197,7 @@ With your own catalog (a CSV with track_id and uri; annotations with track_id an
   {pipeline_command(*shlex.split("build --catalog catalog.csv --dataset data"))}
   {pipeline_command(*shlex.split("label --dataset data --annotations annotations.csv --label-set mine.yaml"))}
   {training_command(*shlex.split("train --dataset data --label-set mine --frontend spectrogram --out run"))}"""
-    say(*words.split("\n"))
+    yield from map(Line, words.split("\n"))
 
 
 def main() -> None:

@@ -25,13 +25,15 @@ from pipeline.estimate.options import (
     STORAGE_GB_MONTH,
     VCPU_HOUR,
 )
+from pipeline.help_pages import EXAMPLE, PAGES
 from pipeline.importers.commands import import_group
 from schemas.console.commandline import run_command
+from schemas.console.commands import Group
+from schemas.console.printer import print_fields, print_report
 from schemas.console.shown_commands import pipeline_command
-from schemas.console.terminal import say
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, pages=PAGES, example=EXAMPLE, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """From a catalog of audio files to feature shards, label sets and tags."""
 
@@ -66,10 +68,11 @@ def build_command(catalog: str, dataset: str, families: str | None, **options: o
     """Decode a catalog into feature shards. The same command again resumes; with a grown catalog it adds to them."""
     from pipeline.decode.build import build
     from pipeline.decode.options import BuildOptions
-    from pipeline.decode.summary import print_build_summary
+    from pipeline.decode.summary import build_report
 
     chosen = None if families is None else tuple(name.strip() for name in families.split(","))
-    print_build_summary(build(catalog, dataset, BuildOptions(families=chosen, **options)))  # type: ignore[arg-type]
+    summary = build(catalog, dataset, BuildOptions(families=chosen, **options))  # type: ignore[arg-type]
+    print_report(build_report(summary))
 
 
 @cli.command("derive")
@@ -83,9 +86,10 @@ def build_command(catalog: str, dataset: str, families: str | None, **options: o
 def derive_command(dataset: str, **options: object) -> None:
     """Make another log-mel family from the stored waveforms, without the audio. The same command again resumes."""
     from pipeline.derive.derive import DeriveOptions, derive
-    from pipeline.derive.summary import print_derive_summary
+    from pipeline.derive.summary import derive_report
 
-    print_derive_summary(derive(dataset, DeriveOptions(**options)))  # type: ignore[arg-type]
+    summary = derive(dataset, DeriveOptions(**options))  # type: ignore[arg-type]
+    print_report(derive_report(summary))
 
 
 @cli.command("estimate")
@@ -144,13 +148,17 @@ def estimate_command(
     from pipeline.decode.options import BuildOptions
     from pipeline.estimate.estimate import estimate
     from pipeline.estimate.options import EstimateOptions, Prices, parse_workers
-    from pipeline.estimate.summary import print_estimate, print_json
+    from pipeline.estimate.summary import estimate_fields, estimate_report
 
     chosen = None if families is None else tuple(name.strip() for name in families.split(","))
     meant = BuildOptions(families=chosen, **build)  # type: ignore[arg-type]
     prices = Prices(vcpu_hour, memory_gb_hour, storage_gb_month)
     options = EstimateOptions(sample, seed, parse_workers(workers), memory_gb, prices)
-    (print_json if as_json else print_estimate)(estimate(catalog, meant, options), meant, options)
+    found = estimate(catalog, meant, options)
+    if as_json:
+        print_fields(estimate_fields(found, meant, options), indent=2, sort_keys=True)
+    else:
+        print_report(estimate_report(found, meant, options))
 
 
 @cli.command("split")
@@ -166,15 +174,11 @@ def split_command(
     """Make a split by hash of the group (artist), stratified, or from the catalog; a group never straddles two sides."""
     from pipeline.labels.split_dataset import split_dataset
     from pipeline.labels.splits import parse_ratios
-    from pipeline.labels.summary import print_empty_sides, print_straddling
+    from pipeline.labels.summary import split_report
 
     shares = parse_ratios(ratios) if ratios else None
     split = split_dataset(dataset, name, shares, salt=salt, from_catalog=from_catalog, stratify=stratify)
-    say(f"split {name}@{split.version}: " + ", ".join(f"{count:,} {side}" for side, count in split.counts.items()))
-    print_empty_sides(split)
-    print_straddling(split)
-    label = ("label", "--dataset", dataset, "--split", name, "--annotations", "FILE", "--label-set", "FILE.yaml")
-    say(f"next: {pipeline_command(*label)}")
+    print_report(split_report(split, dataset))
 
 
 @cli.command("label")
@@ -192,9 +196,10 @@ def label_command(
 ) -> None:
     """Lay a label set and its vocabulary over a dataset. Decodes nothing and opens no feature payload."""
     from pipeline.labels.overlay import lay_labels
-    from pipeline.labels.summary import print_label_summary
+    from pipeline.labels.summary import label_report
 
-    print_label_summary(lay_labels(dataset, [*annotations, *more_annotations], label_set, split), dataset)
+    summary = lay_labels(dataset, [*annotations, *more_annotations], label_set, split)
+    print_report(label_report(summary, dataset))
 
 
 @cli.command("diff")
@@ -205,13 +210,16 @@ def label_command(
 def diff_command(dataset: str, before: str, after: str, as_json: bool) -> None:
     """Compare two label versions, each NAME (its newest) or NAME@HASH: tags, and the tracks that each gained or lost."""
     from pipeline.labels.diff import label_diff
-    from pipeline.labels.summary import print_diff, print_diff_json
+    from pipeline.labels.summary import diff_report
     from schemas.dataset import Dataset
     from schemas.label_version import open_labels
 
     opened = Dataset.open(dataset)
     diff = label_diff(open_labels(opened, before), open_labels(opened, after))
-    (print_diff_json if as_json else print_diff)(diff)
+    if as_json:
+        print_fields(diff.to_dict(), indent=2)
+    else:
+        print_report(diff_report(diff))
 
 
 @cli.command("export-records")
@@ -226,9 +234,10 @@ def diff_command(dataset: str, before: str, after: str, as_json: bool) -> None:
 def export_records_command(dataset: str, label_set: str, out: str, **options: object) -> None:
     """Write features, labels and split as self-contained TFRecords for other readers. The same command again resumes."""
     from pipeline.export_records.export import ExportOptions, export_records
-    from pipeline.export_records.summary import print_export_summary
+    from pipeline.export_records.summary import export_report
 
-    print_export_summary(export_records(dataset, label_set, out, ExportOptions(**options)))  # type: ignore[arg-type]
+    summary = export_records(dataset, label_set, out, ExportOptions(**options))  # type: ignore[arg-type]
+    print_report(export_report(summary))
 
 
 @cli.command("verify")
@@ -236,27 +245,17 @@ def export_records_command(dataset: str, label_set: str, out: str, **options: ob
 @click.option("--deep", is_flag=True, help="Parse every record.")
 def verify_command(dataset: str, deep: bool) -> None:
     """Check that a dataset is whole; exits with 0 only if everything reconciles."""
-    from pipeline.verify import verify
+    from pipeline.verify import verification_report, verify
     from schemas.console.errors import DatasetError
     from schemas.console.progress import Progress
 
     with Progress("verify", 0, "payloads") as progress:
-        report = verify(dataset, deep=deep, on_progress=progress.update_of)
-    say(
-        f"{dataset}: {report.tracks:,} tracks = {report.records:,} records + {report.rejects:,} rejects"
-        f"{f', {report.removed:,} of them removed' if report.removed else ''}; "
-        f"{report.payloads:,} payloads, {report.bytes / 1e6:,.1f} MB{', every record parsed' * report.deep}; "
-        f"{report.label_versions} label versions"
-    )
-    if report.under_way is not None:
-        say(f"  {report.under_way}, and was not looked at")
-    for problem in report.problems:
-        say(f"  problem: {problem}")
-    if report.problems:
+        found = verify(dataset, deep=deep, on_progress=progress.update_of)
+    print_report(verification_report(found, dataset))
+    if found.problems:
         raise DatasetError(
-            f"{dataset}: {len(report.problems)} problems; mend each as it says, or restore its file from a copy"
+            f"{dataset}: {len(found.problems)} problems; mend each as it says, or restore its file from a copy"
         )
-    say("everything reconciles")
 
 
 @cli.command("info")
@@ -268,12 +267,15 @@ def info_command(dataset: str, label_set: str | None, html: str | None, as_json:
     """Show what a dataset holds and whether its labels are healthy."""
     from pipeline.info.overview import info
     from pipeline.info.page import write_page
-    from pipeline.info.terminal import print_json, print_overview
+    from pipeline.info.summary import info_fields, info_report
 
     overview = info(dataset, label_set)
     if html is not None:
         write_page(overview, html)
-    (print_json if as_json else print_overview)(overview)
+    if as_json:
+        print_fields(info_fields(overview), indent=2, sort_keys=True)
+    else:
+        print_report(info_report(overview))
 
 
 @cli.command("remove")
@@ -283,12 +285,12 @@ def info_command(dataset: str, label_set: str | None, html: str | None, as_json:
 def remove_command(dataset: str, tracks: str, purge: bool) -> None:
     """Take tracks out of a dataset: at once for every reader, and with --purge from the disk."""
     from pipeline.removal.remove import remove
-    from pipeline.removal.summary import print_removal_summary
+    from pipeline.removal.summary import removal_report
     from schemas.console.progress import Progress
 
     with Progress("purge", 0, "payloads") as progress:
         summary = remove(dataset, tracks, purge=purge, on_progress=progress.update_of)
-    print_removal_summary(summary, dataset)
+    print_report(removal_report(summary, dataset))
 
 
 @cli.command("prune")
@@ -312,19 +314,13 @@ def prune_command(
 ) -> None:
     """Show what a dataset no longer needs, and remove it with --yes. Without a kind: the first three."""
     from pipeline.removal.prune import KINDS, prune
+    from pipeline.removal.summary import prune_report
 
     chosen = dict(zip(KINDS, (orphans, fingerprints, label_versions), strict=True))
     every = not features and not unfinished and not any(chosen.values())
     kinds = [kind for kind, is_chosen in chosen.items() if is_chosen or every]
     found = prune(dataset, kinds, keep_versions=keep, derived=features, unfinished=unfinished, delete=yes)
-    for path in found.paths:
-        say(f"  {'removed' if yes else 'would remove'} {path.uri} ({path.bytes / 1e6:,.1f} MB): {path.why}")
-    for version, run in found.kept_for_runs:
-        say(f"  kept labels {version}: the run {run} was trained on it")
-    size = sum(path.bytes for path in found.paths) / 1e6
-    say(f"{dataset}: {len(found.paths):,} {'removed' if yes else 'to remove'}, {size:,.1f} MB")
-    if found.paths and not yes:
-        say("next: the same command with --yes removes them")
+    print_report(prune_report(found, dataset, removed=yes))
 
 
 @cli.command("corpus")
@@ -335,24 +331,17 @@ def prune_command(
 def corpus_command(out: str, tracks: int, seed: int, seconds: float) -> None:
     """Render a labelled demonstration corpus with a General MIDI soundfont."""
     from pipeline.corpus.render import render_corpus
+    from pipeline.corpus.summary import corpus_report
     from schemas.console.progress import Progress
 
     with Progress("render", tracks, "tracks") as progress:
         summary = render_corpus(out, tracks, seed, seconds, progress=progress.update_of)
-    formats = ", ".join(f"{count} {name}" for name, count in summary.formats.items())
-    say(
-        f"{out}: {'complete already' if summary.existed else 'rendered'}: {tracks:,} tracks of {seconds:g} s ({formats})"
-    )
-    say(
-        f"  {summary.artists} artists, {len(summary.tags)} tags: "
-        + ", ".join(f"{k} {v}" for k, v in summary.tags.items())
-    )
-    say(f"next: {pipeline_command('build', '--catalog', f'{out}/catalog.csv', '--dataset', 'DATASET')}")
+    print_report(corpus_report(summary))
 
 
 def main() -> None:
     """Entry point of `python -m pipeline.run` and tagscale-pipeline."""
-    run_command(cli, pipeline_command())
+    run_command(cli, pipeline_command(), "tagscale-pipeline")
 
 
 if __name__ == "__main__":

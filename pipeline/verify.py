@@ -16,6 +16,7 @@ from pipeline.jobs.plan import PlanReader
 from pipeline.labels.overlay_problems import label_problems, label_versions, split_problems
 from pipeline.removal.remove import read_run_note, run_notes
 from schemas.console.errors import DatasetError, TagscaleError
+from schemas.console.report import Line, Report, heading, problem
 from schemas.dataset import Dataset
 from schemas.examples import decode_example
 from schemas.features import FeatureSpec, LogMelSpec
@@ -241,3 +242,27 @@ def _note_problems(dataset: Dataset) -> Iterator[str]:
             read_run_note(uri)
         except DatasetError as error:
             yield str(error)
+
+
+def verification_report(found: VerifyReport, root: str) -> Report:
+    """Counts, and each problem.
+
+    Args:
+        found: by `verify`.
+        root: folder of the dataset.
+    """
+    return Report.of(_parts(found, root))
+
+
+def _parts(found: VerifyReport, root: str) -> Iterator[Line]:
+    yield heading(
+        f"{root}: {found.tracks:,} tracks = {found.records:,} records + {found.rejects:,} rejects"
+        f"{f', {found.removed:,} of them removed' if found.removed else ''}; "
+        f"{found.payloads:,} payloads, {found.bytes / 1e6:,.1f} MB{', every record parsed' * found.deep}; "
+        f"{found.label_versions} label versions"
+    )
+    if found.under_way is not None:
+        yield Line(f"  {found.under_way}, and was not looked at")
+    yield from map(problem, found.problems)
+    if not found.problems:
+        yield Line("everything reconciles")

@@ -45,7 +45,7 @@ def outdated_words(families: dict[Family, FeatureSpec]) -> str | None:
 
 @functools.cache
 def _warn_once(words: str) -> None:
-    say(words, file=sys.stderr)
+    say(words, file=sys.stderr, level="warning")
 
 
 @dataclasses.dataclass(frozen=True)

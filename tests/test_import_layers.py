@@ -108,11 +108,13 @@ def test_an_arrow_is_left_out_where_others_say_it_and_a_circle_is_not() -> None:
     [
         (
             "pipeline.audio.decoding_process",
-            {"apache_beam", "tensorflow", "librosa", "numba", "pyarrow", "av", "gcsfs", "jinja2"},
+            {"apache_beam", "tensorflow", "librosa", "numba", "pyarrow", "av", "gcsfs", "jinja2", "rich"},
         ),
-        ("pipeline.jobs.transforms", {"tensorflow", "keras", "librosa", "numba", "jinja2"}),
-        ("pipeline.info.page", {"tensorflow", "keras", "apache_beam", "jinja2"}),
+        ("pipeline.jobs.transforms", {"tensorflow", "keras", "librosa", "numba", "jinja2", "rich"}),
+        ("pipeline.info.page", {"tensorflow", "keras", "apache_beam", "jinja2", "rich"}),
         ("training.config", {"tensorflow", "keras", "apache_beam"}),
+        ("schemas.console.commandline", {"numpy", "pyarrow", "jinja2", "rich"}),
+        ("schemas.console.progress", {"rich"}),
         ("schemas", {"numpy", "pyarrow"}),
         ("pipeline", {"numpy", "apache_beam"}),
         ("pipeline.audio", {"numpy", "soundfile"}),

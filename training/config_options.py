@@ -11,6 +11,47 @@ import click
 
 from training.config import TrainConfig, option_of
 
+# Title in the help -> fields below it.
+_FIELDS = {
+    "Data": ("dataset", "label_set", "features", "train_share", "patch_seconds", "normalize_input"),
+    "Model": (
+        "frontend",
+        "num_filt",
+        "dense_units",
+        "waveform_layers",
+        "residual_batch_norm",
+        "dropout",
+        "batch_norm_momentum",
+        "synchronized_batch_norm",
+        "init_from",
+    ),
+    "Training": (
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "schedule",
+        "plateau_epochs",
+        "warmup_steps",
+        "loss",
+        "class_weights",
+        "label_smoothing",
+        "l2",
+        "weight_decay",
+        "clip_norm",
+        "ema",
+    ),
+    "Augmentation": (
+        "mixup",
+        "time_masks",
+        "time_mask_seconds",
+        "frequency_masks",
+        "frequency_mask_bands",
+        "gain_db",
+        "flip_polarity",
+    ),
+    "Validation": ("validate_every", "select_by", "stop_epochs"),
+    "Run": ("seed", "deterministic", "strategy", "precision", "checkpoint_minutes", "keep_checkpoints"),
+}
 FOUND_WHEN_TRAINING_STARTS = ("hop_length", "init_from_sha256")
 
 
@@ -29,6 +70,17 @@ def train_options(*, without: Collection[str] = ()) -> Callable[..., Any]:
         return command
 
     return decorate
+
+
+def option_groups(*, without: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Title in the help -> the options below it.
+
+    Args:
+        without: fields that get no option.
+    """
+    return {
+        title: tuple(option_of(field) for field in fields if field not in without) for title, fields in _FIELDS.items()
+    }
 
 
 def _option(field: dataclasses.Field[Any], annotated: Any) -> Callable[..., Any]:

@@ -26,19 +26,19 @@ from typing import Any, Literal
 import click
 
 from schemas.console.commandline import run_command
+from schemas.console.commands import Group
 from schemas.console.errors import EXIT_REGRESSION, TagscaleError
+from schemas.console.printer import print_fields, print_report
 from schemas.console.shown_commands import training_command
-from schemas.console.terminal import say, say_json
 from training.config_options import train_options
 from training.devices.out_of_memory import explained_out_of_memory
 from training.devices.tensorflow_import import import_tensorflow
+from training.help_pages import EXAMPLE, PAGES, STUDYS_OWN
 
-SHOWN_TAGS = 5  # highest scores printed per file
-STUDYS_OWN = ("frontend", "train_share", "init_from")
 STAGE_HELP = "Folder on a local disk that features are copied to ahead of use [default: read where they lie]."
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """The commands, of which any may run out of memory."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -46,7 +46,7 @@ class _Commands(click.Group):
             return super().invoke(ctx)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, pages=PAGES, example=EXAMPLE, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """From feature shards and a label set to a trained tagger."""
 
@@ -66,28 +66,11 @@ def train_command(out: str, config: str | None, stage: str | None, **options: ob
 
     resolved = resolve_config(config, options)
     import_tensorflow()
+    from training.fit.summary import train_report
     from training.fit.train import train
 
     summary = train(resolved, out, stage=stage)
-    state = summary.state
-    took = (
-        f"{summary.trained_steps:,} steps in {summary.seconds:.0f} s, {summary.examples_per_second:.1f} examples/s, "
-        f"{summary.input_wait:.1%} of the time waiting for data"
-        if summary.trained_steps
-        else "nothing left to do"
-    )
-    say(f"{out}: {took}")
-    say(f"  {state.epoch} epochs over {summary.tracks:,} tracks in all, best at epoch {state.best_epoch}")
-    if summary.removed:
-        say(f"  {summary.removed:,} labelled tracks were left out: they were removed from the dataset")
-    if summary.started_from is not None:
-        from training.fit.init_from import words_of
-
-        say(f"  {words_of(summary.started_from)}")
-    evaluate = training_command("evaluate", "--run", out)
-    if summary.judged_by != "test":
-        evaluate = training_command("evaluate", "--run", out, "--split", summary.judged_by)
-    say(f"next: {evaluate}")
+    print_report(train_report(summary))
 
 
 @cli.command("study")
@@ -111,11 +94,9 @@ def study_command(
 
     plan = make_plan(study_config(config, options, frontends), shares, seeds, frontends)
     from training.study.study import run_study
-    from training.study.table import table_lines
+    from training.study.summary import study_report
 
-    results = run_study(plan, out, stage=stage)
-    say(*table_lines(results))
-    say(f"  written to {out}/study.json, study.csv, study.png and study.svg")
+    print_report(study_report(run_study(plan, out, stage=stage), out))
 
 
 @cli.command("evaluate")
@@ -137,13 +118,13 @@ def evaluate_command(
     import_tensorflow()
     from training.baselines.kinds import ALL_BASELINES, BASELINES
     from training.evaluation.evaluate import evaluate
-    from training.evaluation.words import evaluation_words
+    from training.evaluation.summary import evaluation_report
     from training.report.page import report_evaluation
 
     kinds = [kind for kind in BASELINES if baseline in (kind, ALL_BASELINES)]
     result = evaluate(run_folder, split, label_set=label_set, baselines=kinds, stage=stage)
     report_evaluation(result)
-    say(*evaluation_words(result).split("\n"))
+    print_report(evaluation_report(result))
 
 
 @cli.command("compare")
@@ -178,16 +159,16 @@ def compare_command(
     import_tensorflow()
     from training.comparison.compare import compare
     from training.comparison.result import comparison_json, gate_of
-    from training.comparison.words import comparison_words
+    from training.comparison.summary import comparison_report
 
     result = compare(run_a, run_b, split, label_set=label_set, stage=stage)
     gate = None if max_regression is None else gate_of(result, metric, max_regression)
     fields = comparison_json(result, gate)
     result.run_b.folder.write_json(result.uri, fields, checked=False)
     if as_json:
-        say_json(fields)
+        print_fields(fields)
     else:
-        say(*comparison_words(result, metric, gate).split("\n"))
+        print_report(comparison_report(result, metric, gate))
     if gate is not None and not gate.passed:
         sys.exit(EXIT_REGRESSION)
 
@@ -201,13 +182,10 @@ def report_command(run_folder: str, split: str | None) -> None:
     """Write report.html of a run: curves, tags, example tracks, confusions, and how to repeat it."""
     import_tensorflow()
     from training.report.page import write_report
+    from training.report.summary import page_report
 
-    report = write_report(run_folder, split)
-    shown = f"with its evaluation on the {report.split} split" if report.split else "not evaluated yet"
-    say(f"{report.uri}: {report.bytes / 1e3:,.0f} kB, {shown}")
-    if not report.has_tracks:
-        say("  without examples and confusions, which need the scores of single tracks")
-        say(f"next: {training_command('evaluate', '--run', run_folder, '--split', report.split or 'test')}")
+    page = write_report(run_folder, split)
+    print_report(page_report(page, run_folder))
 
 
 @cli.command("export")
@@ -217,13 +195,10 @@ def export_command(run_folder: str, out: str) -> None:
     """Write a run's best epoch as a SavedModel that takes raw audio."""
     import_tensorflow()
     from training.serving.export import export
+    from training.serving.summary import export_report
 
     summary = export(run_folder, out)
-    say(
-        f"{out}: {summary.tags} tags, patches of {summary.patch_seconds:g} s, epoch {summary.epoch}, "
-        f"{summary.bytes / 1e6:.1f} MB"
-    )
-    say(f"next: {training_command('tag', '--model', out, 'FILE')}")
+    print_report(export_report(summary))
 
 
 @cli.command("tag")
@@ -236,26 +211,20 @@ def tag_command(model: str, as_json: bool, files: tuple[str, ...]) -> None:
     That line goes to stderr; with --json it is an object like the others, with a `problem` and no scores.
     """
     import_tensorflow()
+    from training.serving.summary import print_tagged
     from training.serving.tag import tag_files
 
     rejected = 0
     for one in tag_files(model, files):
         rejected += one.problem is not None
-        if as_json:
-            fields = {"file": one.file, "seconds": one.seconds, "scores": one.scores, "problem": one.problem}
-            say_json(fields)
-        elif one.problem is not None:
-            say(f"{one.file}: not tagged: {one.problem}", file=sys.stderr)
-        else:
-            top = ", ".join(f"{tag} {score:.2f}" for tag, score in list(one.scores.items())[:SHOWN_TAGS])
-            say(f"{one.file} ({one.seconds:.1f} s): {top}")
+        print_tagged(one, as_json=as_json)
     if rejected:
         raise TagscaleError(f"{rejected:,} of {len(files):,} files could not be tagged")
 
 
 def main() -> None:
     """Entry point of `python training/run.py` and tagscale-train."""
-    run_command(cli, training_command())
+    run_command(cli, training_command(), "tagscale-train")
 
 
 if __name__ == "__main__":

@@ -135,4 +135,4 @@ def _locked(descriptor: int, kind: int) -> bool:
 
 @functools.cache
 def _warn_once(words: str) -> None:
-    say(words, file=sys.stderr)
+    say(words, file=sys.stderr, level="warning")

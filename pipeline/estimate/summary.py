@@ -3,54 +3,60 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from pipeline.audio.limits import MAX_SECONDS
 from pipeline.decode.options import MAX_REJECT_RATE, BuildOptions
 from pipeline.estimate.estimate import Estimate
 from pipeline.estimate.extrapolate import Interval
 from pipeline.estimate.options import EstimateOptions
+from schemas.console.report import Column, Line, Report, Table, following, heading, warning
 from schemas.console.shown_commands import pipeline_command
-from schemas.console.terminal import say, say_json
 
 
-def print_estimate(estimate: Estimate, build: BuildOptions, options: EstimateOptions) -> None:
-    """Print totals with their intervals, time and cost by workers, rejects of the sample, and what to type next."""
+def estimate_report(estimate: Estimate, build: BuildOptions, options: EstimateOptions) -> Report:
+    """Totals with their intervals, time and cost by workers, rejects of the sample, and what to type next."""
+    return Report.of(_parts(estimate, build, options))
+
+
+def _parts(estimate: Estimate, build: BuildOptions, options: EstimateOptions) -> Iterator[Line | Table]:
     whole = estimate.sampled == estimate.tracks
     how = "all of them" if whole else f"{estimate.sampled:,} of them (seed {estimate.seed})"
-    say(f"{estimate.catalog}: {estimate.tracks:,} tracks, estimated from {how} in {estimate.seconds:.1f} s")
-    say(f"  core-hours  {_spread(estimate.core_hours, _number)}")
+    yield heading(f"{estimate.catalog}: {estimate.tracks:,} tracks, estimated from {how} in {estimate.seconds:.1f} s")
+    yield Line(f"  core-hours  {_spread(estimate.core_hours, _number)}")
     for family, size in estimate.bytes.items():
-        say(f"  {family:<11} {_spread(size, _size)}")
+        yield Line(f"  {family:<11} {_spread(size, _size)}")
     share = _spread(estimate.reject_share, lambda value: f"{100 * value:.1f} %")
-    say(f"  rejects     {sum(estimate.rejects.values()):,} of {estimate.sampled:,}: {share} of all")
+    yield Line(f"  rejects     {sum(estimate.rejects.values()):,} of {estimate.sampled:,}: {share} of all")
     for cause, count in estimate.rejects.items():
         track, message = estimate.examples[cause]
-        say(f"              {count:,} {cause}, such as {track}: {message}")
+        yield Line(f"              {count:,} {cause}, such as {track}: {message}")
     if estimate.reject_share.value > MAX_REJECT_RATE:
-        say(f"  warning: a build fails above --max-reject-rate {MAX_REJECT_RATE:g} unless a higher one is given")
-    say(f"  starting    {estimate.job.cpu:.1f} s of CPU for the job, {estimate.worker.cpu:.1f} s for each worker")
-    say(f"  shards      {estimate.shards:,}; one is the unit of work, so further workers would have nothing to do")
-    for at in estimate.at:
-        idle = "" if at.busy == at.workers else f", no more than {at.busy:,} of them have work"
-        label = "worker " if at.workers == 1 else "workers"
-        say(f"  {at.workers:>5,} {label}  {_spread(at.wall_seconds, _duration)}, {_spread(at.dollars, _dollars)}{idle}")
-    say(f"  storage     {_spread(estimate.storage_dollars_month, _dollars)} a month")
+        yield warning(f"a build fails above --max-reject-rate {MAX_REJECT_RATE:g} unless a higher one is given")
+    yield Line(
+        f"  starting    {estimate.job.cpu:.1f} s of CPU for the job, {estimate.worker.cpu:.1f} s for each worker"
+    )
+    yield Line(
+        f"  shards      {estimate.shards:,}; one is the unit of work, so further workers would have nothing to do"
+    )
+    yield _by_workers(estimate)
+    yield Line(f"  storage     {_spread(estimate.storage_dollars_month, _dollars)} a month")
     prices = options.prices
-    say(
+    yield Line(
         f"  prices      ${prices.vcpu_hour:g} a vCPU hour, ${prices.memory_gb_hour:g} a GB-hour of {options.memory_gb:g} GB "
         f"a worker, ${prices.storage_gb_month:g} a GB-month"
     )
     if not whole:
         by = "the catalog's durations" if estimate.by_duration else "the mean per track: not every row has a duration"
-        say(f"  in brackets 95 % intervals, of the sampling alone, by {by}")
-    say(f"next: {next_command(estimate, build)}")
+        yield Line(f"  in brackets 95 % intervals, of the sampling alone, by {by}")
+    yield following(next_command(estimate, build))
 
 
-def print_json(estimate: Estimate, build: BuildOptions, options: EstimateOptions) -> None:
-    """Print the same as one JSON object."""
+def estimate_fields(estimate: Estimate, build: BuildOptions, options: EstimateOptions) -> dict[str, Any]:
+    """The same as JSON holds it."""
     fields = {**dataclasses.asdict(estimate), "options": dataclasses.asdict(options)}
-    say_json({**fields, "next": next_command(estimate, build)}, indent=2, sort_keys=True)
+    return {**fields, "next": next_command(estimate, build)}
 
 
 def next_command(estimate: Estimate, build: BuildOptions) -> str:
@@ -63,6 +69,15 @@ def next_command(estimate: Estimate, build: BuildOptions) -> str:
     words += ["--strict"] * build.strict
     words += ["--max-seconds", f"{build.max_seconds:g}"] if build.max_seconds != MAX_SECONDS else []
     return pipeline_command(*words)
+
+
+def _by_workers(estimate: Estimate) -> Table:
+    rows = []
+    for at in estimate.at:
+        idle = "" if at.busy == at.workers else f", no more than {at.busy:,} of them have work"
+        cost = f"{_spread(at.wall_seconds, _duration)}, {_spread(at.dollars, _dollars)}{idle}"
+        rows.append((f"{at.workers:,}", "worker" if at.workers == 1 else "workers", cost))
+    return Table((Column(width=5, right=True), Column(width=len("workers"), gap=" "), Column()), tuple(rows))
 
 
 def _spread(interval: Interval, spelled: Callable[[float], str]) -> str:

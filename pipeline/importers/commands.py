@@ -7,6 +7,10 @@ from typing import Any
 
 import click
 
+from pipeline.help_pages import IMPORT_EXAMPLE, IMPORT_PAGES
+from schemas.console.commands import Group
+from schemas.console.printer import print_report
+
 
 def _with_common_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
     for decorate in (
@@ -18,7 +22,7 @@ def _with_common_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group("import")
+@click.group("import", cls=Group, pages=IMPORT_PAGES, example=IMPORT_EXAMPLE)
 def import_group() -> None:
     """Turn published annotation files into a catalog and annotations, with the published split and tag order."""
 
@@ -28,9 +32,9 @@ def import_group() -> None:
 def import_jamendo_command(files: tuple[str, ...], audio_root: str, out: str) -> None:
     """MTG-Jamendo: autotagging*.tsv, split files, a tag list, tag_map.json."""
     from pipeline.importers.jamendo import import_jamendo
-    from pipeline.importers.summary import print_import_summary
+    from pipeline.importers.summary import import_report
 
-    print_import_summary(import_jamendo(files, audio_root, out))
+    print_report(import_report(import_jamendo(files, audio_root, out)))
 
 
 @import_group.command("mtat")
@@ -38,9 +42,9 @@ def import_jamendo_command(files: tuple[str, ...], audio_root: str, out: str) ->
 def import_mtat_command(files: tuple[str, ...], audio_root: str, out: str) -> None:
     """MagnaTagATune: annotations_final.csv and clip_info_final.csv, or published split lists and label matrices."""
     from pipeline.importers.magnatagatune import import_mtat
-    from pipeline.importers.summary import print_import_summary
+    from pipeline.importers.summary import import_report
 
-    print_import_summary(import_mtat(files, audio_root, out))
+    print_report(import_report(import_mtat(files, audio_root, out)))
 
 
 @import_group.command("msd")
@@ -53,9 +57,9 @@ def import_msd_command(files: tuple[str, ...], audio_root: str, out: str, path_p
     """Million Song Dataset, Last.fm tags: id lists, .npy matrices, a tag list, unique_tracks.txt."""
     from pipeline.importers.msd import import_msd
     from pipeline.importers.path_pattern import DEFAULT_PATTERN
-    from pipeline.importers.summary import print_import_summary
+    from pipeline.importers.summary import import_report
 
-    print_import_summary(import_msd(files, audio_root, out, path_pattern or DEFAULT_PATTERN))
+    print_report(import_report(import_msd(files, audio_root, out, path_pattern or DEFAULT_PATTERN)))
 
 
 @import_group.command("table")
@@ -72,8 +76,8 @@ def import_table_command(
     files: tuple[str, ...], audio_root: str, out: str, columns: tuple[str, ...], separator: str
 ) -> None:
     """Any CSV, TSV, JSON Lines or Parquet tables, joined on the track id."""
-    from pipeline.importers.summary import print_import_summary
+    from pipeline.importers.summary import import_report
     from pipeline.importers.table import import_table
     from pipeline.importers.table_columns import parse_columns
 
-    print_import_summary(import_table(files, audio_root, out, parse_columns(columns), separator))
+    print_report(import_report(import_table(files, audio_root, out, parse_columns(columns), separator)))

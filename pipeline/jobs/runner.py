@@ -22,6 +22,7 @@ from pipeline.jobs.plan import PlanReader
 from pipeline.jobs.shard_job import Job, unfinished_shards
 from pipeline.jobs.transforms import LOCAL_WORKER, WriteShards
 from schemas.console.errors import TagscaleError
+from schemas.console.verbosity import verbosity
 from schemas.storage.files import is_remote
 
 FRUITLESS_ATTEMPTS = 2  # attempts of a local runner that may end without a single new shard
@@ -140,10 +141,10 @@ def _watched(job: Job, shards: int, on_progress: Callable[[int], None]) -> Itera
 
 @contextlib.contextmanager
 def _quiet_beam() -> Iterator[None]:
-    """Silence Beam's own log, since a worker's failure is reported in one line."""
+    """Silence Beam's own log, except with --verbose, since a worker's failure is reported in one line."""
     logger = logging.getLogger("apache_beam")
     before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    logger.setLevel(before if verbosity().verbose else logging.CRITICAL)
     try:
         yield
     finally:

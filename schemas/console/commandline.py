@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from schemas.console.commands import JSON_OPTION
 from schemas.console.errors import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -22,6 +23,7 @@ from schemas.console.interpreter import missing_words
 from schemas.console.stopping import STOPPED_WORDS, Stopped, leave, stop_exit_code, stop_on_signals, stop_wins
 from schemas.console.terminal import guard_terminal, say
 from schemas.console.usage_words import usage_words
+from schemas.console.verbosity import Verbosity, set_verbosity
 
 TRACEBACK_VARIABLE = "TAGSCALE_TRACEBACK"
 SHOWN_WORDS = 500  # letters of an unexpected error
@@ -30,21 +32,30 @@ SHOWN_WORDS = 500  # letters of an unexpected error
 _HELP: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 
-def run_command(command: click.Command, name: str) -> NoReturn:
+def run_command(command: click.Command, name: str, script: str = "") -> NoReturn:
     """Run a click command and exit with the project's codes; any error is one line on stderr.
 
     With TAGSCALE_TRACEBACK=1 in the environment, an error that nobody foresaw shows its traceback before that line.
+
+    Args:
+        command: what to run with the words of the command line.
+        name: how the user started it, as messages show it.
+        script: the installed program, which a shell completes; empty where there is none.
     """
     guard_terminal()
+    # An option that is not there is an error before the others are read.
+    set_verbosity(Verbosity(as_json=JSON_OPTION in sys.argv))
+    variable = f"_{script.replace('-', '_').upper()}_COMPLETE"
     try:
         stop_on_signals()
         with stop_wins():
-            command.main(prog_name=name, standalone_mode=False)
+            program = script if script and variable in os.environ else name
+            command.main(prog_name=program, standalone_mode=False, complete_var=variable if script else None)
     except SystemExit as wanted:
         leave("", wanted.code if isinstance(wanted.code, int) else EXIT_DONE)
     except click.ClickException as error:  # unknown options and the like: click's own words
         if isinstance(error, _HELP):
-            say(*error.format_message().split("\n"), file=sys.stderr)
+            say(*error.format_message().split("\n"), file=sys.stderr, level="error")
             leave("", error.exit_code)
         context = getattr(error, "ctx", None)
         words = usage_words(error) if isinstance(error, click.UsageError) else error.format_message()
@@ -83,6 +94,7 @@ def unexpected(error: Exception) -> TagscaleError:
     words = words if len(words) <= SHOWN_WORDS else f"{words[:SHOWN_WORDS]}…"
     said = f"unexpected {type(error).__name__}{': ' if words else ''}{words}"
     if os.environ.get(TRACEBACK_VARIABLE, "0") not in ("", "0"):
-        say(*"".join(traceback.format_exception(error)).rstrip("\n").split("\n"), file=sys.stderr)
+        lines = "".join(traceback.format_exception(error)).rstrip("\n").split("\n")
+        say(*lines, file=sys.stderr, level="error")
         return TagscaleError(said)
     return TagscaleError(f"{said}; set {TRACEBACK_VARIABLE}=1 to see where")

@@ -25,10 +25,10 @@ PACKAGES = (
     "msgspec",
     "numpy",
     "pyarrow",
+    "rich",
     "scipy",
     "soundfile",
     "soxr",
-    "tqdm",
     "yaml",
 )
 

@@ -7,15 +7,17 @@ import time
 from types import TracebackType
 from typing import Self
 
-from tqdm import tqdm
-
-from schemas.console.terminal import say, unguarded, visible
+from schemas.console.bar import Bar
+from schemas.console.terminal import is_terminal, say, say_event, visible
+from schemas.console.verbosity import verbosity
 
 LOG_SECONDS = 15.0  # between two lines in a log
 
 
 class Progress:
     """Counts up to a total.
+
+    With --quiet nothing is shown, and with --log-json the lines of a log are JSON objects.
 
     Args:
         what: what is being done, such as `decode`.
@@ -29,11 +31,11 @@ class Progress:
         self._note = ""
         self._started = time.monotonic()
         self._logged = self._started
-        self._bar = (
-            tqdm(total=total, desc=what, unit=f" {unit}", leave=False, file=unguarded(sys.stderr))
-            if sys.stderr.isatty()
-            else None
-        )
+        chosen = verbosity()
+        has_bar = is_terminal(sys.stderr) and not chosen.quiet and not chosen.as_json
+        self._bar = Bar(what, sys.stderr) if has_bar else None
+        if self._bar is not None:
+            self._bar.update(0, total, self._words())
 
     def __enter__(self) -> Self:
         return self
@@ -52,24 +54,44 @@ class Progress:
     def update(self, done: int, note: str = "") -> None:
         """Say how much is done, with a note such as the loss."""
         self._note = visible(note)
-        if self._bar is not None:
-            self._bar.set_postfix_str(self._note, refresh=False)
-            self._bar.update(done - self._done)
         self._done = done
-        if self._bar is None and time.monotonic() - self._logged >= LOG_SECONDS:
+        if self._bar is not None:
+            self._bar.update(done, self._total, self._words())
+        elif time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
-            say(self._line(), file=sys.stderr)
+            if verbosity().as_json:
+                self._say_json()
+            else:
+                say(f"{self._what}: {self._words()}", file=sys.stderr)
 
     def update_of(self, done: int, total: int) -> None:
         """Say how much is done of a total that was not known before."""
         self._total = total
-        if self._bar is not None:
-            self._bar.total = total
         self.update(done)
 
-    def _line(self) -> str:
-        elapsed = time.monotonic() - self._started
-        rate = (self._done - self._first) / elapsed
-        remaining = f"{(self._total - self._done) / rate:.0f} s left" if rate > 0 else "no estimate yet"
+    def _words(self) -> str:
+        rate, seconds = self._pace()
+        remaining = "no estimate yet" if seconds is None else f"{seconds:.0f} s left"
         note = f", {self._note}" if self._note else ""
-        return f"{self._what}: {self._done:,} of {self._total:,} {self._unit}, {rate:.1f}/s, {remaining}{note}"
+        return f"{self._done:,} of {self._total:,} {self._unit}, {rate:.1f}/s, {remaining}{note}"
+
+    def _say_json(self) -> None:
+        rate, seconds = self._pace()
+        say_event(
+            "info",
+            "progress",
+            file=sys.stderr,
+            what=self._what,
+            done=self._done,
+            total=self._total,
+            unit=self._unit,
+            per_second=round(rate, 3),
+            seconds_left=None if seconds is None else round(seconds, 1),
+            note=self._note,
+        )
+
+    def _pace(self) -> tuple[float, float | None]:
+        """Units a second, and seconds left where that can be told."""
+        elapsed = time.monotonic() - self._started
+        rate = (self._done - self._first) / elapsed if elapsed > 0 else 0.0
+        return rate, (self._total - self._done) / rate if rate > 0 else None

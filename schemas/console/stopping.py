@@ -19,7 +19,7 @@ from types import FrameType, TracebackType
 from typing import NoReturn, TextIO
 
 from schemas.console.errors import EXIT_INTERRUPTED, EXIT_STOPPED
-from schemas.console.terminal import say, wipe_line
+from schemas.console.terminal import forget_bars, say, wipe_line
 
 SAVING_SECONDS = (
     20.0  # from a signal to the exit at the latest, where work saves its state; clouds and clusters give 30
@@ -170,8 +170,9 @@ def _exit(words: str, code: int) -> NoReturn:
         if words:
             stream = _stderr or sys.stderr
             if _first is not None:
+                forget_bars()  # their stream may be in the middle of a write
                 wipe_line(stream)
-            say(words, file=stream)
+            say(words, file=stream, level="error")
         if _first is None:  # else a full pipe could hold it back
             sys.stdout.flush()
             sys.stderr.flush()

@@ -11,6 +11,7 @@ import errno
 import functools
 import glob
 import hashlib
+import logging
 import os
 import posixpath
 import re
@@ -22,6 +23,8 @@ from typing import IO, BinaryIO
 
 from schemas.console.errors import UserError
 from schemas.storage import object_store
+
+_log = logging.getLogger(__name__)
 
 TEMPORARY_PREFIX = ".tmp-"  # a killed process may leave such files behind; readers ignore them
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
@@ -121,11 +124,13 @@ def matching(pattern: str) -> list[str]:
 
 def open_read(uri: str) -> BinaryIO:
     """An open binary file; raises FileNotFoundError."""
+    _log.debug("open %s", uri)
     return object_store.open_read(uri) if is_remote(uri) else open(local_path(uri), "rb")
 
 
 def read_bytes(uri: str) -> bytes:
     """A whole file; raises FileNotFoundError."""
+    _log.debug("read %s", uri)
     if is_remote(uri):
         return object_store.read(uri)
     with open(local_path(uri), "rb") as file:
@@ -209,6 +214,7 @@ def remove_empty_folder(uri: str) -> None:
 
 def write_atomic(uri: str, data: bytes) -> None:
     """Write a file so that readers see either the old bytes or the new ones, never a part."""
+    _log.debug("write %s (%d bytes)", uri, len(data))
     if is_remote(uri):
         object_store.write(uri, data)
         return
@@ -254,6 +260,7 @@ def spool(uri: str) -> Iterator[str]:
 
 def publish(path: str, uri: str) -> None:
     """Move a spooled file to its final name atomically."""
+    _log.debug("write %s", uri)
     if is_remote(uri):
         object_store.upload(path, uri)
         return

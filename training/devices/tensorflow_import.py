@@ -48,7 +48,7 @@ def import_tensorflow() -> None:
         except Exception:
             os.dup2(kept, 2)
             words.seek(0)
-            say(*words.read().decode(errors="replace").splitlines(), file=sys.stderr)
+            say(*words.read().decode(errors="replace").splitlines(), file=sys.stderr, level="error")
             raise
         finally:
             os.dup2(kept, 2)

@@ -174,7 +174,8 @@ def register_run(dataset: Dataset, root: str, config: TrainConfig) -> None:
     try:
         write_atomic(dataset.layout.run_summary(name), _json(with_checksum(fields)))
     except Exception as error:  # each store has errors of its own
-        say(f"{dataset.layout.root}: cannot be written, so it will not list this run: {error}", file=sys.stderr)
+        words = f"{dataset.layout.root}: cannot be written, so it will not list this run: {error}"
+        say(words, file=sys.stderr, level="warning")
 
 
 def _json(fields: dict[str, Any]) -> bytes:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pipeline.decode.build import BuildSummary
-from pipeline.decode.summary import print_build_summary
+from pipeline.decode.summary import build_report
 from schemas.console.shown_commands import pipeline_command
 
 SUMMARY = BuildSummary(
@@ -24,10 +22,8 @@ SUMMARY = BuildSummary(
 )
 
 
-def test_counts_causes_and_the_next_command_are_told(capsys: pytest.CaptureFixture[str]) -> None:
-    print_build_summary(SUMMARY)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines == [
+def test_counts_causes_and_the_next_command_are_told() -> None:
+    assert build_report(SUMMARY).lines() == [
         "built gen-000, gen-001 of data in 61.2 s",
         "  tracks    1,234 of the catalog, 1,230 stored (10.25 h of audio)",
         "  rejects   4",

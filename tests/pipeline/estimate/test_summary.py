@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-import pytest
-
 from pipeline.decode.options import BuildOptions
 from pipeline.estimate.cost_sample import Spent
 from pipeline.estimate.estimate import AtWorkers, Estimate
 from pipeline.estimate.extrapolate import Interval
 from pipeline.estimate.options import EstimateOptions
-from pipeline.estimate.summary import print_estimate
+from pipeline.estimate.summary import estimate_report
 from schemas.console.shown_commands import pipeline_command
 
 ESTIMATE = Estimate(
@@ -38,10 +36,9 @@ ESTIMATE = Estimate(
 )
 
 
-def test_totals_come_with_their_intervals_and_the_build_to_type(capsys: pytest.CaptureFixture[str]) -> None:
+def test_totals_come_with_their_intervals_and_the_build_to_type() -> None:
     build = BuildOptions(excerpt="full", families=("logmel", "waveform"), shards=32, strict=True)
-    print_estimate(ESTIMATE, build, EstimateOptions())
-    assert capsys.readouterr().out.splitlines() == [
+    assert estimate_report(ESTIMATE, build, EstimateOptions()).lines() == [
         "my music.csv: 1,500,000 tracks, estimated from 50 of them (seed 0) in 7.2 s",
         "  core-hours  412 (398 to 426)",
         "  logmel      540 GB (530 GB to 550 GB)",
@@ -61,11 +58,11 @@ def test_totals_come_with_their_intervals_and_the_build_to_type(capsys: pytest.C
     ]
 
 
-def test_where_all_were_decoded_nothing_is_in_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_all_were_decoded_nothing_is_in_brackets() -> None:
     sure = Interval(0.25, 0.25, 0.25)
     whole = dataclasses.replace(ESTIMATE, tracks=50, core_hours=sure, reject_share=sure, bytes={}, at=(), rejects={})
-    print_estimate(dataclasses.replace(whole, storage_dollars_month=sure), BuildOptions(), EstimateOptions())
-    words = capsys.readouterr().out
+    whole = dataclasses.replace(whole, storage_dollars_month=sure)
+    words = str(estimate_report(whole, BuildOptions(), EstimateOptions()))
     assert "50 tracks, estimated from all of them in" in words
     assert "in brackets" not in words
     assert "  core-hours  0.25\n" in words

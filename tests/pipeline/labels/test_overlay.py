@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.labels.overlay import LabelSummary, lay_labels
 from pipeline.labels.splits import SplitMethod, existing_split, make_split, split_version
-from pipeline.labels.summary import print_label_summary
+from pipeline.labels.summary import label_report
 from pipeline.verify import verify
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset
@@ -309,9 +309,7 @@ def test_a_damaged_version_before_does_not_stand_in_the_way(dataset: Path, small
     assert "labels.json" in second.not_compared
 
 
-def test_a_label_set_keeps_its_split_until_another_is_asked_for(
-    dataset: Path, small_corpus, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_label_set_keeps_its_split_until_another_is_asked_for(dataset: Path, small_corpus) -> None:
     opened = Dataset.open(str(dataset))
     for name, salt in (("wide", "a"), ("other", "b")):
         make_split(opened, name, SplitMethod((50, 25, 25), salt))
@@ -319,13 +317,11 @@ def test_a_label_set_keeps_its_split_until_another_is_asked_for(
     second = _lay(dataset, small_corpus, "name: mine\ntags: [noise]\n")
     assert (first.split[0], second.split) == ("wide", first.split)
     assert second.diff.tracks_moved == 0
-    print_label_summary(second, str(dataset))
-    assert "lies on the split" not in capsys.readouterr().out
+    assert "lies on the split" not in str(label_report(second, str(dataset)))
 
     named = _lay(dataset, small_corpus, "name: mine\ntags: [low]\nsplit: other\n")
     assert named.split == first.split
-    print_label_summary(named, str(dataset))
-    assert "the split stays wide; `split: other` in the file" in capsys.readouterr().out
+    assert "the split stays wide; `split: other` in the file" in str(label_report(named, str(dataset)))
 
     path = str(dataset.parent / "set.yaml")
     moved = lay_labels(str(dataset), [small_corpus.annotations], path, "other")
@@ -336,8 +332,7 @@ def test_a_label_set_keeps_its_split_until_another_is_asked_for(
     into_train = sum(sides[0][track] != "train" == sides[1][track] for track in sides[0])
     assert (moved.split[0], moved.split_before, moved.into_train) == ("other", "wide", into_train)
     assert into_train > 0
-    print_label_summary(moved, str(dataset))
-    said = capsys.readouterr().out
+    said = str(label_report(moved, str(dataset)))
     assert "warning: the version before lies on the split wide, this one on other: " in said
     assert (
         f"{moved.diff.tracks_moved} tracks changed sides, {into_train} of validation or test are in train now" in said
@@ -363,16 +358,15 @@ def test_the_split_of_a_version_that_the_log_does_not_name_is_read_from_its_mani
         lay_labels(str(dataset), [small_corpus.annotations], str(path))
 
 
-def test_a_side_without_a_share_is_the_users_wish_and_what_needs_it_is_said(
-    dataset: Path, small_corpus, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_side_without_a_share_is_the_users_wish_and_what_needs_it_is_said(dataset: Path, small_corpus) -> None:
     make_split(Dataset.open(str(dataset)), "two", SplitMethod((90, 0, 10)))
     path = dataset.parent / "set.yaml"
     path.write_text("name: mine\n")
     summary = lay_labels(str(dataset), [small_corpus.annotations], str(path), "two")
     assert summary.tracks["validation"] == 0
-    print_label_summary(summary, str(dataset))
-    assert "warning: there is no validation track: `train` refuses these labels" in capsys.readouterr().out
+    assert "warning: there is no validation track: `train` refuses these labels" in str(
+        label_report(summary, str(dataset))
+    )
 
 
 def test_labels_are_not_laid_over_a_split_with_an_empty_side(dataset: Path, small_corpus) -> None:

@@ -27,7 +27,7 @@ from tests.training.conftest import TAGS, SmallDataset
 from training.comparison import compare as compare_module
 from training.comparison.compare import compare
 from training.comparison.result import Comparison, Difference, comparison_json, gate_of
-from training.comparison.words import comparison_words
+from training.comparison.summary import comparison_report
 from training.data.label_mapping import map_labels
 from training.evaluation.split_scores import score_split
 from training.evaluation.stored_scores import StoredScores, read_stored_scores
@@ -120,7 +120,7 @@ def test_the_file_holds_every_tag_and_no_nan_and_lies_with_the_second_run(good: 
     assert [one["tag"] for one in fields["per_tag"]] == list(TAGS)
     assert fields["macro"]["pr_auc"]["interval"][1] < 0 < fields["macro"]["pr_auc"]["p"] < 0.05
     assert fields["gate"] is None
-    words = comparison_words(result, "pr_auc", None)
+    words = str(comparison_report(result, "pr_auc", None))
     assert all(f"    {tag} " in words for tag in TAGS)
     assert result.uri in words
 
@@ -136,10 +136,10 @@ def test_of_a_few_groups_nothing_can_be_said_and_the_gate_stays_shut(
     for one in (*fields["macro"].values(), *(tag["pr_auc"] for tag in fields["per_tag"])):
         assert (one["interval"], one["p"]) == ([None, None], None)
     assert fields["gate"] == {"max_regression": 0.5, "metric": "pr_auc", "passed": False, "proven": False}
-    words = comparison_words(result, "pr_auc", gate_of(result, "pr_auc", 0.5))
+    words = str(comparison_report(result, "pr_auc", gate_of(result, "pr_auc", 0.5)))
     said = f"nothing can be said of {groups} group{'s' * (groups > 1)} (artists)"
     assert words.splitlines()[-1].startswith(f"failed: {said}")
-    assert f"  {said}" in comparison_words(result, "pr_auc", None)
+    assert f"  {said}" in str(comparison_report(result, "pr_auc", None))
     assert " p " not in words
     shut = CliRunner().invoke(cli, ["compare", bad, good, "--split", "train", "--max-regression", "0.5"])
     assert shut.exit_code == 3, shut.output
@@ -149,7 +149,7 @@ def test_an_undefined_tag_is_listed(good: str, bad: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(compare_module, "score_split", _first_tracks(good, 1))
     result = compare(good, bad, "train")
     assert result.undefined == TAGS
-    words = comparison_words(result, "pr_auc", gate_of(result, "pr_auc", 0.5))
+    words = str(comparison_report(result, "pr_auc", gate_of(result, "pr_auc", 0.5)))
     assert f"without a negative: {', '.join(TAGS)}" in words
     assert words.splitlines()[-1] == "failed: no tag has both a positive and a negative track"
 
@@ -185,7 +185,7 @@ def test_the_gate_opens_only_where_the_interval_excludes_the_regression(
     result = _with_macro(compare(good, good, "train"), Difference(0.5, 0.5, 0.0, interval, 0.5))
     gate = gate_of(result, "pr_auc", 0.01)
     assert (gate.passed, gate.is_proven) == (passed, proven)
-    assert comparison_words(result, "pr_auc", gate).splitlines()[-1].startswith("passed" if passed else "failed")
+    assert str(comparison_report(result, "pr_auc", gate)).splitlines()[-1].startswith("passed" if passed else "failed")
     with pytest.raises(UserError, match="--max-regression: expected 0 to 1, received -0.1"):
         gate_of(result, "pr_auc", -0.1)
 
@@ -229,7 +229,7 @@ def test_runs_of_other_datasets_and_splits_meet_on_the_tracks_that_are_new_to_bo
     assert result.run_a.seen == len(tests & held & seen) > 0
     assert result.tracks == len((tests & held) - seen) > 0
     assert (result.run_b.absent, result.run_b.seen, result.tags) == (0, 0, TAGS)
-    words = comparison_words(result, "roc_auc", None)
+    words = str(comparison_report(result, "roc_auc", None))
     assert f"{result.run_a.absent:,} tracks were left out for {first}: its dataset does not hold them" in words
     assert f"{result.run_a.seen:,} tracks were left out for {first}: it was trained or chosen by them" in words
 

@@ -26,7 +26,7 @@ from training.evaluation.evaluate import evaluate
 from training.evaluation.files import evaluation_csv
 from training.evaluation.scoring import TrackScorer
 from training.evaluation.stored_scores import read_stored_scores
-from training.evaluation.words import evaluation_words
+from training.evaluation.summary import evaluation_report
 from training.metrics.intervals import LEAST_GROUPS
 from training.metrics.tagging import tagging_metrics
 from training.metrics.thresholds import best_thresholds
@@ -72,11 +72,11 @@ def test_an_interval_is_over_whole_groups_and_of_few_there_is_none(run_copy: str
     assert low < train.metrics.roc_auc_macro < high
     written = json.loads(Path(run_copy, "evaluation", "test.json").read_text())
     assert written["roc_auc_macro_interval"] == [None, None]
-    assert f"nothing can be said of {test.metrics.groups} groups (artists)" in evaluation_words(test)
-    assert "nothing can be said" not in evaluation_words(train)
+    assert f"nothing can be said of {test.metrics.groups} groups (artists)" in str(evaluation_report(test))
+    assert "nothing can be said" not in str(evaluation_report(train))
     perfect = dataclasses.replace(test.metrics, roc_auc_macro=1.0)
-    assert "nothing can be said of" in evaluation_words(dataclasses.replace(test, metrics=perfect))
-    assert f"over {train.metrics.groups} whole groups" in evaluation_words(train)
+    assert "nothing can be said of" in str(evaluation_report(dataclasses.replace(test, metrics=perfect)))
+    assert f"over {train.metrics.groups} whole groups" in str(evaluation_report(train))
 
 
 def test_the_table_per_tag_has_a_row_for_every_tag_in_order(run_copy: str) -> None:
@@ -179,11 +179,11 @@ def test_what_is_not_defined_is_null_and_fails_at_nothing(
     assert (written["roc_auc_macro"] is None) == (len(tracks) == 1)
     assert written["pr_auc_macro_interval"] == [None, None]
     assert written["f1_macro"] is None  # none of these labels is on a validation track
-    assert ("no thresholds: odd@" in evaluation_words(result)) == (unlabelled == "drop")
+    assert ("no thresholds: odd@" in str(evaluation_report(result))) == (unlabelled == "drop")
 
 
 def test_the_closing_words_name_the_figures_and_every_file(run_copy: str) -> None:
-    words = evaluation_words(evaluate(run_copy, "test"))
+    words = str(evaluation_report(evaluate(run_copy, "test")))
     assert "micro " in words
     assert "F1 by thresholds" in words
     names = {path.name for path in Path(run_copy, "evaluation").glob("test*")}

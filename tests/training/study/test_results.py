@@ -23,7 +23,7 @@ from training.study.results import (
     results_json,
     write_row,
 )
-from training.study.table import table_lines
+from training.study.summary import study_report
 
 SHARES = {1 / 16: 60, 1 / 4: 240, 1.0: 960}
 
@@ -133,14 +133,14 @@ def test_what_is_not_defined_is_a_dash_in_the_table() -> None:
     nothing = {"roc_auc": math.nan, "pr_auc": math.nan}
     rows = tuple(dataclasses.replace(row, **nothing) for row in results.runs)
     baselines = tuple(dataclasses.replace(row, **nothing) for row in results.baselines)
-    lines = table_lines(dataclasses.replace(results, runs=rows, baselines=baselines))
+    lines = study_report(dataclasses.replace(results, runs=rows, baselines=baselines), "study").lines()
     assert lines[2].split() == ["60", "-", "-", "-", "-", "-"]
     assert not any("nan" in line for line in lines)
 
 
 def test_the_table_has_a_line_per_size_with_the_gap() -> None:
-    lines = table_lines(study_results())
-    assert [line.split()[0] for line in lines[:-1]] == [
+    lines = study_report(study_results(), "study").lines()
+    assert [line.split()[0] for line in lines[:-2]] == [
         "ROC-AUC,",
         "tracks",
         "60",

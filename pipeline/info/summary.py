@@ -1,4 +1,4 @@
-"""An overview as text for the terminal."""
+"""The words that show an overview."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pipeline.info.dataset_facts import DatasetFacts, LabelSetFacts
 from pipeline.info.findings import findings, merge_words
 from pipeline.info.label_health import BINS, LabelHealth
 from pipeline.info.overview import Overview
+from schemas.console.report import Column, Line, Report, Table, following, heading, problem, widest
 from schemas.console.shown_commands import pipeline_command
-from schemas.console.terminal import say, say_json
 from schemas.tables import SPLITS
 from schemas.user_files.text_lines import lines_of
 
@@ -20,23 +20,28 @@ _BAR = 40  # characters of the longest bar
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 
 
-def print_overview(overview: Overview) -> None:
-    """Print what the dataset holds, then each label version: what to look at, tags, near-synonyms, histograms."""
-    say(*_dataset_lines(overview.dataset))
-    for problem in overview.problems:
-        say(f"  problem: {problem}")
+def info_report(overview: Overview) -> Report:
+    """What the dataset holds, then each label version: what to look at, tags, near-synonyms, histograms."""
+    return Report.of(_parts(overview))
+
+
+def _parts(overview: Overview) -> Iterator[Line | Table]:
+    first, *rest = _dataset_lines(overview.dataset)
+    yield heading(first)
+    yield from map(Line, rest)
+    yield from map(problem, overview.problems)
     for health in overview.labels:
-        say("", *_health_lines(health))
+        yield Line("")
+        yield from _health_parts(health)
     if not overview.dataset.label_sets:
         label = ("label", "--dataset", overview.dataset.root, "--annotations", "FILE", "--label-set", "FILE.yaml")
-        say(f"next: {pipeline_command(*label)}")
+        yield following(pipeline_command(*label))
 
 
-def print_json(overview: Overview) -> None:
-    """Print all of it as one JSON object; what deserves a look as sentences in `findings`."""
+def info_fields(overview: Overview) -> dict[str, Any]:
+    """All of it as JSON holds it; what deserves a look as sentences in `findings`."""
     labels = [{**dataclasses.asdict(health), "findings": findings(health)} for health in overview.labels]
-    fields: dict[str, Any] = {**dataclasses.asdict(overview), "labels": labels}
-    say_json(fields, indent=2, sort_keys=True)
+    return {**dataclasses.asdict(overview), "labels": labels}
 
 
 def _dataset_lines(facts: DatasetFacts) -> Iterator[str]:
@@ -81,66 +86,93 @@ def _versions(versions: Sequence[object]) -> str:
     return f"{len(versions)} version{'s' * (len(versions) > 1)}"
 
 
-def _health_lines(health: LabelHealth) -> Iterator[str]:
+def _health_parts(health: LabelHealth) -> Iterator[Line | Table]:
     kind = f"{health.values}, missing is {health.missing}, positive from {health.positive_at:g}"
-    yield f"{health.reference}: {len(health.tags):,} tags over the split {health.split} ({kind})"
+    yield heading(f"{health.reference}: {len(health.tags):,} tags over the split {health.split} ({kind})")
     counts = ", ".join(f"{health.tracks[side]:,} {side} ({health.unlabelled[side]:,} unlabelled)" for side in SPLITS)
     rest = f"; {health.not_covered:,} stored ones are not listed" if health.not_covered else ""
-    yield f"  tracks    {counts}{rest}"
+    yield Line(f"  tracks    {counts}{rest}")
     found = findings(health)
     for finding in found:
-        yield f"  look at   {finding}"
+        yield Line(f"  look at   {finding}")
     if not found:
-        yield "  nothing odd was found"
-    yield from _tag_lines(health)
-    yield from _synonym_lines(health)
-    yield "  labels per track"
-    yield from _bars(health.labels_per_track_bars)
-
-
-def _tag_lines(health: LabelHealth) -> Iterator[str]:
-    shown = health.tags[:_SHOWN]
-    width = max(len(tag.tag) for tag in shown)
-    has_unknown = any(sum(tag.unknown.values()) for tag in health.tags)
-    graded = health.values == "graded"
-    yield (
-        f"  {'tag':<{width}}  {'train':>9} {'validation':>10} {'test':>9}{'  unknown' if has_unknown else ''} {'share':>7}"
-        f" {'artists':>8}{'  values 0 to 1' if graded else ''}"
-    )
-    marked = {tag.tag for tag, _ in health.without_positive}
-    for tag in shown:
-        cells = [f"{tag.positives[side]:,}" for side in SPLITS]
-        unknown = f" {sum(tag.unknown.values()):>8,}" if has_unknown else ""
-        values = f"  {_sparkline(tag.histogram)}" if tag.histogram is not None else ""
-        yield (
-            f"  {tag.tag:<{width}}  {cells[0]:>9} {cells[1]:>10} {cells[2]:>9}{unknown} {tag.share:>7.2%} {tag.artists:>8,}"
-            f"{values}{'  no positive in a split' if tag.tag in marked else ''}"
-        )
+        yield Line("  nothing odd was found")
+    yield _tag_table(health)
     if len(health.tags) > _SHOWN:
-        yield f"  … and {len(health.tags) - _SHOWN:,} more with --html FILE or --json"
+        yield Line(_more(len(health.tags)))
+    yield from _synonym_parts(health)
+    yield Line("  labels per track")
+    yield _bars(health.labels_per_track_bars)
 
 
-def _synonym_lines(health: LabelHealth) -> Iterator[str]:
+def _more(count: int) -> str:
+    return f"  … and {count - _SHOWN:,} more with --html FILE or --json"
+
+
+def _tag_table(health: LabelHealth) -> Table:
+    shown = health.tags[:_SHOWN]
+    has_unknown = any(sum(tag.unknown.values()) for tag in health.tags)
+    marked = {tag.tag for tag, _ in health.without_positive}
+    columns = (
+        Column("tag", widest([tag.tag for tag in shown])),
+        Column("train", 9, right=True),
+        Column("validation", 10, right=True, gap=" "),
+        Column("test", 9, right=True, gap=" "),
+        *[Column("unknown", 8, right=True, gap=" ")] * has_unknown,
+        Column("share", 7, right=True, gap=" "),
+        Column("artists", 8, right=True, gap=" "),
+        Column("values 0 to 1" if health.values == "graded" else ""),
+        Column(),
+    )
+    rows = [
+        (
+            tag.tag,
+            *(f"{tag.positives[side]:,}" for side in SPLITS),
+            *[f"{sum(tag.unknown.values()):,}"] * has_unknown,
+            f"{tag.share:.2%}",
+            f"{tag.artists:,}",
+            "" if tag.histogram is None else _sparkline(tag.histogram),
+            "no positive in a split" if tag.tag in marked else "",
+        )
+        for tag in shown
+    ]
+    return Table(columns, tuple(rows))
+
+
+def _synonym_parts(health: LabelHealth) -> Iterator[Line | Table]:
     synonyms = health.synonyms
     if synonyms.pairs:
-        yield f"  {'alike':<16} {'both':>8} {'first only':>10} {'second only':>11} {'Jaccard':>8}  tags"
-    for pair in synonyms.pairs[:_SHOWN]:
-        likeness = pair.likeness or "same tracks"
-        yield (
-            f"  {likeness:<16} {pair.both:>8,} {pair.only[0]:>10,} {pair.only[1]:>11,} {pair.jaccard:>8.2f}  "
-            f"{' | '.join(pair.tags)}{'  merge' if pair.merge else ''}"
+        columns = (
+            Column("alike", 16),
+            Column("both", 8, right=True, gap=" "),
+            Column("first only", 10, right=True, gap=" "),
+            Column("second only", 11, right=True, gap=" "),
+            Column("Jaccard", 8, right=True, gap=" "),
+            Column("tags"),
+            Column(),
         )
+        rows = (
+            (
+                pair.likeness or "same tracks",
+                *(f"{count:,}" for count in (pair.both, *pair.only)),
+                f"{pair.jaccard:.2f}",
+                " | ".join(pair.tags),
+                "merge" if pair.merge else "",
+            )
+            for pair in synonyms.pairs[:_SHOWN]
+        )
+        yield Table(columns, tuple(rows))
     if len(synonyms.pairs) > _SHOWN:
-        yield f"  … and {len(synonyms.pairs) - _SHOWN:,} more with --html FILE or --json"
+        yield Line(_more(len(synonyms.pairs)))
     if synonyms.yaml:
-        yield f"  {merge_words(health)}:"
-        yield from (f"      {line}" for line in lines_of(synonyms.yaml))
+        yield Line(f"  {merge_words(health)}:")
+        yield from (Line(f"      {line}") for line in lines_of(synonyms.yaml))
 
 
-def _bars(bars: Sequence[tuple[str, int]]) -> Iterator[str]:
+def _bars(bars: Sequence[tuple[str, int]]) -> Table:
     most = max((count for _, count in bars), default=0)
-    for name, count in bars:
-        yield f"  {name:>5} {count:>10,} {'█' * round(_BAR * count / most) if most else ''}".rstrip()
+    rows = ((name, f"{count:,}", "█" * round(_BAR * count / most) if most else "") for name, count in bars)
+    return Table((Column(width=5, right=True), Column(width=10, right=True, gap=" "), Column(gap=" ")), tuple(rows))
 
 
 def _sparkline(histogram: Sequence[int]) -> str:

@@ -1,10 +1,11 @@
-"""What the comparison of two runs found, as the lines that the terminal shows."""
+"""The closing words of a comparison of two runs."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
-from schemas.console.terminal import visible
+from schemas.console.report import Column, Line, Report, Table, heading, widest
 from training.comparison.result import Comparison, Difference, Gate, Metric, RunTracks, TagComparison
 from training.metrics.intervals import too_few_groups
 
@@ -13,37 +14,41 @@ LEAST_P = 0.001  # shown; of a smaller one the digits say nothing
 _NAMES: dict[str, str] = {"pr_auc": "PR-AUC", "roc_auc": "ROC-AUC"}
 
 
-def comparison_words(result: Comparison, metric: Metric, gate: Gate | None) -> str:
+def comparison_report(result: Comparison, metric: Metric, gate: Gate | None) -> Report:
     """The figures in the mean, the tags that gained and lost most, what was left out, and the gate's verdict."""
+    return Report.of(_parts(result, metric, gate))
+
+
+def _parts(result: Comparison, metric: Metric, gate: Gate | None) -> Iterator[Line | Table]:
     a, b = result.run_a.folder.root, result.run_b.folder.root
     shared = f"{len(result.tags)} tags of {result.labels.reference}"
-    lines = [
+    yield heading(
         f"{b} against {a} on {result.tracks:,} of {result.split_tracks:,} {result.split} tracks, {shared}; "
         f"differences with 95 % intervals over {result.groups:,} whole {'group' if result.groups == 1 else 'groups'}:"
-    ]
-    lines += [f"  mean {_NAMES[name]:<8} {_difference(result.macro[name])}" for name in ("pr_auc", "roc_auc")]
+    )
+    means = tuple((f"mean {_NAMES[name]}", _difference(result.macro[name])) for name in ("pr_auc", "roc_auc"))
+    yield Table((Column(width=len("mean ROC-AUC ")), Column(gap=" ")), means)
     ranked = result.ranked(metric)
     best = ranked[:SHOWN_TAGS]
     worst = ranked[max(len(best), len(ranked) - SHOWN_TAGS) :]
-    lines += _tags(f"{_NAMES[metric]} of {'the tags' if not worst else 'the tags that gained most'}:", best, metric)
+    yield from _tags(f"{_NAMES[metric]} of {'the tags' if not worst else 'the tags that gained most'}:", best, metric)
     if worst:
-        lines += _tags("of those that gained least or lost most:", worst, metric)
-    lines += _not_told(result, metric)
+        yield from _tags("of those that gained least or lost most:", worst, metric)
+    yield from map(Line, _not_told(result, metric))
     if result.undefined:
-        lines.append(f"  tags without a positive or without a negative: {', '.join(result.undefined)}")
+        yield Line(f"  tags without a positive or without a negative: {', '.join(result.undefined)}")
     for run in (result.run_a, result.run_b):
-        lines += _left_out(run, result.labels.reference)
-    lines.append(f"  written to {result.uri}")
+        yield from map(Line, _left_out(run, result.labels.reference))
+    yield Line(f"  written to {result.uri}")
     if gate is not None:
-        lines.append(_verdict(gate, b, result))
-    return "\n".join(map(visible, lines))
+        yield Line(_verdict(gate, b, result), "heading" if gate.passed else "problem")
 
 
-def _tags(title: str, tags: list[TagComparison], metric: Metric) -> list[str]:
-    if not tags:
-        return []
-    width = max(len(one.tag) for one in tags)
-    return [f"  {title}", *(f"    {one.tag:<{width}}  {_difference(getattr(one, metric))}" for one in tags)]
+def _tags(title: str, tags: list[TagComparison], metric: Metric) -> Iterator[Line | Table]:
+    if tags:
+        yield Line(f"  {title}")
+        columns = (Column(width=widest([one.tag for one in tags]), gap="    "), Column())
+        yield Table(columns, tuple((one.tag, _difference(getattr(one, metric))) for one in tags))
 
 
 def _difference(one: Difference) -> str:

@@ -3,10 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from pipeline.info.overview import info
-from pipeline.info.terminal import print_json, print_overview
+from pipeline.info.summary import info_fields, info_report
 from schemas.console.shown_commands import pipeline_command
 from schemas.tables import SPLITS
 
@@ -25,11 +23,10 @@ def test_the_command_prints_what_is_there_and_what_to_look_at(dataset: Path, sma
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
-def test_json_holds_all_of_it(dataset: Path, lay, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_holds_all_of_it(dataset: Path, lay) -> None:
     lay("name: mine\nvalues: graded\n")
     overview = info(str(dataset))
-    print_json(overview)
-    fields = json.loads(capsys.readouterr().out)
+    fields = json.loads(json.dumps(info_fields(overview)))
     (labels,) = fields["labels"]
     assert fields["dataset"]["records"] == 24
     assert [tag["tag"] for tag in labels["tags"]] == [tag.tag for tag in overview.labels[0].tags]
@@ -39,21 +36,17 @@ def test_json_holds_all_of_it(dataset: Path, lay, capsys: pytest.CaptureFixture[
     assert labels["findings"]
 
 
-def test_graded_values_and_long_vocabularies_fit_on_the_terminal(
-    dataset: Path, small_corpus, lay, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_graded_values_and_long_vocabularies_fit_on_the_terminal(dataset: Path, small_corpus, lay) -> None:
     track = small_corpus.rows[0][0]
     rows = [(track, f"tag {chr(97 + number // 26)}{chr(97 + number % 26)}", 0.95) for number in range(40)]
     lay("name: mine\nvalues: graded\n", rows)
-    print_overview(info(str(dataset)))
-    out = capsys.readouterr().out
+    out = str(info_report(info(str(dataset))))
     assert "… and 10 more with --html FILE or --json" in out
     assert "         █" in out  # nine empty bins, and the last
 
 
-def test_a_dataset_without_label_sets_says_what_to_type_next(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    print_overview(info(str(dataset)))
-    last = capsys.readouterr().out.splitlines()[-1]
+def test_a_dataset_without_label_sets_says_what_to_type_next(dataset: Path) -> None:
+    last = info_report(info(str(dataset))).lines()[-1]
     assert last.startswith(f"next: {pipeline_command('label', '--dataset', str(dataset))}")
 
 
