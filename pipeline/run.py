@@ -43,12 +43,18 @@ cli.add_command(import_group)
 
 @cli.command("build", context_settings={"ignore_unknown_options": False})
 @click.option("--catalog", required=True, help="CSV, JSON Lines or Parquet with track_id and uri.")
-@click.option("--dataset", required=True, help="Folder of the dataset, new or begun before; local or gs://.")
+@click.option("--dataset", required=True, help="Dataset folder, local or gs://: a new one, or one to resume or add to.")
 @click.option("--workers", type=int, help="Local worker processes [default: one per core].")
 @click.option("--shards", type=int, help="Shards of a new generation [default: by size].")
-@click.option("--limit", type=int, help="Take the catalog's first rows only.")
-@click.option("--excerpt", help="center:30, start:30 or full [default: the dataset's own; center:30 for a new one].")
-@click.option("--families", help="logmel,waveform or one of them [default: the dataset's own; both for a new one].")
+@click.option("--limit", type=int, help="Use only the first rows of the catalog.")
+@click.option(
+    "--excerpt",
+    help="Part of each track to keep: center:30, start:30 or full [default: the dataset's own; center:30 for a new one].",
+)
+@click.option(
+    "--families",
+    help="Features to store: logmel,waveform or one of them [default: the dataset's own; both for a new one].",
+)
 @click.option("--decoder", type=click.Choice(["auto", "tfio"]), default="auto", show_default=True)
 @click.option("--strict", is_flag=True, help="Reject tracks that are truncated or corrupt [default: keep and flag].")
 @click.option(
@@ -59,13 +65,19 @@ cli.add_command(import_group)
     type=click.Choice(["none", "transient", "all"]),
     default="none",
     show_default=True,
-    help="Try rejected tracks again, in a generation of their own.",
+    help="Retry rejected tracks, in a new generation.",
 )
-@click.option("--max-reject-rate", type=float, default=0.05, show_default=True, help="Fail above this share.")
+@click.option(
+    "--max-reject-rate",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="Fail if a larger share of the tracks is rejected.",
+)
 @click.option("--allow-other-versions", is_flag=True, help="Resume a generation begun with other library versions.")
 @click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
 def build_command(catalog: str, dataset: str, families: str | None, **options: object) -> None:
-    """Decode a catalog into feature shards. The same command again resumes; with a grown catalog it adds to them."""
+    """Decode a catalog into feature shards. The same command resumes; with a grown catalog it adds to them."""
     from pipeline.decode.build import build
     from pipeline.decode.options import BuildOptions
     from pipeline.decode.summary import build_report
@@ -84,7 +96,7 @@ def build_command(catalog: str, dataset: str, families: str | None, **options: o
 @click.option("--allow-other-versions", is_flag=True, help="Resume a generation begun with other library versions.")
 @click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
 def derive_command(dataset: str, **options: object) -> None:
-    """Make another log-mel family from the stored waveforms, without the audio. The same command again resumes."""
+    """Make another log-mel family from the stored waveforms, without the audio. The same command resumes."""
     from pipeline.derive.derive import DeriveOptions, derive
     from pipeline.derive.summary import derive_report
 
@@ -94,10 +106,12 @@ def derive_command(dataset: str, **options: object) -> None:
 
 @cli.command("estimate")
 @click.option("--catalog", required=True, help="CSV, JSON Lines or Parquet with track_id and uri.")
-@click.option("--sample", type=int, default=DEFAULT_SAMPLE, show_default=True, help="Tracks to decode here.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other tracks.")
-@click.option("--excerpt", help="center:30, start:30 or full [default: center:30].")
-@click.option("--families", help="logmel,waveform or one of them [default: both].")
+@click.option(
+    "--sample", type=int, default=DEFAULT_SAMPLE, show_default=True, help="Number of tracks to decode on this machine."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed for the choice of tracks.")
+@click.option("--excerpt", help="Part of each track to keep: center:30, start:30 or full [default: center:30].")
+@click.option("--families", help="Features to store: logmel,waveform or one of them [default: both].")
 @click.option("--shards", type=int, help="Shards of the build [default: by size].")
 @click.option("--decoder", type=click.Choice(["auto", "tfio"]), default="auto", show_default=True)
 @click.option("--strict", is_flag=True, help="Reject tracks that are truncated or corrupt.")
@@ -108,7 +122,7 @@ def derive_command(dataset: str, **options: object) -> None:
     "--workers",
     default=",".join(map(str, DEFAULT_WORKERS)),
     show_default=True,
-    help="Worker counts to tell time and cost for; a worker has one vCPU.",
+    help="Worker counts to estimate time and cost for; a worker has one vCPU.",
 )
 @click.option(
     "--memory-gb", type=float, default=MEMORY_GB, show_default=True, help="Memory of a worker (n1-standard's)."
@@ -144,7 +158,7 @@ def estimate_command(
     storage_gb_month: float,
     **build: object,
 ) -> None:
-    """Foretell core-hours, bytes, time and cost of a build from a sample of the catalog, decoded here."""
+    """Estimate core-hours, bytes, time and cost of a build from a sample of the catalog, decoded on this machine."""
     from pipeline.decode.options import BuildOptions
     from pipeline.estimate.estimate import estimate
     from pipeline.estimate.options import EstimateOptions, Prices, parse_workers
@@ -165,9 +179,11 @@ def estimate_command(
 @click.option("--dataset", required=True, help="Folder of the dataset.")
 @click.option("--name", required=True, help="Name of the split.")
 @click.option("--ratios", help="Shares of train, validation, test [default: 80,10,10].")
-@click.option("--salt", default="", help="Changes which groups fall where.")
+@click.option("--salt", default="", help="Text that changes which groups fall on which side.")
 @click.option("--from-catalog", is_flag=True, help="Take the catalog's split column.")
-@click.option("--stratify", multiple=True, help="Annotation file whose tags each side gets its share of; repeat.")
+@click.option(
+    "--stratify", multiple=True, help="Annotation file; each side gets its share of every tag. May be repeated."
+)
 def split_command(
     dataset: str, name: str, ratios: str | None, salt: str, from_catalog: bool, stratify: tuple[str, ...]
 ) -> None:
@@ -183,8 +199,13 @@ def split_command(
 
 @cli.command("label")
 @click.option("--dataset", required=True, help="Folder of the dataset.")
-@click.option("--annotations", required=True, multiple=True, help="Annotation file; repeat, the earlier one wins.")
-@click.option("--label-set", required=True, help="YAML file that says which tags, and how.")
+@click.option(
+    "--annotations",
+    required=True,
+    multiple=True,
+    help="Annotation file. May be repeated; an earlier file takes precedence.",
+)
+@click.option("--label-set", required=True, help="YAML file that defines the tags.")
 @click.option(
     "--split",
     help="A split made before [default: the one that the label set lies on; for a new one `split:` of its file, or else the "
@@ -194,7 +215,7 @@ def split_command(
 def label_command(
     dataset: str, annotations: tuple[str, ...], label_set: str, split: str | None, more_annotations: tuple[str, ...]
 ) -> None:
-    """Lay a label set and its vocabulary over a dataset. Decodes nothing and opens no feature payload."""
+    """Lay a label set and its vocabulary over a dataset. Nothing is decoded, and no feature file is opened."""
     from pipeline.labels.overlay import lay_labels
     from pipeline.labels.summary import label_report
 
@@ -225,14 +246,14 @@ def diff_command(dataset: str, before: str, after: str, as_json: bool) -> None:
 @cli.command("export-records")
 @click.option("--dataset", required=True, help="Folder of the dataset.")
 @click.option("--label-set", required=True, help="NAME for its newest version, or NAME@HASH.")
-@click.option("--out", required=True, help="Folder of the export, new or begun before; local or gs://.")
+@click.option("--out", required=True, help="Export folder, local or gs://: a new one, or one to resume.")
 @click.option(
     "--features", multiple=True, help="logmel, waveform, or derived features by name; repeat [default: all built]."
 )
 @click.option("--workers", type=int, help="Local worker processes [default: one per core].")
 @click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
 def export_records_command(dataset: str, label_set: str, out: str, **options: object) -> None:
-    """Write features, labels and split as self-contained TFRecords for other readers. The same command again resumes."""
+    """Write features, labels and split as self-contained TFRecords for other tools. The same command resumes."""
     from pipeline.export_records.export import ExportOptions, export_records
     from pipeline.export_records.summary import export_report
 
@@ -244,7 +265,7 @@ def export_records_command(dataset: str, label_set: str, out: str, **options: ob
 @click.option("--dataset", required=True, help="Folder of the dataset.")
 @click.option("--deep", is_flag=True, help="Parse every record.")
 def verify_command(dataset: str, deep: bool) -> None:
-    """Check that a dataset is whole; exits with 0 only if everything reconciles."""
+    """Check that a dataset is whole. The exit code is 0 only if everything reconciles."""
     from pipeline.verify import verification_report, verify
     from schemas.console.errors import DatasetError
     from schemas.console.progress import Progress
@@ -260,8 +281,10 @@ def verify_command(dataset: str, deep: bool) -> None:
 
 @cli.command("info")
 @click.option("--dataset", required=True, help="Folder of the dataset.")
-@click.option("--label-set", help="NAME or NAME@HASH to look through [default: the newest version of each].")
-@click.option("--html", help="Also write a page to this file; local or gs://.")
+@click.option(
+    "--label-set", help="Labels to examine, NAME or NAME@HASH [default: the newest version of each label set]."
+)
+@click.option("--html", help="Also write an HTML page to this file, local or gs://.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info_command(dataset: str, label_set: str | None, html: str | None, as_json: bool) -> None:
     """Show what a dataset holds and whether its labels are healthy."""
@@ -280,7 +303,7 @@ def info_command(dataset: str, label_set: str | None, html: str | None, as_json:
 
 @cli.command("remove")
 @click.option("--dataset", required=True, help="Folder of the dataset.")
-@click.option("--tracks", required=True, help="Table with a column track_id, or .txt of one id a line.")
+@click.option("--tracks", required=True, help="Table with a column track_id, or a .txt file with one id per line.")
 @click.option("--purge", is_flag=True, help="Also erase their features from the disk.")
 def remove_command(dataset: str, tracks: str, purge: bool) -> None:
     """Take tracks out of a dataset: at once for every reader, and with --purge from the disk."""
@@ -295,13 +318,15 @@ def remove_command(dataset: str, tracks: str, purge: bool) -> None:
 
 @cli.command("prune")
 @click.option("--dataset", required=True, help="Folder of the dataset.")
-@click.option("--orphans", is_flag=True, help="Files that nothing names.")
-@click.option("--fingerprints", is_flag=True, help="Feature folders that dataset.json does not name.")
-@click.option("--label-versions", is_flag=True, help="All but the newest versions of each label set.")
-@click.option("--unfinished", is_flag=True, help="What a build that was stopped or refused has begun: gives it up.")
-@click.option("--features", multiple=True, help="Derived features that are no longer wanted, by name; repeat.")
-@click.option("--keep", type=click.IntRange(1), default=1, show_default=True, help="Versions kept of a label set.")
-@click.option("--yes", is_flag=True, help="Remove what is shown.")
+@click.option("--orphans", is_flag=True, help="Remove files that no manifest names.")
+@click.option("--fingerprints", is_flag=True, help="Remove feature folders that dataset.json does not name.")
+@click.option("--label-versions", is_flag=True, help="Remove all but the newest versions of each label set.")
+@click.option("--unfinished", is_flag=True, help="Give up the generation that a stopped or refused build has begun.")
+@click.option("--features", multiple=True, help="Remove these derived features, by name. May be repeated.")
+@click.option(
+    "--keep", type=click.IntRange(1), default=1, show_default=True, help="Number of versions to keep of each label set."
+)
+@click.option("--yes", is_flag=True, help="Really remove; without it, the command only shows what it would remove.")
 def prune_command(
     dataset: str,
     orphans: bool,
@@ -312,7 +337,7 @@ def prune_command(
     keep: int,
     yes: bool,
 ) -> None:
-    """Show what a dataset no longer needs, and remove it with --yes. Without a kind: the first three."""
+    """Show what a dataset no longer needs, and remove it with --yes. Without an option for what to remove, the first three apply."""
     from pipeline.removal.prune import KINDS, prune
     from pipeline.removal.summary import prune_report
 
@@ -325,8 +350,8 @@ def prune_command(
 
 @cli.command("corpus")
 @click.option("--out", required=True, help="Local folder for audio, catalog.csv and annotations.csv.")
-@click.option("--tracks", type=int, required=True, help="How many tracks to render.")
-@click.option("--seed", type=int, required=True, help="Another seed, other music.")
+@click.option("--tracks", type=int, required=True, help="Number of tracks to render.")
+@click.option("--seed", type=int, required=True, help="Seed for the music.")
 @click.option("--seconds", type=float, default=30.0, show_default=True, help="Length of a track.")
 def corpus_command(out: str, tracks: int, seed: int, seconds: float) -> None:
     """Render a labelled demonstration corpus with a General MIDI soundfont."""

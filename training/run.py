@@ -35,11 +35,11 @@ from training.devices.out_of_memory import explained_out_of_memory
 from training.devices.tensorflow_import import import_tensorflow
 from training.help_pages import EXAMPLE, PAGES, STUDYS_OWN
 
-STAGE_HELP = "Folder on a local disk that features are copied to ahead of use [default: read where they lie]."
+STAGE_HELP = "Folder on a local disk to copy features to before they are read [default: read them in place]."
 
 
 class _Commands(Group):
-    """The commands, of which any may run out of memory."""
+    """The commands; any of them may run out of memory."""
 
     def invoke(self, ctx: click.Context) -> Any:
         with explained_out_of_memory():
@@ -52,8 +52,8 @@ def cli() -> None:
 
 
 @cli.command("train")
-@click.option("--out", required=True, help="Folder of the run, new or begun before.")
-@click.option("--config", help="YAML file, or the config.json of a run; options given here go over it.")
+@click.option("--out", required=True, help="Run folder: a new one, or one to resume.")
+@click.option("--config", help="YAML file, or the config.json of a run; command-line options override it.")
 @click.option("--stage", help=STAGE_HELP)
 @train_options()
 def train_command(out: str, config: str | None, stage: str | None, **options: object) -> None:
@@ -74,11 +74,16 @@ def train_command(out: str, config: str | None, stage: str | None, **options: ob
 
 
 @cli.command("study")
-@click.option("--out", required=True, help="Folder of the study, new or begun before.")
-@click.option("--shares", default="1/16,1/4,1", show_default=True, help="Of the training split, in whole groups.")
-@click.option("--seeds", default=3, show_default=True, help="Trainings of each front-end on each share.")
+@click.option("--out", required=True, help="Study folder: a new one, or one to resume.")
+@click.option(
+    "--shares",
+    default="1/16,1/4,1",
+    show_default=True,
+    help="Shares of the training split to train on, in whole groups.",
+)
+@click.option("--seeds", default=3, show_default=True, help="Number of trainings of each front-end on each share.")
 @click.option("--frontends", default="spectrogram,waveform", show_default=True)
-@click.option("--config", help="YAML file, or the config.json of a run; options given here go over it.")
+@click.option("--config", help="YAML file, or the config.json of a run; command-line options override it.")
 @click.option("--stage", help=STAGE_HELP)
 @train_options(without=STUDYS_OWN)
 def study_command(
@@ -102,19 +107,21 @@ def study_command(
 @cli.command("evaluate")
 @click.option("--run", "run_folder", required=True, help="Folder of the run.")
 @click.option("--split", default="test", show_default=True, type=click.Choice(["train", "validation", "test"]))
-@click.option("--label-set", help="NAME or NAME@HASH to evaluate against [default: what it was trained on].")
+@click.option(
+    "--label-set", help="Labels to evaluate against, NAME or NAME@HASH [default: those that the run was trained on]."
+)
 @click.option(
     "--baseline",
     is_flag=False,
     flag_value="logistic",
     type=click.Choice(["logistic", "trees", "both"]),
-    help="Beside simple models on log-mel statistics [without a value: logistic].",
+    help="Also fit and evaluate simple models on log-mel statistics [without a value: logistic].",
 )
 @click.option("--stage", help=STAGE_HELP)
 def evaluate_command(
     run_folder: str, split: str, label_set: str | None, baseline: str | None, stage: str | None
 ) -> None:
-    """Exact ROC-AUC, PR-AUC and F1 of a run's best epoch, every track of a split once."""
+    """Compute exact ROC-AUC, PR-AUC and F1 of a run's best epoch, scoring every track of a split once."""
     import_tensorflow()
     from training.baselines.kinds import ALL_BASELINES, BASELINES
     from training.evaluation.evaluate import evaluate
@@ -131,14 +138,14 @@ def evaluate_command(
 @click.argument("run_a")
 @click.argument("run_b")
 @click.option("--split", default="test", show_default=True, type=click.Choice(["train", "validation", "test"]))
-@click.option("--label-set", help="NAME or NAME@HASH that both are held to [default: what RUN_B was trained on].")
+@click.option("--label-set", help="Labels to evaluate both runs against, NAME or NAME@HASH [default: those of RUN_B].")
 @click.option("--metric", default="pr_auc", show_default=True, type=click.Choice(["pr_auc", "roc_auc"]))
 @click.option(
     "--max-regression",
     type=click.FloatRange(0, 1),
-    help="Exit 3 unless the interval excludes that RUN_B is worse by more.",
+    help="Exit 3 unless the confidence interval rules out a larger drop.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what is written to the file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON that is written to the file.")
 @click.option("--stage", help=STAGE_HELP)
 def compare_command(
     run_a: str,
@@ -150,7 +157,7 @@ def compare_command(
     as_json: bool,
     stage: str | None,
 ) -> None:
-    """Whether RUN_B is better than RUN_A on the same tracks: a paired jackknife over whole groups.
+    """Test whether RUN_B is better than RUN_A on the same tracks, with a paired jackknife over whole groups.
 
     --metric is what tags are ranked by, and what --max-regression is about, in the mean over tags. Exit codes: 0 done,
     or let through; 2 the input is wrong; 3 --max-regression is not excluded, as where there are fewer than ten groups,
@@ -176,10 +183,12 @@ def compare_command(
 @cli.command("report")
 @click.option("--run", "run_folder", required=True, help="Folder of the run.")
 @click.option(
-    "--split", type=click.Choice(["test", "validation"]), help="[default: test if evaluated, else validation]."
+    "--split",
+    type=click.Choice(["test", "validation"]),
+    help="Split whose evaluation to show [default: test if it was evaluated, otherwise validation].",
 )
 def report_command(run_folder: str, split: str | None) -> None:
-    """Write report.html of a run: curves, tags, example tracks, confusions, and how to repeat it."""
+    """Write RUN/report.html: curves, tags, example tracks, tags mistaken for each other, and how to repeat the run."""
     import_tensorflow()
     from training.report.page import write_report
     from training.report.summary import page_report
@@ -202,11 +211,11 @@ def export_command(run_folder: str, out: str) -> None:
 
 
 @cli.command("tag")
-@click.option("--model", required=True, help="A SavedModel that `export` wrote.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all scores.")
+@click.option("--model", required=True, help="SavedModel written by `export`.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, with all scores.")
 @click.argument("files", nargs=-1, required=True)
 def tag_command(model: str, as_json: bool, files: tuple[str, ...]) -> None:
-    """Tag audio files. One that cannot be decoded costs a line that says why, and exit code 1 at the end.
+    """Tag audio files. A file that cannot be decoded gets a line with the reason, and the exit code is then 1.
 
     That line goes to stderr; with --json it is an object like the others, with a `problem` and no scores.
     """
