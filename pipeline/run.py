@@ -337,7 +337,7 @@ def prune_command(
     keep: int,
     yes: bool,
 ) -> None:
-    """Show what a dataset no longer needs, and remove it with --yes. Without an option for what to remove, the first three apply."""
+    """Show what a dataset no longer needs; --yes removes it. Without options of what to remove, the first three apply."""
     from pipeline.removal.prune import KINDS, prune
     from pipeline.removal.summary import prune_report
 
