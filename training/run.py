@@ -59,8 +59,8 @@ def cli() -> None:
 def train_command(out: str, config: str | None, stage: str | None, **options: object) -> None:
     """Train a tagger. The same command on a run that was stopped resumes it.
 
-    A run keeps the labels that it began with. Were they laid anew meanwhile, --label-set NAME@OLD goes on with the old ones,
-    and --init-from RUN --out NEW starts a new run on the new ones from its weights.
+    A run keeps the labels that it began with. If the label set has changed since, --label-set NAME@OLD resumes with the old
+    labels, and --init-from RUN --out NEW starts a new run on the new labels from its weights.
     """
     from training.config import resolve_config
 
