@@ -59,6 +59,7 @@ def documents() -> list[Path]:
                 "importing",
                 "records",
                 "tables",
+                "commands",
                 "library",
                 "design",
             )
