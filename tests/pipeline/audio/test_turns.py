@@ -150,8 +150,8 @@ def test_who_never_lets_go_is_named_and_waited_for_once(
                 pass
     words = capfd.readouterr().err
     assert words == (
-        f"process {os.getpid()} waits for its turn at decoding: another process holds {folder}/{name}; after 0.3 s it goes "
-        "on without\n"
+        f"process {os.getpid()} waits for its turn at decoding: another process holds {folder}/{name}; after 0.3 s it "
+        "continues without\n"
     )
     with getattr(one, how)():  # let go at last
         pass
