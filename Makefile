@@ -33,9 +33,10 @@ demo: renderer
 test: renderer
 	$(PYTEST) -m "not tfio" --durations=15 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
-# Linters and quick tests, without training; the result comes within two minutes.
-quick: lint
-	$(PYTEST) -m "not slow and not tfio" --ignore=tests/training -q
+# An answer within two minutes: the linter and the quick tests of the pipeline and of what both stages share.
+quick: venv
+	$(BIN)/ruff check $(CODE)
+	$(PYTEST) -m "not slow and not tfio" -q tests/schemas tests/pipeline tests/test_*.py --ignore=tests/pipeline/audio/fidelity
 
 test-tfio: venv-tfio
 	$(TFIO_BIN)/python -m pytest -m tfio tests/tfio --durations=5
