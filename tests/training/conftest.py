@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE = 22_050
 
-# Starts a command of this stage in a process whose graphs run as they are traced: python -c PLAIN_GRAPHS training/run.py …
+# Starts a command of this stage with graphs that run as they are traced: python -c PLAIN_GRAPHS training/run.py …
 PLAIN_GRAPHS = (
-    "import runpy, sys, tensorflow as tf\n"
+    "import runpy, sys\n"
+    "from training.devices.tensorflow_import import import_tensorflow\n"
+    "import_tensorflow()\n"  # quietly, as the commands do
+    "import tensorflow as tf\n"
     "tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})\n"
     "sys.argv = sys.argv[1:]\n"
     "runpy.run_path(sys.argv[0], run_name='__main__')\n"

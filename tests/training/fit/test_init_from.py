@@ -157,7 +157,7 @@ def test_a_run_without_common_tags_or_without_weights_is_refused(
     dataset, run, lay = week
     foreign = lay("name: foreign\ntags: [hiss]\nmerge: {hiss: [noise]}\n")
     out = str(tmp_path / "run")
-    with pytest.raises(UserError, match=r"has none of the tags of this run \(hiss…\), but bass, noise, tremolo"):
+    with pytest.raises(UserError, match=r"has none of the tags of this run \(hiss…\), only bass, noise, tremolo"):
         train(_config(small_config, dataset, label_set=foreign, init_from=run), out)
     with pytest.raises(UserError, match=r"expected a run, found no config\.json"):
         train(_config(small_config, dataset, init_from=str(tmp_path / "none")), str(tmp_path / "other"))

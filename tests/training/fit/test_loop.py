@@ -172,7 +172,7 @@ def _assert_statistics_of_the_training_split(run: str) -> None:
         ({"mixup": -0.1}, "mixup: expected at least 0, received -0.1"),
         ({"schedule": "cosine", "stop_epochs": 3}, "stop_epochs: a cosine ends with the last epoch"),
         ({"train_share": 0.0}, "train_share: expected more than 0 and at most 1"),
-        ({"clip_norm": float("nan")}, "clip_norm: expected at least 0, received nan"),
+        ({"clip_norm": float("nan")}, "clip_norm: expected a finite number, received nan"),
     ],
 )
 def test_options_that_cannot_be_are_named(fields: dict[str, Any], words: str) -> None:
