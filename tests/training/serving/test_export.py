@@ -65,10 +65,11 @@ def _in_graph_session(served: Served) -> Answers:
 # Runs the program once for each list of arguments on stdin, in one process: most of its time is TensorFlow's import.
 AGAIN_AND_AGAIN = """
 import json, runpy, sys
+program = sys.argv[1]
 for arguments in json.load(sys.stdin):
-    sys.argv = [sys.argv[0], *arguments]
+    sys.argv = [program, *arguments]
     try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        runpy.run_path(program, run_name="__main__")
     except SystemExit as ended:
         assert not ended.code, (arguments, ended.code)
 """
