@@ -33,7 +33,7 @@ class PseudoTerminal:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
         self.session, self._terminal = pty.fork()
         if self.session == 0:
-            for number in (signal.SIGINT, signal.SIGHUP):
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)  # they are ignored if the tests run in the background
             os.chdir(folder)
             os.execvpe(command[0], list(command), {**environment, "COLUMNS": str(_COLUMNS)})
