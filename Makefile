@@ -37,10 +37,11 @@ test: renderer
 coverage: renderer
 	$(PYTEST) -m "not tfio" --cov --cov-report=term:skip-covered --cov-fail-under=90
 
-# An answer within two minutes: the linter and the quick tests of the pipeline and of what both stages share.
+# An answer within two minutes: the linter and the quick tests that run no Beam job and train nothing.
+QUICK := tests/schemas tests/test_*.py $(patsubst %,tests/pipeline/%,audio importers info labels removal)
 quick: venv
 	$(BIN)/ruff check $(CODE)
-	$(PYTEST) -m "not slow and not tfio" -q tests/schemas tests/pipeline tests/test_*.py --ignore=tests/pipeline/audio/fidelity
+	$(PYTEST) -m "not slow and not tfio" -q $(QUICK) --ignore=tests/pipeline/audio/fidelity
 
 test-tfio: venv-tfio
 	$(TFIO_BIN)/python -m pytest -m tfio tests/tfio --durations=5
