@@ -67,7 +67,7 @@ def stop_on_signals(words: str = STOPPED_WORDS) -> None:
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        os.register_at_fork(after_in_child=_leave_the_parents_pipe)
+        os.register_at_fork(after_in_child=_end_forked_process_at_once)
         threading.Thread(target=_watch, args=(reading,), name="stopping", daemon=True).start()
         sys.excepthook, sys.unraisablehook = _on_uncaught, _on_unraisable
     for number in _STOPS:
@@ -75,10 +75,17 @@ def stop_on_signals(words: str = STOPPED_WORDS) -> None:
             signal.signal(number, _stop)
 
 
-def _leave_the_parents_pipe() -> None:
-    """In a forked process, whose own ^C would else reach the parent's thread as a second one there."""
+def _end_forked_process_at_once() -> None:
+    """In a forked process, let ^C and the other stops end it, as by default.
+
+    Its parent stops the work. With the handlers of the parent, ^C would reach the parent's thread as a second one, and a
+    worker of a pool that is interrupted at the wrong moment would stay behind, waiting for work.
+    """
     with contextlib.suppress(ValueError):  # forked by another thread than the main one
         signal.set_wakeup_fd(-1)
+        for number in _STOPS:
+            if signal.getsignal(number) is _stop:
+                signal.signal(number, signal.SIG_DFL)
 
 
 def stop_exit_code() -> int:
