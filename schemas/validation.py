@@ -10,6 +10,7 @@ The alternative was pydantic 2.14. In a fresh decoding process (Python 3.11, med
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import operator
 import types
@@ -111,10 +112,16 @@ def from_fields(kind: type[_Made], fields: Mapping[str, Any]) -> _Made:
         raise _first_problem(fields, kind, ()) or ValueError(str(error.__cause__ or error)) from error
 
 
-def field_hints(kind: type[Any]) -> dict[str, Any]:
+def field_hints(kind: Any) -> Mapping[str, Any]:
     """Name -> annotated type of every field of a dataclass or a TypedDict."""
+    return _resolved_hints(kind)
+
+
+@functools.cache  # resolving annotations takes longer than checking the fields of a file
+def _resolved_hints(kind: Any) -> Mapping[str, Any]:
     hints = typing.get_type_hints(kind, include_extras=True)
-    return hints if is_typeddict(kind) else {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+    names = hints if is_typeddict(kind) else [field.name for field in dataclasses.fields(kind)]
+    return types.MappingProxyType({name: hints[name] for name in names})
 
 
 def required_fields(kind: Any) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import click
 
+from schemas.validation import field_hints
 from training.config import TrainConfig, option_of
 
 # Title in the help -> fields below it.
@@ -61,7 +62,7 @@ def train_options(*, without: Collection[str] = ()) -> Callable[..., Any]:
     Args:
         without: fields that get no option.
     """
-    hints = typing.get_type_hints(TrainConfig, include_extras=True)
+    hints = field_hints(TrainConfig)
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for field in reversed(dataclasses.fields(TrainConfig)):

@@ -81,7 +81,7 @@ def test_a_payload_whose_done_mark_is_lost_or_anothers_is_no_orphan(
             prune(str(dataset), ["orphans"], delete=delete)
     assert contents(dataset) == before
     assert any(str(lost) in problem for problem in verify(str(dataset)).problems)
-    # Of a shard that holds nothing of what is purged too.
+    # The purge refuses as well if the shard holds none of the purged tracks.
     tracks = Dataset.open(str(dataset)).tracks_of(0)
     elsewhere = tracks.filter(pc.and_(pc.not_equal(tracks["shard"], 0), pc.is_valid(tracks["record"])))["track_id"][0]
     (tmp_path / "gone.txt").write_text(elsewhere.as_py(), encoding="utf-8")
