@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE = 22_050
 
-# Starts a command of this stage with graphs that run as they are traced: python -c PLAIN_GRAPHS training/run.py …
-PLAIN_GRAPHS = (
+# Starts a command of this stage without compiled graphs: python -c EAGERLY training/run.py …
+EAGERLY = (
     "import runpy, sys\n"
     "from training.devices.tensorflow_import import import_tensorflow\n"
     "import_tensorflow()\n"  # quietly, as the commands do
     "import tensorflow as tf\n"
-    "tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})\n"
+    "tf.config.run_functions_eagerly(True)\n"
     "sys.argv = sys.argv[1:]\n"
     "runpy.run_path(sys.argv[0], run_name='__main__')\n"
 )
@@ -61,14 +61,24 @@ def sound_of(number: int) -> tuple[np.ndarray, list[str]]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def plain_graphs() -> None:
-    """Graphs run as they are traced: optimizing one would take a third of the time of these small trainings.
+def eager_functions() -> None:
+    """Run operation by operation: tracing and compiling graphs would take half the time of these small trainings.
 
-    A command that a test starts does optimize its graphs; to compare the two bit for bit, start it with PLAIN_GRAPHS.
+    A command that a test starts does compile its graphs; to compare the two bit for bit, start it with EAGERLY.
     """
     import tensorflow as tf
 
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    tf.config.run_functions_eagerly(True)
+
+
+@pytest.fixture
+def graphs(eager_functions: None) -> Iterator[None]:
+    """Compile graphs in this test, as commands do."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(False)
+    yield
+    tf.config.run_functions_eagerly(True)
 
 
 @pytest.fixture(scope="module", autouse=True)

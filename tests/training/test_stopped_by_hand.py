@@ -17,7 +17,7 @@ import soundfile
 from schemas.console.errors import EXIT_INTERRUPTED
 from schemas.console.stopping import STOPPED_WORDS
 from tests.pseudo_terminal import INTERRUPT, PseudoTerminal, lines_of
-from tests.training.conftest import PLAIN_GRAPHS, SAMPLE_RATE, Served
+from tests.training.conftest import EAGERLY, SAMPLE_RATE, Served
 from training.evaluation.evaluate import evaluate
 from training.serving.export import export
 from training.serving.tag import tag_files
@@ -79,7 +79,7 @@ def test_a_stop_between_files_is_one_line_and_the_same_command_writes_them_all(
     moment = random.Random(command).randint(1, WRITES[command])
     events = folder / "events"
     environment = {"PYTHONPATH": str(PAUSING_CODE), "TAGSCALE_TEST_EVENTS": str(events)}
-    plain = ("-c", PLAIN_GRAPHS)  # as the evaluation that it is compared with
+    plain = ("-c", EAGERLY)  # as the evaluation that it is compared with
     with started(command, folder, spectrogram.model, plain, TAGSCALE_TEST_PAUSE=str(moment), **environment) as terminal:
         terminal.wait_until(lambda: events.exists() and events.stat().st_size >= moment)
         check_stops(terminal)

@@ -13,7 +13,7 @@ import pytest
 from schemas.console.errors import DatasetError, UserError
 from schemas.dataset import Dataset
 from schemas.label_version import open_labels
-from tests.training.conftest import PLAIN_GRAPHS, SmallDataset
+from tests.training.conftest import EAGERLY, SmallDataset
 from training.config import TrainConfig
 from training.data.labels import labelled_tracks
 from training.data.records import TrackRecords, as_float
@@ -42,6 +42,7 @@ def _without_clock(lines: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{name: value for name, value in line.items() if name not in clock} for line in lines]
 
 
+@pytest.mark.usefixtures("graphs")
 def test_training_learns_what_the_sounds_are(small_config: TrainConfig, tmp_path: Path) -> None:
     run = str(tmp_path / "run")
     # Without dropout and with quick statistics, so that few steps suffice on any CPU type.
@@ -88,16 +89,17 @@ def test_a_folder_that_is_something_else_is_refused_untouched(small_config: Trai
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.usefixtures("graphs")
 def test_training_stops_early_and_halves_the_rate_when_nothing_gets_better(
     small_config: TrainConfig, tmp_path: Path
 ) -> None:
     # A rate this large throws the weights about: the first validations stay the best.
-    config = dataclasses.replace(small_config, epochs=30, learning_rate=5.0, plateau_epochs=2, stop_epochs=3)
+    config = dataclasses.replace(small_config, epochs=30, learning_rate=5.0, plateau_epochs=1, stop_epochs=2)
     run = str(tmp_path / "run")
     train(config, run)
     lines = _lines(run)
     best = json.loads(Path(run, "checkpoints", BEST_NAME, "state.json").read_text())["state"]["best_epoch"]
-    assert len(lines) == best + 3 < 30
+    assert len(lines) == best + 2 < 30
     assert lines[-1]["learning_rate"] <= 2.5
 
 
@@ -202,6 +204,6 @@ def test_op_determinism_trains_to_the_same_weights(small_run: str, small_config:
     out = tmp_path / "run"
     (tmp_path / "config.json").write_text(json.dumps(RunFolder(small_run).read_config().to_dict()))
     options = ["--config", str(tmp_path / "config.json"), "--deterministic", "--out", str(out)]
-    subprocess.run([sys.executable, "-c", PLAIN_GRAPHS, "training/run.py", "train", *options], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", EAGERLY, "training/run.py", "train", *options], cwd=ROOT, check=True)
     first, second = _weights(small_run), _weights(str(out))
     assert all(np.array_equal(first[name], second[name]) for name in first)

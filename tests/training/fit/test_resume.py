@@ -23,7 +23,7 @@ from schemas.dataset import Dataset
 from schemas.storage.checksums import with_checksum
 from schemas.storage.files import TEMPORARY_PREFIX
 from tests.pseudo_terminal import INTERRUPT, PseudoTerminal, lines_of
-from tests.training.conftest import PLAIN_GRAPHS, SmallDataset
+from tests.training.conftest import EAGERLY, SmallDataset
 from training.config import TrainConfig
 from training.data.input import TrainingInput
 from training.fit.train import train
@@ -91,7 +91,7 @@ def _assert_same(run: Path, undisturbed: Path) -> None:
 def _command(config: TrainConfig, out: Path, folder: Path) -> list[str]:
     (folder / "given.json").write_text(json.dumps(config.to_dict()))
     options = ("--config", str(folder / "given.json"), "--out", str(out))
-    return [sys.executable, "-c", PLAIN_GRAPHS, "training/run.py", "train", *options]
+    return [sys.executable, "-c", EAGERLY, "training/run.py", "train", *options]
 
 
 def _start_and_wait(command: list[str], reached: Callable[[], bool]) -> subprocess.Popen[str]:
@@ -157,7 +157,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_the_next_start_goes_on(
     command = _command(dataclasses.replace(config, epochs=2), out, tmp_path)
     limited = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
     limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-    command[command.index(PLAIN_GRAPHS)] = limited + PLAIN_GRAPHS
+    command[command.index(EAGERLY)] = limited + EAGERLY
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 1, ended.stderr
     assert "warning: " in ended.stderr
