@@ -137,7 +137,7 @@ def test_of_a_few_groups_nothing_can_be_said_and_the_gate_stays_shut(
         assert (one["interval"], one["p"]) == ([None, None], None)
     assert fields["gate"] == {"max_regression": 0.5, "metric": "pr_auc", "passed": False, "proven": False}
     words = str(comparison_report(result, "pr_auc", gate_of(result, "pr_auc", 0.5)))
-    said = f"nothing can be said of {groups} group{'s' * (groups > 1)} (artists)"
+    said = f"{groups} group{'s' * (groups > 1)} (artists) {'are' if groups > 1 else 'is'} not enough for an interval"
     assert words.splitlines()[-1].startswith(f"failed: {said}")
     assert f"  {said}" in str(comparison_report(result, "pr_auc", None))
     assert " p " not in words

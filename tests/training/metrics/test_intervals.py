@@ -84,5 +84,5 @@ def test_what_does_not_differ_has_no_spread_and_a_figure_at_its_bound_has_none_k
 
 
 def test_the_words_name_the_groups_that_there_are_and_that_it_takes() -> None:
-    assert "of 1 group (artists)" in too_few_groups(1)
-    assert "of 9 groups (artists) beyond the figures: an interval needs 10, 5 of them with a tag" in too_few_groups(9)
+    assert "1 group (artists) is not enough for an interval" in too_few_groups(1)
+    assert "9 groups (artists) are not enough for an interval: it needs at least 10, 5 of them" in too_few_groups(9)
