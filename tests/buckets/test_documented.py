@@ -1,4 +1,4 @@
-"""The commands of docs/buckets.md, in order, in a bucket of that name; and what a stage saves."""
+"""The commands of docs/buckets.md, run in order in a bucket of that name, and the reads that a stage saves."""
 
 from __future__ import annotations
 

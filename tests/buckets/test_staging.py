@@ -1,4 +1,4 @@
-"""Staging out of a bucket: each payload is copied once, however many processes want it and whatever goes wrong."""
+"""Staging from a bucket copies each payload once, however many processes want it and whatever goes wrong."""
 
 from __future__ import annotations
 
