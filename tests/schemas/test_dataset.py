@@ -1,4 +1,4 @@
-"""Opening a dataset, its payloads, and the newest row of every track."""
+"""How a dataset and its payloads are opened, and which row of a track is the newest."""
 
 from __future__ import annotations
 

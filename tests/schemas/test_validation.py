@@ -1,4 +1,4 @@
-"""Values against the types of their fields: what passes, and how a problem is said."""
+"""How values are checked against the types of their fields, and how a problem is described."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An option that is not there is answered by the one that is meant."""
+"""The error for an unknown option names the option that was probably meant."""
 
 from __future__ import annotations
 
