@@ -1,4 +1,4 @@
-"""What headers of sample files claim is read as libsndfile and FFmpeg write it, and held against the file's size."""
+"""The claims in headers of sample files, as libsndfile and FFmpeg write them, are compared with the file's size."""
 
 from __future__ import annotations
 

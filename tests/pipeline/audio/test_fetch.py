@@ -1,4 +1,4 @@
-"""Bringing a track's file here: local ones stay in place, others are copied; every failure is a typed reject."""
+"""Local files of tracks are read in place, others are copied, and every failure is a typed reject."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.fetch import local_audio
 
-CHECKSUM = "crc32c:6xqpIg=="  # of b"audio", as Google Cloud Storage writes it
+CHECKSUM = "crc32c:6xqpIg=="  # checksum of b"audio", as Google Cloud Storage writes it
 
 
 def cause_of(uri: str) -> Cause:
