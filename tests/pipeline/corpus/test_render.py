@@ -1,4 +1,4 @@
-"""The corpus on disk: the same bytes from the same seed, complete or refused, and readable by anyone."""
+"""The corpus on disk has the same bytes for the same seed, is complete or refused, and can be read by anyone."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(corpus: Path, tmp_path: Path) -> None:
-    time.sleep(1.1)  # past a full second: a clock in the bytes would show
+    time.sleep(1.1)  # longer than a second, so that a timestamp in the bytes would show
     render_corpus(str(tmp_path / "again"), TRACKS, SEED, SECONDS, workers=3)
     assert contents(tmp_path / "again") == contents(corpus)
 

@@ -1,4 +1,4 @@
-"""The closing words of a build: what was done, what was rejected and why, what to type next."""
+"""The summary of a build says what was done, what was rejected and why, and what to type next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An estimate agrees with the build that it is about."""
+"""An estimate agrees with the build that it predicts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WHOLE = EstimateOptions(sample=1000, workers=(1, 2, 64))
 
 @pytest.fixture
 def _no_startup(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starting a job and a worker takes seconds; a process of its own below does it for real."""
+    """Starting a job and a worker takes seconds; only the test in a separate process below does it."""
     monkeypatch.setattr("pipeline.estimate.estimate.measure_startup", lambda folder: (Spent(2, 2), Spent(1.5, 1.5)))
 
 
@@ -74,7 +74,7 @@ def test_an_interval_of_a_sample_holds_the_bytes_that_were_built(
 @pytest.mark.usefixtures("_no_startup")
 def test_families_excerpt_and_strictness_are_those_of_the_build(tmp_path: Path) -> None:
     catalog = small_catalog(tmp_path, 4, seconds=3.0)
-    cut = tmp_path / "01.wav"  # told by its content: an mp3 whose header claims more than there is
+    cut = tmp_path / "01.wav"  # by its content it is an mp3 whose header claims too much
     soundfile.write(cut, np.random.default_rng(0).normal(scale=0.1, size=48_000), 16_000, format="MP3")
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     found = estimate(catalog, BuildOptions(families=("waveform",), excerpt="start:1"), WHOLE)
@@ -118,7 +118,7 @@ def test_nothing_but_rejects_and_a_wrong_excerpt_are_the_users_to_mend(tmp_path:
         estimate(catalog, BuildOptions(excerpt="middle"), WHOLE)
 
 
-# --- as a process ---------------------------------------------------------------------------------------------------
+# --- in a separate process ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow

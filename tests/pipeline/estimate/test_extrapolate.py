@@ -1,4 +1,4 @@
-"""From a sample to all: exact where it can be, and intervals that hold what they promise."""
+"""The extrapolation from a sample to all tracks is exact where it can be, and its intervals cover as often as promised."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def catalog(durations: list[float | None]) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def population() -> tuple[np.ndarray, np.ndarray]:
-    """Durations, and a cost of so much per track and per second, more uncertain for long tracks; some are rejected."""
+    """Durations and costs: a cost has a part per track and a noisy part per second; some tracks are rejected."""
     rng = np.random.default_rng(0)
     durations = rng.lognormal(5.3, 0.6, TRACKS)
     cost = 0.02 + durations * rng.gamma(20, 1 / 20 / 700, TRACKS)
@@ -99,7 +99,7 @@ def test_a_share_has_an_interval_unless_all_were_seen() -> None:
     none = share(0, 50, 1000)
     assert none.low == none.value == 0
     assert none.high == pytest.approx(0.0711, abs=1e-3)  # 1 - 0.025 ** (1 / 50)
-    assert share(10, 48, 50) == Interval(10 / 48, 10 / 50, 12 / 50)  # two are left
+    assert share(10, 48, 50) == Interval(10 / 48, 10 / 50, 12 / 50)  # two tracks are not sampled
 
 
 def test_a_sample_without_a_reject_allows_for_some_among_the_rest() -> None:

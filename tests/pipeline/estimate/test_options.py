@@ -1,4 +1,4 @@
-"""What an estimate may be asked for: what is wrong is named with its option."""
+"""The options of an estimate: the error for a wrong value names its option."""
 
 from __future__ import annotations
 

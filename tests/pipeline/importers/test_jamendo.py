@@ -123,7 +123,7 @@ def test_the_published_counts(material: Path, tmp_path: Path) -> None:
     assert summary.splits == {"train": 32_136, "validation": 10_888, "test": 11_356, "none": 1_145}
     assert summary.label_set == ("jamendo-50", 50)
     assert label_set_tags(tmp_path / "out") == tuple((folder / "top50.txt").read_text().split())
-    assert [remark.count for remark in summary.remarks] == [1_145, 0]  # the tag map changes nothing that is published
+    assert [remark.count for remark in summary.remarks] == [1_145, 0]  # the tag map changes no published tag
 
     alone = import_jamendo([*split, lists[0]], "/audio", str(tmp_path / "split"))
     assert (alone.tracks, alone.tags) == (32_136 + 10_888 + 11_356, 50)

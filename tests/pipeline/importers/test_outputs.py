@@ -1,4 +1,4 @@
-"""What holds of every import: the same bytes in any order of files, and outputs that the next commands take."""
+"""Every import writes the same bytes for any order of files, and outputs that the next commands accept."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from schemas.tables import SPLITS
 
 @pytest.fixture
 def health(dataset: Path, lay):
-    """Lays labels as `lay` does, over a split with tracks on every side, and looks through them."""
+    """Lays labels as `lay` does, over a split with tracks on every side, and returns their health."""
     make_split(Dataset.open(str(dataset)), "default", SplitMethod((50.0, 25.0, 25.0)))
 
     def health_of(text: str, rows=None) -> LabelHealth:
@@ -29,7 +29,7 @@ def health(dataset: Path, lay):
 
 
 def _plain(dataset: Path, name: str) -> tuple[dict[str, str], dict[tuple[str, str], float | None]]:
-    """Track -> side and (track, tag) -> value, by the table alone."""
+    """Track -> side, and (track, tag) -> value, read from the table alone."""
     labels = open_labels(Dataset.open(str(dataset)), name)
     rows = labels.table.to_pylist()
     values = {

@@ -1,4 +1,4 @@
-"""What decides the bytes of a shard is recorded."""
+"""The versions on which the bytes of a shard depend are recorded."""
 
 from __future__ import annotations
 

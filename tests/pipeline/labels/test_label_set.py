@@ -115,7 +115,7 @@ def test_a_byte_order_mark_is_none_of_a_label_set(tmp_path: Path, encoding: str)
 
 
 def test_ways_through_a_hierarchy_are_not_counted_one_by_one(tmp_path: Path) -> None:
-    levels = 200  # and 2^200 ways
+    levels = 200  # they have 2^200 ways through
     hierarchy = "".join(f"  {side}{n}: [a{n + 1}, b{n + 1}]\n" for n in range(levels) for side in "ab")
     ancestors = _read(tmp_path, f"name: mine\nhierarchy:\n{hierarchy}").ancestors()
     assert [len(ancestors[f"a{n}"]) for n in (1, 2, levels)] == [2, 4, 2 * levels]
