@@ -23,13 +23,13 @@ SAMPLE_RATE = 22_050
 PLAIN_GRAPHS = (
     "import runpy, sys\n"
     "from training.devices.tensorflow_import import import_tensorflow\n"
-    "import_tensorflow()\n"  # quietly, as the commands do
+    "import_tensorflow()\n"  # without its log messages, as in the commands
     "import tensorflow as tf\n"
     "tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})\n"
     "sys.argv = sys.argv[1:]\n"
     "runpy.run_path(sys.argv[0], run_name='__main__')\n"
 )
-SECONDS = (2.0, 3.1, 4.0)  # longer than a patch, a bit longer, twice as long
+SECONDS = (2.0, 3.1, 4.0)  # lengths of the tracks, all longer than a patch
 TRACKS = 36
 TAGS = ("bass", "noise", "tremolo")
 
@@ -62,7 +62,7 @@ def sound_of(number: int) -> tuple[np.ndarray, list[str]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def plain_graphs() -> None:
-    """Graphs run as they are traced: optimizing one would take a third of the time of these small trainings.
+    """Makes graphs run as they are traced: optimizing them would take a third of the time of these small trainings.
 
     A command that a test starts does optimize its graphs; to compare the two bit for bit, start it with PLAIN_GRAPHS.
     """
@@ -73,7 +73,7 @@ def plain_graphs() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def freed_memory() -> Iterator[None]:
-    """Free the graphs of a module's tests; the suite would need more memory than two processes have otherwise."""
+    """Free the graphs of a module's tests; otherwise the suite would need more memory than two processes have."""
     from training.devices.forgotten_gradients import forgotten_gradients
 
     with forgotten_gradients():

@@ -41,7 +41,7 @@ Scored = Callable[[str, Callable[[StoredScores, np.random.Generator], np.ndarray
 
 @pytest.fixture(scope="module")
 def scored(small_run: str, tmp_path_factory: pytest.TempPathFactory) -> Scored:
-    """Copies the small run and puts scores of a test's own in place of its scores of the training split."""
+    """Returns a function that copies the small run and replaces its scores of the training split."""
     run = open_run(small_run)
     folder = tmp_path_factory.mktemp("scored")
     stored = score_split(
@@ -104,7 +104,7 @@ def test_differences_are_those_of_both_runs_without_the_same_groups(good: str, b
 
 
 def _roc_auc(a: StoredScores, b: StoredScores, rows: np.ndarray, tag: int) -> float:
-    """The difference on some rows; NaN where these have the tag all or none."""
+    """The difference of ROC-AUC on some rows; NaN if all or none of them have the tag."""
     target = a.targets[rows, tag]
     if target.min() == target.max():
         return math.nan
@@ -155,7 +155,7 @@ def test_an_undefined_tag_is_listed(good: str, bad: str, monkeypatch: pytest.Mon
 
 
 def _first_tracks(run: str, count: int) -> Callable[..., object]:
-    """In place of `score_split`: the scores of the first groups' tracks alone."""
+    """A replacement for `score_split` that returns only the scores of the first groups' tracks."""
     ids = sorted(read_stored_scores(f"{run}/evaluation/train_scores.parquet").track_ids)[:count]
 
     def few(run: object, mapping: object, split: str, **options: object) -> object:
@@ -198,7 +198,7 @@ def _with_macro(result: Comparison, one: Difference) -> Comparison:
 def test_runs_of_other_datasets_and_splits_meet_on_the_tracks_that_are_new_to_both(
     small_dataset: SmallDataset, small_run: str, tmp_path: Path
 ) -> None:
-    # The first run's dataset holds 24 of the 36 tracks; its split is by another salt, so it has trained on test tracks.
+    # The first run's dataset holds 24 of the 36 tracks; its split has another salt, so it was trained on test tracks.
     for path in small_dataset.folder.glob("*.wav"):
         (tmp_path / path.name).symlink_to(path)
     rows = (small_dataset.folder / "catalog.csv").read_text().splitlines()[:25]

@@ -178,7 +178,7 @@ def test_what_is_not_defined_is_null_and_fails_at_nothing(
     assert written["tags_undefined"] == undefined
     assert (written["roc_auc_macro"] is None) == (len(tracks) == 1)
     assert written["pr_auc_macro_interval"] == [None, None]
-    assert written["f1_macro"] is None  # none of these labels is on a validation track
+    assert written["f1_macro"] is None  # no validation track has any of these labels
     assert ("no thresholds: odd@" in str(evaluation_report(result))) == (unlabelled == "drop")
 
 
@@ -224,7 +224,7 @@ def test_a_run_that_is_none_and_a_split_that_is_none_are_refused(small_run: str,
 
 @pytest.fixture
 def own_copy(small_dataset: SmallDataset, small_run: str, tmp_path: Path) -> tuple[SmallDataset, str]:
-    """A copy of the dataset, and one of the run that was trained on it, for tests that lay labels of their own."""
+    """A copy of the dataset, and a copy of the run that was trained on it, for tests that lay their own labels."""
     dataset = small_dataset.copy(tmp_path / "small")
     run = Path(shutil.copytree(small_run, tmp_path / "run"))
     config = json.loads((run / "config.json").read_text())

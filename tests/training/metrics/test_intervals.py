@@ -22,7 +22,7 @@ MANY = Support(20, 20)
 
 
 def _without(values: np.ndarray) -> np.ndarray:
-    """The mean of all values but one, for each."""
+    """For each value, the mean of all other values."""
     return (values.sum() - values) / (len(values) - 1)
 
 
