@@ -84,7 +84,7 @@ def test_a_large_create_goes_in_parts_and_never_replaces(
 
 
 @pytest.mark.usefixtures("store")
-def test_of_many_writers_at_once_one_gets_through(bucket: Bucket) -> None:
+def test_one_of_many_writers_at_once_gets_through(bucket: Bucket) -> None:
     start, won = threading.Barrier(8), []
 
     def write(number: int) -> None:

@@ -68,7 +68,7 @@ def only_error(ended: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.14", "4.0"])
-def test_a_python_that_will_not_do_is_told_which_will_before_anything_is_made(
+def test_an_unsuitable_python_is_refused_with_the_suitable_ones_before_anything_is_made(
     checkout: Path, tmp_path: Path, version: str
 ) -> None:
     python = program(tmp_path / "python", f"echo {version}")
@@ -88,12 +88,12 @@ def test_the_environment_of_tensorflow_io_has_pythons_of_its_own(checkout: Path,
     assert said.endswith("name another: make venv-tfio PYTHON=python3.12")
 
 
-def test_a_python_that_is_not_there_is_said(checkout: Path) -> None:
+def test_a_missing_python_is_reported(checkout: Path) -> None:
     said = only_error(make(checkout, "venv", "PYTHON=/nowhere/python3.11"))
     assert "received /nowhere/python3.11, which does not start; " in said
 
 
-def test_a_path_without_any_of_them_is_said(checkout: Path, tmp_path: Path) -> None:
+def test_a_path_without_any_of_them_is_reported(checkout: Path, tmp_path: Path) -> None:
     programs = tmp_path / "programs"
     for version in versions("VERSIONS"):
         program(programs / f"python{version}", "exit 127")  # like a version manager's stub for a missing version

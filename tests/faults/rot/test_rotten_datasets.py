@@ -194,7 +194,7 @@ def test_what_lies_in_runs_may_be_lost(whole: EveryKind) -> None:
 
 
 @pytest.mark.parametrize("name", ["vocabulary.txt", "labels.parquet", "labels.json", "log.jsonl"])
-def test_a_damaged_newest_label_version_does_not_block_the_next_and_is_mended_by_the_same(
+def test_a_damaged_newest_label_version_does_not_block_the_next_and_is_repaired_by_the_same_labels(
     name: str, whole: EveryKind, tmp_path: Path
 ) -> None:
     root, folder = str(whole.root), whole.root / "labels" / "mine"

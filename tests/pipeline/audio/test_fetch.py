@@ -68,7 +68,7 @@ def test_a_file_uri_may_spell_letters_by_their_bytes(start: str, tmp_path: Path)
         assert (found.path, found.checksum) == (str(path), CHECKSUM)
 
 
-def test_a_file_uri_of_another_machine_is_said_to_be_one() -> None:
+def test_a_file_uri_of_another_machine_is_reported_as_one() -> None:
     with (
         pytest.raises(TrackRejected, match="received one of the host 'nas'") as rejected,
         local_audio("file://nas/a.wav"),

@@ -187,7 +187,7 @@ def test_the_child_ends_with_its_parent_however_that_ended(
     assert not is_running(child)
 
 
-def test_the_cpu_time_of_the_process_is_told_while_it_runs(song: Path) -> None:
+def test_the_cpu_time_of_the_process_is_reported_while_it_runs(song: Path) -> None:
     with DecodingProcess(SPEC) as decoding:
         assert decoding.cpu_seconds == 0
         decoding.features(str(song))

@@ -200,7 +200,7 @@ def test_a_video_without_sound_has_no_audio(material: Path) -> None:
     assert rejected(material / "audio" / "bad" / "own" / "video_only.mp4").cause is Cause.NO_AUDIO
 
 
-def test_progress_is_told_while_a_track_decodes(tmp_path: Path, write_audio: WriteAudio) -> None:
+def test_progress_is_reported_while_a_track_decodes(tmp_path: Path, write_audio: WriteAudio) -> None:
     path, calls = write_audio(tmp_path / "a.wav", np.zeros(44_100 * 20), 44_100), []
     read_waveform(str(path), FULL, hooks=DecodingHooks(lambda: calls.append(1)))
     assert len(calls) >= 6

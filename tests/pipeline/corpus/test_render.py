@@ -159,14 +159,16 @@ def test_a_parameter_out_of_range_is_refused(tmp_path: Path, parameters: dict[st
     assert not (tmp_path / "corpus").exists()
 
 
-def test_a_missing_renderer_is_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_renderer_is_reported_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tinysoundfont", None)
     with pytest.raises(UserError, match=r"pip install '\.\[corpus\]'.*--no-deps tinysoundfont"):
         render_corpus(str(tmp_path / "corpus"), 1, 0, SECONDS)
     assert not (tmp_path / "corpus").exists()
 
 
-def test_a_missing_soundfont_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_soundfont_is_reported_too(monkeypatch: pytest.MonkeyPatch) -> None:
     synthesis.soundfont.cache_clear()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match="pretty_midi"):

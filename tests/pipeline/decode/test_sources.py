@@ -90,7 +90,7 @@ def test_a_file_of_a_moment_ago_is_read_again(tmp_path: Path, monkeypatch: pytes
     assert len(read) == 2
 
 
-def test_sources_in_a_store_are_told_by_its_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_sources_in_a_store_are_found_by_its_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog, root = small_catalog(tmp_path, 2), str(tmp_path / "data")
     build(catalog, root, BuildOptions(workers=1))
     known = Dataset.open(root).newest_tracks()["source_checksum"].to_pylist()

@@ -128,7 +128,7 @@ def test_the_old_catalog_leaves_the_generation_of_another_alone(
     assert contents(folder / "data") == before
 
 
-def test_a_third_catalog_is_told_to_finish_or_give_up(refused: Path, contents: Contents) -> None:
+def test_a_third_catalog_is_refused_until_the_build_is_finished_or_given_up(refused: Path, contents: Contents) -> None:
     before = contents(refused / "data")
     (refused / "third.csv").write_text("track_id,uri\nnew,00.wav\n")
     with pytest.raises(UserError, match=r"lists none of its tracks, and 1 that are to be decoded.* --unfinished --yes"):
@@ -162,7 +162,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("first_one", [False, True])
-def test_giving_up_that_is_killed_anywhere_is_gone_on_with_by_itself_and_by_a_build(
+def test_giving_up_that_is_killed_anywhere_is_continued_by_itself_and_by_a_build(
     first_one: bool, half_done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = str(half_done / "catalog.csv")
@@ -227,7 +227,7 @@ def test_a_payload_that_is_gone_is_found_before_its_generation_is_closed(half_do
     assert verify(str(half_done / "data"), deep=True).problems == ()
 
 
-def test_a_shard_of_which_one_half_is_done_is_written_anew_where_a_track_was_taken_out_since(half_done: Path) -> None:
+def test_a_half_done_shard_is_written_anew_if_a_track_was_taken_out_since(half_done: Path) -> None:
     root = half_done / "data"
     next((root / "features").glob("logmel-*/gen-001/part-*.json")).unlink()
     (half_done / "gone.txt").write_text("06\n")

@@ -174,7 +174,7 @@ def test_damaged_derived_payloads_are_found_by_verify(dataset: Path) -> None:
     assert any("the payload is missing" in problem for problem in problems)
 
 
-def test_what_cannot_be_derived_is_said_in_one_line(dataset: Path) -> None:
+def test_what_cannot_be_derived_is_reported_in_one_line(dataset: Path) -> None:
     with pytest.raises(UserError, match="was built with logmel-"):
         derive(str(dataset), DeriveOptions(mels=96))
     with pytest.raises(UserError, match="--hop-length: expected at most --n-fft"):

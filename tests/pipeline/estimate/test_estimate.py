@@ -36,7 +36,7 @@ def payload_bytes(dataset: Path, family: str) -> int:
 
 
 @pytest.mark.usefixtures("_no_startup")
-def test_a_sample_of_the_whole_catalog_foretells_the_very_bytes(small_corpus: SmallCorpus, built_dataset: Path) -> None:
+def test_a_sample_of_the_whole_catalog_predicts_the_exact_bytes(small_corpus: SmallCorpus, built_dataset: Path) -> None:
     found = estimate(small_corpus.catalog, BuildOptions(shards=4), WHOLE)
     assert (found.tracks, found.sampled, found.rejects) == (TRACKS, TRACKS, {})
     for family, size in found.bytes.items():
@@ -48,7 +48,7 @@ def test_a_sample_of_the_whole_catalog_foretells_the_very_bytes(small_corpus: Sm
 
 
 @pytest.mark.usefixtures("_no_startup")
-def test_the_sample_hangs_on_the_seed_and_the_ids_and_not_on_the_order_of_rows(
+def test_the_sample_depends_on_the_seed_and_the_ids_and_not_on_the_order_of_rows(
     small_corpus: SmallCorpus, tmp_path: Path
 ) -> None:
     def sampled(rows: Any, seed: int) -> tuple[object, ...]:
@@ -148,7 +148,7 @@ def test_the_command_says_in_words_and_in_json_what_a_build_costs(run_pipeline: 
     )
 
 
-def test_what_is_wrong_is_told_in_one_line_with_exit_2(run_pipeline: Any, tmp_path: Path) -> None:
+def test_what_is_wrong_is_reported_in_one_line_with_exit_2(run_pipeline: Any, tmp_path: Path) -> None:
     def refused(ended: subprocess.CompletedProcess[str], words: str) -> None:
         assert (ended.returncode, ended.stdout) == (2, "")
         assert len(ended.stderr.splitlines()) == 1, ended.stderr

@@ -54,7 +54,7 @@ def test_durations_make_intervals_much_narrower(population: tuple[np.ndarray, np
     assert with_them < without / 1.8
 
 
-def test_what_is_proportional_to_the_stored_seconds_is_foretold_exactly() -> None:
+def test_what_is_proportional_to_the_stored_seconds_is_predicted_exactly() -> None:
     durations = np.random.default_rng(0).uniform(5, 300, 200)
     stored = np.minimum(durations, 30) * 32_000
     extrapolation = Extrapolation(factors_of(catalog(list(durations)), CENTER, SAMPLE), np.arange(SAMPLE))
@@ -82,7 +82,7 @@ def test_durations_count_only_where_every_row_has_a_sound_one(gap: float | None)
     assert factors_of(catalog([100.0, 20.0]), Excerpt.parse("full"), SAMPLE).tolist() == [[1, 100, 100], [1, 20, 20]]
 
 
-def test_few_sampled_tracks_do_not_tell_how_cost_hangs_on_length() -> None:
+def test_few_sampled_tracks_do_not_tell_how_cost_depends_on_length() -> None:
     assert factors_of(catalog([100.0, 20.0]), CENTER, 14).shape[1] == 1
     assert factors_of(catalog([100.0, 20.0]), CENTER, 15).shape[1] == 3
 

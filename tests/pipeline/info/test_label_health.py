@@ -122,7 +122,7 @@ def test_tags_of_one_artist_are_told_apart_from_those_that_are_mostly_so(dataset
     assert f"most ({train[0]}, 60%)" in words
 
 
-def test_nothing_is_said_of_artists_where_no_two_tracks_share_one(
+def test_nothing_is_said_about_artists_where_no_two_tracks_share_one(
     tmp_path: Path, write_audio, dataset: Path, small_corpus
 ) -> None:
     from pipeline.decode.build import build

@@ -133,7 +133,7 @@ def test_a_job_server_that_cannot_be_fetched_is_refused_before_a_plan(
     assert not (tmp_path / "data").exists()
 
 
-def test_options_of_the_commands_themselves_are_known_to_be_none_of_beams() -> None:
+def test_options_of_the_commands_themselves_are_known_not_to_be_beams() -> None:
     ours = {
         option
         for name in ("build", "derive", "export-records")

@@ -52,7 +52,7 @@ def test_two_lost_workers_are_one_error(failures: list[str]) -> None:
     assert failures == []
 
 
-def test_the_failure_of_any_other_thread_is_told_as_before(failures: list[str]) -> None:
+def test_the_failure_of_any_other_thread_is_reported_as_before(failures: list[str]) -> None:
     with ended_by_lost_worker():
         fail("mine").join()
     assert failures == ["mine"]

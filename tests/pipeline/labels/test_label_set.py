@@ -109,7 +109,7 @@ def test_tags_are_read_as_they_are_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_a_byte_order_mark_is_none_of_a_label_set(tmp_path: Path, encoding: str) -> None:
+def test_a_byte_order_mark_is_no_part_of_a_label_set(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "set.yaml").write_text("name: mine\ntags: [é]\n", encoding=encoding)
     assert read_label_set(str(tmp_path / "set.yaml")) == LabelSet("mine", tags=("é",))
 

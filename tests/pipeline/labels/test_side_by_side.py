@@ -83,7 +83,7 @@ def test_eight_labels_at_once_are_eight_versions(
     assert verify(str(dataset)).problems == ()
 
 
-def test_of_splits_made_at_once_under_one_name_one_is_made_and_the_others_are_told(
+def test_one_of_the_splits_made_at_once_under_one_name_is_made_and_the_others_are_refused(
     dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow(monkeypatch, pipeline.labels.splits, "split_log")

@@ -283,7 +283,7 @@ def test_fewer_artists_than_sides_are_refused_with_what_to_do(tmp_path: Path) ->
     }
 
 
-def test_labels_may_be_tried_on_one_artist_and_training_is_warned_of(tmp_path: Path) -> None:
+def test_labels_may_be_tried_on_one_artist_with_a_warning_about_training(tmp_path: Path) -> None:
     root = str(tmp_path / "data")
     build(catalog_of_copies(tmp_path, [("a", 1, "x"), ("b", 2, "x")]), root, BuildOptions(workers=1))
     (tmp_path / "tags.csv").write_text("track_id,tag\na,loud\n")

@@ -104,7 +104,7 @@ def test_what_an_old_python_reads_first_is_in_its_grammar(path: str) -> None:
     assert not re.search("^from __future__ import annotations", text, re.MULTILINE)  # needs Python 3.7
 
 
-def test_an_old_python_is_told_the_version_and_the_environment(
+def test_an_old_python_is_refused_with_the_version_and_the_environment(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(interpreter, "OLDEST", (99, 1))
@@ -165,6 +165,6 @@ def test_nothing_advises_to_install_what_no_index_has() -> None:
         assert not re.search(r"pip install '?\"?tagscale", path.read_text(encoding="utf-8")), path
 
 
-def test_a_module_of_nobodys_is_not_explained() -> None:
+def test_an_unknown_module_is_not_explained() -> None:
     assert missing_words("no_such_module.part") == ""
     assert missing_words("google.protobuf.message").startswith("google is not installed")

@@ -73,7 +73,7 @@ def test_write_if_absent_never_replaces(folder: str) -> None:
     assert list_names(folder) == ["mark"]
 
 
-def test_of_many_writers_at_once_write_if_absent_lets_one_through(tmp_path: Path) -> None:
+def test_write_if_absent_lets_one_of_many_writers_through(tmp_path: Path) -> None:
     uri, start, won = str(tmp_path / "mark"), threading.Barrier(16), []
 
     def write(number: int) -> None:

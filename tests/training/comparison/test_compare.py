@@ -126,7 +126,7 @@ def test_the_file_holds_every_tag_and_no_nan_and_lies_with_the_second_run(good: 
 
 
 @pytest.mark.parametrize("groups", [1, 2, LEAST_GROUPS - 1])
-def test_of_a_few_groups_nothing_can_be_said_and_the_gate_stays_shut(
+def test_a_few_groups_have_no_interval_and_the_gate_stays_shut(
     good: str, bad: str, groups: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(compare_module, "score_split", _first_tracks(good, 2 * groups))

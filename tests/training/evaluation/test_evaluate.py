@@ -61,7 +61,7 @@ def test_the_evaluation_is_scikit_learns_on_one_row_per_track_of_the_split(run_c
     assert written["groups"] == len({number // 2 for number in (int(one[-2:]) for one in records.tracks.track_ids)})
 
 
-def test_an_interval_is_over_whole_groups_and_of_few_there_is_none(run_copy: str) -> None:
+def test_an_interval_is_over_whole_groups_and_a_few_have_none(run_copy: str) -> None:
     train, test = evaluate(run_copy, "train"), evaluate(run_copy, "test")
     stored = read_stored_scores(str(Path(run_copy, "evaluation", "train_scores.parquet")))
     groups = np.array([int(track[-2:]) // 2 for track in stored.track_ids])
@@ -215,7 +215,7 @@ def test_a_batch_has_no_more_rows_than_there_are_patches(small_run: str) -> None
     assert np.abs(few - endless).max() <= 1e-5
 
 
-def test_a_run_that_is_none_and_a_split_that_is_none_are_refused(small_run: str, tmp_path: Path) -> None:
+def test_what_is_no_run_and_what_is_no_split_are_refused(small_run: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"expected a run, found no config\.json"):
         evaluate(str(tmp_path))
     with pytest.raises(UserError, match="--split: expected train, validation, test, received 'all'"):

@@ -264,7 +264,7 @@ def test_two_trainings_of_one_run_are_kept_apart(config: TrainConfig, tmp_path: 
 
 
 @pytest.mark.parametrize("epochs", [2, 3])  # the run is complete, or goes on
-def test_a_torn_best_checkpoint_is_said_and_another_is_chosen(
+def test_a_torn_best_checkpoint_is_reported_and_another_is_chosen(
     config: TrainConfig, begun: Callable[[int], Path], capsys: pytest.CaptureFixture[str], epochs: int
 ) -> None:
     run = begun(2)

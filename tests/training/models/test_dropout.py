@@ -36,7 +36,7 @@ first, again, other = (np.stack(masks(tf.constant(step))) for step in (5, 5, 6))
 assert first.shape == (2, 4, 100)
 assert np.array_equal(first, again)
 assert not np.array_equal(first[0], first[1]) and not np.array_equal(first, other)
-# A single process in the role of either replica draws the same mask.
+# A single process that plays either replica draws the same.
 alone = build_tagger(ModelConfig("spectrogram", num_filt=1, dense_units=100), tags=5, patch=8)
 for replica in range(2):
     set_dropout_step(alone, 5, replica)

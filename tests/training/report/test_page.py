@@ -240,7 +240,7 @@ def test_a_run_on_a_share_of_the_split_shows_what_it_was_trained_on(
     assert texts[texts.index(TAGS[0]) + 1 :][0] == str(int(share.targets[:, 0].sum()))
 
 
-def test_a_dataset_that_is_gone_is_said_and_no_error(written_run: WrittenRun) -> None:
+def test_a_dataset_that_is_gone_is_reported_and_no_error(written_run: WrittenRun) -> None:
     assert "expected a dataset, found no dataset.json" in _page(written_run.epochs([0.5]))
 
 

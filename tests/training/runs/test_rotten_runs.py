@@ -144,7 +144,7 @@ def test_a_damaged_best_checkpoint_is_refused(run: Path) -> None:
         path.write_bytes(data)
 
 
-def test_a_damaged_environment_is_said_where_a_run_goes_on(run: Path) -> None:
+def test_a_damaged_environment_is_reported_where_a_run_goes_on(run: Path) -> None:
     data = (run / "environment.json").read_bytes()
     now = environment()
     for damaged in flipped(data, FLIPS):

@@ -134,7 +134,7 @@ def test_a_saved_model_that_export_did_not_write_or_that_is_broken_is_refused(
     assert "\n" not in str(raised.value)
 
 
-def test_of_a_configuration_of_another_version_only_the_patch_counts(spectrogram: Served, tmp_path: Path) -> None:
+def test_only_the_patch_of_a_configuration_of_another_version_counts(spectrogram: Served, tmp_path: Path) -> None:
     model = Path(shutil.copytree(spectrogram.model, tmp_path / "model"))
     (model / "assets" / "config.json").write_text(json.dumps({"format": 9, "patch_seconds": 1, "colour": "blue"}))
     signal = _signal(40_000)

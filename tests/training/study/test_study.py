@@ -119,7 +119,7 @@ def test_another_configuration_is_refused_and_more_seeds_are_not(study: Path, pl
     run_study(plan, str(study))
 
 
-def test_what_cannot_be_trained_is_said_before_anything_is_written(
+def test_what_cannot_be_trained_is_reported_before_anything_is_written(
     small_dataset: SmallDataset, plan: StudyPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "study"

@@ -68,7 +68,7 @@ def test_a_wma_behind_a_tag_is_the_wma(odd: Path, decode: Decode, tmp_path: Path
     np.testing.assert_array_equal(decode(odd / "tag200.wma").waveform, decode(plain).waveform)
 
 
-def test_a_stream_without_a_decoder_is_passed_over_and_said(odd: Path, decode: Decode) -> None:
+def test_a_stream_without_a_decoder_is_passed_over_and_reported(odd: Path, decode: Decode) -> None:
     found = decode(odd / "first-undecodable.mka")
     assert found.samples is not None
     assert found.flags == ("several_streams",)
