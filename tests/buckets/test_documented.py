@@ -19,7 +19,7 @@ TRACKS = 40
 
 @pytest.fixture
 def my_music(bucket: Bucket, tmp_path: Path) -> Bucket:
-    """The bucket that the page speaks of."""
+    """The bucket that the page uses."""
     folder = tmp_path / "my music"
     folder.mkdir()
     small_catalog(folder, TRACKS, seconds=2.0)

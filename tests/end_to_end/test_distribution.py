@@ -1,4 +1,4 @@
-"""The sdist and the wheel: what they hold, and the commands of an installed wheel, used from another folder.
+"""The contents of the sdist and the wheel, and the commands of an installed wheel, used from another folder.
 
 Nothing is downloaded: the new environment borrows the dependencies from the one that the tests run in.
 """

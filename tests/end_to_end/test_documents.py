@@ -1,4 +1,4 @@
-"""Runs every command in README.md and docs/, in order, on a small catalog of a user's own."""
+"""Runs every command in README.md and docs/, in order, on a user's own small catalog."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def documents() -> list[Path]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as the README describes it: catalog.csv, annotations.csv, tags.yaml, song.mp3, and the checkout's code.
 
-    And song.npy for docs/layout.md, and for docs/importing.md small files in the formats of the published ones.
+    The folder also has song.npy for docs/layout.md, and small files in the published formats for docs/importing.md.
     """
     folder = tmp_path_factory.mktemp("home")
     for package in ("schemas", "pipeline", "training"):

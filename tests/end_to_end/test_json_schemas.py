@@ -1,4 +1,4 @@
-"""The schemas in docs/schemas accept the files that the project writes and reject broken ones, by the jsonschema package."""
+"""The schemas in docs/schemas, checked with jsonschema, accept the files that the project writes and reject broken ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that is full or read-only is one clear line, and the same command goes on when there is room."""
+"""A full or read-only disk is reported in one clear line, and the same command goes on when there is room."""
 
 from __future__ import annotations
 

@@ -74,13 +74,13 @@ def test_twenty_kills_and_a_last_run_give_the_bytes_of_an_undisturbed_build(
         folder.mkdir()
         small_catalog(folder, TRACKS, seconds=0.3)
         for _ in range(5):
-            # Early ones are more likely, so that there is something left to be killed in the next run.
+            # Early moments are more likely, so that the next run has work left in which it can be killed.
             moment = seeded.randint(1, seeded.randint(1, max(1, events // 2)))
             before = finished(folder / "data")
             done = payloads_of(before)
             code, _ = run_build(folder, workers, f"{moment}:{seeded.choice(['before', 'after'])}")
             kills += code == -signal.SIGKILL
-            # What was finished is not done again.
+            # Finished shards are not written again.
             assert {mark: mark.stat().st_mtime_ns for mark in before} == before
             assert {payload: payload.stat().st_mtime_ns for payload in done} == done
             if code == 0:

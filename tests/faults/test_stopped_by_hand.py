@@ -1,4 +1,4 @@
-"""A command that is stopped by ^C says so in one line, leaves nobody behind, and is finished by the same command."""
+"""A command that is stopped by ^C says so in one line, leaves no process behind, and is finished by the same command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From audio files of every kind to the stored waveform."""
+"""Audio files of every kind are decoded to the waveform that is stored."""
 
 from __future__ import annotations
 

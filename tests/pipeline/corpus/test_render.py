@@ -65,7 +65,7 @@ def test_every_track_is_in_the_catalog_and_can_be_decoded_to_its_length(corpus: 
     assert {row["uri"] for row in catalog} == {f"audio/{path.name}" for path in (corpus / "audio").iterdir()}
     for row in catalog:
         sound, rate = soundfile.read(corpus / row["uri"], always_2d=True)
-        assert abs(len(sound) / rate - float(row["duration"])) < 0.2  # lossy codecs pad
+        assert abs(len(sound) / rate - float(row["duration"])) < 0.2  # lossy codecs add padding
         assert 0.005 < sound.std() < 0.5
         assert abs(sound).max() < 1.5
 

@@ -66,7 +66,7 @@ def test_an_artist_has_a_handful_of_tracks_and_a_leaning() -> None:
     tempi = defaultdict(list)
     for number, arrangement in zip(numbers, arrangements(0, TRACKS), strict=True):
         tempi[number].append(arrangement.tempo == artist(0, number).tempo)
-    assert 0.6 < np.mean([matches for own in tempi.values() for matches in own]) < 0.85  # 1 / 3 without a leaning
+    assert 0.6 < np.mean([matches for own in tempi.values() for matches in own]) < 0.85  # 1 / 3 if at random
 
 
 def test_a_deck_is_dealt_to_the_last_card_before_it_is_shuffled_again() -> None:

@@ -57,7 +57,8 @@ def test_the_modules_are_those_of_the_dependencies() -> None:
 def test_every_extra_that_is_named_has_its_package() -> None:
     extras = PROJECT["optional-dependencies"]
     for module, extra in EXTRAS.items():
-        if module not in ("tinysoundfont", "tensorflow"):  # own advice; here tensorflow-cpu
+        # No extra lists the first, which is installed without its dependencies; the second is tensorflow-cpu here.
+        if module not in ("tinysoundfont", "tensorflow"):
             assert _distribution(module) in _of_packages(extras[extra]), module
     wanted = _of_packages([*extras["train"], *extras["corpus"], "tensorflow-io"])
     assert wanted <= {_distribution(module) for module in EXTRAS} | {"tensorflow"}

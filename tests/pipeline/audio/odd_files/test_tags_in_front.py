@@ -9,7 +9,7 @@ from tests.pipeline.audio.odd_files.conftest import Decode, WriteSound
 from tests.pipeline.audio.odd_files.tags import apev2, id3v2
 
 TAG_BYTES = 200_000
-# Ending -> how ffmpeg encodes it. Monkey's Audio would belong here too; nothing at hand encodes it.
+# Ending -> how ffmpeg encodes it. Monkey's Audio would belong here too, but there is no encoder for it here.
 ENCODED = {
     "mp3": "-c:a libmp3lame -q:a 2",
     "aac": "-c:a aac",
