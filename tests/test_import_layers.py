@@ -31,7 +31,7 @@ def test_schemas_imports_neither_stage_no_beam_and_no_tensorflow() -> None:
     assert _offenders("schemas", ("pipeline", "training", "apache_beam", "tensorflow", "keras")) == []
 
 
-def test_training_imports_no_beam_and_of_the_pipeline_only_the_decoding() -> None:
+def test_training_imports_no_beam_and_only_the_decoding_of_the_pipeline() -> None:
     assert _offenders("training", ("apache_beam",)) == []
     assert _offenders("training", ("pipeline",), allowed=("pipeline.audio",)) == []
 
@@ -40,7 +40,7 @@ def test_the_pipeline_imports_nothing_of_training() -> None:
     assert _offenders("pipeline", ("training",)) == []
 
 
-def test_of_the_pipeline_one_module_imports_tensorflow() -> None:
+def test_one_module_of_the_pipeline_imports_tensorflow() -> None:
     found = {line.split()[0] for line in _offenders("pipeline", ("tensorflow", "tensorflow_io", "keras"))}
     assert found == {"pipeline.audio.tfio_engine"}
 

@@ -160,8 +160,8 @@ def compare_command(
     """Test whether RUN_B is better than RUN_A on the same tracks, with a paired jackknife over whole groups.
 
     --metric is what tags are ranked by, and what --max-regression is about, in the mean over tags. Exit codes: 0 done,
-    or let through; 2 the input is wrong; 3 --max-regression is not excluded, as where there are fewer than ten groups,
-    of which nothing can be said; 75 stopped, 130 stopped by ^C; 1 anything else.
+    or let through; 2 the input is wrong; 3 --max-regression is not excluded, for example because there is no interval
+    from fewer than ten groups; 75 stopped, 130 stopped by ^C; 1 anything else.
     """
     import_tensorflow()
     from training.comparison.compare import compare

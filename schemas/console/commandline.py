@@ -53,7 +53,7 @@ def run_command(command: click.Command, name: str, script: str = "") -> NoReturn
             command.main(prog_name=program, standalone_mode=False, complete_var=variable if script else None)
     except SystemExit as wanted:
         leave("", wanted.code if isinstance(wanted.code, int) else EXIT_DONE)
-    except click.ClickException as error:  # unknown options and the like: click's own words
+    except click.ClickException as error:  # for example an unknown option: the message is click's own
         if isinstance(error, _HELP):
             say(*error.format_message().split("\n"), file=sys.stderr, level="error")
             leave("", error.exit_code)

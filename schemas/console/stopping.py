@@ -233,7 +233,7 @@ def _on_uncaught(kind: type[BaseException], error: BaseException, trace: Traceba
 
 
 def _on_unraisable(failed: sys.UnraisableHookArgs) -> None:
-    """`Stopped` was raised where nothing can be, as in what the garbage collector calls: it would be lost."""
+    """Leave if `Stopped` was raised where no exception can propagate, such as in a finalizer: it would be lost."""
     if isinstance(failed.exc_value, Stopped):
         leave(_words, stop_exit_code())
     sys.__unraisablehook__(failed)

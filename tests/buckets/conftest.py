@@ -184,7 +184,7 @@ def shell(proxy: Proxy, tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def store(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
-    """The proxy, with gs:// of this process leading to it too."""
+    """The proxy, to which gs:// URIs lead in this process too."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
     monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     return proxy

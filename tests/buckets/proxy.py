@@ -1,8 +1,8 @@
-"""A proxy between gcsfs and the emulator, which keeps promises of real buckets, counts what goes through, and disturbs.
+"""A proxy between gcsfs and the emulator: it keeps promises of real buckets, counts requests and bytes, and adds faults.
 
-Promises of real buckets that the emulator does not keep: `ifGenerationMatch=0` lets one writer through, a file that ends
-in a carriage return keeps it, a range past the end is 416, and an upload session can be cancelled, and answers a chunk
-that comes again as it did before.
+Real buckets keep these promises and the emulator does not: `ifGenerationMatch=0` lets one writer through, a file that
+ends in a carriage return keeps it, a range past the end gets status 416, and an upload session can be cancelled and
+gives a repeated chunk the same answer as before.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ Answer = tuple[int, dict[str, str], bytes]  # status, headers, body
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What gcsfs asks for.
+    """A request of gcsfs.
 
     Attributes:
-        kind: `upload` is one in a single request, `session` begins one in several, of which each is a `chunk`.
-        name: of the object, or of the folder that is listed.
-        place: first byte of the range that is read or written; 0 for the whole.
-        create: it must fail where the object is there.
+        kind: `upload` is an upload in a single request; `session` begins one in several requests, each a `chunk`.
+        name: name of the object, or of the folder that is listed.
+        place: first byte of the range that is read or written; 0 for the whole object.
+        create: whether the request must fail if the object exists.
     """
 
     kind: Kind
@@ -57,14 +57,15 @@ class Fault:
 
     Attributes:
         effect: `unavailable`: 503, and nothing was done; `forbidden`: 403; `forgotten`: 404, as for an upload session
-            that is gone; `incomplete`: 308, for a chunk that the store did not take. `delay`: the answer comes later.
-            `lost`: what was asked for is done, and the connection breaks before the answer. `cut`: it breaks half-way
-            through it. `short`: half of the answer comes, and does not say so. `garbled`: a byte of it is another.
-        of: which requests it may meet.
-        share: of them that it meets, by a seeded draw for each, and for each time it is tried again.
-        seed: another seed, other requests.
-        times: after so many it is over; None for never.
-        met: the requests that it met.
+            that is gone; `incomplete`: 308, for a chunk that the store did not accept. `delay`: the answer comes later.
+            `lost`: the request is carried out, and the connection breaks before the answer. `cut`: the connection breaks
+            half-way through the answer. `short`: half of the answer comes, and its headers fit that half. `garbled`: one
+            byte of the answer is changed.
+        of: whether a request may be affected.
+        share: share of those requests that are affected, drawn with the seed for each request and each retry.
+        seed: seed of the draw: another seed selects other requests.
+        times: number of requests after which the fault is over; None if it never is.
+        met: the requests that were affected.
     """
 
     effect: Effect
@@ -91,9 +92,9 @@ class Proxy:
         emulator: port of the emulator.
 
     Attributes:
-        faults: in force now; may be changed at any time.
-        requests: all that came, in order.
-        sent: bytes of each object that went to a client.
+        faults: the current faults; they may be changed at any time.
+        requests: all requests so far, in order.
+        sent: number of bytes of each object that were sent to a client.
     """
 
     def __init__(self, emulator: int) -> None:
@@ -116,7 +117,7 @@ class Proxy:
         self._server.server_close()
 
     def forget(self) -> None:
-        """Count from here on."""
+        """Restart the counts."""
         with self._lock:
             self.requests.clear()
             self.sent.clear()
@@ -126,7 +127,7 @@ class Proxy:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement of its headers
+            disable_nagle_algorithm = True  # otherwise each answer waits 40 ms for an acknowledgement of its headers
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -213,7 +214,7 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        if not isinstance(sys.exception(), OSError):  # gcsfs breaks off what it no longer wants to know
+        if not isinstance(sys.exception(), OSError):  # gcsfs closes a connection once it needs no more of an answer
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
@@ -225,7 +226,7 @@ def multipart(metadata: dict[str, str], data: bytes) -> tuple[bytes, str]:
 
 
 def _metadata(body: bytes) -> dict[str, str]:
-    """What gcsfs says of a file that it uploads in one request."""
+    """The metadata that gcsfs sends with a file that it uploads in one request."""
     return dict(json.loads(body.partition(b"\n\n")[2].partition(b"\n--==0==\n")[0]))
 
 
@@ -243,7 +244,7 @@ _INSTEAD: dict[Effect, Answer] = {
 
 
 def _request(method: str, path: str, headers: dict[str, str], body: bytes) -> Request:
-    """A request as gcsfs means it."""
+    """The request that gcsfs means by a method, a path, headers and a body."""
     url = urllib.parse.urlsplit(path)
     query = dict(urllib.parse.parse_qsl(url.query))
     found = re.fullmatch(r"(/upload|/download)?/storage/v1/b/[^/]+/o(?:/(.+))?", url.path)

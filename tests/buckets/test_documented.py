@@ -1,4 +1,4 @@
-"""The commands of docs/buckets.md, in order, in a bucket of that name; and what a stage saves."""
+"""The commands of docs/buckets.md, run in order in a bucket of that name, and the reads that a stage saves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRACKS = 40
 
 @pytest.fixture
 def my_music(bucket: Bucket, tmp_path: Path) -> Bucket:
-    """The bucket that the page speaks of."""
+    """The bucket that the page uses."""
     folder = tmp_path / "my music"
     folder.mkdir()
     small_catalog(folder, TRACKS, seconds=2.0)

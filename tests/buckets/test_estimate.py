@@ -12,7 +12,7 @@ from tests.conftest import TRACKS, SmallCorpus
 
 
 @pytest.mark.slow
-def test_the_bytes_foretold_are_those_of_a_build_of_local_files(
+def test_the_estimated_bytes_are_those_of_a_build_of_local_files(
     shell: Shell, bucket: Bucket, small_corpus: SmallCorpus, built_dataset: Path
 ) -> None:
     bucket.upload(small_corpus.folder, "music")

@@ -1,4 +1,4 @@
-"""An export from a bucket into a bucket: the bytes of the same export on a local disk."""
+"""An export from a bucket into a bucket has the bytes of the same export on a local disk."""
 
 from __future__ import annotations
 

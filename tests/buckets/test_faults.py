@@ -1,4 +1,4 @@
-"""A bucket that fails now and then costs time and nothing else; one that fails for ever ends in words, and goes on later."""
+"""A bucket that fails now and then costs only time; one that fails for good is a clear error, and the command can resume."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.conftest import small_catalog
 pytestmark = pytest.mark.slow
 
 TRACKS = 12
-SECONDS = 30.0  # of a track: a shard's waveforms are more than gcsfs sends in one request
+SECONDS = 30.0  # length of a track, so that a shard's waveforms are more than gcsfs sends in one request
 RANGED = (".wav", ".tfrecord")  # endings of files that are read by ranges
 
 

@@ -1,4 +1,4 @@
-"""Published files that lie in a bucket give the bytes of the same files on a local disk."""
+"""An import of published files in a bucket writes the same bytes as one of the same files on a local disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job with everything in a bucket, by the commands: the bytes are those of the same job on a local disk."""
+"""The main job, run by its commands with everything in a bucket, writes the same bytes as on a local disk."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.conftest import SmallCorpus, small_catalog, write_csv
 
 pytestmark = pytest.mark.slow
 
-FIRST = 18  # tracks of the first catalog, the last of which is not there yet
+FIRST = 18  # number of tracks in the first catalog; the file of the last one does not exist yet
 TINY = ["--epochs", "1", "--patch-seconds", "1", "--num-filt", "1", "--dense-units", "8", "--batch-size", "8"]
 
 
 @pytest.fixture
 def music(small_corpus: SmallCorpus, tmp_path: Path) -> Path:
-    """A folder as a user has it: a first catalog and a grown one, audio, annotations, a label set, a request."""
+    """A folder as a user has it: a first catalog and a grown one, audio, annotations, a label set, a removal request."""
     folder = Path(shutil.copytree(small_corpus.folder, tmp_path / "music"))
     for name, count in (("first", FIRST), ("grown", len(small_corpus.rows))):
         write_csv(folder / f"{name}.csv", ("track_id", "uri", "group"), small_corpus.rows[:count])
@@ -66,7 +66,7 @@ def test_build_label_remove_grow_retry_verify_and_train(
 
     before = bucket.generations("music/data/features")
     (music / "late").rename(late)
-    # A recording that was replaced is found by its checksum in the store's listing, and locally by reading it.
+    # A replaced recording is found by its checksum: the store's listing has it, and a local file has to be read.
     replaced = music / small_corpus.rows[6][1]
     shutil.copy(music / small_corpus.rows[8][1], replaced)
     for path in (late, replaced):
@@ -120,7 +120,7 @@ def test_a_build_that_was_killed_goes_on_and_does_nothing_twice(
             asked.add(request.name)
         return request.create and len(asked) > 3
 
-    shell.proxy.faults = [Fault("unavailable", is_fourth_mark)]  # so that the build is killed there and not later
+    shell.proxy.faults = [Fault("unavailable", is_fourth_mark)]  # holds the build there until it is killed
     process = shell.start(*command)
     while len(asked) < 4:
         assert process.poll() is None

@@ -1,4 +1,4 @@
-"""The store's promises against a real emulator, disturbed: nothing short is taken for whole, nothing written is lost."""
+"""The store's promises with a real emulator and faults: no short answer is taken for a whole one, and no write is lost."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ DATA = os.urandom(600_000)
 
 
 def of(*kinds: Kind, first: bool = True) -> Callable[[Request], bool]:
-    """Requests of some kinds; with `first` false those for a place after the first byte."""
+    """Requests of some kinds; if `first` is false, only those that start after the first byte."""
     return lambda request: request.kind in kinds and (first or request.place > 0)
 
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries follow each other at once, those of gcsfs too."""
+    """Removes the waits between retries, also those of gcsfs."""
     monkeypatch.setattr(store_client, "WAITS", (0.0,) * len(store_client.WAITS))
     sleep = asyncio.sleep
     monkeypatch.setattr(asyncio, "sleep", lambda _: sleep(0))
@@ -84,7 +84,7 @@ def test_a_large_create_goes_in_parts_and_never_replaces(
 
 
 @pytest.mark.usefixtures("store")
-def test_of_many_writers_at_once_one_gets_through(bucket: Bucket) -> None:
+def test_one_of_many_writers_at_once_gets_through(bucket: Bucket) -> None:
     start, won = threading.Barrier(8), []
 
     def write(number: int) -> None:

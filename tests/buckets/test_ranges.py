@@ -1,4 +1,4 @@
-"""An excerpt of a long file in a bucket costs the bytes that it needs, and has the samples that the whole file gives."""
+"""Reading an excerpt of a long file in a bucket fetches only the bytes that it needs, and yields the whole file's samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report and the TensorBoard folder of a run that lies in a bucket."""
+"""The report and the TensorBoard folder of a run in a bucket."""
 
 from __future__ import annotations
 

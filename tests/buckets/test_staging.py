@@ -1,4 +1,4 @@
-"""Staging out of a bucket: each payload is copied once, however many processes want it and whatever goes wrong."""
+"""Staging from a bucket copies each payload once, however many processes want it and whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -67,9 +67,7 @@ def test_three_processes_copy_each_payload_once(
     assert sorted(sent.values()) == sorted(map(len, payloads.values()))
 
 
-def test_faults_while_staging_are_mended(
-    payloads: dict[str, bytes], shell: Shell, bucket: Bucket, tmp_path: Path
-) -> None:
+def test_staging_recovers_from_faults(payloads: dict[str, bytes], shell: Shell, bucket: Bucket, tmp_path: Path) -> None:
     def copied(request: object) -> bool:
         return getattr(request, "kind", "") == "download" and "tfrecord" in getattr(request, "name", "")
 

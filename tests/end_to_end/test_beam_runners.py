@@ -1,4 +1,4 @@
-"""The same bytes from every Beam runner that can be had here, as a user would choose one."""
+"""Every Beam runner that is available here writes the same bytes, chosen with the options that a user would give."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import RunPipeline, small_catalog
 
-# Prism is a program of its own (`go install github.com/apache/beam/sdks/v2/go/cmd/prism@VERSION`).
+# Prism is a separate program (`go install github.com/apache/beam/sdks/v2/go/cmd/prism@VERSION`).
 PRISM = shutil.which("prism")
 RUNNERS = {
     "direct": ["--runner=DirectRunner"],

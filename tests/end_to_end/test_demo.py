@@ -1,4 +1,4 @@
-"""The demo, with fewer and shorter tracks: every step runs and the summary holds what it promises."""
+"""The demo, with fewer and shorter tracks: every step runs and the summary has the documented fields."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_demo_leaves_what_it_promises_and_runs_again(tmp_path: Path) -> None
     for name in ("roc_auc_macro", "pr_auc_macro", "baseline_roc_auc_macro", "baseline_pr_auc_macro"):
         assert summary[name] == evaluation[name]
         assert 0 <= summary[name] <= 1
-        assert summary[f"{name}_interval"] == [None, None]  # a few artists say nothing
+        assert summary[f"{name}_interval"] == [None, None]  # so few artists give no interval
         assert f" {summary[name]:.3f}" in first.stdout
     steps = ["corpus", "build", "split", "label", "verify", "train", "evaluate", "export", "tag"]
     assert sorted(summary["seconds"]) == sorted(steps)

@@ -1,6 +1,6 @@
-"""The sdist and the wheel: what they hold, and the commands of an installed wheel, used from another folder.
+"""The contents of the sdist and the wheel, and the commands of an installed wheel, used from another folder.
 
-Nothing is downloaded: what the packages depend on is lent to the new environment by the one that the tests run in.
+Nothing is downloaded: the new environment borrows the dependencies from the one that the tests run in.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("pipeline", "schemas", "training")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NAME = f"tagscale-{PROJECT['version']}"
-# What an sdist holds beside the packages: what building a wheel takes, and what a person looks for.
+# An sdist holds these files beside the packages: those that building a wheel needs, and those that a person looks for.
 BESIDE = {"CHANGELOG.md", "LICENSE", "MANIFEST.in", "README.md", "pyproject.toml", "setup.py"}
-WRITTEN = {"PKG-INFO", "setup.cfg"}  # and a folder, tagscale.egg-info, by setuptools
-# What may lie in a checkout and must stay there.
+WRITTEN = {"PKG-INFO", "setup.cfg"}  # setuptools also writes a folder, tagscale.egg-info
+# These files may be in a checkout, and must not be in a distribution.
 LITTER = (
     "data/features/x.tfrecord",
     "pipeline_notes/__init__.py",
@@ -40,10 +40,10 @@ pytestmark = pytest.mark.slow
 
 
 def run(*command: str | Path, cwd: Path, path: Path | None = None, expected: int = 0) -> str:
-    """Runs a command without the caller's PYTHONPATH, from `path` first where one is given.
+    """Runs a command without the caller's PYTHONPATH; its program is looked for in `path` first if that is given.
 
     Returns:
-        its stdout; its stderr where an exit code other than 0 is expected.
+        its stdout, or its stderr if an exit code other than 0 is expected.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     if path is not None:
@@ -62,7 +62,7 @@ def run(*command: str | Path, cwd: Path, path: Path | None = None, expected: int
 
 
 def tracked() -> list[str]:
-    """The checkout's files, those that are not committed yet among them."""
+    """The checkout's files, including those that are not committed yet."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("this is no checkout of git's")
     listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).split("\0")
@@ -75,7 +75,7 @@ def of_packages(names: list[str]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkout's files and some litter between them; building writes into its tree, so this is a copy."""
+    """A copy of the checkout's files, with some litter among them; building writes into its tree."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in tracked():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def sdist(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel that pip makes of the sdist, as it does to install one."""
+    """The wheel that pip builds from the sdist, as it does when it installs one."""
     out = tmp_path_factory.mktemp("wheel")
     offline = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
     run(sys.executable, "-m", "pip", "wheel", *offline, "--wheel-dir", out, sdist, cwd=out)
@@ -106,14 +106,14 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scripts(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of a new environment, where the wheel is installed and the dependencies are lent."""
+    """The folder of programs of a new environment, with the wheel installed and borrowed dependencies."""
     folder = tmp_path_factory.mktemp("environment")
     run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
     python = folder / "bin" / "python"
     offline = ("--no-index", "--no-deps", "--no-compile", "--disable-pip-version-check")
     run(sys.executable, "-m", "pip", "--python", python, "install", *offline, wheel, cwd=folder)
     own = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip())
-    # Added as a path, this environment's own .pth files are not obeyed: an editable install of the checkout stays out.
+    # Python ignores .pth files in a folder that a .pth file adds, which keeps out an editable install of the checkout.
     lent = dict.fromkeys(sysconfig.get_path(kind) for kind in ("purelib", "platlib"))
     (own / "lent.pth").write_text("".join(f"{path}\n" for path in lent))
     return folder / "bin"

@@ -1,4 +1,4 @@
-"""Runs every command in README.md and docs/, in order, on a small catalog of a user's own."""
+"""Runs every command in README.md and docs/, in order, on a user's own small catalog."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 TRACKS = 40
 TAGS = ("rock", "jazz", "vocal", "voice", "other", "bebop", "swing")
 
-# Commands that are not run here, each with the reason.
+# The commands that are not run here, each with the reason.
 NOT_RUN = {
     "make demo": "tests/end_to_end/test_demo.py runs it, smaller",
     "make venv && source .venv/bin/activate": "this test runs in the environment that it makes",
@@ -71,7 +71,7 @@ def documents() -> list[Path]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as the README describes it: catalog.csv, annotations.csv, tags.yaml, song.mp3, and the checkout's code.
 
-    And song.npy for docs/layout.md, and for docs/importing.md small files in the formats of the published ones.
+    The folder also has song.npy for docs/layout.md, and small files in the published formats for docs/importing.md.
     """
     folder = tmp_path_factory.mktemp("home")
     for package in ("schemas", "pipeline", "training"):
@@ -101,7 +101,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _example(document: Path, first_word: str) -> str:
-    """The indented block of a document that begins with a word, as a file."""
+    """The indented block of a document that begins with a word, as the text of a file."""
     lines = document.read_text(encoding="utf-8").splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith(f"    {first_word}"))
     end = next(number for number in range(start, len(lines)) if not lines[number].startswith("    "))

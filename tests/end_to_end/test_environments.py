@@ -1,4 +1,4 @@
-"""`make venv` names the Pythons that will do, and an environment without the corpus's renderer names what is missing."""
+"""`make venv` names the suitable Pythons, and an environment without the corpus's renderer names what is missing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def locked(name: str, lock: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """What making an environment reads, in a folder where none is yet."""
+    """A folder without an environment, with the files that are read to make one."""
     folder = tmp_path / "checkout"
     shutil.copytree(ROOT / "locks", folder / "locks")
     for name in ("Makefile", "pyproject.toml"):
@@ -59,7 +59,7 @@ def make(checkout: Path, *arguments: str, path: Path | None = None) -> subproces
 
 
 def only_error(ended: subprocess.CompletedProcess[str]) -> str:
-    """The one line of a target that failed before it began, beside make's own."""
+    """The one line, beside make's own, that a target prints when it fails before it does anything."""
     assert ended.returncode == 2
     assert ended.stdout == ""
     said, of_make = ended.stderr.splitlines()
@@ -68,7 +68,7 @@ def only_error(ended: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.14", "4.0"])
-def test_a_python_that_will_not_do_is_told_which_will_before_anything_is_made(
+def test_an_unsuitable_python_is_refused_with_the_suitable_ones_before_anything_is_made(
     checkout: Path, tmp_path: Path, version: str
 ) -> None:
     python = program(tmp_path / "python", f"echo {version}")
@@ -88,15 +88,15 @@ def test_the_environment_of_tensorflow_io_has_pythons_of_its_own(checkout: Path,
     assert said.endswith("name another: make venv-tfio PYTHON=python3.12")
 
 
-def test_a_python_that_is_not_there_is_said(checkout: Path) -> None:
+def test_a_missing_python_is_reported(checkout: Path) -> None:
     said = only_error(make(checkout, "venv", "PYTHON=/nowhere/python3.11"))
     assert "received /nowhere/python3.11, which does not start; " in said
 
 
-def test_a_path_without_any_of_them_is_said(checkout: Path, tmp_path: Path) -> None:
+def test_a_path_without_any_of_them_is_reported(checkout: Path, tmp_path: Path) -> None:
     programs = tmp_path / "programs"
     for version in versions("VERSIONS"):
-        program(programs / f"python{version}", "exit 127")  # as a version manager's stand-in for what is not installed
+        program(programs / f"python{version}", "exit 127")  # like a version manager's stub for a missing version
     program(programs / "python3", "echo 3.14")
     said = only_error(make(checkout, "venv", path=programs))
     assert "received a path with none of them, where python3 is 3.14; " in said
@@ -106,7 +106,7 @@ def test_the_first_python_that_will_do_is_found(checkout: Path, tmp_path: Path) 
     programs = tmp_path / "programs"
     for version in versions("VERSIONS"):
         program(programs / f"python{version}", "exit 127")
-    # It is asked for its version, and then for pip or an environment.
+    # The program is run to get its version, and then to run pip or make an environment.
     program(
         programs / "python3.13", 'case "$2" in *version_info*) echo 3.13 ;; *) echo "asked: $*" >&2; exit 9 ;; esac'
     )

@@ -1,4 +1,4 @@
-"""docs/schemas against the files that the project writes, and against broken ones; jsonschema is the judge."""
+"""The schemas in docs/schemas, checked with jsonschema, accept the files that the project writes and reject broken ones."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_dataset_fits(dataset: Path, small_corpus: SmallCorpus) -> None:
 
 
 def test_the_configuration_of_a_run_fits(tmp_path: Path) -> None:
-    from training.runs.run_folder import RunFolder  # TensorFlow, which the other tests need not wait for
+    from training.runs.run_folder import RunFolder  # imports TensorFlow, for which the other tests need not wait
 
     RunFolder(str(tmp_path)).begin(TrainConfig(**CONFIG, learning_rate=1e-4))  # type: ignore[arg-type]
     written = json.loads((tmp_path / "config.json").read_bytes())

@@ -1,4 +1,4 @@
-"""docs/library.md and the examples of the functions that it names: their code runs, in order, and gives what they say."""
+"""The code of docs/library.md and of the examples of the functions that it names runs in order, with the results shown."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ TRACKS = 36
 FORMATS = ("mp3", "flac", "ogg", "wav")
 SONG_SECONDS = 40
 
-# The packages that offer names, in the order in which a catalog becomes a tagger.
+# The packages that export names, in the order of the steps from a catalog to a tagger.
 PACKAGES = ("pipeline.audio", "pipeline", "schemas", "training")
-# Examples that need what another one makes come after it; the page leaves a second run for `compare`.
+# An example comes after the one whose results it needs; the page leaves a second run for `compare`.
 ORDER = ("build", "split_dataset", "lay_labels", "train", "export")
 NO_EXAMPLE = {"DatasetError", "LabelVersion", "TagscaleError", "TrackRejected", "UserError"}  # they are not called
 
 
 def offered() -> list[tuple[str, str]]:
-    """Package and name of everything that a notebook is offered."""
+    """The package and the name of everything that the packages export for notebooks."""
     return [(package, name) for package in PACKAGES for name in importlib.import_module(package).__all__]
 
 
@@ -49,7 +49,7 @@ def program() -> str:
 
 
 def promised(code: str) -> list[str]:
-    """What the program prints by its own comments: those behind a print, and whole lines."""
+    """The lines that the program should print by its own comments: those after a print, and whole lines."""
     return re.findall(r"^(?:\s*print\(.*\)  |)# (.*)$", code, flags=re.MULTILINE)
 
 
@@ -107,7 +107,7 @@ def test_the_page_prints_what_it_says(ran: list[str]) -> None:
 @pytest.mark.usefixtures("ran")
 def test_the_example_of_every_offered_name_is_true(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
-    # A run that is scored once more, or a generation that is there, takes no time: the page's folder is used again.
+    # The page's folder is used again, since scoring a scored run or building a built generation takes no time.
     names = sorted(offered(), key=lambda one: ORDER.index(one[1]) if one[1] in ORDER else len(ORDER))
     for package, name in names:
         shown = getattr(importlib.import_module(package), name)
@@ -149,7 +149,7 @@ def test_what_an_editor_sees_of_a_package_is_what_it_offers(package: str) -> Non
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_offered_name_is_that_of_a_module(package: str) -> None:
-    """Once such a module was imported, it would stand in the place of what is offered."""
+    """Importing such a module would replace the exported object of that name."""
     module = importlib.import_module(package)
     assert {found.name for found in pkgutil.iter_modules(module.__path__)} & set(module.__all__) == set()
 

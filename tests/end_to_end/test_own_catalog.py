@@ -1,4 +1,4 @@
-"""A user's own catalog of real music in many formats, by the commands, from a folder with an odd name."""
+"""A user's own catalog of real music in many formats, built with the commands from a folder with an odd name."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CHOSEN = (
     "librosa/test_audio.flac",
     "sonic-pi/loop_tabla.flac",
 )
-TOLERANCE = 0.05  # seconds; decoders differ in what they take for padding
+TOLERANCE = 0.05  # seconds; decoders differ in what they treat as padding
 
 
 def _pipeline(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,6 @@
-"""The real decoding process, but a file whose name says so makes it crash, hang, or ask for too much.
+"""The real decoding process, but a file whose name says so makes it crash, hang, or allocate too much memory.
 
-Run by tests as `DecodingProcess(module="misbehaving_decoder")` with this folder on PYTHONPATH.
+Tests run it as `DecodingProcess(module="misbehaving_decoder")` with this folder on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _misbehave(path: str, on_progress: Callable[[], None]) -> None:
     elif name.startswith("unchecked"):
         allocate = ctypes.CDLL(None).malloc
         allocate.restype = ctypes.c_void_p
-        while True:  # until malloc gives nothing, which code written in C seldom looks at
+        while True:  # until malloc returns NULL, which C code seldom checks
             ctypes.memset(allocate(ctypes.c_size_t(1 << 28)), 1, 1 << 28)
             for _ in range(decoding_process.BLOCKS_PER_PROGRESS):
                 on_progress()
@@ -50,7 +50,7 @@ def _misbehave(path: str, on_progress: Callable[[], None]) -> None:
     elif name.startswith("bug"):
         raise ZeroDivisionError(f"while reading {path}")
     elif name.startswith("chatty"):
-        os.write(1, b"decoder: 100% fine\n")  # as native code prints, past sys.stdout
+        os.write(1, b"decoder: 100% fine\n")  # bypasses sys.stdout, as native code does when it prints
 
 
 def _read(file: Any, spec: Any, policy: Any, store: Any, hooks: Any) -> Any:
@@ -63,7 +63,7 @@ _decode = decoding_process._decode
 
 def _decode_or_die(request: dict[str, Any], *rest: Any) -> Any:
     if os.path.basename(request["path"]).startswith("outside"):
-        np.ones(50 << 30, np.uint8)  # where nothing catches it
+        np.ones(50 << 30, np.uint8)  # here nothing catches the MemoryError
     return _decode(request, *rest)
 
 

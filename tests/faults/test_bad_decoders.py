@@ -1,4 +1,4 @@
-"""A file that makes its decoder crash, hang or ask for 50 GB costs one reject row: not the shard, not the build."""
+"""A file that makes its decoder crash, hang or allocate 50 GB costs one reject row, not the shard and not the build."""
 
 from __future__ import annotations
 

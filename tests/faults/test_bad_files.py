@@ -16,8 +16,8 @@ from schemas.features import LogMelSpec, WaveformSpec
 SPEC = LogMelSpec(waveform=WaveformSpec("full"))
 BROKEN = {"truncated", "corrupt"}
 
-# Where more could be decoded than FFmpeg did: its words were about a picture, or came after the last sample, or
-# libsndfile goes on where FFmpeg gave up.
+# More can be decoded from these files than FFmpeg decoded: its errors were about a picture or came after the last sample,
+# or libsndfile goes on where FFmpeg gave up.
 WHOLE_ALL_THE_SAME = {
     "flac-test-files/faulty__01_-_wrong_max_blocksize.flac",  # its samples have the MD5 that its header names
     "flac-test-files/subset__59_-_AVIF_PICTURE.flac",
@@ -29,13 +29,13 @@ FURTHER_THAN_FFMPEG = {
     "flac-test-files/uncommon__04_-_changing_bitdepth.flac": 11.23,
 }
 
-# Their length was only guessed, by the size of their first frame: they are whole.
+# FFmpeg only guessed the length of these files from the size of their first frame; they are whole.
 GUESSED = {
     *(f"minimp3/M2L3_bitrate_{rate}_all.mp3" for rate in (16, 22, 24)),
     *(f"minimp3/l3-he_{rate}khz.mp3" for rate in (32, 44, 48)),
     "minimp3/l3-nonstandard-he_44_48khz.mp3",
 }
-# What is decided for files that decode, but not to ordinary sound.
+# The expected flags of files that decode, but not to ordinary sound.
 FLAGS = {
     "own/antiphase_stereo.wav": {"silent"},
     "own/digital_silence.flac": {"silent"},

@@ -1,4 +1,4 @@
-"""A disk that is full or cannot be written: one clear line, and the same command goes on when there is room."""
+"""A full or read-only disk is reported in one clear line, and the same command goes on when there is room."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_disk_that_cannot_be_written_is_named(small_disk: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_a_file_that_may_not_grow_ends_a_build_with_its_reason(tmp_path: Path) -> None:
-    """As a quota does, which needs no rights to try."""
+    """A limit on file size acts like a quota, and a test may set it without special rights."""
     small_catalog(tmp_path, TRACKS, seconds=4.0)
     script = (
         "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000));"

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 
 def run_build(folder: Path, workers: int, kill: str | None) -> tuple[int, int]:
-    """Run the command; its exit code, and how many changes of files' names it and its children made."""
+    """Run the command; returns its exit code, and the number of changes of files' names by it and its children."""
     events = folder / "events"
     events.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pipeline.run", "build", "--catalog", str(folder / "catalog.csv")]
@@ -46,7 +46,7 @@ def finished(data: Path) -> dict[Path, int]:
 
 
 def payloads_of(marks: dict[Path, int]) -> dict[Path, int]:
-    """Payloads of the shards that are done in every family, with their times."""
+    """Payloads of the shards that are done in every family, with their modification times."""
     names = [mark.name for mark in marks]
     return {
         payload: payload.stat().st_mtime_ns
@@ -60,7 +60,7 @@ def payloads_of(marks: dict[Path, int]) -> dict[Path, int]:
 def test_twenty_kills_and_a_last_run_give_the_bytes_of_an_undisturbed_build(
     workers: int, tmp_path: Path, contents: Callable[..., dict[str, str]]
 ) -> None:
-    """Kills at seeded moments: in the plan, between payload and done mark, before and after a rename."""
+    """The kills come at seeded moments: in the plan, between payload and done mark, before and after a rename."""
     undisturbed = tmp_path / "undisturbed"
     undisturbed.mkdir()
     small_catalog(undisturbed, TRACKS, seconds=0.3)
@@ -74,13 +74,13 @@ def test_twenty_kills_and_a_last_run_give_the_bytes_of_an_undisturbed_build(
         folder.mkdir()
         small_catalog(folder, TRACKS, seconds=0.3)
         for _ in range(5):
-            # Early ones are more likely, so that there is something left to be killed in the next run.
+            # Early moments are more likely, so that the next run has work left in which it can be killed.
             moment = seeded.randint(1, seeded.randint(1, max(1, events // 2)))
             before = finished(folder / "data")
             done = payloads_of(before)
             code, _ = run_build(folder, workers, f"{moment}:{seeded.choice(['before', 'after'])}")
             kills += code == -signal.SIGKILL
-            # What was finished is not done again.
+            # Finished shards are not written again.
             assert {mark: mark.stat().st_mtime_ns for mark in before} == before
             assert {payload: payload.stat().st_mtime_ns for payload in done} == done
             if code == 0:

@@ -1,4 +1,4 @@
-"""A command that is stopped by ^C says so in one line, leaves nobody behind, and is finished by the same command."""
+"""A command that is stopped by ^C says so in one line, leaves no process behind, and is finished by the same command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.pseudo_terminal import INTERRUPT, PseudoTerminal, lines_of
 ROOT = Path(__file__).parents[2]
 PAUSING_CODE = Path(__file__).parent / "pausing"
 SHARDS = 4
-# Changes of files' names that each command makes at least.
+# The least number of changes of files' names that each command makes.
 CHANGES = {"build": 24, "derive": 10, "label": 5, "export-records": 8}
 
 Contents = Callable[..., dict[str, str]]
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """A dataset of the small corpus, and what is made of it."""
+    """A dataset of the small corpus, and everything that commands make from it."""
 
     root: Path
     corpus: SmallCorpus
@@ -44,7 +44,7 @@ class Folder:
         return str(self.root / "data")
 
     def words(self, command: str) -> list[str]:
-        """The words of a command."""
+        """The arguments of a command."""
         catalog = ["--catalog", self.corpus.catalog, "--shards", str(SHARDS)]
         labels = ["--annotations", self.corpus.annotations, "--label-set", self.corpus.label_set]
         export = ["--label-set", "small", "--out", str(self.root / "records")]
@@ -52,7 +52,7 @@ class Folder:
         return [command, "--dataset", self.data, *options[command]]
 
     def done(self, command: str) -> None:
-        """Do the same in this process."""
+        """Run a command in this process."""
         if command == "build":
             build(self.corpus.catalog, self.data, BuildOptions(workers=1, shards=SHARDS))
         elif command == "derive":
@@ -71,7 +71,7 @@ class Folder:
 def before(
     small_corpus: SmallCorpus, built_dataset: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Folder]:
-    """Command -> what is there before it runs; tests only read it."""
+    """Command -> the folder as it is before the command runs; tests only read it."""
     root = tmp_path_factory.mktemp("before")
     folders = {name: Folder(root / name, small_corpus) for name in CHANGES}
     folders["build"].root.mkdir()

@@ -1,4 +1,4 @@
-"""Tables and label sets with bytes changed at random: read with every row in its place, or refused in one line."""
+"""A table or label set with random damage is read with every row in its place, or refused in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line of the pipeline: exit codes and words."""
+"""The exit codes and messages of the pipeline's command line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMMANDS = (
 
 
 def _refused(ended: subprocess.CompletedProcess[str], words: str) -> None:
-    """Exit 2 and one line on stderr that says what is wrong."""
+    """Check for exit code 2 and one line on stderr that says what is wrong."""
     assert ended.returncode == 2, ended.stdout + ended.stderr
     lines = [line for line in ended.stderr.splitlines() if not line.startswith("decode: ")]
     assert len(lines) == 1, ended.stderr

@@ -106,7 +106,7 @@ def test_counts_that_do_not_reconcile_are_found(dataset: Path) -> None:
 
 
 def test_a_record_of_another_track_is_found_by_a_deep_look(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A payload that was made wrong from the start: its checksums agree, its records are in another order."""
+    """The payload was wrong from the start: its checksums agree, but its records are in another order."""
     import hashlib
     import io
 

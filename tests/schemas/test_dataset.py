@@ -1,4 +1,4 @@
-"""Opening a dataset, its payloads, and the newest row of every track."""
+"""How a dataset and its payloads are opened, and which row of a track is the newest."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_record_outlives_a_later_reject() -> None:
     assert newest(("a", 0, 3), ("a", 1, None)) == [("a", 0, 3)]
 
 
-def test_of_rejects_alone_the_newest_counts() -> None:
+def test_the_newest_of_rejects_alone_counts() -> None:
     assert newest(("a", 1, None), ("a", 0, None), ("b", 0, None), ("b", 1, 0)) == [("a", 1, None), ("b", 1, 0)]
 
 
@@ -59,7 +59,7 @@ def test_a_folder_without_a_dataset_is_the_users_error(tmp_path: Path) -> None:
         Dataset.open(str(tmp_path))
 
 
-def test_a_build_of_which_nothing_is_finished_is_no_dataset_yet(dataset: Path) -> None:
+def test_a_build_with_nothing_finished_is_no_dataset_yet(dataset: Path) -> None:
     manifest = DatasetManifest.read(str(dataset / "dataset.json"))
     unfinished = dataclasses.replace(manifest, generations=(GenerationEntry(0, shards=4, tracks=24),))
     write_atomic(str(dataset / "dataset.json"), unfinished.to_bytes())
@@ -70,7 +70,9 @@ def test_a_build_of_which_nothing_is_finished_is_no_dataset_yet(dataset: Path) -
     assert begun.newest_tracks(["cause"]).num_rows == 0
 
 
-def test_a_generation_under_way_hides_nothing_and_is_said(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_generation_under_way_hides_nothing_and_is_reported(
+    dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = Dataset.open(str(dataset))
     unfinished = before.manifest.with_generation(GenerationEntry(1, shards=3, tracks=9))
     write_atomic(str(dataset / "dataset.json"), unfinished.to_bytes())

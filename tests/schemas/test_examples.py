@@ -1,4 +1,4 @@
-"""Records, held to TensorFlow's own Example."""
+"""Records, compared with TensorFlow's own Example."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filterbank and window, held to librosa and scipy."""
+"""The filterbank and the window, compared with librosa's and scipy's."""
 
 from __future__ import annotations
 

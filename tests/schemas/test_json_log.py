@@ -38,7 +38,7 @@ def test_a_line_that_is_lost_shows_in_the_next(log: Path, lost: int) -> None:
 def test_a_flipped_bit_is_refused_and_the_lines_that_are_whole_are_known(log: Path) -> None:
     data = log.read_bytes()
     line_of = [data[:place].count(b"\n") for place in range(len(data))]
-    for place in range(0, 8 * len(data), 7):  # each byte, now this bit of it and now that
+    for place in range(0, 8 * len(data), 7):  # one bit of each byte, not always the same one
         damaged = bytearray(data)
         damaged[place // 8] ^= 1 << place % 8
         log.write_bytes(damaged)
@@ -46,7 +46,7 @@ def test_a_flipped_bit_is_refused_and_the_lines_that_are_whole_are_known(log: Pa
             read_log(str(log), "")
         kept, problems = whole_entries(str(log))
         assert problems
-        # Whatever the line, those before it are kept, and no entry is other than it was.
+        # Whichever line is damaged, the lines before it are kept, and no entry changes.
         assert kept[: line_of[place // 8]] == ENTRIES[: line_of[place // 8]]
         assert all(entry in ENTRIES for entry in kept)
 

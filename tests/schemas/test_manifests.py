@@ -1,4 +1,4 @@
-"""Manifests: round trips, and one clear line for what does not fit."""
+"""Manifests survive a round trip, and a wrong field is one clear error."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LABELS = LabelsManifest(
 
 
 def rewritten(path: Path, manifest: Manifest, **changed: Any) -> str:
-    """A file of the manifest with some fields changed, or removed where they are `...`."""
+    """The file of the manifest with some fields changed, or removed if their value is `...`."""
     fields = {**manifest.to_dict(), **changed}
     path.write_text(json.dumps(with_checksum({name: value for name, value in fields.items() if value is not ...})))
     return str(path)

@@ -1,4 +1,4 @@
-"""The computed places of a derived family are those that its records have."""
+"""The computed places of a derived family are the actual places of its records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One command at a time changes a dataset; one that was killed holds nothing."""
+"""Only one command at a time changes a dataset, and a killed command keeps no lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TFRecord framing, held to TensorFlow's own writer; damage is found and placed."""
+"""TFRecord framing, compared with TensorFlow's own writer; damage is found and located."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values against the types of their fields: what passes, and how a problem is said."""
+"""How values are checked against the types of their fields, and how a problem is described."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_value_that_fits_comes_back_as_its_type(value: Any, hint: Any, made: A
         ("x" * 500, int, "it: expected int, received '" + "x" * 79 + "… (502 letters)"),
     ],
 )
-def test_a_value_that_does_not_fit_is_said_with_what_was_expected(value: Any, hint: Any, said: str) -> None:
+def test_a_value_that_does_not_fit_is_reported_with_what_was_expected(value: Any, hint: Any, said: str) -> None:
     with pytest.raises(InvalidValueError) as error:
         checked("it", value, hint)
     assert str(error.value).startswith(said)
@@ -113,6 +113,6 @@ def test_the_field_that_does_not_fit_is_named_with_the_way_to_it(fields: dict[st
     assert str(pickle.loads(pickle.dumps(error.value))) == said
 
 
-def test_what_a_dataclass_refuses_itself_is_said_in_its_own_words() -> None:
+def test_what_a_dataclass_refuses_itself_is_reported_in_its_own_words() -> None:
     with pytest.raises(ValueError, match="^expected a size of at least 0, received -1$"):
         from_fields(Part, {"size": -1})

@@ -1,4 +1,4 @@
-"""The tensorflow-io engine, in the environment that it needs (make test-tfio)."""
+"""The tensorflow-io engine, tested in the environment that it needs (make test-tfio)."""
 
 from __future__ import annotations
 

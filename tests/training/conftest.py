@@ -23,13 +23,13 @@ SAMPLE_RATE = 22_050
 EAGERLY = (
     "import runpy, sys\n"
     "from training.devices.tensorflow_import import import_tensorflow\n"
-    "import_tensorflow()\n"  # quietly, as the commands do
+    "import_tensorflow()\n"  # without its log messages, as in the commands
     "import tensorflow as tf\n"
     "tf.config.run_functions_eagerly(True)\n"
     "sys.argv = sys.argv[1:]\n"
     "runpy.run_path(sys.argv[0], run_name='__main__')\n"
 )
-SECONDS = (2.0, 3.1, 4.0)  # longer than a patch, a bit longer, twice as long
+SECONDS = (2.0, 3.1, 4.0)  # lengths of the tracks, all longer than a patch
 TRACKS = 36
 TAGS = ("bass", "noise", "tremolo")
 
@@ -62,7 +62,7 @@ def sound_of(number: int) -> tuple[np.ndarray, list[str]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def eager_functions() -> None:
-    """Run operation by operation: tracing and compiling graphs would take half the time of these small trainings.
+    """Runs operation by operation: tracing and compiling graphs would take half the time of these small trainings.
 
     A command that a test starts does compile its graphs; to compare the two bit for bit, start it with EAGERLY.
     """
@@ -73,7 +73,7 @@ def eager_functions() -> None:
 
 @pytest.fixture
 def graphs(eager_functions: None) -> Iterator[None]:
-    """Compile graphs in this test, as commands do."""
+    """Compiles graphs in this test, as commands do."""
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(False)
@@ -83,7 +83,7 @@ def graphs(eager_functions: None) -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def freed_memory() -> Iterator[None]:
-    """Free the graphs of a module's tests; the suite would need more memory than two processes have otherwise."""
+    """Free the graphs of a module's tests; otherwise the suite would need more memory than two processes have."""
     from training.devices.forgotten_gradients import forgotten_gradients
 
     with forgotten_gradients():

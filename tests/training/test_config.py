@@ -57,7 +57,7 @@ def test_a_wrong_field_is_named_with_what_was_expected(fields: dict[str, Any], w
 
 @pytest.mark.parametrize("name", [name for name, kind in typing.get_type_hints(TrainConfig).items() if kind is float])
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
-def test_no_number_of_a_configuration_may_be_endless_or_none(name: str, value: str) -> None:
+def test_no_number_of_a_configuration_may_be_infinite_or_nan(name: str, value: str) -> None:
     with pytest.raises(UserError, match=f"^{name}: expected .*, received {value}$"):
         TrainConfig(**{**NEEDED, name: float(value)})
 

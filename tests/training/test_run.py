@@ -1,4 +1,4 @@
-"""The command line of the training stage: exit codes and words."""
+"""The exit codes and messages of the training stage's command line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
 
 
 def _refused(ended: subprocess.CompletedProcess[str], words: str) -> None:
-    """One line on stderr, exit 2."""
+    """Check for exit code 2 and one line on stderr."""
     assert ended.returncode == 2, ended.stderr
     assert len(ended.stderr.splitlines()) == 1, ended.stderr
     assert ended.stderr.startswith("error: ")

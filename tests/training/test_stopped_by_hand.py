@@ -24,8 +24,8 @@ from training.serving.tag import tag_files
 
 ROOT = Path(__file__).parents[2]
 PAUSING_CODE = ROOT / "tests" / "faults" / "pausing"
-IMPORT_SECONDS = 1.5  # from a command's start, in which TensorFlow is imported on any machine
-# Files that each command writes at least, or of `export` folders.
+IMPORT_SECONDS = 1.5  # after this time from its start, a command is importing TensorFlow on any machine
+# The least number of files that each command writes; for `export`, of folders.
 WRITES = {"evaluate": 4, "export": 1}
 
 Contents = Callable[..., dict[str, str]]
@@ -79,7 +79,7 @@ def test_a_stop_between_files_is_one_line_and_the_same_command_writes_them_all(
     moment = random.Random(command).randint(1, WRITES[command])
     events = folder / "events"
     environment = {"PYTHONPATH": str(PAUSING_CODE), "TAGSCALE_TEST_EVENTS": str(events)}
-    plain = ("-c", EAGERLY)  # as the evaluation that it is compared with
+    plain = ("-c", EAGERLY)  # like the evaluation with which it is compared
     with started(command, folder, spectrogram.model, plain, TAGSCALE_TEST_PAUSE=str(moment), **environment) as terminal:
         terminal.wait_until(lambda: events.exists() and events.stat().st_size >= moment)
         check_stops(terminal)

@@ -62,12 +62,12 @@ def _difference(one: Difference) -> str:
 
 
 def _not_told(result: Comparison, metric: Metric) -> list[str]:
-    """Of what nothing can be said but the figure."""
+    """Name the figures that have no interval, and why."""
     if result.is_defined and math.isnan(result.macro[metric].interval[0]):
         return [f"  {too_few_groups(result.groups)}"]
     tags = [one.tag for one in result.ranked(metric) if math.isnan(getattr(one, metric).interval[0])]
     if tags:
-        return [f"  tags of which too few groups say anything for an interval: {', '.join(sorted(tags))}"]
+        return [f"  tags with too few groups for an interval: {', '.join(sorted(tags))}"]
     return []
 
 

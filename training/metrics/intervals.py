@@ -107,8 +107,9 @@ def difference_interval(value: float, replicates: Replicated, support: Support) 
 def too_few_groups(groups: int) -> str:
     """Explain why figures of this many groups have no interval, and what to do."""
     return (
-        f"nothing can be said of {groups:,} {'group' if groups == 1 else 'groups'} (artists) beyond the figures: an interval "
-        f"needs {LEAST_GROUPS}, {LEAST_OF_A_KIND} of them with a tag and {LEAST_OF_A_KIND} without; use a split with more"
+        f"{groups:,} {'group (artists) is' if groups == 1 else 'groups (artists) are'} not enough for an interval: it "
+        f"needs at least {LEAST_GROUPS}, {LEAST_OF_A_KIND} of them with a tag and {LEAST_OF_A_KIND} without; "
+        "use a split with more"
     )
 
 

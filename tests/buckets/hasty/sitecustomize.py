@@ -1,4 +1,4 @@
-"""Commands under test do not wait as long as they would before gcsfs tries again; it tries as often."""
+"""Shortens the waits between gcsfs's retries in commands under test; the number of retries stays the same."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Makes one file hang whoever looks at it, as one on a network disk may.
+"""Makes every process that looks at one file hang, as a file on a network disk may do.
 
 Python imports this before anything else in every process whose PYTHONPATH names this folder. TAGSCALE_TEST_HANGS is the
 path of the file.

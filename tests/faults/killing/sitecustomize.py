@@ -1,8 +1,8 @@
-"""Kills a whole build, with SIGKILL and without a word, at its N-th change of a file's name.
+"""Kills a whole build with SIGKILL, without a message, at its N-th change of a file's name.
 
 Python imports this before anything else in every process whose PYTHONPATH names this folder: the command, Beam's
 workers and their decoding processes. TAGSCALE_TEST_EVENTS is a file that grows by a byte at each of these moments;
-TAGSCALE_TEST_KILL is the number of the one to die at, "before" it or "after".
+TAGSCALE_TEST_KILL is the number of the change at which to die, and "before" or "after" it.
 """
 
 import os

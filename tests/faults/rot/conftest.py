@@ -28,7 +28,7 @@ TRACKS, MISSING = 12, 1
 
 @dataclasses.dataclass(frozen=True)
 class EveryKind:
-    """Two generations of two families and a derived one; removed tracks, a split, two label versions, an export.
+    """A dataset with two generations, two families and a derived one, removed tracks, a split, two label versions, an export.
 
     Attributes:
         root: folder of the dataset.

@@ -1,6 +1,6 @@
-"""One flipped bit in each kind of file of a dataset: `verify` names the file, and its reader refuses it by name.
+"""If a bit flips in any kind of file of a dataset, `verify` names the file, and the file's reader refuses it by name.
 
-Or the bit changes nothing of what is read, which is shown by reading it.
+The other possibility is that the bit changes nothing that is read, which the tests show by reading it.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ from tests.faults.rot.conftest import EveryKind
 from tests.flipped_bits import flipped, refusal
 
 FLIPS = 40
-VERIFIED = 5  # of so many flips that a reader meets, verify meets one
+VERIFIED = 5  # verify runs for one in this many flips, the reader for every one
 
 
 def _features(dataset: Dataset, name: str) -> Any:
-    """The spec whose folder has a name's beginning; of log-mel the built one, or with `derived` the other."""
+    """The spec of a family by its name: `logmel` is the built one, `derived` is the derived log-mel."""
     if name == "derived":
         return dataset.manifest.derived[0].spec
     return dataset.manifest.families[name]  # type: ignore[index]
 
 
 def _records(dataset: Dataset, spec: FeatureSpec, generation: int, shard: int) -> list[Any]:
-    """Every record of a shard, read as training reads it: by its place, with its checksum."""
+    """Every record of a shard, read as training does it: by its place, and checked against its checksum."""
     uri, mark = dataset.payload(spec, generation, shard)
     tracks = dataset.tracks_of(generation)
     places = dataset.places(spec, tracks).to_pylist()
@@ -84,7 +84,7 @@ def _file(kind: EveryKind, pattern: str) -> Path:
 
 
 def _readers(kind: EveryKind) -> dict[str, tuple[Path, Callable[[], Any]]]:
-    """Kind of file -> one such file, and how it is read."""
+    """Kind of file -> one such file, and the function that reads it."""
     root = str(kind.root)
     dataset = Dataset.open(root)
     newest = versions_in_order(dataset, "mine")[-1]
@@ -120,7 +120,7 @@ def _readers(kind: EveryKind) -> dict[str, tuple[Path, Callable[[], Any]]]:
 
 @pytest.fixture
 def whole(every_kind: EveryKind) -> Iterator[EveryKind]:
-    """The dataset, whose files are put right again after the test."""
+    """The dataset; its files are restored after the test."""
     before = {path: path.read_bytes() for path in every_kind.root.rglob("*") if path.is_file()}
     yield every_kind
     for path, data in before.items():
@@ -166,7 +166,7 @@ def test_a_flipped_bit_is_found_by_verify_and_refused_by_the_reader(name: str, w
 
 
 def _problems(root: Path) -> tuple[str, ...]:
-    """What verify says; an error that is not meant for the user fails the test."""
+    """The problems that verify reports; an error that is not meant for the user fails the test."""
     try:
         return verify(str(root)).problems
     except TagscaleError as error:
@@ -174,7 +174,7 @@ def _problems(root: Path) -> tuple[str, ...]:
 
 
 def test_what_lies_in_runs_may_be_lost(whole: EveryKind) -> None:
-    """Times and counters; and what sources looked like, without which they are read again."""
+    """These are times, counters, and the state of the sources; without the latter, sources are read again."""
     dataset = whole.open()
     catalog = pa.table({"track_id": ["00"], "uri": ["00.wav"]})
     folder = str(Path(whole.catalog).parent)
@@ -194,7 +194,7 @@ def test_what_lies_in_runs_may_be_lost(whole: EveryKind) -> None:
 
 
 @pytest.mark.parametrize("name", ["vocabulary.txt", "labels.parquet", "labels.json", "log.jsonl"])
-def test_a_damaged_newest_label_version_does_not_block_the_next_and_is_mended_by_the_same(
+def test_a_damaged_newest_label_version_does_not_block_the_next_and_is_repaired_by_the_same_labels(
     name: str, whole: EveryKind, tmp_path: Path
 ) -> None:
     root, folder = str(whole.root), whole.root / "labels" / "mine"
@@ -236,7 +236,7 @@ def test_prune_removes_nothing_while_it_cannot_know_what_runs_need(whole: EveryK
 
 
 def test_files_of_an_earlier_version_carry_no_checksum_and_are_read(whole: EveryKind) -> None:
-    """Their bytes are those that earlier versions wrote: the fields alone, Parquet without the key."""
+    """The test writes files as earlier versions did: JSON with the fields alone, and Parquet without the checksum key."""
     before = {name: read() for name, (_, read) in _readers(whole).items() if name != "tracks part"}
     for path in [path for path in whole.root.rglob("*.json*") if path.is_file()]:
         ends = "\n" if path.suffix == ".jsonl" else ""
@@ -254,7 +254,7 @@ def test_files_of_an_earlier_version_carry_no_checksum_and_are_read(whole: Every
     assert b"sha256" not in (whole.root / "removed.parquet").read_bytes()
     assert verify(str(whole.root)).problems == ()
     assert {name: read() for name, (_, read) in _readers(whole).items() if name != "tracks part"} == before
-    # What is written next covers it.
+    # The next line of a log has a checksum, which covers the lines before it too.
     lay_labels(str(whole.root), [whole.annotations], whole.label_set)
     make_split(whole.open(), "default", None)
     assert verify(str(whole.root)).problems == ()
@@ -274,7 +274,7 @@ def _left(root: Path, but: Path) -> dict[Path, bytes]:
 
 
 def test_a_lost_log_of_a_split_is_found_and_no_track_changes_sides(whole: EveryKind) -> None:
-    """The split `default` has ratios of its own, which the log alone says; `other` has those of any new split."""
+    """The split `default` has its own ratios, which only the log records; `other` has the default ratios."""
     root, dataset = str(whole.root), whole.open()
     log = dataset.layout.split_log("default")
     readers: tuple[Callable[[], Any], ...] = (

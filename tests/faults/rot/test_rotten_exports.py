@@ -1,4 +1,4 @@
-"""One flipped bit in each kind of file of an export: the command that wrote it, or the reader's checksum, says so."""
+"""If a bit flips in any kind of file of an export, the command that wrote it or the reader's checksum reports it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 
 def run(ffmpeg: str, *arguments: object) -> None:
-    """Run the program, quietly; raises with its own words where it fails."""
+    """Run the program quietly; raises an error with the program's own words if it fails."""
     command = [ffmpeg, "-v", "error", "-nostdin", "-y", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
@@ -20,7 +20,7 @@ def run(ffmpeg: str, *arguments: object) -> None:
 
 
 def encode(ffmpeg: str, outputs: Iterable[tuple[Path, Sequence[str], Path]]) -> None:
-    """Encode sources into outputs: (source, the options of its output, output)."""
+    """Encode files, each given as (source, options of its output, output)."""
     outputs = list(outputs)
     sources = sorted({source for source, _, _ in outputs})
     inputs = [word for source in sources for word in ("-i", str(source))]
@@ -35,7 +35,7 @@ def decode_all(ffmpeg: str, files: Iterable[tuple[Path, Sequence[str]]]) -> dict
 
     Args:
         ffmpeg: path of the program.
-        files: each with the options of its input, as the choice of a decoder.
+        files: each file with the options of its input, such as the choice of a decoder.
     """
     files = list(files)
     inputs = [word for file, options in files for word in (*options, "-i", str(file))]
@@ -53,8 +53,8 @@ def decode(ffmpeg: str, file: Path, channels: int, *options: str) -> npt.NDArray
 
     Args:
         ffmpeg: path of the program.
-        file: what to decode.
-        channels: that it has.
-        options: of the input, as the choice of a decoder.
+        file: the file to decode.
+        channels: its number of channels.
+        options: options of the input, such as the choice of a decoder.
     """
     return decode_all(ffmpeg, [(file, options)])[file].reshape(-1, channels)

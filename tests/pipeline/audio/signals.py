@@ -1,4 +1,4 @@
-"""Seeded sounds on which a decoder's faults show: noise bursts over tones, a chirp, silence, channels that differ."""
+"""Seeded sounds that reveal a decoder's faults: noise bursts over tones, a chirp, silence, channels that differ."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ BURST = 0.02  # seconds
 def bursts(
     seconds: float, rate: int, channels: int, *, tone: float = 0.15, noise: float = 0.15
 ) -> npt.NDArray[np.float32]:
-    """[samples, channels], within ±0.95; the silence lies between 40 and 45 % of the length.
+    """Bursts of noise over tones as [samples, channels], within ±0.95, with silence from 40 to 45 % of the length.
 
     Args:
-        seconds: length.
-        rate: Hz.
-        channels: each with another tone, and its bursts at other times.
+        seconds: length in seconds.
+        rate: sample rate in Hz.
+        channels: number of channels; each has a different tone and bursts at different times.
         tone: level of the tones.
         noise: standard deviation of the bursts.
     """
     rng = np.random.default_rng(0)
     time = np.arange(round(seconds * rate)) / rate
-    highest = 0.4 * min(rate, 40_000)  # of the chirp, Hz
+    highest = 0.4 * min(rate, 40_000)  # highest frequency of the chirp, Hz
     chirp = np.sin(2 * np.pi * (100 * time + (highest - 100) / (2 * seconds) * time**2))
     sound = np.empty((len(time), channels))
     for channel in range(channels):

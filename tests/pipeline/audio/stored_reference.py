@@ -1,4 +1,4 @@
-"""What should be stored of a decode that the product did not make."""
+"""The waveform that the product should store for a decode that another program made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STORED_RATE = 16_000
 
 
 def stored(reference: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float64]:
-    """The waveform that the product should store, before it is rounded: resampled in one call, in int16 steps."""
+    """The waveform to be stored, before it is rounded: resampled in one call, in int16 steps."""
     mono = reference.mean(axis=1, dtype=np.float64).astype(np.float32)
     resampled = mono if rate == STORED_RATE else soxr.resample(mono, rate, STORED_RATE, quality="HQ")
     return np.clip(resampled.astype(np.float64) * INT16_SCALE, -INT16_SCALE, INT16_SCALE - 1)

@@ -1,4 +1,4 @@
-"""A file that comes piece by piece reads as the whole one, and brings no more than is asked for."""
+"""A file that is fetched piece by piece reads like the whole one, and no more is fetched than is needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from schemas.features import WaveformSpec
 
 
 class Store:
-    """Holds a file elsewhere and a sparse copy of it here."""
+    """A store with a file, and a sparse local copy of it."""
 
     def __init__(self, whole: Path, copy: Path) -> None:
         self.data = whole.read_bytes()
@@ -50,7 +50,7 @@ def test_an_excerpt_brings_the_pieces_that_it_needs(
 ) -> None:
     whole = tmp_path / f"a.{ending}"
     with soundfile.SoundFile(whole, "w", 44_100, 2) as file:
-        for start in range(0, len(sound), 44_100):  # libsndfile's Vorbis encoder crashes on two minutes at once
+        for start in range(0, len(sound), 44_100):  # libsndfile's Vorbis encoder crashes on two minutes in one call
             file.write(sound[start : start + 44_100])
     store = Store(whole, tmp_path / f"copy.{ending}")
     samples = MemoryStore()

@@ -1,4 +1,4 @@
-"""Bitstreams that a header calls samples are told from samples, loud, quiet or noisy."""
+"""Bitstreams that a header describes as samples are distinguished from real samples, whether loud, quiet or noisy."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_bitstream_is_named_also_behind_silence(
     data = encoded(tmp_path / "a", codec, container)
     assert bitstream_in(as_samples(data, order)) == name
     samples = as_samples(bytes(900_000) + data, order)
-    for frames in (1_024, 65_536, len(samples)):  # as engines give them
+    for frames in (1_024, 65_536, len(samples)):  # block sizes of the engines
         watch = BitstreamWatch()
         with pytest.raises(BitstreamFound, match=re.escape(name)):
             for first in range(0, len(samples), frames):

@@ -1,4 +1,4 @@
-"""Typed causes, and messages that say nothing about the machine."""
+"""Causes are typed, and messages reveal nothing about the machine."""
 
 from __future__ import annotations
 

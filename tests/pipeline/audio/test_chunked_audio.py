@@ -1,4 +1,4 @@
-"""What headers of sample files claim is read as libsndfile and FFmpeg write it, and held against the file's size."""
+"""The claims in headers of sample files, as libsndfile and FFmpeg write them, are compared with the file's size."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_an_id3_tag_that_is_no_chunk_is_no_audio(tmp_path: Path) -> None:
     assert read(written(tmp_path, "WAV", "PCM_16") + tag).unclaimed_seconds == 0
 
 
-def test_samples_that_look_like_the_head_of_a_chunk_are_told(tmp_path: Path) -> None:
+def test_samples_that_look_like_the_head_of_a_chunk_are_recognized(tmp_path: Path) -> None:
     tone = 0.5 + 0.2 * np.sin(np.arange(SECONDS * RATE) / 64)
     soundfile.write(tmp_path / "a.wav", -tone, RATE, subtype="PCM_U8")  # values from 0x26 to 0x59
     data = (tmp_path / "a.wav").read_bytes()
@@ -96,7 +96,7 @@ def test_samples_that_look_like_the_head_of_a_chunk_are_told(tmp_path: Path) -> 
         assert found.unclaimed_seconds == pytest.approx(SECONDS - third / RATE, abs=0.01)
 
 
-def test_a_caf_file_that_claims_too_little_is_told(tmp_path: Path) -> None:
+def test_a_caf_file_that_claims_too_little_is_recognized(tmp_path: Path) -> None:
     data = written(tmp_path, "CAF", "PCM_16")
     place = data.index(b"data") + 4
     half = struct.pack(">q", 4 + len(SOUND))
@@ -115,7 +115,7 @@ def test_an_absurd_length_is_no_error(length: int, tmp_path: Path) -> None:
         assert found is None or found.missing_seconds == 0
 
 
-def test_samples_behind_a_header_that_claims_too_little_are_told(tmp_path: Path) -> None:
+def test_samples_behind_a_header_that_claims_too_little_are_recognized(tmp_path: Path) -> None:
     data = written(tmp_path, "WAV", "PCM_16")
     place = data.index(b"data") + 4
     found = read(data[:place] + struct.pack("<I", 2 * 3 * RATE) + data[place + 4 :])

@@ -1,4 +1,4 @@
-"""The decoding process stays light: what it imports is what every worker pays for."""
+"""The decoding process stays light, because every worker pays for its imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that break their format's own rules are told by their first header; sound ones never are."""
+"""Files that break the rules of their format are recognized by their first header, and valid files never are."""
 
 from __future__ import annotations
 

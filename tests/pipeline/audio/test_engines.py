@@ -1,4 +1,4 @@
-"""Which engine decodes which file."""
+"""The choice of the engine that decodes a file."""
 
 from __future__ import annotations
 

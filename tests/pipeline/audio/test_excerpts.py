@@ -1,4 +1,4 @@
-"""An excerpt is made of its part of the source alone, and is that part of the whole."""
+"""An excerpt is made from only its part of the source, and equals that part of the whole."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_what_is_not_kept_is_not_decoded_where_the_format_allows_it(
     Counted.frames_read = 0
     found = read_waveform(path, WaveformSpec(excerpt))
     first, end = Excerpt.parse(excerpt).bounds(len(whole))
-    # Where a resampler begins decides the last bit of float32, so one step of int16 in a thousand samples.
+    # The last bit of float32 depends on where a resampler begins, so one sample in a thousand may differ by an int16 step.
     difference = np.abs(found.samples.astype(int) - whole[first:end])
     assert difference.max() <= 1
     assert np.count_nonzero(difference) <= 0.005 * len(difference)
@@ -86,7 +86,7 @@ def test_a_source_is_sought_only_where_the_claimed_length_is_true(tmp_path: Path
     assert source.seek_exactly(300_000)
     assert len(next(source.blocks())) == BLOCK_FRAMES
     source.close()
-    data[21:26] = data[21] & 0xF0, 0, 0, 0x30, 0x00  # STREAMINFO: 12,288 samples, where there are 500,000
+    data[21:26] = data[21] & 0xF0, 0, 0, 0x30, 0x00  # STREAMINFO claims 12,288 samples; there are 500,000
     (tmp_path / "b.flac").write_bytes(data)
     source = SoundfileSource(recognize(AudioFile(str(tmp_path / "b.flac"))))
     assert not source.seek_exactly(10_000)

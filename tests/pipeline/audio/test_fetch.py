@@ -1,4 +1,4 @@
-"""Bringing a track's file here: local ones stay in place, others are copied; every failure is a typed reject."""
+"""Local files of tracks are read in place, others are copied, and every failure is a typed reject."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.fetch import local_audio
 
-CHECKSUM = "crc32c:6xqpIg=="  # of b"audio", as Google Cloud Storage writes it
+CHECKSUM = "crc32c:6xqpIg=="  # checksum of b"audio", as Google Cloud Storage writes it
 
 
 def cause_of(uri: str) -> Cause:
@@ -68,7 +68,7 @@ def test_a_file_uri_may_spell_letters_by_their_bytes(start: str, tmp_path: Path)
         assert (found.path, found.checksum) == (str(path), CHECKSUM)
 
 
-def test_a_file_uri_of_another_machine_is_said_to_be_one() -> None:
+def test_a_file_uri_of_another_machine_is_reported_as_one() -> None:
     with (
         pytest.raises(TrackRejected, match="received one of the host 'nas'") as rejected,
         local_audio("file://nas/a.wav"),

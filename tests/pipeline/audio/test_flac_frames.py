@@ -1,4 +1,4 @@
-"""The frames of a FLAC file tell that it goes on, and that it changes its rate or channels."""
+"""The frames of a FLAC file show whether it goes on, and whether its rate or channels change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoding in a process of its own: what a file does to the decoder stays one typed reject."""
+"""Decoding runs in its own process: whatever a file does to the decoder, the result is one typed reject."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def song(tmp_path_factory: pytest.TempPathFactory, write_audio: WriteAudio) -> P
 @pytest.fixture
 def misbehaving(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[DecodingProcess]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
-    # Taking memory until there is none takes longer than a second on a busy machine.
+    # It takes longer than a second on a busy machine to use up all memory.
     callspec = getattr(request.node, "callspec", None)
     takes_memory = callspec is not None and callspec.params.get("cause") is Cause.DECODER_MEMORY
     with DecodingProcess(SPEC, module="misbehaving_decoder", stall_seconds=8.0 if takes_memory else 1.0) as decoding:
@@ -187,7 +187,7 @@ def test_the_child_ends_with_its_parent_however_that_ended(
     assert not is_running(child)
 
 
-def test_the_cpu_time_of_the_process_is_told_while_it_runs(song: Path) -> None:
+def test_the_cpu_time_of_the_process_is_reported_while_it_runs(song: Path) -> None:
     with DecodingProcess(SPEC) as decoding:
         assert decoding.cpu_seconds == 0
         decoding.features(str(song))

@@ -1,4 +1,4 @@
-"""Files put together of several are taken apart where each begins; one that only looks so is left whole."""
+"""A file joined from several is split where each begins; a file that only looks like one is left whole."""
 
 from __future__ import annotations
 

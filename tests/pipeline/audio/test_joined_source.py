@@ -1,4 +1,4 @@
-"""Parts of a joined file come one after the other, in the rate and channels of the first."""
+"""The parts of a joined file are read one after the other, in the rate and channels of the first."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def test_parts_of_another_shape_are_brought_to_that_of_the_first(rate: int, chan
     )
 
 
-def test_a_part_that_cannot_be_decoded_is_left_out_and_said(tmp_path: Path) -> None:
+def test_a_part_that_cannot_be_decoded_is_left_out_and_reported(tmp_path: Path) -> None:
     whole, broken = encoded(tmp_path, 1.0, 44_100, 1), bytearray(encoded(tmp_path, 1.0, 44_100, 1))
-    broken[28:35] = b"\x01nobody"  # no codec's first packet, in a page whose checksum holds
+    broken[28:35] = b"\x01nobody"  # not a first packet of any codec, in a page whose checksum will be right
     broken[22:26] = bytes(4)
     broken[22:26] = ogg_checksum(bytes(broken[: 28 + broken[27]])).to_bytes(4, "little")
     (tmp_path / "a.ogg").write_bytes(whole + broken + whole)
@@ -63,7 +63,7 @@ def test_a_part_that_cannot_be_decoded_is_left_out_and_said(tmp_path: Path) -> N
     assert str(found.track.message).startswith("part 2 of 3: ")
 
 
-def test_a_last_part_that_is_cut_is_said(tmp_path: Path) -> None:
+def test_a_last_part_that_is_cut_is_reported(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "one.wav", noise(2.0, 16_000, 1), 16_000)
     whole = (tmp_path / "one.wav").read_bytes()
     (tmp_path / "a.wav").write_bytes(whole + whole[:-20_000])

@@ -1,4 +1,4 @@
-"""A track that is too long is rejected before it is stored, with the limit that it passed."""
+"""A track that is too long is rejected before it is stored, and the message names the limit that it exceeds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RATE = 8_000
 
 @pytest.fixture(scope="module")
 def minute(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A minute of noise by ending."""
+    """File name extension -> a file with a minute of noise."""
     folder = tmp_path_factory.mktemp("minute")
     noise = np.random.default_rng(0).normal(scale=0.1, size=60 * RATE)
     for ending in ("flac", "mp3"):

@@ -1,4 +1,4 @@
-"""A notebook gets the very samples and frames that a build stores, and a bad file does it no harm."""
+"""A notebook gets exactly the samples and frames that a build stores, and a bad file does it no harm."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FAULTS = Path(__file__).parents[2] / "faults"
 
 
 def stored(dataset: Dataset, family: Family) -> dict[str, np.ndarray[Any, Any]]:
-    """Track id -> its feature, of every record."""
+    """Track id -> the feature in its record."""
     found = {}
     for shard in range(dataset.manifest.generations[0].shards):
         uri, _ = dataset.payload(dataset.spec(family), 0, shard)

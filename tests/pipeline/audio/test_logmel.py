@@ -1,4 +1,4 @@
-"""The log-mel spectrogram of the Beam job, held to librosa on the same int16 waveform."""
+"""The log-mel spectrogram of the Beam job, compared with librosa's of the same int16 waveform."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from schemas.features import INT16_SCALE, LogMelSpec
 from tests.conftest import ROOT
 
 SPEC = LogMelSpec()
-# Small ones, and such as BLAS would spread over threads if it were given a block at once.
+# These include specs large enough that BLAS would use several threads if it got a whole block in one call.
 SPECS = (SPEC, LogMelSpec(mels=128, n_fft=1024), LogMelSpec(mels=256, n_fft=4096))
-TOLERANCE = 1e-4  # before the float16 rounding
+TOLERANCE = 1e-4  # before the rounding to float16
 
 
 def librosas(samples: np.ndarray, spec: LogMelSpec = SPEC) -> np.ndarray:
-    """log10(1 + 10000 * power) of librosa's mel spectrogram, [frames, mels]."""
+    """librosa's mel spectrogram as log10(1 + 10000 * power), [frames, mels]."""
     power = librosa.feature.melspectrogram(
         y=samples.astype(np.float32) / INT16_SCALE,
         sr=spec.sample_rate,
@@ -101,7 +101,7 @@ def test_the_same_waveform_gives_the_same_bytes() -> None:
 
 
 def digests() -> list[str]:
-    """Hash the log-mel spectrograms of every spec, whose last block has one frame, a few, some or all."""
+    """Hash the log-mel spectrograms of every spec for lengths whose last block has one frame, a few, some or all."""
     found = []
     for spec in SPECS:
         digest = hashlib.sha256()
@@ -123,7 +123,7 @@ def in_a_process_of(threads: dict[str, str]) -> list[str]:
 def test_the_bytes_do_not_depend_on_the_number_of_threads() -> None:
     with threadpool_limits(1):
         expected = digests()
-    for threads in (2, 3, 16):  # also more than there are cores
+    for threads in (2, 3, 16):  # may be more than the number of cores
         with threadpool_limits(threads):
             assert digests() == expected, threads
     for environment in ({}, {"OPENBLAS_NUM_THREADS": "1"}, {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}):

@@ -1,4 +1,4 @@
-"""MPEG frames are read as the encoders write them, and the lengths that a file's first frame claims."""
+"""MPEG frames are read as the encoders write them, with the lengths that a file's first frame claims."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_frames_of_every_rate_follow_each_other_to_the_end_of_the_file(
     claimed = claimed_seconds(data[:4096])
     assert claimed is not None
     assert length / rate <= claimed <= (length + 3 * 1152) / rate
-    assert samples / rate == pytest.approx(claimed, abs=1152 / rate + 1e-9)  # with the frame that holds the header
+    assert samples / rate == pytest.approx(claimed, abs=1152 / rate + 1e-9)  # includes the frame that holds the header
 
 
 def test_a_vbri_header_claims_a_length_too(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""FFmpeg as an engine: what libsndfile does not read, and damage half-way."""
+"""FFmpeg as an engine: formats that libsndfile does not read, and damage in the middle of a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file is and claims is told by its headers, before a decoder sees it."""
+"""The format and the claims of a file are read from its headers before a decoder sees it."""
 
 from __future__ import annotations
 

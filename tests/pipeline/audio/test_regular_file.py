@@ -1,4 +1,4 @@
-"""Only regular files are opened as audio: whatever else has such a name is refused at once, and never waited for."""
+"""Only regular files are opened as audio; anything else under such a name is refused at once, without waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""libsndfile as an engine: streamed blocks, the source's facts, damage half-way."""
+"""libsndfile as an engine: streamed blocks, the source's facts, and damage in the middle of a file."""
 
 from __future__ import annotations
 

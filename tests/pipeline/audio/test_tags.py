@@ -1,4 +1,4 @@
-"""Tags in front of the audio and behind it are told from it, whatever they hold."""
+"""Tags before and after the audio are distinguished from it, whatever they contain."""
 
 from __future__ import annotations
 

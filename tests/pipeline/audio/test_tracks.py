@@ -1,4 +1,4 @@
-"""From audio files of every kind to the stored waveform."""
+"""Audio files of every kind are decoded to the waveform that is stored."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHANNELS = (1, 2, 6)
 FREQUENCY = 1000.0
 LEVEL = 0.25
 
-# What each encoder takes; a lossy coder keeps a tone's level within 3 %, a lossless one to the rounding.
+# Ending -> sample rates, channel counts, and how well a tone's level is kept: a lossy coder keeps it within 3 %.
 ENCODERS = {
     "wav": (RATES, CHANNELS, 1e-3),
     "flac": (RATES, CHANNELS, 1e-3),
@@ -60,15 +60,15 @@ def test_a_tone_keeps_its_length_frequency_and_level(
     sound = np.repeat(tone(2.0, rate)[:, None], channels, axis=1)
     found = read_waveform(str(write_audio(tmp_path / f"a tone, ö.{ending}", sound, rate)), FULL)
     assert (found.samples.dtype, found.track.channels) == (np.int16, channels)
-    assert found.track.sample_rate == (48_000 if ending == "opus" else rate)  # of Opus a header's rate means nothing
-    # Lossy coders work in frames of up to 1152 samples, and may pad by some of them at either end.
+    assert found.track.sample_rate == (48_000 if ending == "opus" else rate)  # an Opus header's rate means nothing
+    # Lossy coders work in frames of up to 1152 samples, and may add some frames of padding at either end.
     lossy = within > 1e-3
     padding = 3 * 1152 / min(rate, 48_000) if lossy else 1e-3
     assert found.track.source_seconds == pytest.approx(2.0, abs=padding)
     assert len(found.samples) / 16_000 == pytest.approx(found.track.source_seconds, abs=1e-3)
     frequency, level = spectrum_of(found.samples)
     assert frequency == pytest.approx(FREQUENCY, abs=2)
-    # Of six channels a lossy coder may keep one for low frequencies, without this tone.
+    # With six channels, a lossy coder may reserve one for low frequencies, which loses this tone.
     least = LEVEL * 5 / 6 if lossy and channels == 6 else LEVEL
     assert least * (1 - within) <= level <= LEVEL * (1 + within)
     assert found.track.flags == ()
@@ -200,7 +200,7 @@ def test_a_video_without_sound_has_no_audio(material: Path) -> None:
     assert rejected(material / "audio" / "bad" / "own" / "video_only.mp4").cause is Cause.NO_AUDIO
 
 
-def test_progress_is_told_while_a_track_decodes(tmp_path: Path, write_audio: WriteAudio) -> None:
+def test_progress_is_reported_while_a_track_decodes(tmp_path: Path, write_audio: WriteAudio) -> None:
     path, calls = write_audio(tmp_path / "a.wav", np.zeros(44_100 * 20), 44_100), []
     read_waveform(str(path), FULL, hooks=DecodingHooks(lambda: calls.append(1)))
     assert len(calls) >= 6

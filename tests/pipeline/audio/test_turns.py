@@ -1,6 +1,6 @@
-"""Turns at decoding: many beside each other, one alone, and none kept by a process that was killed.
+"""Turns at decoding: many processes share them, one may decode alone, and a killed process keeps none.
 
-Nor does another user of the machine keep anyone from decoding, or have a file written over.
+Another user of the machine can neither keep anyone from decoding nor have a file overwritten.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def test_a_process_that_was_killed_keeps_no_turn() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the locks of this user lie, in a temporary folder of this test; not made yet."""
+    """The folder of this user's locks, in a temporary folder of this test; it does not exist yet."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path / f"tagscale-{os.getuid()}"
 
@@ -131,7 +131,7 @@ def test_a_folder_that_is_not_ones_own_is_left_alone_and_decoding_goes_on(
     words = capfd.readouterr().err
     assert words.startswith(f"warning: {folder.parent}/tagscale-")
     assert words.endswith("set TMPDIR to a folder of your own\n")
-    assert words.count("\n") == 1  # said once, however many tracks there are
+    assert words.count("\n") == 1  # printed once, however many tracks there are
 
 
 @pytest.mark.usefixtures("hanging_fails")
@@ -153,7 +153,7 @@ def test_who_never_lets_go_is_named_and_waited_for_once(
         f"process {os.getpid()} waits for its turn at decoding: another process holds {folder}/{name}; after 0.3 s it "
         "continues without\n"
     )
-    with getattr(one, how)():  # let go at last
+    with getattr(one, how)():  # released at last
         pass
     with open(folder / name, "rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)

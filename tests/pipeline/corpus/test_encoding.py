@@ -1,4 +1,4 @@
-"""Encoders give the same bytes every time, and files that every decoder accepts."""
+"""Encoders write the same bytes every time, and files that every decoder accepts."""
 
 import io
 import time
@@ -46,7 +46,7 @@ def test_an_ogg_file_gets_the_serial_on_every_page_and_a_checksum_that_fits(soun
     numbered = number_ogg(original, 4_000_000_000)
     assert numbered.count(b"OggS" + bytes(1)) == original.count(b"OggS" + bytes(1)) > 2
     assert int.from_bytes(numbered[OGG_SERIAL], "little") == 4_000_000_000
-    # The encoder computed these checksums itself: giving the first serial back must give its very bytes back.
+    # The encoder computed these checksums itself, so setting the first serial again must restore the exact bytes.
     assert number_ogg(numbered, own_serial) == original
     assert len(soundfile.read(io.BytesIO(numbered))[0]) == len(sound)
 

@@ -1,4 +1,4 @@
-"""The corpus on disk: the same bytes from the same seed, complete or refused, and readable by anyone."""
+"""The corpus on disk has the same bytes for the same seed, is complete or refused, and can be read by anyone."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(corpus: Path, tmp_path: Path) -> None:
-    time.sleep(1.1)  # past a full second: a clock in the bytes would show
+    time.sleep(1.1)  # longer than a second, so that a timestamp in the bytes would show
     render_corpus(str(tmp_path / "again"), TRACKS, SEED, SECONDS, workers=3)
     assert contents(tmp_path / "again") == contents(corpus)
 
@@ -65,7 +65,7 @@ def test_every_track_is_in_the_catalog_and_can_be_decoded_to_its_length(corpus: 
     assert {row["uri"] for row in catalog} == {f"audio/{path.name}" for path in (corpus / "audio").iterdir()}
     for row in catalog:
         sound, rate = soundfile.read(corpus / row["uri"], always_2d=True)
-        assert abs(len(sound) / rate - float(row["duration"])) < 0.2  # lossy codecs pad
+        assert abs(len(sound) / rate - float(row["duration"])) < 0.2  # lossy codecs add padding
         assert 0.005 < sound.std() < 0.5
         assert abs(sound).max() < 1.5
 
@@ -159,14 +159,16 @@ def test_a_parameter_out_of_range_is_refused(tmp_path: Path, parameters: dict[st
     assert not (tmp_path / "corpus").exists()
 
 
-def test_a_missing_renderer_is_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_renderer_is_reported_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tinysoundfont", None)
     with pytest.raises(UserError, match=r"pip install '\.\[corpus\]'.*--no-deps tinysoundfont"):
         render_corpus(str(tmp_path / "corpus"), 1, 0, SECONDS)
     assert not (tmp_path / "corpus").exists()
 
 
-def test_a_missing_soundfont_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_soundfont_is_reported_too(monkeypatch: pytest.MonkeyPatch) -> None:
     synthesis.soundfont.cache_clear()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match="pretty_midi"):

@@ -1,4 +1,4 @@
-"""What is written is what sounds: pitch, bends, swells, rooms and levels."""
+"""The rendered sound has the pitch, bends, swells, rooms and levels that are written."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ ORGAN = 16
 
 
 def pitch_of(sound: np.ndarray) -> float:
-    """The strongest frequency, as a MIDI pitch."""
+    """The strongest frequency of a sound, as a MIDI pitch."""
     mono = sound.mean(axis=1) * np.hanning(len(sound))
     frequency = np.abs(np.fft.rfft(mono, 1 << 18)).argmax() * RATE / (1 << 18)
     return float(69 + 12 * np.log2(frequency / 440))

@@ -1,4 +1,4 @@
-"""Tags are dealt in their shares, independent of each other, and true of the notes that are played."""
+"""Tags are assigned in their shares, independently of each other, and describe the notes that are played."""
 
 import itertools
 from collections import Counter, defaultdict
@@ -16,14 +16,14 @@ from pipeline.corpus.tags import TAGS, tags_of
 SEEDS = range(4)
 TRACKS = 300
 SECONDS = 12.0
-# Tags that name each other's kind: one excludes or implies the other.
+# Tags of the same kind: one excludes or implies the other.
 DEPENDENT = [
     set(FAMILIES),
     {"slow", "fast"},
     {"low melody", "high melody"},
     {"drums", "four on the floor", "backbeat", "drum roll", "waltz"},
     {"rising scales", "falling scales", "arpeggio", "repeated notes", "slides", "vibrato", "staccato", "swells"},
-    # What can hold or bend a note and what cannot.
+    # Instruments that can hold or bend a note, and those that cannot.
     {"swells", "slides", "vibrato", *FAMILIES},
 ]
 
@@ -66,7 +66,7 @@ def test_an_artist_has_a_handful_of_tracks_and_a_leaning() -> None:
     tempi = defaultdict(list)
     for number, arrangement in zip(numbers, arrangements(0, TRACKS), strict=True):
         tempi[number].append(arrangement.tempo == artist(0, number).tempo)
-    assert 0.6 < np.mean([matches for own in tempi.values() for matches in own]) < 0.85  # 1 / 3 without a leaning
+    assert 0.6 < np.mean([matches for own in tempi.values() for matches in own]) < 0.85  # 1 / 3 if at random
 
 
 def test_a_deck_is_dealt_to_the_last_card_before_it_is_shuffled_again() -> None:

@@ -1,4 +1,4 @@
-"""A build: the same bytes from any order, worker count and resume; it grows by generations and refuses to mix jobs."""
+"""A build writes the same bytes for any order, worker count and resume; it grows by generations and refuses to mix jobs."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_pipe_a_device_and_a_folder_are_reject_rows_at_once_and_no_others(
     os.mkfifo(tmp_path / "05.wav")
     (tmp_path / "06.wav").symlink_to("/dev/zero")
     (tmp_path / "07.wav").mkdir()
-    # Below 1, so that some are tried beforehand; and a process that can be killed, should it hang.
+    # A rate below 1 makes the build try some tracks beforehand; a separate process can be killed if it hangs.
     options = ("--workers", 1, "--max-reject-rate", 0.9)
     built = run_pipeline("build", "--catalog", catalog, "--dataset", tmp_path / "data", *options, timeout=60)
     assert f"3 not_a_file, such as 05: expected a file, found a pipe: {tmp_path / '05.wav'}" in built.stdout, (
@@ -159,7 +159,7 @@ def test_a_catalog_and_its_audio_may_be_named_by_file_uris(tmp_path: Path) -> No
     catalog = Path(small_catalog(folder, 4))
     (folder / "00.wav").rename(folder / "a%20b.wav")
     (folder / "01.wav").rename(folder / "a b.wav")
-    plain = ["a%20b.wav", str(folder / "a%20b.wav")]  # a % in a path is one
+    plain = ["a%20b.wav", str(folder / "a%20b.wav")]  # a % in a path is a plain character
     spelled = [(folder / "a b.wav").as_uri(), (folder / "02.wav").as_uri().replace("file://", "file://localhost")]
     rows = [f"{number},{uri}" for number, uri in enumerate([*plain, *spelled])]
     catalog.write_text("\n".join(["track_id,uri", *rows]) + "\n")
@@ -178,7 +178,7 @@ def test_only_unreadable_files_are_refused_and_leave_no_dataset_until_they_are_m
         assert "\n" not in str(error.value)
         with pytest.raises(UserError, match="its build is unfinished"):
             Dataset.open(root)
-    with pytest.raises(UserError, match="4 of 4 tracks were rejected"):  # tried again and still as bad
+    with pytest.raises(UserError, match="4 of 4 tracks were rejected"):  # they are tried again and fail again
         build(catalog, root, BuildOptions(workers=1, retry_rejects="all"))
     small_catalog(tmp_path, 4)
     summary = build(catalog, root, BuildOptions(workers=1, retry_rejects="all"))

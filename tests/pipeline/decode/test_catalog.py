@@ -1,4 +1,4 @@
-"""The user's catalog: what is wrong is one line with file and row, before anything is decoded."""
+"""An error in the user's catalog is reported in one line with file and row, before anything is decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reject rates: whose words are shown, and when a sample stops a build."""
+"""Reject rates: which track's message is shown, and when a sample stops a build."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_example_of_a_cause_is_its_first_track(dataset: Path) -> None:
         ("x/a.wav", "/music/x/a.wav"),
         ("/other/a.wav", "/other/a.wav"),
         ("gs://bucket/a.wav", "gs://bucket/a.wav"),
-        ("before/a.wav", "before/a.wav"),  # what was tried; the catalog has another uri by now
+        ("before/a.wav", "before/a.wav"),  # the uri that was tried; the catalog has another one by now
     ],
 )
 def test_a_summary_shows_the_whole_path_that_was_tried(uri: str, shown: str) -> None:

@@ -1,4 +1,4 @@
-"""One shard: written whole, the same by any twin, its done marks last and never replaced."""
+"""A shard is written whole, the same by any twin task, and its done marks are written last and never replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tracks whose audio changed are found by the checksums of their sources, without reading what did not change."""
+"""Tracks whose audio changed are found by the checksums of their sources, without reading unchanged files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_track_whose_source_changed_is_decoded_again_and_its_newest_record_cou
     before, old = contents(root), Dataset.open(str(root)).newest_tracks().to_pylist()
     assert build(catalog, str(root), BuildOptions(workers=1)).built == ()
     soundfile.write(tmp_path / "03.wav", np.random.default_rng(99).normal(scale=0.1, size=9_000), 16_000)
-    (tmp_path / "04.wav").unlink()  # gone: its record stays
+    (tmp_path / "04.wav").unlink()  # its record stays
     summary = build(catalog, str(root), BuildOptions(workers=1))
     assert (summary.built, summary.tracks, summary.records) == ((1,), 6, 6)
     new = Dataset.open(str(root)).newest_tracks().to_pylist()
@@ -62,7 +62,7 @@ def test_a_source_that_can_be_read_no_longer_is_not_waited_for_and_its_record_st
     os.mkfifo(tmp_path / "03.wav")
     rows = ["track_id,uri", "00,00.wav", "01,file://nas/01.wav", "02,file:///a%00b.wav", "03,03.wav"]
     (tmp_path / "catalog.csv").write_text("\n".join(rows) + "\n")
-    ended = run_pipeline("build", "--catalog", catalog, "--dataset", root, timeout=60)  # a process that can be killed
+    ended = run_pipeline("build", "--catalog", catalog, "--dataset", root, timeout=60)  # a process can be killed
     assert ended.returncode == 0, ended.stderr
     assert "up to date, nothing to decode\n  tracks    4 of the catalog, 4 stored" in ended.stdout
 
@@ -71,11 +71,11 @@ def test_a_file_that_did_not_change_is_not_read_again(tmp_path: Path, monkeypatc
     catalog, root = small_catalog(tmp_path, 4), str(tmp_path / "data")
     read: list[str] = []
     monkeypatch.setattr(sources, "source_checksum", lambda path: read.append(path) or checksum(path))
-    monkeypatch.setattr(sources, "_SETTLED_NS", -(1 << 62))  # the files of this test are younger than any real ones
+    monkeypatch.setattr(sources, "_SETTLED_NS", -(1 << 62))  # the files of this test are newer than real ones
     build(catalog, root, BuildOptions(workers=1))
     build(catalog, root, BuildOptions(workers=1))
     assert read == []
-    os.utime(tmp_path / "02.wav")  # changes the time of change, as a rewritten file does
+    os.utime(tmp_path / "02.wav")  # updates the change time, as rewriting a file does
     build(catalog, root, BuildOptions(workers=1))
     build(catalog, root, BuildOptions(workers=1))
     assert read == [str(tmp_path / "02.wav")]
@@ -90,7 +90,7 @@ def test_a_file_of_a_moment_ago_is_read_again(tmp_path: Path, monkeypatch: pytes
     assert len(read) == 2
 
 
-def test_sources_in_a_store_are_told_by_its_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_sources_in_a_store_are_found_by_its_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog, root = small_catalog(tmp_path, 2), str(tmp_path / "data")
     build(catalog, root, BuildOptions(workers=1))
     known = Dataset.open(root).newest_tracks()["source_checksum"].to_pylist()

@@ -1,4 +1,4 @@
-"""The closing words of a build: what was done, what was rejected and why, what to type next."""
+"""The summary of a build says what was done, what was rejected and why, and what to type next."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SUMMARY = BuildSummary(
 )
 
 
-def test_counts_causes_and_the_next_command_are_told() -> None:
+def test_counts_causes_and_the_next_command_are_shown() -> None:
     assert build_report(SUMMARY).lines() == [
         "built gen-000, gen-001 of data in 61.2 s",
         "  tracks    1,234 of the catalog, 1,230 stored (10.25 h of audio)",

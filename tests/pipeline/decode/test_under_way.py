@@ -1,4 +1,4 @@
-"""A generation that is not finished hides nothing of what is: every command goes on, and one of them gives it up."""
+"""An unfinished generation hides nothing that is finished: every command still works, and one of them gives it up."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from tests.conftest import TRACKS, RunPipeline, SmallCorpus, small_catalog
 Contents = Callable[..., dict[str, str]]
 ONE = BuildOptions(workers=1, shards=2)
 ALL_MAY_FAIL = dataclasses.replace(ONE, max_reject_rate=1.0)
-OLD, ADDED = 6, 4  # tracks of the first catalog, and those that came later
+OLD, ADDED = 6, 4  # number of tracks in the first catalog, and of those added later
 
 
 @pytest.fixture(scope="session")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a finished dataset `data` of six tracks and a catalog of ten, three of which are not there."""
+    """A folder with a finished dataset `data` of six tracks and a catalog of ten; three of the files do not exist."""
     folder = tmp_path_factory.mktemp("grown")
     build(small_catalog(folder, OLD), str(folder / "data"), ONE)
     shutil.copy(folder / "catalog.csv", folder / "old.csv")
@@ -96,7 +96,7 @@ def test_every_command_goes_on_with_what_is_finished(
     shown = run_pipeline("info", "--dataset", root)
     assert f"note: {root}: {facts.under_way}; what was finished before it is used" in shown.stderr
     assert f"  note      {facts.under_way}; what was finished before it is shown" in shown.stdout
-    # And the build goes on as if nothing had happened.
+    # The build then goes on as if nothing had happened.
     summary = build(str(folder / "catalog.csv"), root, ALL_MAY_FAIL)
     assert (summary.built, summary.tracks, summary.rejects) == ((1,), OLD + ADDED, {"not_found": 3})
     assert Dataset.open(root).under_way is None
@@ -128,7 +128,7 @@ def test_the_old_catalog_leaves_the_generation_of_another_alone(
     assert contents(folder / "data") == before
 
 
-def test_a_third_catalog_is_told_to_finish_or_give_up(refused: Path, contents: Contents) -> None:
+def test_a_third_catalog_is_refused_until_the_build_is_finished_or_given_up(refused: Path, contents: Contents) -> None:
     before = contents(refused / "data")
     (refused / "third.csv").write_text("track_id,uri\nnew,00.wav\n")
     with pytest.raises(UserError, match=r"lists none of its tracks, and 1 that are to be decoded.* --unfinished --yes"):
@@ -152,7 +152,7 @@ def test_what_was_begun_can_be_given_up(
     assert {name: digest for name, digest in contents(folder / "data").items() if name != "dataset.json"} == kept
     assert Dataset.open(root).under_way is None
     assert prune(root, delete=True).paths == ()
-    # The same catalog may be begun anew, by itself or mended.
+    # A build of the same catalog may start again, with or without corrections.
     assert build(str(folder / "catalog.csv"), root, ALL_MAY_FAIL).built == (1,)
     assert verify(root, deep=True).problems == ()
 
@@ -162,7 +162,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("first_one", [False, True])
-def test_giving_up_that_is_killed_anywhere_is_gone_on_with_by_itself_and_by_a_build(
+def test_giving_up_that_is_killed_anywhere_is_continued_by_itself_and_by_a_build(
     first_one: bool, half_done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = str(half_done / "catalog.csv")
@@ -227,7 +227,7 @@ def test_a_payload_that_is_gone_is_found_before_its_generation_is_closed(half_do
     assert verify(str(half_done / "data"), deep=True).problems == ()
 
 
-def test_a_shard_of_which_one_half_is_done_is_written_anew_where_a_track_was_taken_out_since(half_done: Path) -> None:
+def test_a_half_done_shard_is_written_anew_if_a_track_was_taken_out_since(half_done: Path) -> None:
     root = half_done / "data"
     next((root / "features").glob("logmel-*/gen-001/part-*.json")).unlink()
     (half_done / "gone.txt").write_text("06\n")
@@ -306,9 +306,9 @@ def test_a_reject_whose_uri_is_the_same_is_not_tried_again_by_itself(tmp_path: P
 def test_a_take_down_works_always(state: str, purge: bool, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     folder: Path = request.getfixturevalue(state)
     root = folder / "data"
-    # One of a finished generation, the one that the generation under way holds, and one that is still to come.
+    # One track is in the finished generation, one is done in the generation under way, and one is still to come.
     (folder / "gone.txt").write_text("00\n06\n07\n")
-    with sole_writer(str(root)):  # also while a build is running
+    with sole_writer(str(root)):  # removals work also while a build is running
         summary = remove(str(root), str(folder / "gone.txt"), purge=purge)
     assert (summary.removed, summary.unknown[0]) == (3, 0)
     assert str(summary.under_way).startswith("gen-001 is under way")
@@ -361,7 +361,7 @@ def test_what_is_taken_out_while_its_shard_is_written_is_not_stored(
 def test_what_is_purged_after_its_shard_was_written_is_erased_when_the_generation_is_closed(
     grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The removal is forced between a shard's last look at the tombstones and its done marks."""
+    """The test removes a track between a shard's last check of the tombstones and its done marks."""
     folder = Path(shutil.copytree(grown, tmp_path / "grown"))
     root = folder / "data"
     (folder / "gone.txt").write_text("06\n")
@@ -407,7 +407,7 @@ def test_a_purge_takes_away_whatever_killed_commands_left_of_a_track(dataset: Pa
 
 
 def _holding(root: Path, *tracks: str) -> list[Path]:
-    """Files with features in which an id stands as an Example has it."""
+    """Files with features that contain an id in the form in which an Example holds it."""
     needles = [b"\x0a" + bytes([len(track.encode())]) + track.encode() for track in tracks]
     files = [path for path in (root / "features").rglob("*") if path.is_file() and path.suffix != ".json"]
     return [path for path in files if any(needle in path.read_bytes() for needle in needles)]

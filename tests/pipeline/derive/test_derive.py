@@ -1,4 +1,4 @@
-"""Another log-mel family out of the stored waveforms: the values of a build, no audio opened, found by every reader."""
+"""A derived log-mel family has the values of a build, opens no audio, and is found by every reader."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OPTIONS = DeriveOptions(mels=128, n_fft=1024, workers=1)
 
 
 def features_of(root: Path, name: str) -> dict[str, np.ndarray]:
-    """Every stored track's feature, read by its place."""
+    """Track id -> its stored feature, read by its place."""
     dataset = Dataset.open(str(root))
     spec = dataset.features(name)
     found = {}
@@ -80,7 +80,7 @@ def test_derived_log_mel_is_that_of_the_stored_waveform_and_nothing_else_changes
 def test_the_default_settings_give_the_bytes_that_a_build_wrote(
     dataset: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Proven by taking the built log-mel away: the same family is then derived into its folder."""
+    """The test removes the built log-mel, so that the same family is derived into its folder."""
     logmel, _ = built_names(dataset)
     built = {path.name: path.read_bytes() for path in (dataset / "features" / logmel).rglob("*.tfrecord")}
     shutil.rmtree(dataset / "features" / logmel)
@@ -174,7 +174,7 @@ def test_damaged_derived_payloads_are_found_by_verify(dataset: Path) -> None:
     assert any("the payload is missing" in problem for problem in problems)
 
 
-def test_what_cannot_be_derived_is_said_in_one_line(dataset: Path) -> None:
+def test_what_cannot_be_derived_is_reported_in_one_line(dataset: Path) -> None:
     with pytest.raises(UserError, match="was built with logmel-"):
         derive(str(dataset), DeriveOptions(mels=96))
     with pytest.raises(UserError, match="--hop-length: expected at most --n-fft"):

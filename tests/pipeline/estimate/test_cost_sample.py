@@ -1,4 +1,4 @@
-"""A sample is built one track at a time by what builds shards, and nothing of it is kept."""
+"""A sample is built one track at a time by the code that builds shards, and none of it is kept."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def test_each_track_has_a_cost_of_its_own_and_an_absent_one_nearly_none(
 ) -> None:
     sample = measured[0]
     assert len(sample.costs) == 8
-    # Of short tracks, on a machine that does other things: one alone may drown in what a shard costs without it.
+    # The tracks are short and the machine is busy, so the cost of a single one may vanish in that of an empty shard.
     assert statistics.median(cost.wall for cost in sample.costs[:6]) > 0
     assert statistics.median(cost.cpu for cost in sample.costs[:6]) > sample.costs[7].cpu
     assert sample.shard.cpu > 0
-    # The decoding process imports numpy, scipy and soundfile: its CPU time is counted, and apart from any track.
+    # The decoding process imports numpy, scipy and soundfile: this CPU time is counted, but not for any track.
     assert sample.decoding.cpu > max(cost.cpu for cost in sample.costs)
 
 

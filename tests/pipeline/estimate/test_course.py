@@ -1,4 +1,4 @@
-"""The course of a build: shards are handed out one at a time, and workers take time to start."""
+"""In the course of a build, shards are handed out one at a time, and workers take time to start."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JOB, WORKER = Spent(2.0, 3.0), Spent(1.5, 2.5)
 
 
 def course(*, strict: bool = False) -> Course:
-    """Of tracks that take 2 s of CPU and 4 s each."""
+    """The course of a build whose tracks take 2 s of CPU time and 4 s of wall time each."""
     names = [f"track {number}" for number in range(TRACKS)]
     nothing = [None] * TRACKS
     catalog = pa.table([names, names, nothing, nothing, nothing], schema=CATALOG)

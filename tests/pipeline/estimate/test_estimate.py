@@ -1,4 +1,4 @@
-"""An estimate agrees with the build that it is about."""
+"""An estimate agrees with the build that it predicts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WHOLE = EstimateOptions(sample=1000, workers=(1, 2, 64))
 
 @pytest.fixture
 def _no_startup(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starting a job and a worker takes seconds; a process of its own below does it for real."""
+    """Starting a job and a worker takes seconds; only the test in a separate process below does it."""
     monkeypatch.setattr("pipeline.estimate.estimate.measure_startup", lambda folder: (Spent(2, 2), Spent(1.5, 1.5)))
 
 
@@ -36,7 +36,7 @@ def payload_bytes(dataset: Path, family: str) -> int:
 
 
 @pytest.mark.usefixtures("_no_startup")
-def test_a_sample_of_the_whole_catalog_foretells_the_very_bytes(small_corpus: SmallCorpus, built_dataset: Path) -> None:
+def test_a_sample_of_the_whole_catalog_predicts_the_exact_bytes(small_corpus: SmallCorpus, built_dataset: Path) -> None:
     found = estimate(small_corpus.catalog, BuildOptions(shards=4), WHOLE)
     assert (found.tracks, found.sampled, found.rejects) == (TRACKS, TRACKS, {})
     for family, size in found.bytes.items():
@@ -48,7 +48,7 @@ def test_a_sample_of_the_whole_catalog_foretells_the_very_bytes(small_corpus: Sm
 
 
 @pytest.mark.usefixtures("_no_startup")
-def test_the_sample_hangs_on_the_seed_and_the_ids_and_not_on_the_order_of_rows(
+def test_the_sample_depends_on_the_seed_and_the_ids_and_not_on_the_order_of_rows(
     small_corpus: SmallCorpus, tmp_path: Path
 ) -> None:
     def sampled(rows: Any, seed: int) -> tuple[object, ...]:
@@ -74,7 +74,7 @@ def test_an_interval_of_a_sample_holds_the_bytes_that_were_built(
 @pytest.mark.usefixtures("_no_startup")
 def test_families_excerpt_and_strictness_are_those_of_the_build(tmp_path: Path) -> None:
     catalog = small_catalog(tmp_path, 4, seconds=3.0)
-    cut = tmp_path / "01.wav"  # told by its content: an mp3 whose header claims more than there is
+    cut = tmp_path / "01.wav"  # by its content it is an mp3 whose header claims too much
     soundfile.write(cut, np.random.default_rng(0).normal(scale=0.1, size=48_000), 16_000, format="MP3")
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     found = estimate(catalog, BuildOptions(families=("waveform",), excerpt="start:1"), WHOLE)
@@ -118,7 +118,7 @@ def test_nothing_but_rejects_and_a_wrong_excerpt_are_the_users_to_mend(tmp_path:
         estimate(catalog, BuildOptions(excerpt="middle"), WHOLE)
 
 
-# --- as a process ---------------------------------------------------------------------------------------------------
+# --- in a separate process ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -148,7 +148,7 @@ def test_the_command_says_in_words_and_in_json_what_a_build_costs(run_pipeline: 
     )
 
 
-def test_what_is_wrong_is_told_in_one_line_with_exit_2(run_pipeline: Any, tmp_path: Path) -> None:
+def test_what_is_wrong_is_reported_in_one_line_with_exit_2(run_pipeline: Any, tmp_path: Path) -> None:
     def refused(ended: subprocess.CompletedProcess[str], words: str) -> None:
         assert (ended.returncode, ended.stdout) == (2, "")
         assert len(ended.stderr.splitlines()) == 1, ended.stderr

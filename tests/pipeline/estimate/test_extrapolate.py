@@ -1,4 +1,4 @@
-"""From a sample to all: exact where it can be, and intervals that hold what they promise."""
+"""The extrapolation from a sample to all tracks is exact where it can be, and its intervals cover as often as promised."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def catalog(durations: list[float | None]) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def population() -> tuple[np.ndarray, np.ndarray]:
-    """Durations, and a cost of so much per track and per second, more uncertain for long tracks; some are rejected."""
+    """Durations and costs: a cost has a part per track and a noisy part per second; some tracks are rejected."""
     rng = np.random.default_rng(0)
     durations = rng.lognormal(5.3, 0.6, TRACKS)
     cost = 0.02 + durations * rng.gamma(20, 1 / 20 / 700, TRACKS)
@@ -54,7 +54,7 @@ def test_durations_make_intervals_much_narrower(population: tuple[np.ndarray, np
     assert with_them < without / 1.8
 
 
-def test_what_is_proportional_to_the_stored_seconds_is_foretold_exactly() -> None:
+def test_what_is_proportional_to_the_stored_seconds_is_predicted_exactly() -> None:
     durations = np.random.default_rng(0).uniform(5, 300, 200)
     stored = np.minimum(durations, 30) * 32_000
     extrapolation = Extrapolation(factors_of(catalog(list(durations)), CENTER, SAMPLE), np.arange(SAMPLE))
@@ -82,7 +82,7 @@ def test_durations_count_only_where_every_row_has_a_sound_one(gap: float | None)
     assert factors_of(catalog([100.0, 20.0]), Excerpt.parse("full"), SAMPLE).tolist() == [[1, 100, 100], [1, 20, 20]]
 
 
-def test_few_sampled_tracks_do_not_tell_how_cost_hangs_on_length() -> None:
+def test_few_sampled_tracks_do_not_tell_how_cost_depends_on_length() -> None:
     assert factors_of(catalog([100.0, 20.0]), CENTER, 14).shape[1] == 1
     assert factors_of(catalog([100.0, 20.0]), CENTER, 15).shape[1] == 3
 
@@ -99,7 +99,7 @@ def test_a_share_has_an_interval_unless_all_were_seen() -> None:
     none = share(0, 50, 1000)
     assert none.low == none.value == 0
     assert none.high == pytest.approx(0.0711, abs=1e-3)  # 1 - 0.025 ** (1 / 50)
-    assert share(10, 48, 50) == Interval(10 / 48, 10 / 50, 12 / 50)  # two are left
+    assert share(10, 48, 50) == Interval(10 / 48, 10 / 50, 12 / 50)  # two tracks are not sampled
 
 
 def test_a_sample_without_a_reject_allows_for_some_among_the_rest() -> None:

@@ -1,4 +1,4 @@
-"""What an estimate may be asked for: what is wrong is named with its option."""
+"""The options of an estimate: the error for a wrong value names its option."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_worker_counts_are_read_in_order_and_once() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0,2", "-1", "two", "1;2", "1.5", "4,"])
-def test_worker_counts_that_are_none_are_refused(text: str) -> None:
+def test_invalid_worker_counts_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="--workers: expected whole numbers of at least 1"):
         parse_workers(text)
 

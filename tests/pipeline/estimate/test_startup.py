@@ -1,4 +1,4 @@
-"""What a build costs beside its tracks is measured by real processes."""
+"""The cost of a build beside its tracks is measured with real processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The closing words of an estimate."""
+"""The printed summary of an estimate."""
 
 from __future__ import annotations
 

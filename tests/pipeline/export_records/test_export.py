@@ -1,4 +1,4 @@
-"""Self-contained records: what any reader finds in them is what is stored, and what the label version says."""
+"""A reader finds in self-contained records what the dataset stores and what the label version says."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _export(dataset: Path, out: Path, options: ExportOptions = ONE, label_set: s
 
 
 def _read(out: Path) -> dict[str, dict[str, Any]]:
-    """Every record as TensorFlow reads it, with the description alone to go by."""
+    """Every record as TensorFlow reads it with the help of the description alone."""
     import tensorflow as tf
 
     description = json.loads((out / "records.json").read_text())

@@ -1,4 +1,4 @@
-"""What an import wrote, as the next commands read it."""
+"""Reads the output of an import as the next commands do."""
 
 from __future__ import annotations
 

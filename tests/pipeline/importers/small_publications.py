@@ -1,4 +1,4 @@
-"""Small files in the formats, and with the oddities, of the published ones; laid out as docs/importing.md names them."""
+"""Small files with the formats and the oddities of the published ones, under the names that docs/importing.md uses."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def write_jamendo(path: Path, tags: dict[str, Sequence[str]], end: str = "\n") -
 
 
 def write_publications(folder: Path) -> None:
-    """All that docs/importing.md names."""
+    """All files that docs/importing.md names."""
     write_jamendo_files(folder / "mtg-jamendo-dataset/data")
     write_mtat_files(folder / "magnatagatune")
     write_msd_files(folder / "msd")
@@ -64,7 +64,7 @@ def write_publications(folder: Path) -> None:
 
 
 def write_jamendo_files(data: Path) -> list[str]:
-    """autotagging.tsv, a split whose files end their lines as Windows does, and the list of its tags."""
+    """autotagging.tsv, a split whose files have Windows line ends, and the list of its tags."""
     split = data / "splits/split-0"
     return [
         write_jamendo(
@@ -122,7 +122,7 @@ def _quoted(*fields: str) -> str:
 
 
 def write_msd_files(folder: Path) -> list[str]:
-    """Ids beside matrices for three sides, the tags, and the artists of most tracks and of one in no list."""
+    """Lists of ids and matrices for three sides, the tags, and the artists of most tracks and of one in no list."""
     labels = {"train": [[1, 0, 0], [0, 1, 1]], "valid": [[1, 0, 0]], "test": [[0, 0, 1]]}
     artists = {**MSD_ARTISTS, "TRBBBBB128F0000000": "Nobody"}
     written = [

@@ -100,13 +100,13 @@ def test_a_file_that_does_not_fit_is_named(
     assert str(tmp_path / "added" / name) in message
 
 
-def test_a_tag_list_of_which_no_tag_is_used_is_refused(files: list[str], tmp_path: Path) -> None:
+def test_a_tag_list_without_a_used_tag_is_refused(files: list[str], tmp_path: Path) -> None:
     other = write_lines(tmp_path / "moodtheme.txt", ["mood/theme---sad"])
     assert "none of the tags of the published list" in _refused([*files[:4], other], tmp_path / "out")
     assert "expected a table with the header" in _refused([other], tmp_path / "out")
 
 
-def test_published_tags_that_no_track_has_are_left_out_and_told(files: list[str], tmp_path: Path) -> None:
+def test_published_tags_that_no_track_has_are_left_out_and_reported(files: list[str], tmp_path: Path) -> None:
     other = write_lines(tmp_path / "list.txt", ["mood/theme---sad", "mood/theme---calm"])
     summary = import_jamendo([*files[:4], other], "/audio", str(tmp_path / "out"))
     assert label_set_tags(tmp_path / "out") == ("mood/theme---calm",)
@@ -123,7 +123,7 @@ def test_the_published_counts(material: Path, tmp_path: Path) -> None:
     assert summary.splits == {"train": 32_136, "validation": 10_888, "test": 11_356, "none": 1_145}
     assert summary.label_set == ("jamendo-50", 50)
     assert label_set_tags(tmp_path / "out") == tuple((folder / "top50.txt").read_text().split())
-    assert [remark.count for remark in summary.remarks] == [1_145, 0]  # the tag map changes nothing that is published
+    assert [remark.count for remark in summary.remarks] == [1_145, 0]  # the tag map changes no published tag
 
     alone = import_jamendo([*split, lists[0]], "/audio", str(tmp_path / "split"))
     assert (alone.tracks, alone.tags) == (32_136 + 10_888 + 11_356, 50)

@@ -1,4 +1,4 @@
-"""What holds of every import: the same bytes in any order of files, and outputs that the next commands take."""
+"""Every import writes the same bytes for any order of files, and outputs that the next commands accept."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_uris_are_below_the_audio_root_wherever_it_is(
             assert "//" not in row["uri"].removeprefix("gs://")
 
 
-def test_a_folder_that_is_a_file_is_refused_and_a_label_set_of_before_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_is_refused_and_an_earlier_label_set_is_reported(tmp_path: Path) -> None:
     files = write_jamendo_files(tmp_path / "published")
     with pytest.raises(UserError, match="expected a folder, found a file"):
         import_jamendo(files, "/audio", files[0])

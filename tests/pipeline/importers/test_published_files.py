@@ -17,7 +17,7 @@ from schemas.console.errors import UserError
         ("musicnn_val_gt_mtt.tsv", "validation"),
         ("valid.npy", "validation"),
         ("y_test.npy", "test"),
-        ("gs://bucket/train/index_mtt.tsv", None),  # a folder tells nothing
+        ("gs://bucket/train/index_mtt.tsv", None),  # a folder's name does not count
         ("contest_trains.txt", None),
         ("train_and_test.txt", None),
     ],

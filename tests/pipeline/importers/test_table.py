@@ -113,7 +113,7 @@ def test_two_tables_that_disagree_are_both_named(tmp_path: Path) -> None:
     assert f"{files[0]} and {files[1]}: track '1': uri: 'a.mp3' and 'b.mp3' contradict each other" in message
 
 
-def test_a_column_of_two_tables_and_one_of_a_long_table_are_left_out_and_told(tmp_path: Path) -> None:
+def test_a_column_of_two_tables_and_one_of_a_long_table_are_left_out_and_reported(tmp_path: Path) -> None:
     files = [
         write_lines(tmp_path / "a.csv", ["ID,PATH,row", "1,a.mp3,1"]),
         write_lines(tmp_path / "b.csv", ["ID,row", "1,2"]),

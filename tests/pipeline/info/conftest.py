@@ -34,7 +34,7 @@ def lay(dataset: Path, small_corpus) -> Lay:
 
 @pytest.fixture(scope="session")
 def make_rows() -> MakeRows:
-    """Makes label rows from a bool array [tracks, tags]."""
+    """Returns a function that makes label rows from a bool array [tracks, tags]."""
 
     def rows_of(has: np.ndarray, side: np.ndarray | None = None, group: np.ndarray | None = None) -> LabelRows:
         track, tag = (each.astype(np.int32) for each in np.nonzero(has))

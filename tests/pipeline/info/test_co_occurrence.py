@@ -13,7 +13,7 @@ def test_counts_are_those_of_sets_for_wanted_pairs_and_for_those_nearly_on_the_s
     has = rng.random((tracks, tags)) < 0.1
     has[:, 650] = has[:, 3] ^ (rng.random(tracks) < 0.01)
     has[:, 699], has[:, 698] = False, False
-    has[:2, 698:] = True  # the same tracks, too few of them
+    has[:2, 698:] = True  # they are on the same tracks, but on too few
     track, tag = (each.astype(np.int32) for each in np.nonzero(has))
     wanted = np.array([(0, 1), (5, 600), (300, 301), (697, 699)])
     pairs = count_pairs(track, tag, has.shape, wanted, jaccard=0.6, support=5)

@@ -97,7 +97,7 @@ def test_splits_have_counts_and_say_what_they_leave_out(dataset: Path) -> None:
     assert _facts(dataset).splits[0].without_side == 2
 
 
-def test_versions_are_in_order_also_back_to_an_old_one_and_pruned_ones_are_told(dataset: Path, lay) -> None:
+def test_versions_are_in_order_also_back_to_an_old_one_and_pruned_ones_are_reported(dataset: Path, lay) -> None:
     a, b = "name: mine\ntags: [low, noise]\n", "name: mine\ntags: [tremolo]\n"
     versions = [lay(text).version for text in (a, b, a)]
     (found,) = _facts(dataset).label_sets

@@ -17,7 +17,7 @@ from schemas.tables import SPLITS
 
 @pytest.fixture
 def health(dataset: Path, lay):
-    """Lays labels as `lay` does, over a split with tracks on every side, and looks through them."""
+    """Lays labels as `lay` does, over a split with tracks on every side, and returns their health."""
     make_split(Dataset.open(str(dataset)), "default", SplitMethod((50.0, 25.0, 25.0)))
 
     def health_of(text: str, rows=None) -> LabelHealth:
@@ -29,7 +29,7 @@ def health(dataset: Path, lay):
 
 
 def _plain(dataset: Path, name: str) -> tuple[dict[str, str], dict[tuple[str, str], float | None]]:
-    """Track -> side and (track, tag) -> value, by the table alone."""
+    """Track -> side, and (track, tag) -> value, read from the table alone."""
     labels = open_labels(Dataset.open(str(dataset)), name)
     rows = labels.table.to_pylist()
     values = {
@@ -122,7 +122,7 @@ def test_tags_of_one_artist_are_told_apart_from_those_that_are_mostly_so(dataset
     assert f"most ({train[0]}, 60%)" in words
 
 
-def test_nothing_is_said_of_artists_where_no_two_tracks_share_one(
+def test_nothing_is_said_about_artists_where_no_two_tracks_share_one(
     tmp_path: Path, write_audio, dataset: Path, small_corpus
 ) -> None:
     from pipeline.decode.build import build

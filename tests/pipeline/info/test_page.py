@@ -13,7 +13,7 @@ NASTY = "<script>alert('x')</script> & \"quoted\""
 
 @pytest.fixture
 def drawn(dataset: Path, small_corpus, lay) -> str:
-    """A page with all there is to draw, in which names are nasty."""
+    """A page with everything that can be drawn, with malicious names."""
     tracks = [row[0] for row in small_corpus.rows]
     rows = [
         *((track, NASTY, 0.9) for track in tracks[:3]),

@@ -14,7 +14,7 @@ from schemas.label_version import open_labels
 
 
 def _tracks(*shares: tuple[int, ...]) -> np.ndarray:
-    """A bool array [tracks, tags]: each argument is a number of tracks and the tags that they have."""
+    """Makes a bool array [tracks, tags]: each argument is a number of tracks and the tags that they have."""
     has = np.zeros((sum(count for count, *_ in shares), 1 + max(tag for _, *tags in shares for tag in tags)), bool)
     start = 0
     for count, *tags in shares:

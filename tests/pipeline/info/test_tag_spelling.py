@@ -49,7 +49,7 @@ def test_other_tags_are_not(one: str, other: str) -> None:
 
 
 def _edits(word: str) -> set[str]:
-    """Every spelling one letter apart, by definition."""
+    """Every spelling that differs by one letter, by definition."""
     letters = "abc"
     cuts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
     return {

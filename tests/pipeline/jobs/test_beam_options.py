@@ -1,4 +1,4 @@
-"""What is given to Beam is checked before anything is planned, decoded or written."""
+"""Beam's options are checked before anything is planned, decoded or written."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ DATAFLOW = (
     "--sdk_container_image=IMAGE --sdk_location=container --no_save_main_session "
     "--number_of_worker_harness_threads=1 --experiments=use_runner_v2 --no_auth"
 )
-FLINK = "--runner=FlinkRunner --job_server_java_launcher=/bin/sh"  # any program will do for its Java
+FLINK = "--runner=FlinkRunner --job_server_java_launcher=/bin/sh"  # any program may stand in for Java
 
 
 @pytest.fixture
 def fetching_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Programs of job servers come from the network, which a machine of tests may lack."""
+    """Job server programs are downloaded, but a test machine may have no network."""
     monkeypatch.setattr(JavaJarServer, "local_jar", lambda url, *_: url)
     monkeypatch.setattr(PrismJobServer, "_get_executable_path", lambda self: "prism")
 
@@ -54,7 +54,7 @@ def fetching_works(monkeypatch: pytest.MonkeyPatch) -> None:
         "--runner=PrismRunner --environment_type=LOOPBACK --artifact_endpoint=localhost:1",
         f"{FLINK} --flink_master=localhost:8081 --parallelism=2 --environment_type=PROCESS"
         " --environment_option=process_command=/boot",
-        f"{FLINK} --checkpointing_interval=3000",  # which its job server knows, and Beam's Python does not
+        f"{FLINK} --checkpointing_interval=3000",  # known to its job server, not to Beam's Python
         "--runner=SparkRunner --spark_master_url=spark://host:7077 --job_server_java_launcher=/bin/sh",
         DATAFLOW,
         f"{DATAFLOW} --template_location=gs://bucket/template --max_num_workers=4 --labels=a=b",
@@ -133,7 +133,7 @@ def test_a_job_server_that_cannot_be_fetched_is_refused_before_a_plan(
     assert not (tmp_path / "data").exists()
 
 
-def test_options_of_the_commands_themselves_are_known_to_be_none_of_beams() -> None:
+def test_options_of_the_commands_themselves_are_known_not_to_be_beams() -> None:
     ours = {
         option
         for name in ("build", "derive", "export-records")

@@ -1,4 +1,4 @@
-"""What is said of a job that stopped fits its cause: the same command again is no cure by itself."""
+"""The message about a job that stopped fits its cause, since running the same command again may not help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A runner that waits for a dead worker is woken; everything else is left as it was."""
+"""A runner that waits for a dead worker is woken, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.jobs.lost_workers import WorkerLostError, ended_by_lost_worker
 
 @pytest.fixture
 def failures(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of threads whose failure came to the hook that was there before."""
+    """Names of the threads whose failure reached the hook that was installed before."""
     seen: list[str] = []
     monkeypatch.setattr(threading, "excepthook", lambda failed: seen.append(failed.thread.name))
     return seen
@@ -52,7 +52,7 @@ def test_two_lost_workers_are_one_error(failures: list[str]) -> None:
     assert failures == []
 
 
-def test_the_failure_of_any_other_thread_is_told_as_before(failures: list[str]) -> None:
+def test_the_failure_of_any_other_thread_is_reported_as_before(failures: list[str]) -> None:
     with ended_by_lost_worker():
         fail("mine").join()
     assert failures == ["mine"]

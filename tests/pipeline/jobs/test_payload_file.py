@@ -1,4 +1,4 @@
-"""A payload while it is written: its place, its hash, and the mark that makes it count."""
+"""A payload file: the places of its records, its hash, and the done mark that makes it count."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_payload_appears_when_it_is_published_and_its_mark_names_it(tmp_path: 
     payload.mark_done(3, "f" * 64)
     mark = ShardManifest.from_dict(read_json(str(folder / "part-00007.json"), ""), where="")
     assert (mark.payload, mark.records, mark.tracks, mark.bytes) == (published.name, 2, 3, len(data))
-    payload.mark_done(3, "f" * 64)  # the same again is no contradiction
+    payload.mark_done(3, "f" * 64)  # marking it again with the same content is no error
     with pytest.raises(DatasetError, match="another process finished this shard with other bytes"):
         payload.mark_done(4, "f" * 64)
 

@@ -1,4 +1,4 @@
-"""The plan: a function of the catalog's rows and nothing else."""
+"""The plan is a function of the catalog's rows and of nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from schemas.tables import PLAN
 
 
 def tracks(count: int, groups: int = 0) -> pa.Table:
-    """`count` tracks, in `groups` groups or each on its own."""
+    """`count` tracks, in `groups` groups or each without a group."""
     return pa.table(
         {
             "track_id": [f"track {number}" for number in range(count)],
@@ -97,7 +97,7 @@ def test_a_plan_is_read_one_shard_at_a_time(tmp_path: Path) -> None:
 
 
 def test_the_place_of_a_group_is_pinned() -> None:
-    # Shards on disk and splits made by hash rest on these: they may never change.
+    # Shards on disk and splits made by hash depend on these values, which must never change.
     assert hash_position("artist") == 0.4402146861898678
     assert hash_position("音楽") == 0.08085822157882827
     assert 0 <= hash_position("") < 1

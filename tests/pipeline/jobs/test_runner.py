@@ -1,4 +1,4 @@
-"""Running shards: only what is missing, and on where a local runner lost a worker."""
+"""Only missing shards are run, and a local runner that lost a worker continues."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_killed_worker_costs_an_attempt_and_not_the_build(
         deadline = time.monotonic() + 60
         while not killed and time.monotonic() < deadline:
             for pid in worker_processes():
-                if children_of(pid):  # it has started to decode
+                if children_of(pid):  # its decoding process has started
                     os.kill(pid, signal.SIGKILL)
                     killed.append(pid)
                     break

@@ -1,4 +1,4 @@
-"""Which shards of a job are done, by their marks."""
+"""Done marks show which shards of a job are done."""
 
 from __future__ import annotations
 

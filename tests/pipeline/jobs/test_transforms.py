@@ -1,4 +1,4 @@
-"""The Beam side: nothing but shard numbers and small counts flows between the steps."""
+"""In the Beam pipeline, only shard numbers and small counts flow between the steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.jobs.transforms import WriteShards
 from schemas.manifests import DatasetManifest
 from tests.conftest import SmallCorpus
 
-GRAPH_BYTES = 32 << 10  # of the job graph of 7,500 shards, 1.5 million tracks; Dataflow takes 10 MB
+GRAPH_BYTES = 32 << 10  # limit for the job graph of 7,500 shards or 1.5 million tracks; Dataflow accepts 10 MB
 
 
 def job_of(dataset: Path, corpus: SmallCorpus) -> ShardJob:

@@ -1,4 +1,4 @@
-"""What decides the bytes of a shard is recorded."""
+"""The versions on which the bytes of a shard depend are recorded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_decoders_numerics_and_the_cpu_type_are_recorded() -> None:
     assert list(versions) == sorted(versions)
 
 
-def test_log_mel_alone_hangs_on_numerics_and_no_decoder() -> None:
+def test_log_mel_alone_depends_on_numerics_and_no_decoder() -> None:
     assert set(logmel_versions()) == {"numpy", "protobuf", "scipy", "cpu"}
 
 

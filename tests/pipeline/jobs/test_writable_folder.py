@@ -1,4 +1,4 @@
-"""A folder that a command fills is made, and is gone again where nothing came into it."""
+"""The folder for a command's output is made, and removed again if nothing was written into it."""
 
 from __future__ import annotations
 

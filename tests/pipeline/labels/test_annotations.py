@@ -92,7 +92,7 @@ def test_an_empty_value_is_unknown(tmp_path: Path) -> None:
     assert np.isnan(rows[("2", "rock")])
 
 
-def test_of_files_that_disagree_the_first_wins_and_it_is_counted(tmp_path: Path) -> None:
+def test_the_first_of_files_that_disagree_wins_and_it_is_counted(tmp_path: Path) -> None:
     first = "track_id,tag,value\n1,rock,1\n1,jazz,\n"
     second = "track_id,tag,value\n1,rock,0\n1,jazz,0.5\n1,folk,1\n"
     for texts, rock, overruled in (((first, second), 1, 2), ((second, first), 0, 2)):
@@ -133,7 +133,7 @@ def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
         _read(tmp_path, 'track_id,tag,value\n1,"two\nlines",1\n\n2,"more\nlines",1\n3,rock,7\n')
 
 
-def test_white_space_around_a_tag_is_none_of_it_and_two_such_rows_are_one(tmp_path: Path) -> None:
+def test_white_space_around_a_tag_is_no_part_of_it_and_two_such_rows_are_one(tmp_path: Path) -> None:
     annotations = _read(tmp_path, "track_id,tag\n1,rock\n1, rock\n2,rock \n")
     assert _rows(annotations) == {("1", "rock"): 1, ("2", "rock"): 1}
     assert annotations.repeated == 1

@@ -109,13 +109,13 @@ def test_tags_are_read_as_they_are_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_a_byte_order_mark_is_none_of_a_label_set(tmp_path: Path, encoding: str) -> None:
+def test_a_byte_order_mark_is_no_part_of_a_label_set(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "set.yaml").write_text("name: mine\ntags: [é]\n", encoding=encoding)
     assert read_label_set(str(tmp_path / "set.yaml")) == LabelSet("mine", tags=("é",))
 
 
 def test_ways_through_a_hierarchy_are_not_counted_one_by_one(tmp_path: Path) -> None:
-    levels = 200  # and 2^200 ways
+    levels = 200  # they have 2^200 ways through
     hierarchy = "".join(f"  {side}{n}: [a{n + 1}, b{n + 1}]\n" for n in range(levels) for side in "ab")
     ancestors = _read(tmp_path, f"name: mine\nhierarchy:\n{hierarchy}").ancestors()
     assert [len(ancestors[f"a{n}"]) for n in (1, 2, levels)] == [2, 4, 2 * levels]

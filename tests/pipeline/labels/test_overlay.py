@@ -148,7 +148,7 @@ def test_a_positive_child_sets_its_parents_and_theirs(dataset: Path, small_corpu
     assert sum(map(sum, summary.positives.values())) == 3 + 4 + 4
 
 
-def test_a_parent_without_annotations_is_made_and_said_so(dataset: Path, small_corpus) -> None:
+def test_a_parent_without_annotations_is_made_and_reported(dataset: Path, small_corpus) -> None:
     summary = _lay(dataset, small_corpus, "name: mine\nhierarchy: {sound: [low, noise]}\n")
     plain = _lay(dataset, small_corpus, "name: plain\n")
     assert summary.made == ("sound",)
@@ -358,7 +358,7 @@ def test_the_split_of_a_version_that_the_log_does_not_name_is_read_from_its_mani
         lay_labels(str(dataset), [small_corpus.annotations], str(path))
 
 
-def test_a_side_without_a_share_is_the_users_wish_and_what_needs_it_is_said(dataset: Path, small_corpus) -> None:
+def test_a_side_without_a_share_is_the_users_wish_and_what_needs_it_is_reported(dataset: Path, small_corpus) -> None:
     make_split(Dataset.open(str(dataset)), "two", SplitMethod((90, 0, 10)))
     path = dataset.parent / "set.yaml"
     path.write_text("name: mine\n")

@@ -62,10 +62,10 @@ def test_many_groups_keep_the_sides_of_their_hash() -> None:
 def test_a_huge_group_moves_the_cuts_and_leaves_the_others_in_the_order_of_their_hash() -> None:
     rng = np.random.default_rng(3)
     sizes = rng.geometric(0.07, size=20_000)
-    sizes[17_000] = sizes.sum() // 5  # it alone is more than validation may have, and its hash is there
+    sizes[17_000] = sizes.sum() // 5  # its hash lies in validation, but it alone exceeds validation's share
     sides = near_shares(sizes, _hashed(20_000, rng), NONE, SHARES)
     assert np.abs(_counts(sizes, sides) / sizes.sum() - SHARES).max() < 0.001
-    assert np.count_nonzero(np.diff(sides)) < 20  # runs of one side: nearly every shard lies on one
+    assert np.count_nonzero(np.diff(sides)) < 20  # long runs: nearly every shard lies on one side
 
 
 @pytest.mark.parametrize("shares", [(0.9, 0.1, 0.0), (0.9, 0.0, 0.1), (0.0, 0.0, 1.0), (0.5, 0.25, 0.25)])

@@ -1,4 +1,4 @@
-"""Commands side by side: each waits for its turn before it reads what it changes, so that none is lost."""
+"""Each of several commands at once waits for its turn before it reads the files that it changes, so no change is lost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WINDOW_SECONDS = 0.1
 
 
 def slow(patched: pytest.MonkeyPatch, module: Any, name: str) -> None:
-    """Let a function take its time after it has looked, as on a slow disk: long enough for all others to look too."""
+    """Slow a function down after it has read, as a slow disk would, so that all other callers can read meanwhile."""
     function = getattr(module, name)
 
     def slowed(*arguments: object, **named: object) -> object:
@@ -42,7 +42,7 @@ def slow(patched: pytest.MonkeyPatch, module: Any, name: str) -> None:
 
 
 def at_once(action: Callable[[int], object]) -> None:
-    """Call with 0, 1, … side by side, all beginning at the same moment."""
+    """Call an action with 0, 1, … in parallel; all calls begin at the same moment."""
     begin = threading.Barrier(AT_ONCE)
 
     def each(number: int) -> object:
@@ -83,7 +83,7 @@ def test_eight_labels_at_once_are_eight_versions(
     assert verify(str(dataset)).problems == ()
 
 
-def test_of_splits_made_at_once_under_one_name_one_is_made_and_the_others_are_told(
+def test_one_of_the_splits_made_at_once_under_one_name_is_made_and_the_others_are_refused(
     dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow(monkeypatch, pipeline.labels.splits, "split_log")
@@ -118,7 +118,7 @@ def test_removals_at_once_are_all_heeded(
 def test_a_label_version_that_is_being_written_is_not_pruned(
     dataset: Path, small_corpus: SmallCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The window: its vocabulary lies there, and the manifest that makes it a version does not."""
+    """In the critical window the vocabulary exists, but not the manifest that makes it a version."""
     write, pruned = pipeline.labels.overlay.write_atomic, []
 
     def written(uri: str, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""A split asked for by a dataset's folder is the one that the command makes."""
+"""The library function that takes a dataset's folder makes the same split as the command."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_ratios_and_names_are_checked(dataset: Path) -> None:
 
 
 def catalog_of_copies(folder: Path, rows: list[tuple[str, int, str]]) -> str:
-    """A catalog of (id, sound, group); sounds of one number are one recording."""
+    """A catalog with rows (id, sound, group); equal sound numbers mean the same recording."""
     for sound in {sound for _, sound, _ in rows}:
         noise = np.random.default_rng(abs(sound)).normal(scale=0.1, size=8_000)
         soundfile.write(folder / f"{sound}.wav", noise if sound >= 0 else np.zeros(8_000), 16_000)
@@ -154,7 +154,8 @@ def test_audio_that_comes_again_later_takes_its_side_and_moves_no_track(tmp_path
     rows = [(f"track {number}", number, f"artist {number}") for number in range(30)]
     build(catalog_of_copies(tmp_path, rows), root, BuildOptions(workers=1, shards=2))
     before = _sides(make_split(Dataset.open(root), "mine", SplitMethod((40, 30, 30))))
-    # Audio of old artists comes again under new ones, whose names come first and alone would move it, and under another.
+    # Old audio comes again under new artists, whose names sort first and would move it if they counted alone, and under
+    # another old artist.
     rows += [(f"again {number}", number, f"A newcomer {number}") for number in range(10)]
     rows += [("bridge", 0, "artist 29")]
     summary = build(catalog_of_copies(tmp_path, rows), root, BuildOptions(workers=1, shards=2))
@@ -189,7 +190,7 @@ def test_a_published_split_that_parts_an_artist_says_so(tmp_path: Path) -> None:
 
 
 def _annotated(tmp_path: Path, tracks: list[str]) -> Annotations:
-    """A tag on every fifth of the tracks, which chance alone leaves out of some side."""
+    """A tag on every fifth track, which is missing on some side if chance alone decides."""
     rows = [f"{track},{'rare' if number % 5 == 0 else 'frequent'}\n" for number, track in enumerate(tracks)]
     (tmp_path / "annotations.csv").write_text("track_id,tag\n" + "".join(rows))
     return read_annotations([str(tmp_path / "annotations.csv")])
@@ -260,7 +261,7 @@ def test_the_default_split_of_a_few_artists_leaves_no_side_empty_whatever_the_sa
     opened = Dataset.open(str(dataset))
     made = {make_split(opened, f"s{salt}", SplitMethod(salt=str(salt))).counts.values() for salt in range(10)}
     sides = {tuple(counts) for counts in made}
-    assert sides == {(18, 3, 3, 0)}  # 24 tracks of 8 artists: 6, 1 and 1 of them
+    assert sides == {(18, 3, 3, 0)}  # 24 tracks of 8 artists, of whom 6, 1 and 1 are on the sides
     assert len({make_split(opened, f"s{salt}", None).version for salt in range(10)}) > 5
 
 
@@ -282,7 +283,7 @@ def test_fewer_artists_than_sides_are_refused_with_what_to_do(tmp_path: Path) ->
     }
 
 
-def test_labels_may_be_tried_on_one_artist_and_training_is_warned_of(tmp_path: Path) -> None:
+def test_labels_may_be_tried_on_one_artist_with_a_warning_about_training(tmp_path: Path) -> None:
     root = str(tmp_path / "data")
     build(catalog_of_copies(tmp_path, [("a", 1, "x"), ("b", 2, "x")]), root, BuildOptions(workers=1))
     (tmp_path / "tags.csv").write_text("track_id,tag\na,loud\n")
@@ -306,7 +307,7 @@ def test_an_empty_side_of_an_older_split_is_filled_by_artists_that_come_later(sm
     root = tmp_path / "data"
     build(small_corpus.catalog, str(root), BuildOptions(workers=1, shards=2, limit=4))
     before = make_split(Dataset.open(str(root)), "mine", SplitMethod())
-    # As the hash alone made them: everything is in train.
+    # An older version assigned sides by the hash alone, which put everything in train.
     table = pa.table({"track_id": before.table["track_id"], "split": pa.array(["train"] * 4)}).cast(SPLIT)
     old = split_version(table)
     (root / "splits" / "mine" / f"{old}.parquet").write_bytes(table_bytes(table))

@@ -7,7 +7,7 @@ from pipeline.labels.stratify import stratified_sides
 
 
 def _labels(seed: int, groups: int, tags: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Tracks in groups of one to twelve, whose tags come from the group's own taste."""
+    """Tracks in groups of one to twelve; each group has its own taste in tags."""
     random = np.random.default_rng(seed)
     group = np.repeat(np.arange(groups), random.integers(1, 13, groups))
     taste = random.random((groups, tags)) < 3 / (5 + 4 * np.arange(tags))
@@ -17,7 +17,7 @@ def _labels(seed: int, groups: int, tags: int) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _shares(side: np.ndarray, track: np.ndarray, tag: np.ndarray, tags: int) -> np.ndarray:
-    """Share of each tag's tracks that lies on each side, [tags, sides]."""
+    """The share of each tag's tracks on each side, [tags, sides]."""
     counts = np.zeros((tags, 3))
     np.add.at(counts, (tag, side[track]), 1)
     return counts / counts.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Pruning shows what nothing needs any more, removes exactly that, and never what a run was trained on."""
+"""Pruning shows what is no longer needed and removes exactly that, but never what a run was trained on."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_payload_whose_done_mark_is_lost_or_anothers_is_no_orphan(
             prune(str(dataset), ["orphans"], delete=delete)
     assert contents(dataset) == before
     assert any(str(lost) in problem for problem in verify(str(dataset)).problems)
-    # The purge refuses as well if the shard holds none of the purged tracks.
+    # The purge is refused even if the shard holds none of the purged tracks.
     tracks = Dataset.open(str(dataset)).tracks_of(0)
     elsewhere = tracks.filter(pc.and_(pc.not_equal(tracks["shard"], 0), pc.is_valid(tracks["record"])))["track_id"][0]
     (tmp_path / "gone.txt").write_text(elsewhere.as_py(), encoding="utf-8")
@@ -102,7 +102,7 @@ def test_a_label_set_that_was_cut_short_before_its_log_is_an_orphan(dataset: Pat
 
 def test_old_label_versions_go_but_those_of_known_runs(dataset: Path, small_corpus: SmallCorpus) -> None:
     first, second, third = (lay(dataset, small_corpus, tags) for tags in ("low", "noise", "low, noise"))
-    assert lay(dataset, small_corpus, "low") == first  # the newest again
+    assert lay(dataset, small_corpus, "low") == first  # it is the newest again
     (dataset / "runs" / "train-0123456789ab.json").write_text(
         json.dumps({"run": "/runs/a", "label_set": f"small@{second}", "frontend": "waveform"})
     )

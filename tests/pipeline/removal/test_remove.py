@@ -1,4 +1,4 @@
-"""A removed track is gone for every reader at once; purged, its features are gone from the disk."""
+"""A removed track is gone for every reader at once; a purge also removes its features from the disk."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def request_file(tmp_path: Path) -> str:
 
 
 def bytes_of(root: Path, family: str, track: str) -> bytes:
-    """A track's record as it lies on the disk, tombstone or not."""
+    """A track's record as it is on the disk, whether the track is removed or not."""
     dataset = Dataset.open(str(root))
     row = next(row for row in dataset.tracks_of(0).to_pylist() if row["track_id"] == track)
     uri, _ = dataset.payload(dataset.spec(family), 0, row["shard"])
@@ -55,7 +55,7 @@ def test_each_line_of_a_list_is_an_id_however_an_editor_saved_it(tmp_path: Path,
 
 @pytest.mark.parametrize("name", ["gone.txt", "gone.csv", "gone.jsonl"])
 def test_marks_and_margins_around_an_id_hide_no_track(dataset: Path, tmp_path: Path, name: str) -> None:
-    """Lists that two editors saved, joined by `cat`: a request for a track must not be lost to what nobody can see."""
+    """Lists from two editors may be joined with `cat`; invisible characters must not make a track's removal fail."""
     lines = [f"\ufeff\ufeff{GONE[0]}", "\u00a0unknown ", f"\ufeff {GONE[1]}\u2028\x85 \u00a0", "\ufeff"]
     written = {
         "gone.txt": "\n".join(lines),
@@ -111,7 +111,7 @@ def test_asking_again_changes_nothing(dataset: Path, request_file: str, contents
         summary = remove(str(dataset), request_file, purge=purged)
         assert (summary.removed, summary.before, summary.purged_payloads) == (0, 2, 0 if purged else None)
         assert contents(dataset) == before
-    remove(str(dataset), request_file)  # without --purge: what was purged stays so
+    remove(str(dataset), request_file)  # without --purge, but purged records stay purged
     assert pq.read_table(dataset / "removed.parquet")["purged"].to_pylist() == [True, True]
 
 

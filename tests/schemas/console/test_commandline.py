@@ -1,4 +1,4 @@
-"""Exit codes, and one clear line on stderr for what a user can mend."""
+"""Exit codes, and one clear line on stderr for an error that a user can fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all commands of both programs share: options for messages, help in groups, an example that can be typed."""
+"""All commands of both programs have options for messages, grouped help and an example that can be typed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wrong Python, or one without the packages, is one line that says what to type."""
+"""Starting with the wrong Python, or one without the packages, prints one line that says what to type."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OLD_PYTHONS = ("python3.6", "python3.8", "python3.9", "python3.10")
 
 
 def _of_packages(requirements: list[str]) -> set[str]:
-    """Names of distributions, as they are compared."""
+    """Normalized names of distributions."""
     return {re.split(r"[\[<>=!~; ]", line)[0].lower().replace("_", "-") for line in requirements}
 
 
@@ -57,7 +57,8 @@ def test_the_modules_are_those_of_the_dependencies() -> None:
 def test_every_extra_that_is_named_has_its_package() -> None:
     extras = PROJECT["optional-dependencies"]
     for module, extra in EXTRAS.items():
-        if module not in ("tinysoundfont", "tensorflow"):  # one is told apart; the other is tensorflow-cpu here
+        # No extra lists the first, which is installed without its dependencies; the second is tensorflow-cpu here.
+        if module not in ("tinysoundfont", "tensorflow"):
             assert _distribution(module) in _of_packages(extras[extra]), module
     wanted = _of_packages([*extras["train"], *extras["corpus"], "tensorflow-io"])
     assert wanted <= {_distribution(module) for module in EXTRAS} | {"tensorflow"}
@@ -101,10 +102,10 @@ def test_an_old_python_says_which_one_is_needed(python: str) -> None:
 def test_what_an_old_python_reads_first_is_in_its_grammar(path: str) -> None:
     text = (ROOT / path).read_text(encoding="utf-8")
     ast.parse(text, feature_version=(3, 6))
-    assert not re.search("^from __future__ import annotations", text, re.MULTILINE)  # of 3.7
+    assert not re.search("^from __future__ import annotations", text, re.MULTILINE)  # needs Python 3.7
 
 
-def test_an_old_python_is_told_the_version_and_the_environment(
+def test_an_old_python_is_refused_with_the_version_and_the_environment(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(interpreter, "OLDEST", (99, 1))
@@ -165,6 +166,6 @@ def test_nothing_advises_to_install_what_no_index_has() -> None:
         assert not re.search(r"pip install '?\"?tagscale", path.read_text(encoding="utf-8")), path
 
 
-def test_a_module_of_nobodys_is_not_explained() -> None:
+def test_an_unknown_module_is_not_explained() -> None:
     assert missing_words("no_such_module.part") == ""
     assert missing_words("google.protobuf.message").startswith("google is not installed")

@@ -1,4 +1,4 @@
-"""Pages by templates: what comes from outside is text there."""
+"""In pages made from templates, values from outside stay text."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_text_from_outside_is_neither_markup_nor_control_characters(package: str) -> None:
     rendered = render_page(package, "sample.html", title=HOSTILE, words=HOSTILE)
     reader = Reader(rendered)
-    assert reader.elements.count("b") == 1  # of the tile
+    assert reader.elements.count("b") == 1  # the one in the tile
     assert reader.texts.count(SHOWN) == 4
     assert f"{SHOWN} and {SHOWN}" in reader.texts
     assert ("title", SHOWN) in reader.attributes

@@ -1,4 +1,4 @@
-"""One report, printed in plain lines, as JSON, and on a terminal."""
+"""A report is printed in plain lines, as JSON, and on a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress: a line now and then in a log, a bar on a terminal, both with rate and remaining time."""
+"""Progress is shown as an occasional line in a log and as a bar on a terminal, both with rate and remaining time."""
 
 from __future__ import annotations
 

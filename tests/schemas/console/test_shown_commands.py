@@ -1,4 +1,4 @@
-"""Commands that are shown: how they were started, with paths that a shell takes as they are."""
+"""Commands are shown as they were started, with paths that a shell accepts as they are."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def activated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An environment whose programs are on the path, this process's own."""
+    """This process's own environment, with its programs on the path."""
     folder = tmp_path / "an environment" / "bin"
     folder.mkdir(parents=True)
     for name in ("python", "tagscale-pipeline", "tagscale-train"):
@@ -72,7 +72,7 @@ def test_without_a_checkout_the_installed_programs_are_named(activated: Path, mo
 
 
 def test_no_other_place_spells_a_command_that_is_shown() -> None:
-    """But for the page of a run, a file that says the same wherever it was written."""
+    """The page of a run is an exception, since it must be the same wherever it was written."""
     spelled = re.compile(r"""python -m pipeline|python training/run|["`](pipeline|training/)\.?run(\.py)? """)
     for path in (path for folder in ("schemas", "pipeline", "training") for path in (ROOT / folder).rglob("*.py")):
         code = re.sub(r'""".*?"""|#.*', "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
@@ -81,7 +81,7 @@ def test_no_other_place_spells_a_command_that_is_shown() -> None:
 
 
 def _shown() -> Iterator[tuple[Path, str, list[str]]]:
-    """File, stage and literal words of each command that is shown; words that a variable holds are looked up."""
+    """The file, stage and literal words of each command that is shown; the values of variables are looked up."""
     for path in (path for folder in ("schemas", "pipeline", "training") for path in (ROOT / folder).rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         tuples = {

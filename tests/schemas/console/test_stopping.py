@@ -1,4 +1,4 @@
-"""A command that is stopped, by a key or a signal: one line, its exit code, and nobody left behind."""
+"""A command that a key or a signal stops prints one line, has its exit code, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_full_pipe_does_not_hold_a_stop_back() -> None:
             return [process for process, words in found if words.startswith(sys.executable)]
 
         terminal.wait_until(writing)
-        terminal.wait_for(1)  # it is full by then
+        terminal.wait_for(1)  # the pipe is full by then
         terminal.press(INTERRUPT)
         terminal.wait_until(lambda: not writing(), seconds=10)
         terminal.wait_until(lambda: lines_of(terminal.shown) == [STOPPED_WORDS], seconds=10)

@@ -1,4 +1,4 @@
-"""What comes from outside is shown on a terminal and not obeyed, and ordinary letters of all alphabets stay."""
+"""A terminal shows text from outside and does not obey it, and ordinary letters of all alphabets are unchanged."""
 
 from __future__ import annotations
 

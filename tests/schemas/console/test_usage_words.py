@@ -1,4 +1,4 @@
-"""An option that is not there is answered by the one that is meant."""
+"""The error for an unknown option names the option that was probably meant."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_command_that_is_not_there_is_answered_by_the_nearest() -> None:
     assert "'train'" in said(training_cli, "trian")
 
 
-def test_every_alias_leads_to_an_option_of_some_command_and_is_none_itself_there() -> None:
+def test_every_alias_leads_to_an_option_of_some_command_without_that_alias() -> None:
     options = {
         name: {option.lstrip("-") for one in command.params for option in (*one.opts, *one.secondary_opts)}
         for name, command in COMMANDS.items()

@@ -1,4 +1,4 @@
-"""Storage: files appear whole or not at all, in local folders and in stores that fsspec reaches."""
+"""Files appear whole or not at all, in local folders and in stores that fsspec reaches."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ def test_write_if_absent_never_replaces(folder: str) -> None:
     uri = join(folder, "mark")
     assert write_if_absent(uri, b"first")
     assert not write_if_absent(uri, b"second")
-    assert write_if_absent(uri, b"first")  # what a twin of the same work wrote is as good as one's own
+    assert write_if_absent(uri, b"first")  # a twin of the same task wrote the same bytes
     assert read_bytes(uri) == b"first"
     assert list_names(folder) == ["mark"]
 
 
-def test_of_many_writers_at_once_write_if_absent_lets_one_through(tmp_path: Path) -> None:
+def test_write_if_absent_lets_one_of_many_writers_through(tmp_path: Path) -> None:
     uri, start, won = str(tmp_path / "mark"), threading.Barrier(16), []
 
     def write(number: int) -> None:
@@ -220,7 +220,7 @@ def test_a_file_where_a_folder_is_wanted_is_refused(tmp_path: Path) -> None:
         ("file://localhost/a/so%20ng.wav", "/a/so ng.wav"),
         ("FILE://LOCALHOST/a.wav", "/a.wav"),
         ("file:/a/%E9%9F%B3%C3%B6.wav", "/a/音ö.wav"),
-        ("file:///a/音ö 100% #1?.wav", "/a/音ö 100% #1?.wav"),  # what needs no spelling need not be spelled
+        ("file:///a/音ö 100% #1?.wav", "/a/音ö 100% #1?.wav"),  # these characters may be escaped, but need not be
         ("file:///a%2Fb/100%25.wav", "/a/b/100%.wav"),
         ("file:///a/latin%E9.wav", os.fsdecode(b"/a/latin\xe9.wav")),
         ("file:///a/line%0Abreak.wav", "/a/line\nbreak.wav"),

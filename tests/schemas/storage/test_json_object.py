@@ -1,4 +1,4 @@
-"""The number of a file's format: read in one place, refused in one sentence."""
+"""The format number of a file is read in one place, and an unknown one is refused in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store fails at is tried a few times, unless its error is the last word; then it ends in one clear line."""
+"""A failed operation of a store is retried a few times unless its error is final, and then ends in one clear line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ URI = "gs://bucket/data/file"
 
 
 class Failing:
-    """Fails with one error after the other, and then gives `done`."""
+    """A function that raises one error after the other, and then returns `done`."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -31,7 +31,7 @@ class Failing:
 
 @pytest.fixture(autouse=True)
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits, which are not waited for."""
+    """Records the waits instead of waiting."""
     waits: list[float] = []
     monkeypatch.setattr(store_client.time, "sleep", waits.append)
     return waits
@@ -64,7 +64,7 @@ def test_what_a_store_says_of_a_file_is_taken_at_its_word(kind: type[OSError]) -
 
 
 class HttpError(Exception):
-    """As gcsfs has it."""
+    """An error like that of gcsfs."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"Service Unavailable, {code}")

@@ -1,4 +1,4 @@
-"""A file of a store reads like a local one, and asks for few and not for too many bytes."""
+"""A file in a store reads like a local one, with few requests and not too many bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DATA = os.urandom(9 << 20)
 
 
 class Store:
-    """Gives ranges of DATA, and counts."""
+    """A store that returns ranges of DATA and counts the requests."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []

@@ -32,7 +32,7 @@ def test_the_same_table_is_the_same_bytes_and_any_reader_reads_it(tmp_path: Path
     assert _read(path).equals(TABLE)
     assert table_bytes(_read(path)) == table_bytes(pq.read_table(path)) == path.read_bytes()
     assert pq.read_table(path).equals(TABLE)
-    pq.write_table(pq.read_table(path), path)  # whoever writes it anew leaves the checksum out, and no wrong one in
+    pq.write_table(pq.read_table(path), path)  # other writers leave the checksum out instead of keeping a wrong one
     assert not check_bytes(path.read_bytes())
 
 

@@ -1,4 +1,4 @@
-"""CSV files: every row is a row of the table, or an error names the line where it went wrong."""
+"""Every row of a CSV file becomes a row of the table, or an error names the line where it went wrong."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_whatever_is_written_is_read_as_the_csv_module_reads_it_or_refused(seed:
 
 @pytest.mark.parametrize("header", ['"track_id" ,uri', "\ufefftrack_id,uri", 'track_id,""', "track_id,"])
 def test_no_header_makes_numbers_of_text(header: str) -> None:
-    """Arrow guesses the type of each column that it is not told of; a name that it reads otherwise is such a one."""
+    """Arrow guesses the type of each column that is not declared, such as one whose name it reads differently."""
     table = parse_csv(f"{header}\n007,1e5\n".encode(), ",", "x")
     assert table.schema.types == [pa.string(), pa.string()]
     assert [column[0].as_py() for column in table.columns] == ["007", "1e5"]

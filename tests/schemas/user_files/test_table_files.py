@@ -1,4 +1,4 @@
-"""Tables that users bring: every format reads alike, and what is wrong is named with file and row."""
+"""Tables of users are read the same in every format, and an error names the file and the row."""
 
 from __future__ import annotations
 

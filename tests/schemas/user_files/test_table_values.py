@@ -1,4 +1,4 @@
-"""What other programs write is read: each column here has the type that pandas, polars or DuckDB gives such a table."""
+"""Tables that other programs write can be read: each column has the type that pandas, polars or DuckDB gives such a column."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def _bytes_as_text(values: Sequence[bytes]) -> pa.Array:
 @pytest.mark.parametrize(
     ("column", "expected"),
     [
-        (pa.array([12345678901.0, 1e10, 7.0]), ["12345678901", "10000000000", "7"]),  # pandas, where an id was missing
+        (pa.array([12345678901.0, 1e10, 7.0]), ["12345678901", "10000000000", "7"]),  # pandas, if an id was missing
         (pa.array([2**63 + 1], pa.uint64()), ["9223372036854775809"]),
         (pa.array(["007", "é"], pa.large_string()), ["007", "é"]),  # pandas 3, polars
         (pa.array(["007", "é"], pa.string_view()), ["007", "é"]),
         (pa.array(["a", "b", "a"]).dictionary_encode(), ["a", "b", "a"]),  # categories
-        (pa.array([b"a", "é".encode()]), ["a", "é"]),  # Spark and DuckDB, without the mark of text
+        (pa.array([b"a", "é".encode()]), ["a", "é"]),  # Spark and DuckDB, without the logical type for text
         (pa.array([decimal.Decimal("7.00"), decimal.Decimal("12345678901.00")]), ["7", "12345678901"]),  # polars
         (pa.array([decimal.Decimal("123456789012345678901234567890")]), ["123456789012345678901234567890"]),
         (pa.array([ID.bytes], pa.binary(16)).cast(pa.uuid()), [str(ID)]),  # DuckDB

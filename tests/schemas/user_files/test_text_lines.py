@@ -1,4 +1,4 @@
-"""Text files: a line ends where an editor ends it, and what is not text is named with its line."""
+"""A line of a text file ends where an editor ends it, and an error names the line that is not text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SEPARATORS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
 
 @pytest.mark.parametrize("letter", SEPARATORS)
-def test_a_letter_that_only_python_takes_for_a_line_end_is_none(letter: str) -> None:
+def test_a_letter_that_only_python_takes_for_a_line_end_is_not_one(letter: str) -> None:
     assert lines_of(f"a{letter}b\nc\n") == [f"a{letter}b", "c"]
 
 
@@ -27,8 +27,8 @@ def test_a_line_ends_as_on_any_system_and_the_last_one_may_lack_its_end(end: str
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_byte_order_mark_is_none_of_the_text(encoding: str) -> None:
-    for marks in ("", "\ufeff", "\ufeff\ufeff"):  # an editor sets another one where a program wrote one already
+def test_a_byte_order_mark_is_no_part_of_the_text(encoding: str) -> None:
+    for marks in ("", "\ufeff", "\ufeff\ufeff"):  # an editor adds a second one if a program wrote one already
         assert text_of(f"{marks}001\né\n".encode(encoding), "list x.txt") == "001\né\n"
 
 

@@ -1,4 +1,4 @@
-"""YAML as it is written: no guessed types, one meaning, and no file that grows while it is read."""
+"""YAML is read as it is written: no type is guessed, a file has one meaning, and none grows while it is read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from schemas.user_files.yaml_files import (
     whole_number,
 )
 
-# Each is another value to YAML 1.1: a number, minutes, a boolean, a date, nothing, a merge.
+# YAML 1.1 would read each of these as something other than text: a number, minutes, a boolean, a date, nothing, a merge.
 WRITTEN = (
     "007 0x10 0o7 1_000 12:30 1.10 1e3 .inf .nan yes no on off y True 2020-01-01 9999-99-99 ~ null NULL <<".split()
 )

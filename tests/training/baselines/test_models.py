@@ -15,7 +15,7 @@ TRACKS, FEATURES = 300, 12
 
 
 def _tracks(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Statistics, and targets: one linear in them, one that no line can tell, one always, one never."""
+    """Statistics, and targets of four tags: one linear in them, one that no linear model finds, one always, one never."""
     rng = np.random.default_rng(seed)
     statistics = rng.normal(size=(TRACKS, FEATURES)).astype(np.float32)
     columns = [statistics[:, 0] > 0.5, np.abs(statistics[:, 1]) > 1, np.ones(TRACKS), np.zeros(TRACKS)]
@@ -29,7 +29,7 @@ def test_each_baseline_learns_a_tag_that_its_statistics_show(kind: BaselineKind)
     assert scores.dtype == np.float32
     assert scores.shape == truth.shape
     assert roc_auc_score(truth[:, 0], scores[:, 0]) > 0.95
-    # Both tails at once: trees see it, a line does not.
+    # The tag has both tails at once: trees find it, a linear model does not.
     assert (roc_auc_score(truth[:, 1], scores[:, 1]) > 0.9) == (kind == "trees")
     assert scores[:, 2:].tolist() == [[1, 0]] * TRACKS
 

@@ -45,7 +45,7 @@ def test_a_baseline_fitted_on_training_tracks_tells_the_noisy_test_tracks(
     train, test = _records(small_dataset, "train"), _records(small_dataset, "test")
     scores = baseline_scores(kind, track_statistics(train), train.tracks.targets, track_statistics(test), 0.5)
     noise = TAGS.index("noise")
-    # So few tracks leave no room for a tree to split: its scores are then all the same.
+    # With so few tracks a tree cannot split, so its scores are all the same.
     assert roc_auc_score(test.tracks.targets[:, noise], scores[:, noise]) >= (0.9 if kind == "logistic" else 0.5)
 
 

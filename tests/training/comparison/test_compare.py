@@ -41,7 +41,7 @@ Scored = Callable[[str, Callable[[StoredScores, np.random.Generator], np.ndarray
 
 @pytest.fixture(scope="module")
 def scored(small_run: str, tmp_path_factory: pytest.TempPathFactory) -> Scored:
-    """Copies the small run and puts scores of a test's own in place of its scores of the training split."""
+    """Returns a function that copies the small run and replaces its scores of the training split."""
     run = open_run(small_run)
     folder = tmp_path_factory.mktemp("scored")
     stored = score_split(
@@ -104,7 +104,7 @@ def test_differences_are_those_of_both_runs_without_the_same_groups(good: str, b
 
 
 def _roc_auc(a: StoredScores, b: StoredScores, rows: np.ndarray, tag: int) -> float:
-    """The difference on some rows; NaN where these have the tag all or none."""
+    """The difference of ROC-AUC on some rows; NaN if all or none of them have the tag."""
     target = a.targets[rows, tag]
     if target.min() == target.max():
         return math.nan
@@ -126,7 +126,7 @@ def test_the_file_holds_every_tag_and_no_nan_and_lies_with_the_second_run(good: 
 
 
 @pytest.mark.parametrize("groups", [1, 2, LEAST_GROUPS - 1])
-def test_of_a_few_groups_nothing_can_be_said_and_the_gate_stays_shut(
+def test_a_few_groups_have_no_interval_and_the_gate_stays_shut(
     good: str, bad: str, groups: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(compare_module, "score_split", _first_tracks(good, 2 * groups))
@@ -137,7 +137,7 @@ def test_of_a_few_groups_nothing_can_be_said_and_the_gate_stays_shut(
         assert (one["interval"], one["p"]) == ([None, None], None)
     assert fields["gate"] == {"max_regression": 0.5, "metric": "pr_auc", "passed": False, "proven": False}
     words = str(comparison_report(result, "pr_auc", gate_of(result, "pr_auc", 0.5)))
-    said = f"nothing can be said of {groups} group{'s' * (groups > 1)} (artists)"
+    said = f"{groups} group{'s' * (groups > 1)} (artists) {'are' if groups > 1 else 'is'} not enough for an interval"
     assert words.splitlines()[-1].startswith(f"failed: {said}")
     assert f"  {said}" in str(comparison_report(result, "pr_auc", None))
     assert " p " not in words
@@ -155,7 +155,7 @@ def test_an_undefined_tag_is_listed(good: str, bad: str, monkeypatch: pytest.Mon
 
 
 def _first_tracks(run: str, count: int) -> Callable[..., object]:
-    """In place of `score_split`: the scores of the first groups' tracks alone."""
+    """A replacement for `score_split` that returns only the scores of the first groups' tracks."""
     ids = sorted(read_stored_scores(f"{run}/evaluation/train_scores.parquet").track_ids)[:count]
 
     def few(run: object, mapping: object, split: str, **options: object) -> object:
@@ -198,7 +198,7 @@ def _with_macro(result: Comparison, one: Difference) -> Comparison:
 def test_runs_of_other_datasets_and_splits_meet_on_the_tracks_that_are_new_to_both(
     small_dataset: SmallDataset, small_run: str, tmp_path: Path
 ) -> None:
-    # The first run's dataset holds 24 of the 36 tracks; its split is by another salt, so it has trained on test tracks.
+    # The first run's dataset holds 24 of the 36 tracks; its split has another salt, so it was trained on test tracks.
     for path in small_dataset.folder.glob("*.wav"):
         (tmp_path / path.name).symlink_to(path)
     rows = (small_dataset.folder / "catalog.csv").read_text().splitlines()[:25]

@@ -51,7 +51,7 @@ def test_a_share_follows_from_the_groups_alone_and_not_from_the_order_of_tracks(
 @pytest.mark.parametrize("seed", range(5))
 def test_few_groups_and_a_very_large_one_still_meet_the_share_as_nearly_as_they_can(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    sizes = [400, *(int(size) for size in rng.integers(1, 20, 40))]  # more than half of the tracks are one group's
+    sizes = [400, *(int(size) for size in rng.integers(1, 20, 40))]  # more than half of the tracks belong to one group
     groups = _groups(sizes, seed)
     for share in (1 / 16, 1 / 4):
         assert nested_share(groups, share, where="small").mean() == pytest.approx(share, abs=0.02)

@@ -111,7 +111,7 @@ def test_a_missing_payload_and_a_foreign_done_mark_are_named(small_dataset: Smal
 
 
 @pytest.mark.parametrize("family", ["logmel", "waveform"])
-def test_of_a_long_record_only_the_patch_is_read_and_its_track_is_checked(
+def test_only_the_patch_of_a_long_record_is_read_and_its_track_is_checked(
     small_dataset: SmallDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: Family
 ) -> None:
     from training.data import records as module

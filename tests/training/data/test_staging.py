@@ -1,4 +1,4 @@
-"""Copies on a local disk: whole, checked, made in order of use, shared by processes, and of no effect on a run."""
+"""Copies on a local disk are whole, checked, made in order of use and shared by processes, and do not change a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TF_CONFIG as a cluster: what it may be, and words for what it may not."""
+"""TF_CONFIG as a cluster: the values that it may have, and the errors for others."""
 
 from __future__ import annotations
 

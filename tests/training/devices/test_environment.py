@@ -1,4 +1,4 @@
-"""What a run is said to have been computed by."""
+"""The record of the environment that computed a run."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def test_a_graph_with_a_custom_gradient_is_freed() -> None:
 
 
 def test_tensorflow_itself_keeps_it() -> None:
-    """Once this fails, TensorFlow forgets by itself and the module can go."""
+    """If this fails, TensorFlow frees such graphs itself and the module can be deleted."""
     graph = _traced_graph()
     gc.collect()
     assert graph() is not None

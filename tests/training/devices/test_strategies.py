@@ -24,12 +24,12 @@ from training.runs.build_model import build_model
 
 ROOT = Path(__file__).parents[3]
 
-# With synchronized batch norm and no dropout the strategies must agree: what they draw and count is the same.
+# With synchronized batch norm and no dropout the strategies must agree, since their draws and their statistics are equal.
 OPTIONS = (
     "--label-set small --frontend spectrogram --patch-seconds 1 --num-filt 1 --dense-units 16 --dropout 0 "
     "--synchronized-batch-norm"
 ).split()
-A_FEW_STEPS = "--epochs 4 --batch-size 22".split()  # one step an epoch
+A_FEW_STEPS = "--epochs 4 --batch-size 22".split()  # one step per epoch
 
 TWO_CPUS = (
     "import sys, runpy, tensorflow as tf\n"
@@ -50,8 +50,8 @@ PLAIN_GRAPHS = (
     "runpy.run_path(sys.argv[0], run_name='__main__')\n"
 )
 
-# oneDNN's kernels round otherwise for other batch sizes, and the kernels for one thread do too, on some CPUs by more than
-# these runs may differ.
+# oneDNN's kernels round differently for other batch sizes, and so do the kernels for one thread; on some CPUs the
+# difference is larger than these runs may differ.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("TF_NUM_")}
 ENVIRONMENT["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
@@ -70,15 +70,15 @@ def _lines(run: Path) -> list[dict[str, float]]:
 
 
 def _assert_same_run(one: Path, other: Path) -> None:
-    """Losses and weights agree to 1e-5 after four steps.
+    """Check that losses and weights agree to 1e-5 after four steps.
 
-    Adam's first steps are signs of gradients: where one is all rounding, a weight may go the other way. That is one in
-    eighty thousand here, and of two runs that differ in their batches half of all.
+    Adam's first steps follow the signs of gradients: if a gradient is only rounding error, its weight may move the other
+    way. Here this is one weight in eighty thousand; with different batches in the two runs, it would be half of all.
     """
     for first, second in zip(_lines(one), _lines(other), strict=True):
         for name in ("loss", "validation_loss"):
             assert first[name] == pytest.approx(second[name], rel=1e-5)
-        for name in ("validation_roc_auc", "validation_pr_auc"):  # of every track once: they do not divide by two
+        for name in ("validation_roc_auc", "validation_pr_auc"):  # over every track once: their number is odd
             assert first[name] == pytest.approx(second[name], abs=1e-9)
     (first_file,), (second_file,) = ((run / "checkpoints" / "step-000000004").glob("*.npz") for run in (one, other))
     with np.load(first_file) as first_arrays, np.load(second_file) as second_arrays:
@@ -103,7 +103,7 @@ def test_replicas_share_statistics_by_default_where_there_are_several(
 
 @pytest.fixture(scope="module")
 def odd_dataset(small_dataset: SmallDataset, tmp_path_factory: pytest.TempPathFactory) -> SmallDataset:
-    """With a number of validation tracks that two workers cannot share evenly."""
+    """A dataset with a number of validation tracks that two workers cannot share evenly."""
     from pipeline.removal.remove import remove
     from schemas.label_version import open_labels, without_removed
 

@@ -51,7 +51,7 @@ def test_pictures_fit_any_number_of_tags_and_are_the_same_bytes_whatever_the_use
     assert height < 110 * (2 * SHOWN_TAGS + 10) * 0.3
 
 
-def test_of_many_tags_the_best_and_the_worst_are_drawn_and_the_rest_counted(small_run: str) -> None:
+def test_the_best_and_the_worst_of_many_tags_are_drawn_and_the_rest_counted(small_run: str) -> None:
     result = _evaluation(small_run, _scores(tags=2 * SHOWN_TAGS + 7))
     figure = plots._per_tag_figure(result)
     (axes,) = figure.axes

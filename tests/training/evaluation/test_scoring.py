@@ -1,4 +1,4 @@
-"""Whole tracks through a model, on one device and on several."""
+"""A model scores whole tracks on one device and on several."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ Lay = Callable[..., str]
 
 @pytest.fixture
 def week(small_dataset: SmallDataset, small_run: str, tmp_path: Path) -> tuple[SmallDataset, str, Lay]:
-    """A copy of the dataset that labels may be laid over, a run that was trained on it, and how to lay labels."""
+    """A copy of the dataset for further labels, a run that was trained on it, and a function that lays labels."""
     dataset = small_dataset.copy(tmp_path / "small")
     run = Path(shutil.copytree(small_run, tmp_path / "last week"))
     config = json.loads((run / "config.json").read_text())
@@ -53,7 +53,7 @@ def _config(small_config: TrainConfig, dataset: SmallDataset, **fields: object) 
 
 
 def _grown(dataset: SmallDataset, lay: Lay) -> str:
-    """Labels whose tags are shuffled, one renamed away and two new."""
+    """Lays labels whose tags are in another order; one is renamed and two are new."""
     with open(dataset.folder / "annotations.csv", "a") as file:
         file.writelines(f"track-{number:02d},{tag}\n" for number in range(0, 36, 2) for tag in ("even", "also even"))
     return lay("name: new\ntags: [even, tremolo, also even, bass, hiss]\nmerge: {hiss: [noise]}\n")
@@ -83,7 +83,8 @@ def test_common_tags_score_bit_for_bit_as_the_other_run_did_before_the_first_ste
     for old, new in places:
         assert np.array_equal(before[:, old], after[:, new])
 
-    # New tags begin as this run's own initializer has them; all else, batch norm's statistics too, is the other run's.
+    # New tags start with the values of this run's own initializer; everything else, including batch norm's statistics,
+    # comes from the other run.
     theirs = {name: np.array(weight) for name, weight in model_variables(other.model).items()}
     for name, weight in model_variables(model).items():
         values = np.array(weight)
@@ -108,7 +109,7 @@ def test_a_run_starts_once_and_resumes_from_its_own_checkpoint(
     assert begun.started_from.taken == ("tremolo", "bass")
     assert RunFolder(undisturbed).read_config().init_from_sha256 == best_sha256(run)
     train(dataclasses.replace(config, epochs=1), stopped)
-    shutil.rmtree(run)  # it is needed no more
+    shutil.rmtree(run)  # it is no longer needed
     assert train(config, stopped).started_from is None
     states = [
         json.loads(Path(one, "checkpoints", BEST_NAME, "state.json").read_text()) for one in (undisturbed, stopped)
@@ -131,7 +132,7 @@ def test_a_run_that_changed_since_is_noticed(
         train(dataclasses.replace(config, epochs=2), out)
     with pytest.raises(UserError, match="it has been trained further"):
         train(recorded, str(tmp_path / "again"))
-    assert train(recorded, out).trained_steps == 0  # what it recorded is taken, and the run is over
+    assert train(recorded, out).trained_steps == 0  # the recorded configuration still fits, and training is complete
 
 
 @pytest.mark.parametrize(

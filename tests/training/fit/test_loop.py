@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def _weights(run: str) -> dict[str, np.ndarray]:
-    """Of the newest checkpoint."""
+    """The weights of the newest checkpoint."""
     (file,) = sorted(Path(run, "checkpoints").glob("step-*"))[-1].glob("*.npz")
     with np.load(file) as arrays:
         return dict(arrays)
@@ -45,7 +45,7 @@ def _without_clock(lines: list[dict[str, float]]) -> list[dict[str, float]]:
 @pytest.mark.usefixtures("graphs")
 def test_training_learns_what_the_sounds_are(small_config: TrainConfig, tmp_path: Path) -> None:
     run = str(tmp_path / "run")
-    # Without dropout and with quick statistics, so that few steps suffice on any CPU type.
+    # There is no dropout and the statistics adapt quickly, so that few steps suffice on any CPU type.
     steady = dataclasses.replace(small_config, dropout=0.0, batch_norm_momentum=0.9, learning_rate=3e-3)
     summary = train(dataclasses.replace(steady, epochs=20, select_by="roc_auc"), run)
     lines = _lines(run)
@@ -93,7 +93,7 @@ def test_a_folder_that_is_something_else_is_refused_untouched(small_config: Trai
 def test_training_stops_early_and_halves_the_rate_when_nothing_gets_better(
     small_config: TrainConfig, tmp_path: Path
 ) -> None:
-    # A rate this large throws the weights about: the first validations stay the best.
+    # So large a rate makes the weights jump about, so the first validations stay the best.
     config = dataclasses.replace(small_config, epochs=30, learning_rate=5.0, plateau_epochs=1, stop_epochs=2)
     run = str(tmp_path / "run")
     train(config, run)
@@ -200,7 +200,7 @@ def test_training_shows_itself_on_tensorboard_and_on_a_page(small_run: str) -> N
 
 @pytest.mark.slow
 def test_op_determinism_trains_to_the_same_weights(small_run: str, small_config: TrainConfig, tmp_path: Path) -> None:
-    """In a process of its own: it cannot be turned off again."""
+    """The test runs it in a separate process, since it cannot be turned off again."""
     out = tmp_path / "run"
     (tmp_path / "config.json").write_text(json.dumps(RunFolder(small_run).read_config().to_dict()))
     options = ["--config", str(tmp_path / "config.json"), "--deterministic", "--out", str(out)]

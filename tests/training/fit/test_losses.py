@@ -43,7 +43,7 @@ def test_balanced_classes_let_both_sides_of_a_tag_weigh_the_same() -> None:
     targets[:9, 0] = 1
     targets[:500, 1], targets[500:, 1] = 1, np.nan
     positive, negative = balanced_weights(targets)
-    assert positive[0] * 10 == pytest.approx(negative[0] * 992, rel=1e-5)  # each side counts one track more
+    assert positive[0] * 10 == pytest.approx(negative[0] * 992, rel=1e-5)  # each side counts one extra track
     assert positive[0] * 10 + negative[0] * 992 == pytest.approx(1002, rel=1e-5)
     assert np.isfinite([positive, negative]).all()
     weighted = TrainingLoss("mse", 0.0, positive, negative).summed(targets[:1], np.eye(1, 3), np.zeros((1, 3)))

@@ -1,4 +1,4 @@
-"""Label sets and splits at the edge: they train and are evaluated, or are refused in one line."""
+"""Extreme label sets and splits are trained on and evaluated, or refused in one line."""
 
 from __future__ import annotations
 

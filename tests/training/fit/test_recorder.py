@@ -31,7 +31,7 @@ def _checkpoints(run: RunFolder) -> list[str]:
 
 
 def _with_a_file_for_checkpoints(run: RunFolder) -> None:
-    """Every write of a checkpoint fails, for root too."""
+    """Make every write of a checkpoint fail, even for root."""
     Path(run.root).mkdir()
     Path(run.root, "checkpoints").write_text("in the way")
 
@@ -98,7 +98,7 @@ def test_a_checkpoint_is_due_after_its_minutes(run: RunFolder) -> None:
 
 
 def test_the_recorder_of_another_worker_than_the_chief_is_silent() -> None:
-    """It knows no folder to write into; the best epoch counts as kept, as it does in the chief."""
+    """It has no folder to write into; the best epoch counts as kept, as it does in the chief."""
     silent = Recorder()
     assert not silent.checkpoint_is_due
     assert silent.keep_best(LoopState(), required=True)

@@ -1,4 +1,4 @@
-"""A run that is killed, stopped or damaged goes on and ends as an undisturbed one, bit for bit."""
+"""A run that was killed, stopped or damaged goes on and ends like an undisturbed one, bit for bit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def config(small_config: TrainConfig) -> TrainConfig:
-    """Three steps an epoch, a checkpoint after each, and all that has a state of its own."""
+    """A configuration with three steps per epoch, a checkpoint after each, and every option that keeps a state."""
     return dataclasses.replace(
         small_config, epochs=4, batch_size=8, checkpoint_minutes=0.0, ema=0.9, plateau_epochs=1, warmup_steps=6
     )
@@ -50,7 +50,7 @@ def undisturbed(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def stopped_runs(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Runs that were given one and two epochs; `begun` copies them."""
+    """Runs of one and two epochs; `begun` copies them."""
     runs = {epochs: tmp_path_factory.mktemp("stopped") / "run" for epochs in (1, 2)}
     for epochs, run in runs.items():
         train(dataclasses.replace(config, epochs=epochs), str(run))
@@ -59,7 +59,7 @@ def stopped_runs(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def begun(stopped_runs: dict[int, Path], tmp_path: Path) -> Callable[[int], Path]:
-    """A run after so many epochs, which the test may go on with."""
+    """A copy of a run after the given number of epochs, which the test may continue."""
     return lambda epochs: Path(shutil.copytree(stopped_runs[epochs], tmp_path / "run"))
 
 
@@ -84,7 +84,7 @@ def _assert_same(run: Path, undisturbed: Path) -> None:
     newest = f"step-{_steps(run)[-1]:09d}"
     for name in (newest, "best"):
         states = [json.loads((one / "checkpoints" / name / "state.json").read_text()) for one in (run, undisturbed)]
-        assert states[0] == states[1]  # with the hashes of the weights in it
+        assert states[0] == states[1]  # it includes the hashes of the weights
     assert _lines(run) == _lines(undisturbed)
 
 
@@ -152,7 +152,7 @@ def test_a_torn_checkpoint_is_left_out_loudly_and_the_end_is_the_same(
 def test_a_full_disk_leaves_the_checkpoint_before_and_the_next_start_goes_on(
     config: TrainConfig, undisturbed: Path, begun: Callable[[int], Path], tmp_path: Path
 ) -> None:
-    """A quota on the folder stands for the full disk: RLIMIT_FSIZE refuses the larger file of a checkpoint alone."""
+    """A limit stands for the full disk: RLIMIT_FSIZE refuses only the larger file of a checkpoint."""
     out = begun(1)
     command = _command(dataclasses.replace(config, epochs=2), out, tmp_path)
     limited = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
@@ -224,7 +224,7 @@ def test_a_purge_under_a_running_training_ends_it_with_words_and_the_next_start_
     (tmp_path / "gone.txt").write_text(f"{training[0]}\n")
     part = TrainingInput._part
     purged: list[object] = []
-    one_at_a_time = threading.Lock()  # of the threads that read ahead
+    one_at_a_time = threading.Lock()  # several threads read ahead
 
     def purging(self: TrainingInput, part_: np.ndarray, epoch: int, crops: np.ndarray) -> object:
         with one_at_a_time:
@@ -263,8 +263,8 @@ def test_two_trainings_of_one_run_are_kept_apart(config: TrainConfig, tmp_path: 
     assert list((tmp_path / "run").iterdir()) == []
 
 
-@pytest.mark.parametrize("epochs", [2, 3])  # the run is over, or goes on
-def test_a_torn_best_checkpoint_is_said_and_another_is_chosen(
+@pytest.mark.parametrize("epochs", [2, 3])  # the run is complete, or goes on
+def test_a_torn_best_checkpoint_is_reported_and_another_is_chosen(
     config: TrainConfig, begun: Callable[[int], Path], capsys: pytest.CaptureFixture[str], epochs: int
 ) -> None:
     run = begun(2)

@@ -1,4 +1,4 @@
-"""What one step does to the weights, under one device and under two."""
+"""The effect of one step on the weights, on one device and on two."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CONFIG = ModelConfig("spectrogram", num_filt=1, dense_units=8, dropout=0.0, l2=0
 
 
 class KeptGradients(keras.optimizers.SGD):
-    """Plain gradient descent of rate 1: what a weight loses is its gradient."""
+    """Plain gradient descent with rate 1: the decrease of a weight is its gradient."""
 
 
 def _moved(clip_norm: float) -> float:
-    """Norm of what all weights lose together in one step."""
+    """The norm of the decrease of all weights in one step."""
     model = build_tagger(CONFIG, tags=3, patch=20, seed=1)
     optimizer = KeptGradients(learning_rate=1.0)
     optimizer.build(model.trainable_variables)

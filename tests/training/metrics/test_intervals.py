@@ -22,7 +22,7 @@ MANY = Support(20, 20)
 
 
 def _without(values: np.ndarray) -> np.ndarray:
-    """The mean of all values but one, for each."""
+    """For each value, the mean of all other values."""
     return (values.sum() - values) / (len(values) - 1)
 
 
@@ -39,7 +39,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say_where_tracks_of_an_artist
     assert min(found.values()) >= 0.9
 
 
-def test_of_a_mean_the_interval_and_p_are_those_of_students_t_test() -> None:
+def test_the_interval_and_p_of_a_mean_are_those_of_students_t_test() -> None:
     values = RNG.normal(0.3, 1, size=20)
     ends, p = difference_interval(values.mean(), _without(values), MANY)
     expected = ttest_1samp(values, 0)
@@ -67,7 +67,7 @@ def test_a_tag_of_few_artists_has_the_t_of_those_few() -> None:
 
 
 @pytest.mark.parametrize("support", [Support(LEAST_GROUPS - 1, 9), Support(2, 2), Support(50, 4), Support(50, 0)])
-def test_of_too_few_groups_nothing_is_said(support: Support) -> None:
+def test_too_few_groups_have_no_interval(support: Support) -> None:
     values = RNG.random(support.groups)
     assert np.isnan(area_interval(0.7, values, support)).all()
     assert np.isnan(root_interval(0.7, values, support)).all()
@@ -84,5 +84,5 @@ def test_what_does_not_differ_has_no_spread_and_a_figure_at_its_bound_has_none_k
 
 
 def test_the_words_name_the_groups_that_there_are_and_that_it_takes() -> None:
-    assert "of 1 group (artists)" in too_few_groups(1)
-    assert "of 9 groups (artists) beyond the figures: an interval needs 10, 5 of them with a tag" in too_few_groups(9)
+    assert "1 group (artists) is not enough for an interval" in too_few_groups(1)
+    assert "9 groups (artists) are not enough for an interval: it needs at least 10, 5 of them" in too_few_groups(9)

@@ -66,7 +66,7 @@ def test_many_groups_are_dealt_whole_to_parts_of_equally_many_tracks_on_their_ow
 def test_what_groups_say_of_a_tag_is_counted_by_positives_and_by_negatives() -> None:
     groups = np.repeat(np.arange(6), 2)
     targets = np.zeros((12, 3), np.float32)
-    targets[:4, 0] = 1  # two artists have it always, and no other ever
+    targets[:4, 0] = 1  # two artists always have it, and no other artist ever does
     targets[::2, 1] = 1  # every artist has it once
     targets[:, 2] = np.nan
     targets[:6, 2] = 1

@@ -10,7 +10,7 @@ RNG = np.random.default_rng(1)
 
 
 def _drawn(positive: np.ndarray, score: np.ndarray, weights: np.ndarray, most: int | None = None) -> np.ndarray:
-    """Both areas under each weighting, [2, weightings]."""
+    """Both areas for each weighting, [2, weightings]."""
     steps = Steps.of(score[positive], most)
     rows = steps.rows_of(positive, -score, np.argsort(-score))
     return np.array(steps.areas(summed_rows([rows], steps.rows, np.ones(len(score), bool), weights)))

@@ -14,7 +14,7 @@ RNG = np.random.default_rng(0)
 def _case(tracks: int = 80, tags: int = 6, decimals: int = 2) -> tuple[np.ndarray, np.ndarray]:
     targets = (RNG.random((tracks, tags)) < RNG.uniform(0.05, 0.6, tags)).astype(np.float32)
     targets[0], targets[1] = 1, 0
-    scores = np.round(targets * 0.3 + RNG.random((tracks, tags)), decimals)  # rounded: many ties
+    scores = np.round(targets * 0.3 + RNG.random((tracks, tags)), decimals)  # rounding makes many ties
     return targets, scores
 
 
@@ -61,7 +61,7 @@ def test_the_micro_figures_are_scikit_learns_over_all_known_pairs() -> None:
     assert metrics.roc_auc_micro == pytest.approx(roc_auc_score(targets, scores, average="micro"), abs=1e-12)
     assert metrics.pr_auc_micro == pytest.approx(average_precision_score(targets, scores, average="micro"), abs=1e-12)
     targets[RNG.random(targets.shape) < 0.3] = np.nan
-    targets[:, 2] = np.nan  # a tag of which nothing is known
+    targets[:, 2] = np.nan  # nothing is known about this tag
     known = ~np.isnan(targets)
     metrics = tagging_metrics(targets, scores, groups=np.arange(70))
     assert metrics.roc_auc_micro == pytest.approx(roc_auc_score(targets[known], scores[known]), abs=1e-12)

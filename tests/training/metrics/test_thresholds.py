@@ -26,8 +26,8 @@ def test_no_observed_score_is_a_better_threshold_and_no_higher_one_as_good() -> 
         assert all(value < f1[float(threshold)] for other, value in f1.items() if other > threshold)
 
 
-def test_of_equally_good_thresholds_the_highest_is_taken() -> None:
-    # One hit alone and both hits with two misses between them: F1 is 2/3 both times.
+def test_the_highest_of_equally_good_thresholds_is_taken() -> None:
+    # A threshold may keep one hit, or both hits and the two misses between them: F1 is 2/3 in both cases.
     targets = np.array([[1], [0], [0], [1]], np.float32)
     scores = np.array([[0.9], [0.8], [0.7], [0.6]], np.float32)
     assert best_thresholds(targets, scores).tolist() == [np.float32(0.9)]

@@ -1,4 +1,4 @@
-"""What a tagger may be made of."""
+"""The settings of a tagger that are allowed."""
 
 from __future__ import annotations
 

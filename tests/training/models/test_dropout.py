@@ -1,4 +1,4 @@
-"""Dropout follows from (seed, layer, step, replica) and from nothing else."""
+"""Dropout depends on (seed, layer, step, replica) and on nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A convolution with the batch norm before it in its weights: what the two layers after each other would yield."""
+"""A convolution that folds the batch norm before it into its weights yields the same as the two layers in turn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHAPE, FILTERS, WIDTH = (4, 30, 6), 5, 3
 
 
 def _apart(dtype: str = "float32") -> tuple[BatchNorm, keras.layers.Conv1D]:
-    """Batch norm and convolution with weights that are not their first ones."""
+    """A batch norm and a convolution whose weights differ from their initial ones."""
     generator = np.random.default_rng(0)
     norm, convolution = BatchNorm(dtype=dtype), keras.layers.Conv1D(FILTERS, WIDTH, activation="relu", dtype=dtype)
     norm.build(SHAPE)
@@ -27,7 +27,7 @@ def _apart(dtype: str = "float32") -> tuple[BatchNorm, keras.layers.Conv1D]:
 
 
 def _together(norm: BatchNorm, convolution: keras.layers.Conv1D, pool: int = 1) -> tuple[BatchNorm, FoldedConv1D]:
-    """The same weights in the layers that share the work."""
+    """The layers that share the work, with the same weights."""
     dtype = norm.dtype_policy
     deferred = BatchNorm(deferred=True, pool=pool, dtype=dtype)
     folded = FoldedConv1D(FILTERS, WIDTH, kernel_initializer="he_normal", dtype=dtype)

@@ -1,4 +1,4 @@
-"""Batch norm: the same numbers as Keras's, and the same bits in every run."""
+"""Batch norm yields the same numbers as Keras's, and the same bits in every run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.models.normalization import BatchNorm
 
 @pytest.fixture(params=["cpu", "gpu"])
 def _as_on(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a GPU sums per channel and pooling are put otherwise, which a CPU can compute too."""
+    """For a GPU, sums per channel and pooling are written differently; a CPU can compute that form too."""
     monkeypatch.setattr(normalization, "_on_cpu", lambda: request.param == "cpu")
 
 
@@ -65,7 +65,7 @@ def test_pooling_within_is_pooling_of_what_keras_yields(shape: tuple[int, ...], 
     pooling = {3: keras.layers.MaxPooling1D, 4: keras.layers.MaxPooling2D}[len(shape)](window)
     plain = keras.layers.BatchNormalization()
     plain.build(shape)
-    plain.gamma.assign(tf.linspace(-1.0, 2.0, 8))  # some channels are turned round
+    plain.gamma.assign(tf.linspace(-1.0, 2.0, 8))  # some channels get a negative scale
 
     with tf.GradientTape() as tape:
         tape.watch(inputs)
@@ -80,7 +80,7 @@ def test_pooling_within_is_pooling_of_what_keras_yields(shape: tuple[int, ...], 
 
 
 def test_on_a_cpu_pooling_and_its_gradient_stand_in_no_branch_of_a_condition(monkeypatch: pytest.MonkeyPatch) -> None:
-    # oneDNN's gradient of pooling, which takes a fourth of the time, is taken only there.
+    # Only outside such branches is oneDNN's gradient of pooling used, which takes a quarter of the time.
     monkeypatch.setattr(normalization, "_on_cpu", lambda: True)
     layer = BatchNorm(pool=3)
     inputs, _ = _tensors(2, 9, 4)
@@ -99,7 +99,7 @@ def test_on_a_cpu_pooling_and_its_gradient_stand_in_no_branch_of_a_condition(mon
 
 def test_statistics_of_many_numbers_are_exact_to_float32() -> None:
     inputs = np.random.default_rng(0).uniform(size=(2, 200_000, 3)).astype("float32") + np.float32(20)
-    layer = BatchNorm(momentum=1e-9)  # keeps nothing of what was before
+    layer = BatchNorm(momentum=1e-9)  # keeps nothing of earlier statistics
     layer(inputs, training=True)
     np.testing.assert_allclose(layer.moving_mean, inputs.mean(axis=(0, 1), dtype="float64"), rtol=2e-6)
     np.testing.assert_allclose(layer.moving_variance, inputs.var(axis=(0, 1), dtype="float64"), rtol=1e-5)
@@ -114,7 +114,7 @@ def test_the_scalar_kind_evens_out_no_differences_between_channels() -> None:
 
 
 def test_the_gradient_is_the_same_bits_every_time() -> None:
-    inputs, upstream = _tensors(8, 6000, 64)  # large enough that operations overlap
+    inputs, upstream = _tensors(8, 6000, 64)  # large enough for operations to overlap
     layer = BatchNorm()
     layer.build(inputs.shape)
 

@@ -1,4 +1,4 @@
-"""The models against the same architecture written layer by layer, with the same weights."""
+"""The models are compared with the same architecture written layer by layer, with the same weights."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _train(model: keras.Model, inputs: np.ndarray, targets: np.ndarray) -> tuple
 
 @pytest.fixture
 def in_float64() -> Iterator[None]:
-    """What is built meanwhile computes in float64: float32 sums of Keras's own batch norm would be the larger error."""
+    """Makes models compute in float64: the float32 sums of Keras's own batch norm would be the larger error."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float64")
     yield
@@ -69,5 +69,5 @@ def test_a_model_learns_as_the_plain_one_with_its_weights_does(frontend: Fronten
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-4)
     assert gradients.keys() == expected.keys()
     for name, gradient in gradients.items():
-        # Here and there rounding moves a maximum to another place.
+        # In a few places, rounding moves a maximum to another position.
         assert np.linalg.norm(gradient - expected[name]) < 3e-3 * np.linalg.norm(expected[name]), name

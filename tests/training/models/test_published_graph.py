@@ -1,7 +1,7 @@
-"""The models against the authors' own graph: their scores for weights and inputs that follow from a formula.
+"""The models have the scores of the authors' own graph for weights and inputs that follow from a formula.
 
-golden/scores.json holds what the models.py of github.com/jordipons/music-audio-tagging-at-scale-models answered; see
-golden/generate.py for how.
+golden/scores.json holds the scores of the models.py of github.com/jordipons/music-audio-tagging-at-scale-models;
+golden/generate.py wrote it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 from tests.training.models.golden.formula import CASES, DENSE_UNITS, MELS, TAGS, Case, inputs, weight
 from training.models.tagger import ModelConfig, build_tagger
 
-TOLERANCE = 1e-5  # of a score: both compute in float32, in sums of another order
+TOLERANCE = 1e-5  # both graphs compute in float32, but sum in a different order
 SCORES = json.loads((Path(__file__).parent / "golden" / "scores.json").read_text(encoding="utf-8"))
 
 FRONTENDS = {
@@ -30,17 +30,17 @@ BACKEND = ["backend1", "backend2", "backend3"]
 
 
 def give_formula_weights(model: keras.Model, case: Case) -> None:
-    """Lay the formula's weights into our layers in the order in which the authors' graph makes its own."""
+    """Put the formula's weights into our layers in the order in which the authors' graph makes its variables."""
     convolutions = FRONTENDS[case.frontend] + BACKEND
     names = [f"{name}_{part}" for name in convolutions for part in ("conv", "norm")] + ["dense", "embedding", "logits"]
     assert sorted(names) == sorted(layer.name for layer in model.layers if layer.weights)
     number = 0
     for name in names:
         for variable in model.get_layer(name).weights:
-            # A kernel of theirs may have another axis of length 1; in row-major order it is the same.
+            # A kernel of theirs may have an extra axis of length 1, which does not change the row-major order.
             values = weight(number, variable.name, tuple(variable.shape))
             if (name, variable.name) == ("dense", "kernel"):
-                # Theirs reads the maximum and the mean of a channel side by side, ours all maxima before all means.
+                # Their layer has the maximum and the mean of a channel next to each other; ours has all maxima first.
                 values = values.reshape(-1, 2, DENSE_UNITS).swapaxes(0, 1).reshape(-1, DENSE_UNITS)
             variable.assign(values)
             number += 1

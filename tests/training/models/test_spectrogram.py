@@ -1,4 +1,4 @@
-"""What the branches of the spectrogram front-end see."""
+"""The part of the input that each branch of the spectrogram front-end sees."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _noise(seed: int = 0) -> np.ndarray:
 
 
 def _changed(branches: keras.Model, before: np.ndarray, after: np.ndarray) -> dict[str, np.ndarray]:
-    """Frames at which each branch answers otherwise, counted from frame 110."""
+    """The frames at which the output of each branch changes, counted from frame 110."""
     outputs = zip(branches(before).items(), branches(after).values(), strict=True)
     return {name: np.flatnonzero(np.abs(a - b).max(axis=(0, 2)) > 1e-6) - 110 for (name, a), b in outputs}
 
@@ -35,7 +35,7 @@ def test_a_branch_sees_as_many_frames_as_its_name_says(branches: keras.Model) ->
     after = before.copy()
     after[:, 110] = 10 * _noise(1)[:, 110] + 10  # loud enough to be the maximum over frequency
     changed = _changed(branches, before, after)
-    # A kernel of even width reaches one frame further ahead than back, and so is seen one further back.
+    # A kernel of even width reaches one frame further ahead than back, so a change shows one frame further back.
     reach = {"165": (-82, 82), "128": (-64, 63), "64": (-32, 31), "32": (-16, 15)}
     for name in TEMPORAL:
         assert (changed[name].min(), changed[name].max()) == reach[name.split("_")[1]], name

@@ -1,4 +1,4 @@
-"""The whole model: its size, its outputs, its precision, its weights."""
+"""The size, the outputs, the precision and the weights of the whole model."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_the_models_score_the_same_on_the_jax_backend(
 ) -> None:
     model = build_tagger(ModelConfig(frontend, num_filt=2), tags=5, patch=shape[1])
     rng = np.random.default_rng(0)
-    # Statistics and biases as training leaves them, so that each of them matters.
+    # Statistics and biases get values like those after training, so that each of them matters.
     model.set_weights([weight.numpy() + rng.uniform(0, 0.1, weight.shape) for weight in model.weights])
     inputs = rng.normal(size=shape).astype(np.float32)
     weights = {f"weight_{number}": weight.numpy() for number, weight in enumerate(model.weights)}

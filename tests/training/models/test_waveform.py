@@ -1,4 +1,4 @@
-"""What the waveform front-end makes of samples."""
+"""The layers of the waveform front-end and their outputs."""
 
 from __future__ import annotations
 

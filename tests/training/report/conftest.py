@@ -1,4 +1,4 @@
-"""Hand-written files of a run, all that a report reads."""
+"""Hand-written files of a run, with everything that a report reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.evaluation.stored_scores import ScoresOf, StoredScores
 
 @dataclasses.dataclass(frozen=True)
 class WrittenRun:
-    """Folder of a run to which a test adds files."""
+    """The folder of a run, to which a test adds files."""
 
     root: Path
 

@@ -26,7 +26,7 @@ def test_the_command_says_where_the_page_is_and_what_it_lacks(written_run: Writt
     assert "has not been evaluated" in str(refused.exception)
 
 
-NOT_EVALUATED = "Not evaluated yet"  # what the page of `train` says
+NOT_EVALUATED = "Not evaluated yet"  # from the page that `train` writes
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ NASTY = "<script>alert('x')</script> & \"quoted\""
 
 
 class Reader(html_reader.Reader):
-    """Reads elements of SVG too, which close themselves."""
+    """A reader that also accepts SVG's self-closing elements."""
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append(tag)
@@ -49,7 +49,7 @@ def _rows(tags: list[str], tracks: int, **columns: list[Any]) -> list[dict[str, 
 
 @pytest.fixture
 def full_run(written_run: WrittenRun) -> WrittenRun:
-    """A run with all there is to draw, in which names are nasty and targets are graded or unknown."""
+    """A run with everything that can be drawn, with malicious names and graded or unknown targets."""
     tags = [NASTY, "b", "c", "d"]
     rng = np.random.default_rng(0)
     targets = rng.random((40, 4)).astype(np.float32)
@@ -240,7 +240,7 @@ def test_a_run_on_a_share_of_the_split_shows_what_it_was_trained_on(
     assert texts[texts.index(TAGS[0]) + 1 :][0] == str(int(share.targets[:, 0].sum()))
 
 
-def test_a_dataset_that_is_gone_is_said_and_no_error(written_run: WrittenRun) -> None:
+def test_a_dataset_that_is_gone_is_reported_and_no_error(written_run: WrittenRun) -> None:
     assert "expected a dataset, found no dataset.json" in _page(written_run.epochs([0.5]))
 
 

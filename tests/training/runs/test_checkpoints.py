@@ -73,7 +73,7 @@ def test_a_state_that_lacks_a_field_is_at_its_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("state", [None, [], {"epoch": "two"}, {"step": 1.5}, {"epoch": True}, {"best": "high"}])
-def test_a_state_that_is_none_is_a_torn_checkpoint(tmp_path: Path, state: object) -> None:
+def test_an_invalid_state_is_a_torn_checkpoint(tmp_path: Path, state: object) -> None:
     checkpoints = Checkpoints(str(tmp_path))
     checkpoints.save("best", _variables(1), LoopState())
     _change_state(tmp_path / "best", state=state)

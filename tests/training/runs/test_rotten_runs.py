@@ -1,4 +1,4 @@
-"""One flipped bit in each kind of file of a run: the reader that uses it refuses it by name, or reads the same."""
+"""If a bit flips in any kind of file of a run, the file's reader refuses it by name or reads the same value."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FLIPS = 40
 
 @pytest.fixture(scope="module")
 def evaluated(small_run: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with an evaluation; tests damage its files and put them right again."""
+    """A run with an evaluation; tests damage its files and restore them."""
     run = Path(shutil.copytree(small_run, tmp_path_factory.mktemp("rotten") / "run"))
     evaluate(str(run), "test")
     return run
@@ -60,7 +60,7 @@ def _scores(path: Path) -> tuple[Any, ...]:
 )
 def test_a_flipped_bit_is_refused_by_the_reader(name: str, read: Callable[[Path], Any], run: Path) -> None:
     path = run / name
-    data, expected = path.read_bytes(), repr(read(run))  # in words: NaN is not itself
+    data, expected = path.read_bytes(), repr(read(run))  # by repr, since NaN != NaN
     refused = 0
     for damaged in flipped(data, FLIPS):
         path.write_bytes(damaged)
@@ -125,7 +125,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_it_taken(
             found = checkpoints.newest(variables)
             assert found is not None
             warned = capsys.readouterr().err
-            # White space of state.json may change without a word: it says nothing.
+            # White space in state.json may change without a warning, since it has no meaning.
             assert (found.step, variables["a"].numpy().tolist()) == ((1, [1] * 3) if warned else (2, [2] * 3))
             assert not warned or (newest.name in warned and "the previous checkpoint is used" in warned)
         path.write_bytes(data)
@@ -144,7 +144,7 @@ def test_a_damaged_best_checkpoint_is_refused(run: Path) -> None:
         path.write_bytes(data)
 
 
-def test_a_damaged_environment_is_said_where_a_run_goes_on(run: Path) -> None:
+def test_a_damaged_environment_is_reported_where_a_run_goes_on(run: Path) -> None:
     data = (run / "environment.json").read_bytes()
     now = environment()
     for damaged in flipped(data, FLIPS):

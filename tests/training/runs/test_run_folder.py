@@ -1,4 +1,4 @@
-"""Files of a run that were cut or are of another version: words that say which and what to do."""
+"""Errors for files of a run that were cut or have another version name the file and say what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `export` writes: a SavedModel for every loader, each weight once, the same bytes from every process."""
+"""`export` writes a SavedModel for every loader, each weight once, and the same bytes from every process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.training.conftest import TAGS, Served, SmallDataset
 from training.serving.export import export
 
 ROOT = Path(__file__).parents[3]
-SAVED_MODEL_CLI = Path(sys.executable).with_name("saved_model_cli")  # of the environment, as a user has it
+SAVED_MODEL_CLI = Path(sys.executable).with_name("saved_model_cli")  # the environment's program, as a user runs it
 both_frontends = pytest.mark.parametrize("frontend", ["spectrogram", "waveform"])
 
 Answers = dict[str, tuple[str, np.ndarray]]  # signature -> name and value of its output
@@ -42,7 +42,7 @@ def _inputs(served: Served) -> dict[str, dict[str, np.ndarray]]:
 
 
 def _loaded(served: Served) -> Answers:
-    """What `tf.saved_model.load` answers."""
+    """The outputs of the model that `tf.saved_model.load` loads."""
     return {
         name: (*served.signatures[name].structured_outputs, served.call(name, **inputs))
         for name, inputs in _inputs(served).items()
@@ -50,7 +50,7 @@ def _loaded(served: Served) -> Answers:
 
 
 def _in_graph_session(served: Served) -> Answers:
-    """What the loader of graph sessions answers, which TensorFlow Serving's does alike."""
+    """The outputs of the model in a graph session; TensorFlow Serving's loader works the same way."""
     answers = {}
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         signatures = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(served.model)).signature_def
@@ -76,14 +76,14 @@ for arguments in json.load(sys.stdin):
 
 
 def _from_program(served: Served, folder: Path) -> Answers:
-    """What `saved_model_cli run` answers."""
+    """The outputs of `saved_model_cli run`."""
     runs = []
     for name, inputs in _inputs(served).items():
         out = folder / name
         out.mkdir()
         for key, value in inputs.items():
             np.save(out / f"given {key}", value)
-        given = ";".join(f"{key}={out}/given {key}.npy" for key in inputs) or ";"  # it insists on an option even so
+        given = ";".join(f"{key}={out}/given {key}.npy" for key in inputs) or ";"  # required even without inputs
         options = ["--dir", str(served.model), "--tag_set", "serve", "--signature_def", name]
         runs.append(["run", *options, "--inputs", given, "--outdir", str(out)])
     command = [sys.executable, "-c", AGAIN_AND_AGAIN, str(SAVED_MODEL_CLI)]

@@ -1,4 +1,4 @@
-"""An exported model that scores a signal block by block, held to its own `serving_default` on the whole."""
+"""An exported model that scores a signal block by block, compared with its own `serving_default` on the whole signal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOLERANCE = 1e-5
 
 
 def _signal(samples: int) -> np.ndarray:
-    """int16, louder towards the end and of changing pitch: patches and what lies at their edges differ."""
+    """An int16 signal that grows louder and changes its pitch, so that patches and their edges differ."""
     time = np.arange(samples) / 16_000
     sound = np.sin(2 * np.pi * (200 + 150 * time) * time) * (0.05 + 0.04 * time)
     sound += np.random.default_rng(samples).normal(scale=0.01, size=samples)
@@ -56,7 +56,7 @@ def test_a_signal_in_blocks_scores_as_the_whole_waveform(patches: float, served:
 
 
 def test_two_signals_do_not_score_alike(served: Served, model: SavedModel) -> None:
-    """Else the test above would show nothing."""
+    """Otherwise the test above would prove nothing."""
     samples = PATCH[served.run.config.frontend]
     loud, quiet = (model.scores(_blocks(_signal(4 * samples)[part:][:samples], model)) for part in (3 * samples, 0))
     assert np.abs(loud - quiet).max() > 100 * TOLERANCE
@@ -134,7 +134,7 @@ def test_a_saved_model_that_export_did_not_write_or_that_is_broken_is_refused(
     assert "\n" not in str(raised.value)
 
 
-def test_of_a_configuration_of_another_version_only_the_patch_counts(spectrogram: Served, tmp_path: Path) -> None:
+def test_only_the_patch_of_a_configuration_of_another_version_counts(spectrogram: Served, tmp_path: Path) -> None:
     model = Path(shutil.copytree(spectrogram.model, tmp_path / "model"))
     (model / "assets" / "config.json").write_text(json.dumps({"format": 9, "patch_seconds": 1, "colour": "blue"}))
     signal = _signal(40_000)

@@ -1,4 +1,4 @@
-"""The SavedModel against the training model: the same scores, from raw audio and from stored features."""
+"""The SavedModel has the same scores from raw audio as the training model from stored features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tagging files: a bad one costs one line, whatever it does to its decoder, and a long one no more memory."""
+"""In tagging, a bad file costs one line, whatever it does to its decoder, and a long file needs no more memory."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_files_that_ended_the_command_cost_one_file_at_most(spectrogram: Served,
     *doubtful, last = tag(spectrogram, *(str(path) for path in files if path.exists()), song)
     assert doubtful
     for one in doubtful:
-        if one.problem is not None:  # a decoder may learn to read it
+        if one.problem is not None:  # a newer decoder may be able to read it
             require_rejected(one, *Cause)
     require_tagged(last)
 
@@ -182,7 +182,7 @@ def test_a_long_file_is_never_held_in_memory(
 ) -> None:
     served: Served = request.getfixturevalue(frontend)
     tagged = tag_files(str(served.model), [song, str(tmp_path / "long.wav")])
-    next(tagged)  # what is needed once
+    next(tagged)  # allocates what is needed only once
     samples = 300 * 16_000
     soundfile.write(tmp_path / "long.wav", np.random.default_rng(0).normal(scale=0.1, size=samples), 16_000)
     tracemalloc.start()
@@ -191,7 +191,7 @@ def test_a_long_file_is_never_held_in_memory(
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # As int16 the file is 9.6 MB, as float32 19.2 MB, its log-mel 7.2 MB; 15 s of the waveform are 0.96 MB.
+    # The file is 9.6 MB as int16 and 19.2 MB as float32, and its log-mel is 7.2 MB; 15 s of the waveform are 0.96 MB.
     assert most < 6e6
 
 

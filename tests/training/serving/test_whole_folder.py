@@ -80,7 +80,7 @@ def test_wherever_it_is_killed_it_is_whole_or_not_there_and_the_same_call_makes_
     step: int, after: bool, replaces: bool, renames: bool, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    users = {"notes.txt": "mine"} if replaces else {}  # beside the files of the folder's own
+    users = {"notes.txt": "mine"} if replaces else {}  # a file of the user in the folder
     before = {MARKER: "old", "variables/data": "old weights", **users} if replaces else {}
     for name, text in before.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def test_wherever_it_is_killed_it_is_whole_or_not_there_and_the_same_call_makes_
         return counted
 
     with monkeypatch.context() as patched:
-        # A kill runs no `finally` either.
+        # After a kill, `finally` blocks do not run either.
         patched.setattr(shutil, "rmtree", lambda *_, **__: None)
         patched.setattr(training.serving.whole_folder, "_copy", killed(training.serving.whole_folder._copy))
         patched.setattr(

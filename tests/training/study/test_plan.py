@@ -58,7 +58,7 @@ def test_a_study_with_a_cosine_does_not_stop_early_by_itself() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "2", "-1/2", "1/0", "half", "1/4,0.25", "1/4,,1"])
-def test_shares_that_are_none_or_there_twice_are_refused(text: str) -> None:
+def test_invalid_and_repeated_shares_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="--shares: expected"):
         parse_shares(text)
 

@@ -37,7 +37,7 @@ def test_no_cell_of_the_table_is_a_formula() -> None:
 def study_results(
     seeds: int = 3, shares: dict[float, int] = SHARES, frontends: str = "spectrogram waveform"
 ) -> StudyResults:
-    """Rows as a study might find them."""
+    """Rows such as a study might find."""
     rng = np.random.default_rng(0)
     runs = [
         RunRow(frontend, share, tracks, seed, *(0.7 + 0.2 * rng.random(2)).tolist(), 16, 12, 96, 1.5)

@@ -85,7 +85,7 @@ def test_what_is_finished_is_not_done_again_and_the_tables_come_out_the_same(stu
 def test_a_study_stopped_by_hand_exits_130_and_goes_on_to_the_same_results(
     study: Path, plan: StudyPlan, tmp_path: Path
 ) -> None:
-    """The terminal sends ^C to the process that trains too, which saves because the study tells it to."""
+    """The terminal sends ^C to the training process too, which saves because the study tells it to."""
     out = tmp_path / "study"
     write_atomic(str(tmp_path / "config.json"), json.dumps(plan.config.to_dict()).encode())
     command = [sys.executable, "training/run.py", "study", "--config", str(tmp_path / "config.json")]
@@ -122,7 +122,7 @@ def test_another_configuration_is_refused_and_more_seeds_are_not(study: Path, pl
     run_study(plan, str(study))
 
 
-def test_what_cannot_be_trained_is_said_before_anything_is_written(
+def test_what_cannot_be_trained_is_reported_before_anything_is_written(
     small_dataset: SmallDataset, plan: StudyPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "study"

@@ -29,13 +29,13 @@ def _until(true: Callable[[], bool], seconds: float) -> bool:
 
 
 def _trainings(parent: int) -> list[int]:
-    """Processes that a process started for its trainings."""
+    """The processes that a process started for its trainings."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def _start_study(config: TrainConfig, folder: Path) -> tuple[subprocess.Popen[str], int]:
-    """A study that trains for long, and the process of its first training, which has begun."""
+    """Start a study that trains for a long time; returns it and the process of its first training, once that has begun."""
 
     write_atomic(str(folder / "config.json"), json.dumps({**config.to_dict(), "epochs": 1000}).encode())
     command = [sys.executable, "training/run.py", "study", "--config", str(folder / "config.json"), "--shares", "1"]

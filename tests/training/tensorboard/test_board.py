@@ -10,7 +10,7 @@ from tensorboard.util.tensor_util import make_ndarray
 from schemas.console.errors import DatasetError
 from training.tensorboard.board import LOSS_STEPS, TensorBoardFolder
 
-STEPS = 2 * LOSS_STEPS  # of an epoch
+STEPS = 2 * LOSS_STEPS  # steps per epoch
 VOCABULARY = ("rock", "a/b <i>", "drums")
 TARGETS = np.array([[1, 0, 0], [0, 1, np.nan], [1, 1, 0], [0, 0, 0]], np.float32)
 
@@ -54,7 +54,7 @@ def test_a_run_that_goes_on_from_any_checkpoint_shows_no_point_twice(tmp_path: P
     _train(TensorBoardFolder(str(undisturbed)), range(4))
     first = TensorBoardFolder(str(killed))
     _train(first, range(3), checkpoint_steps=LOSS_STEPS)
-    first.add_loss(70, 9.0)  # of the epoch in which it is killed
+    first.add_loss(70, 9.0)  # from the epoch in which it is killed
     again = TensorBoardFolder(str(killed))
     again.begin(checkpoint * STEPS)
     _train(again, range(checkpoint, 4))

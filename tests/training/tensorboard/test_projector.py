@@ -51,7 +51,7 @@ def test_names_with_tabs_and_line_breaks_stay_in_their_cell(tmp_path: Path) -> N
     assert len((tmp_path / "embedding_metadata.tsv").read_text().splitlines()) == 2
 
 
-def test_of_many_tracks_some_are_chosen_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_some_of_many_tracks_are_chosen_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen_tracks(5).tolist() == [0, 1, 2, 3, 4]
     monkeypatch.setattr(projector, "POINTS", 5)
     assert chosen_tracks(1).tolist() == [0]

@@ -58,7 +58,7 @@ def encoded(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> EncodedSou
     ffmpeg_program.encode(ffmpeg, by_ffmpeg)
     try:
         decoded = ffmpeg_program.decode_all(ffmpeg, files)
-    except RuntimeError:  # on a busy machine the program has written an ALAC file that it could not read
+    except RuntimeError:  # on a busy machine the program once wrote an ALAC file that it could not read
         ffmpeg_program.encode(ffmpeg, by_ffmpeg)
         decoded = ffmpeg_program.decode_all(ffmpeg, files)
     for encoding in ENCODINGS:

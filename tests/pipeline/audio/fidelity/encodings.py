@@ -1,4 +1,4 @@
-"""The encodings that decoding is held to, and every known departure from FFmpeg's decode with its reason."""
+"""The encodings with which decoding is tested, and every known departure from FFmpeg's decode with its reason."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ SECONDS = 3.3  # more than two blocks of 65,536 frames at 44.1 kHz
 
 @dataclasses.dataclass(frozen=True)
 class Departure:
-    """How the product's decode of an encoding differs from the ffmpeg program's, and who is right.
+    """How the product's decode of an encoding differs from the ffmpeg program's, and which one is right.
 
     Attributes:
         lag: the product's sample `i + lag` is FFmpeg's sample `i`.
         at_end: frames that the product gives after FFmpeg's last one.
-        within: largest difference of a sample, full scale at 1.
-        order: of FFmpeg's channels in terms of the product's.
-        reason: why.
+        within: largest difference of a sample, where full scale is 1.
+        order: index of the product's channel for each channel of FFmpeg; None for the same order.
+        reason: why they differ.
     """
 
     lag: int = 0
@@ -31,14 +31,15 @@ class Encoding:
     """One way to encode the seeded sound.
 
     Attributes:
-        name: of the test case.
-        ending: of the file.
-        rate: Hz of the sound and of its decode.
-        channels: of the sound.
-        ffmpeg: options of ffmpeg's output; empty where libsndfile encodes.
-        libsndfile: format, subtype and further options of soundfile.
+        name: name of the test case.
+        ending: file name extension.
+        rate: sample rate in Hz of the sound and of its decode.
+        channels: number of channels of the sound.
+        ffmpeg: options of ffmpeg's output; empty if libsndfile encodes.
+        libsndfile: format and subtype of soundfile.
+        options: further options of soundfile.
         decoder: options of the reference's input.
-        departure: from the reference; none for most.
+        departure: departure from the reference; most have none.
     """
 
     name: str
@@ -62,7 +63,7 @@ def _in_mp4(rate: int, delay: int, frame: int) -> Departure:
     return Departure(at_end=_fills_last_frame(rate, delay, frame), reason=reason)
 
 
-_LIBOPUS = ("-c:a", "libopus")  # the standard's own decoder, as in libsndfile; FFmpeg's own rounds SILK otherwise
+_LIBOPUS = ("-c:a", "libopus")  # the standard's decoder, as in libsndfile; FFmpeg's own one rounds SILK differently
 _OF_16_BITS = Departure(within=5e-5, reason="the reference's decoder gives 16 bits, libsndfile's floats")
 _VORBIS_ORDER = {
     6: Departure(order=(0, 2, 1, 5, 3, 4), reason="libsndfile keeps Vorbis's order of channels; the mean is the same"),

@@ -1,4 +1,4 @@
-"""Read a file through the engine that the product chooses for it, before anything is mixed or resampled."""
+"""Reads a file with the engine that the product chooses for it, before anything is mixed or resampled."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FULL = WaveformSpec("full")
 
 @dataclasses.dataclass(frozen=True)
 class EngineDecode:
-    """What an engine made of a file.
+    """The result of decoding a file with an engine.
 
     Attributes:
-        samples: float32 [frames, channels].
-        rate: Hz.
-        corrupt: the engine's words on a fault, or None.
+        samples: the samples, float32 [frames, channels].
+        rate: sample rate in Hz.
+        corrupt: the engine's message about damage, or None.
     """
 
     samples: npt.NDArray[np.float32]
@@ -33,7 +33,7 @@ class EngineDecode:
 
 
 def chosen_engine(path: Path) -> OpenSource:
-    """The engine whose word the product takes; libsndfile's codec names carry the container: `wav/pcm_16`."""
+    """The engine that the product uses; only libsndfile's codec names contain the container, as in `wav/pcm_16`."""
     return open_libsndfile if "/" in read_waveform(str(path), FULL).track.codec else open_ffmpeg
 
 
@@ -41,7 +41,7 @@ def decode_with(engine: OpenSource, path: Path) -> EngineDecode:
     """All blocks of an engine's source, put together."""
     source = engine(recognize(AudioFile(str(path))))
     try:
-        blocks = [block.copy() for block in source.blocks()]  # an engine may use a block's memory again
+        blocks = [block.copy() for block in source.blocks()]  # an engine may reuse a block's memory
         return EngineDecode(np.concatenate(blocks), source.sample_rate, source.corrupt)
     finally:
         source.close()

@@ -1,4 +1,4 @@
-"""That a file of any common format decodes to what the ffmpeg program gives, from the same first sample on."""
+"""A file of any common format decodes to the output of the ffmpeg program, beginning with the same sample."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.pipeline.audio.fidelity.engine_reading import FULL, chosen_engine, de
 from tests.pipeline.audio.signals import bursts
 from tests.pipeline.audio.stored_reference import STORED_RATE, stored
 
-RESAMPLER_EDGE = 400  # samples at 16 kHz on which a resampler's filter feels that a signal ends there
+RESAMPLER_EDGE = 400  # number of samples at 16 kHz that the end of a signal affects through a resampler's filter
 
-# Lag of the product's first sample, and frames after FFmpeg's last one.
+# The lag of the product's first sample, and the number of frames after FFmpeg's last one.
 DEPARTURES_OF_REAL_FILES = {
-    # The first page's granule position is less than its samples, which says that the stream begins before its start.
+    # The first page's granule position is less than its number of samples, which means that the stream starts before 0.
     "03_-_Robert_van_Herk_-_Architectural_Contemplations.ogg": (-16_064, 0),
     "test3.mp3": (-529, 0),  # a Xing header without an encoder's delay, as below
-    # FFmpeg 9 cuts what fills the last frame; PyAV's FFmpeg 8 keeps it.
+    # FFmpeg 9 cuts the padding of the last frame; PyAV's FFmpeg 8 keeps it.
     "elvish-theme_moov_at_end.m4a": (0, 982),
     "creative_common.mp4": (0, 3),
 }
@@ -37,7 +37,7 @@ by_encoding = pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding
 
 
 def shifted(reference: npt.NDArray[np.float32], departure: Departure) -> npt.NDArray[np.float32]:
-    """The reference from the product's first sample on."""
+    """The reference, shifted to begin at the product's first sample."""
     return np.pad(reference[max(0, -departure.lag) :], ((max(0, departure.lag), 0), (0, 0)))
 
 
@@ -62,14 +62,14 @@ def test_the_stored_waveform_is_ffmpegs_decode_resampled(encoding: Encoding, enc
     until = len(expected) - (RESAMPLER_EDGE if departure.at_end else 0)
     within = (
         0.5 + 2 * departure.within * INT16_SCALE
-    )  # int16 steps: the rounding, and what a filter makes of a difference
+    )  # int16 steps: the rounding, and a difference after the resampler's filter
     np.testing.assert_allclose(found.samples[:until], expected[:until], rtol=0, atol=within)
 
 
 def test_a_xing_header_without_an_encoders_delay_costs_the_decoders_own(
     encoded: EncodedSounds, tmp_path: Path, ffmpeg: str
 ) -> None:
-    """libmpg123 cuts the 529 samples that any decoder is late by, FFmpeg nothing: neither knows the encoder's delay."""
+    """libmpg123 cuts the 529 samples of any decoder's delay, FFmpeg cuts nothing: neither knows the encoder's delay."""
     vbr = next(encoding for encoding in ENCODINGS if encoding.name == "mp3-vbr-2")
     data = bytearray(encoded.path(vbr).read_bytes())
     encoder = data.find(b"Lavc", data.find(b"Xing"))
@@ -83,14 +83,14 @@ def test_a_xing_header_without_an_encoders_delay_costs_the_decoders_own(
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 24_000])
 def test_opus_of_a_lower_rate_starts_with_the_same_sample(rate: int, tmp_path: Path, ffmpeg: str) -> None:
-    """libsndfile decodes at the rate that the header names, FFmpeg at 48 kHz; what is stored has the same time."""
+    """libsndfile decodes at the rate in the header, FFmpeg at 48 kHz; the stored samples have the same timing."""
     soundfile.write(tmp_path / "a.wav", bursts(3.0, rate, 1), rate)
     ffmpeg_program.encode(ffmpeg, [(tmp_path / "a.wav", ("-c:a", "libopus", "-b:a", "64k"), tmp_path / "a.opus")])
     found = read_waveform(str(tmp_path / "a.opus"), FULL).samples.astype(float)
     expected = stored(ffmpeg_program.decode(ffmpeg, tmp_path / "a.opus", 1, "-c:a", "libopus"), 48_000)
     assert len(found) == len(expected) == 3 * STORED_RATE
     likeness = scipy.signal.correlate(found, expected, method="fft")
-    assert int(likeness.argmax()) == len(expected) - 1  # at no lag
+    assert int(likeness.argmax()) == len(expected) - 1  # the lag is 0
     assert likeness.max() > 0.99 * np.sqrt(np.square(found).sum() * np.square(expected).sum())
 
 
@@ -110,7 +110,7 @@ def test_the_gain_in_an_opus_header_is_applied(
 ) -> None:
     plain = next(encoding for encoding in ENCODINGS if encoding.name == "opus-128")
     data = bytearray(encoded.path(plain).read_bytes())
-    end = data.find(b"OggS", 4)  # of the first page, which is OpusHead
+    end = data.find(b"OggS", 4)  # end of the first page, which is OpusHead
     struct.pack_into("<h", data, data.find(b"OpusHead") + 16, decibels * 256)
     data[22:26] = bytes(4)
     struct.pack_into("<I", data, 22, ogg_checksum(data[:end]))

@@ -1,4 +1,4 @@
-"""That the size of the blocks in which a file is read does not show in its samples."""
+"""The samples of a file do not depend on the size of the blocks in which it is read."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from tests.pipeline.audio.fidelity.conftest import EncodedSounds, SetBlockFrames
 from tests.pipeline.audio.fidelity.encodings import ENCODINGS, Encoding
 from tests.pipeline.audio.fidelity.engine_reading import chosen_engine, decode_with
 
-WHOLE = 1 << 22  # frames: more than any file here has
+WHOLE = 1 << 22  # more frames than any file here has
 SIZES = (1000, 1152, 4096, 65_521, 65_536, 131_072)  # a frame of mp3, a prime, powers of two
 
 
 class _Unseekable(soundfile.SoundFile):
-    """Reads straight on: `read` of soundfile seeks to where it is after each block, which disturbs an mp3's decoder."""
+    """A file without seeking: soundfile's `read` seeks to its position after each block, which disturbs mp3 decoding."""
 
     def seekable(self) -> bool:
         return False
 
 
 def at_once(path: Path) -> npt.NDArray[np.float32]:
-    """All that libsndfile gives in one read."""
+    """All samples of a file, from one read by libsndfile."""
     with _Unseekable(str(path)) as file:
         samples: npt.NDArray[np.float32] = file.read(WHOLE, dtype="float32", always_2d=True)
     return samples
@@ -42,7 +42,7 @@ def test_blocks_of_any_size_are_the_file_read_at_once(
     expected = decode_with(engine, path).samples
     if engine is open_libsndfile:
         given = at_once(path)
-        assert len(given) == len(expected) or encoding.name == "mp3-vbr-no-xing"  # which libsndfile ends by a guess
+        assert len(given) == len(expected) or encoding.name == "mp3-vbr-no-xing"  # libsndfile guesses this file's end
         np.testing.assert_array_equal(expected[: len(given)], given)
     for frames in SIZES if engine is open_libsndfile and encoding.channels <= 2 else SIZES[::3]:
         set_block_frames(frames)

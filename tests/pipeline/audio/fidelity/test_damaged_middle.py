@@ -1,4 +1,4 @@
-"""That damage in the middle of a file costs nothing of what comes before it, in blocks of any size."""
+"""Damage in the middle of a file does not affect the samples before it, in blocks of any size."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.pipeline.audio.fidelity.conftest import EncodedSounds, SetBlockFrames
 from tests.pipeline.audio.fidelity.encodings import ENCODINGS, Encoding
 from tests.pipeline.audio.fidelity.engine_reading import FULL, chosen_engine, decode_with
 
-DAMAGED_BYTES = (400, 4000)  # a decoder of mp3 finds its way past the first, libmpg123 gives up within the second
+DAMAGED_BYTES = (400, 4000)  # an mp3 decoder recovers after the shorter one, libmpg123 gives up within the longer one
 SIZES = (1000, 1152, 4096, 65_521, 1 << 22)
-# Name of an encoding -> samples of one coded frame, of which a decoder may give up one before the fault.
+# Name of an encoding -> samples of one coded frame; a decoder may lose one frame before the damage.
 FRAMES = {
     "mp3-cbr-44100-2": 1152,
     "mp3-vbr-2": 1152,
@@ -41,9 +41,10 @@ class DamagedFile:
     """A file with overwritten bytes in its middle.
 
     Attributes:
-        path: of the file.
-        before: [frames, channels], what FFmpeg decodes alike with and without the damage, less one coded frame.
-        departs_by: difference to the reference that is known without damage.
+        path: path of the file.
+        before: the samples that FFmpeg decodes alike with and without the damage, less one coded frame;
+            [frames, channels].
+        departs_by: known difference from the reference without damage.
     """
 
     path: Path

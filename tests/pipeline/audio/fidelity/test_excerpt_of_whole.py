@@ -1,4 +1,4 @@
-"""That an excerpt is that part of the whole, whatever the engine decodes and resamples to get it."""
+"""An excerpt equals that part of the whole, whatever the engine decodes and resamples to get it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.pipeline.audio.fidelity.engine_reading import FULL
 from tests.pipeline.audio.signals import bursts
 
 STORED_RATE = 16_000
-# This share of samples may differ by one step: a resampler's last bit depends on where it began. As a rule it is one in
-# a thousand; more where a coder leaves silence half-way between two steps.
+# This share of samples may differ by one step, since a resampler's last bit depends on where it began. Usually it is one
+# sample in a thousand, but more if a coder leaves silence half-way between two steps.
 DIFFERING_SHARE = 5e-3
 
 
@@ -35,7 +35,7 @@ def check_excerpts(path: Path, source_rate: int, *excerpts: tuple[str, float]) -
         assert differences.max() <= 1, where
         assert np.count_nonzero(differences) <= DIFFERING_SHARE * wanted, where
         assert (found.track.flags, found.track.message) == (whole.track.flags, whole.track.message)
-        if where == "center":  # of a start, the rest is not decoded and the header's word is taken
+        if where == "center":  # for "start", the rest is not decoded, and the length comes from the header
             assert found.track.source_seconds == whole.track.source_seconds
 
 

@@ -19,8 +19,8 @@ from tests.pipeline.audio import ffmpeg_program
 from tests.pipeline.audio.signals import bursts
 
 SPEC = LogMelSpec(waveform=WaveformSpec("full"))
-NO_DECODER = (Cause.UNSUPPORTED_FORMAT, Cause.NO_AUDIO, Cause.DECODE_ERROR)  # for a stream without a decoder
-PYTHON_EXCEPTION = re.compile(r"\b[A-Z]\w+(Error|Exception)\b")  # in a reject's message: an unexpected error
+NO_DECODER = (Cause.UNSUPPORTED_FORMAT, Cause.NO_AUDIO, Cause.DECODE_ERROR)  # causes for a stream without a decoder
+PYTHON_EXCEPTION = re.compile(r"\b[A-Z]\w+(Error|Exception)\b")  # in a reject's message it means an unexpected error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Outcome:
 
     @property
     def waveform(self) -> npt.NDArray[np.int16]:
-        """The samples of a file that is kept."""
+        """The samples of a file that is not rejected."""
         assert self.samples is not None, f"the file is rejected: {self.cause}: {self.message}"
         return self.samples
 

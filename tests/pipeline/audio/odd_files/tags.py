@@ -10,7 +10,7 @@ ID3_HEADER_BYTES = 10
 
 
 def id3v2(size: int) -> bytes:
-    """An ID3v2.3 tag of `size` bytes that holds a picture: bytes of any value, as of a JPEG."""
+    """An ID3v2.3 tag of `size` bytes that holds a picture: bytes of any value, as in a JPEG."""
     picture = np.random.default_rng(0).bytes(size - 2 * ID3_HEADER_BYTES - 14)
     body = b"\0image/jpeg\0\3\0" + picture
     frame = b"APIC" + struct.pack(">I", len(body)) + b"\0\0" + body
@@ -18,7 +18,7 @@ def id3v2(size: int) -> bytes:
 
 
 def without_id3v2(data: bytes) -> bytes:
-    """A file without the ID3v2 tag at its start."""
+    """The bytes of a file without the ID3v2 tag at its start."""
     size = 0
     for byte in data[6:ID3_HEADER_BYTES]:
         size = size << 7 | byte
@@ -26,7 +26,7 @@ def without_id3v2(data: bytes) -> bytes:
 
 
 def apev2(size: int) -> bytes:
-    """An APEv2 tag of `size` bytes that holds a picture, with header and footer, as it stands at a file's end."""
+    """An APEv2 tag of `size` bytes that holds a picture, with header and footer, as at the end of a file."""
     header = struct.calcsize("<8sIIII8s")
     key = b"Cover Art (Front)\0"
     value = np.random.default_rng(1).bytes(size - 2 * header - 8 - len(key))

@@ -1,4 +1,4 @@
-"""Files whose header claims more than there is: what is there is kept, and flagged as truncated."""
+"""If a file's header claims more than the file has, the samples that exist are kept and flagged as truncated."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_cut_file_of_libsndfiles_is_kept_and_flagged(kind: str, subtype: str, 
 
 
 def test_a_cut_mp3_with_a_vbri_header_is_kept_and_flagged(write_sound: WriteSound, decode: Decode) -> None:
-    """The header that Fraunhofer's encoder writes, laid over the one that LAME wrote."""
+    """The file has the header that Fraunhofer's encoder writes in place of the one that LAME wrote."""
     path = write_sound("a.mp3", "-c:a libmp3lame -q:a 2", seconds=SECONDS)
     data = bytearray(without_id3v2(path.read_bytes()))
     xing = data.find(b"Xing")

@@ -1,4 +1,4 @@
-"""Damage that a decoder conceals is found by the file's own checksums, and what it leaves is no noise."""
+"""Damage that a decoder conceals is found by the file's own checksums, and it leaves no noise."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KINDS = {"ogg": {}, "opus": {"format": "OGG", "subtype": "OPUS"}}
 
 
 @pytest.mark.parametrize("ending", KINDS)
-def test_one_flipped_bit_of_a_page_is_told(ending: str, decode: Decode, tmp_path: Path) -> None:
+def test_one_flipped_bit_of_a_page_is_reported(ending: str, decode: Decode, tmp_path: Path) -> None:
     path = tmp_path / f"a.{ending}"
     data = bytearray(encoded(path, **KINDS[ending]))
     assert decode(path).flags == ()
@@ -38,7 +38,7 @@ def test_one_flipped_bit_of_a_page_is_told(ending: str, decode: Decode, tmp_path
 
 
 @pytest.mark.parametrize("ending", KINDS)
-def test_a_missing_page_is_told(ending: str, decode: Decode, tmp_path: Path) -> None:
+def test_a_missing_page_is_reported(ending: str, decode: Decode, tmp_path: Path) -> None:
     path = tmp_path / f"a.{ending}"
     data = encoded(path, **KINDS[ending])
     with open(path, "rb") as raw:
@@ -72,9 +72,9 @@ def test_what_follows_a_link_that_was_cut_is_kept(ending: str, share: float, dec
 
 
 @pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
-def test_damaged_flac_is_told_and_leaves_no_noise(place: float, decode: Decode, tmp_path: Path) -> None:
+def test_damaged_flac_is_reported_and_leaves_no_noise(place: float, decode: Decode, tmp_path: Path) -> None:
     path = tmp_path / "a.flac"
-    soundfile.write(path, bursts(SECONDS, 16_000, 1), 16_000)  # stored as it is, sample for sample
+    soundfile.write(path, bursts(SECONDS, 16_000, 1), 16_000)  # stored unchanged, sample for sample
     data = bytearray(path.read_bytes())
     whole = decode(path).waveform.astype(int)
     data[round(len(data) * place)] ^= 4
@@ -82,7 +82,7 @@ def test_damaged_flac_is_told_and_leaves_no_noise(place: float, decode: Decode, 
     found = decode(path)
     assert "corrupt" in found.flags
     assert found.message
-    # The frame that is damaged is left out, and nothing else is changed.
+    # The damaged frame is left out, and nothing else changes.
     samples = found.waveform.astype(int)
     lost = len(whole) - len(samples)
     assert 0 < lost <= 2 * 4096

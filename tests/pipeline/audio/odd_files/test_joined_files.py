@@ -1,4 +1,4 @@
-"""Files that are several files one after the other, and headers that say too little: all of it is kept."""
+"""All audio is kept in files that are several files in a row, and in files whose headers claim too little."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.pipeline.audio.odd_files.tags import id3v2, without_id3v2
 from tests.pipeline.audio.signals import bursts
 from tests.pipeline.audio.stored_reference import STORED_RATE, stored
 
-FIRST, SECOND = 4.0, 1.5  # seconds of the links
-SLACK = 0.12  # seconds by which a decoder may be late with a link: what a coder adds at the ends of the one before
-LIKENESS = 0.8  # of a link to what is stored of it, where the lateness is no whole number of samples
+FIRST, SECOND = 4.0, 1.5  # lengths of the links in seconds
+SLACK = 0.12  # seconds by which a link may be late: the padding that a coder adds to the link before
+LIKENESS = 0.8  # least similarity of a link to its stored samples if the lateness is no whole number of samples
 
 
 def sounds(rate: int = 44_100) -> list[npt.NDArray[np.float32]]:
@@ -59,7 +59,7 @@ def test_both_of_two_joined_files_are_kept(
     links = [
         write_sound(f"{number}.{ending}", options, rate=rate, sound=sound) for number, sound in enumerate(sounds(rate))
     ]
-    assert links[1].stat().st_size < 32 << 10 or ending == "oga"  # a small second link is easily missed
+    assert links[1].stat().st_size < 32 << 10 or ending == "oga"  # a small second link is easy to miss
     references = [stored(ffmpeg_program.decode(ffmpeg, link, 2), rate) for link in links]
     check_both_links_are_kept(decode(joined(tmp_path, links)), references)
 
@@ -78,7 +78,7 @@ def test_links_of_vorbis_with_other_set_ups_are_right_or_flagged(
 
 
 def quiet_intro() -> npt.NDArray[np.float32]:
-    """Silence, then noise: whoever takes the first frames' bit rate for all of them is wrong about the length."""
+    """Silence, then noise: a length guessed from the bit rate of the first frames is wrong."""
     noise = np.random.default_rng(0).uniform(-0.3, 0.3, (44_100 * 4, 2))
     return np.concatenate([np.zeros((44_100 * 4, 2)), noise]).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Files of more channels than a loudspeaker set-up names: the mean of them all, from any engine."""
+"""A file with more channels than a speaker layout names is mixed to the mean of all of them, by any engine."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ def test_eight_channels_of_a_lossy_coder_are_what_ffmpeg_gives(
     found = decode(path)
     expected = stored(ffmpeg_program.decode(ffmpeg, path, 8, *decoder), 48_000)
     assert (found.channels, found.flags, found.message) == (8, (), None)
-    assert 0 <= len(found.waveform) - len(expected) <= 1024 / 3  # of the last frame, which FFmpeg 9 cuts
+    assert 0 <= len(found.waveform) - len(expected) <= 1024 / 3  # FFmpeg 9 cuts the padding of the last frame
     until = len(expected) - 400
     np.testing.assert_allclose(found.waveform[:until], expected[:until], rtol=0, atol=2)

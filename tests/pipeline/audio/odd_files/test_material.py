@@ -1,4 +1,4 @@
-"""The odd files beside this checkout, each with what is right for it."""
+"""The odd files beside this checkout, each with its expected result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.pipeline.audio.odd_files.links import check_right_or_flagged, links_o
 from tests.pipeline.audio.odd_files.tags import without_id3v2
 from tests.pipeline.audio.stored_reference import STORED_RATE, stored
 
-# Name -> seconds that are kept, and flags.
+# Name -> stored seconds, and flags.
 KEPT = {
     "ch-vorbis-small.ogg": (8.0, ()),
     "ch-opus-small.opus": (8.0, ()),
@@ -68,7 +68,7 @@ def test_a_wma_behind_a_tag_is_the_wma(odd: Path, decode: Decode, tmp_path: Path
     np.testing.assert_array_equal(decode(odd / "tag200.wma").waveform, decode(plain).waveform)
 
 
-def test_a_stream_without_a_decoder_is_passed_over_and_said(odd: Path, decode: Decode) -> None:
+def test_a_stream_without_a_decoder_is_passed_over_and_reported(odd: Path, decode: Decode) -> None:
     found = decode(odd / "first-undecodable.mka")
     assert found.samples is not None
     assert found.flags == ("several_streams",)

@@ -1,4 +1,4 @@
-"""FFmpeg opens the file that it is given and no other, and no connection, whatever the file says and is called."""
+"""FFmpeg opens only the file that it is given, and no connection, whatever the file contains and is called."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.pipeline.audio.odd_files.conftest import Decode
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
-    """Another file, which nobody asked for."""
+    """Another file, which must not be read."""
     noise = np.random.default_rng(0).normal(scale=0.1, size=16_000)
     soundfile.write(tmp_path / "secret.wav", noise, 16_000)
     return tmp_path / "secret.wav"
 
 
 def naming(secret: Path) -> dict[str, str]:
-    """Files that name another, by the format that FFmpeg takes them for."""
+    """Format that FFmpeg recognizes -> a file that names another one."""
     return {
         "hls": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{secret}\n#EXT-X-ENDLIST\n",
         "concat": f"ffconcat version 1.0\nfile '{secret.name}'\n",

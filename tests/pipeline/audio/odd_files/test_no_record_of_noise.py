@@ -1,4 +1,4 @@
-"""Files that hold no sound, or other data than their header says: a record of what is heard, or a reject; never noise."""
+"""A file without sound, or with other data than its header says, becomes a record of the real sound or a reject, not noise."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def wav(data: bytes, *after: tuple[bytes, bytes], claimed: int | None = None, ra
     """A WAV file of 16-bit mono samples with further chunks after them.
 
     Args:
-        data: of the data chunk.
+        data: content of the data chunk.
         after: name and content of each further chunk.
-        claimed: size that the data chunk's header names; its true one if None.
-        rate: Hz.
+        claimed: size in the header of the data chunk; None for the true size.
+        rate: sample rate in Hz.
     """
     size = len(data) if claimed is None else claimed
     body = b"WAVE" + struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)

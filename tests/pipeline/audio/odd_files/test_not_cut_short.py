@@ -1,4 +1,4 @@
-"""Files whose length is another stream's or a guess: nothing is missing, and no flag says so."""
+"""A file whose claimed length is another stream's or a guess has nothing missing, and no flag claims that it has."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def video(ffmpeg: str, folder: Path, ending: str, seconds: float, *audio_options
 
 def check_whole(found: Outcome, expected: npt.NDArray[np.float64]) -> None:
     assert (found.flags, found.message) == ((), None)
-    assert 0 <= len(found.waveform) - len(expected) <= 1024  # of the last frame, which FFmpeg 9 cuts
+    assert 0 <= len(found.waveform) - len(expected) <= 1024  # FFmpeg 9 cuts the padding of the last frame
     until = len(expected) - 400
     np.testing.assert_allclose(found.waveform[:until], expected[:until], rtol=0, atol=1)
 
@@ -59,7 +59,7 @@ def test_sound_that_begins_after_its_picture_is_whole(ending: str, tmp_path: Pat
 def test_a_length_guessed_from_a_bit_rate_claims_nothing(
     ending: str, write_sound: WriteSound, decode: Decode, ffmpeg: str
 ) -> None:
-    """Silence takes few bits: whoever guesses the length from the first frames guesses too much."""
+    """Silence takes few bits, so a guess of the length from the first frames is too long."""
     sound = np.concatenate([np.zeros((6 * 44_100, 2)), bursts(2.0, 44_100, 2, noise=0.12)]).astype(np.float32)
     options = {"loas": "-c:a aac -f latm", "amr": "-c:a libopencore_amrnb -ar 8000 -ac 1"}
     options |= {"mp3": "-c:a libmp3lame -q:a 0 -write_xing 0", "aac": "-c:a aac -q:a 2"}

@@ -1,4 +1,4 @@
-"""A file with several audio streams gives the one that it calls its default, as players do, and the row says so."""
+"""From a file with several audio streams, the default stream is decoded, as players do, and the row says so."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.pipeline.audio import ffmpeg_program
 from tests.pipeline.audio.odd_files.conftest import Decode
 
-TONES = (300, 1_000, 2_500)  # Hz, a stream each
+TONES = (300, 1_000, 2_500)  # Hz, one tone for each stream
 
 
 def tone_of(samples: np.ndarray) -> int:
@@ -40,7 +40,7 @@ def test_the_default_stream_is_taken(
     assert tone_of(found.waveform) == TONES[default]
     assert found.flags == ("several_streams",)
     assert found.message == f"audio stream {default + 1} of 3 was decoded, the default one"
-    # What the program itself chooses, by its own rule.
+    # The program makes this choice by its own rule.
     ffmpeg_program.run(ffmpeg, "-i", path, "-ac", "1", "-ar", "16000", "-f", "s16le", tmp_path / "raw")
     assert tone_of(np.fromfile(tmp_path / "raw", "<i2")) == TONES[default]
 

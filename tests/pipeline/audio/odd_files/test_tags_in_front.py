@@ -1,4 +1,4 @@
-"""That a large tag in front of the audio, as programs write it for a picture, changes nothing of it."""
+"""A large tag in front of the audio, such as programs write for a picture, does not change the audio."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.pipeline.audio.odd_files.conftest import Decode, WriteSound
 from tests.pipeline.audio.odd_files.tags import apev2, id3v2
 
 TAG_BYTES = 200_000
-# Ending -> how ffmpeg encodes it. Monkey's Audio would belong here too; nothing at hand encodes it.
+# Ending -> how ffmpeg encodes it. Monkey's Audio would belong here too, but there is no encoder for it here.
 ENCODED = {
     "mp3": "-c:a libmp3lame -q:a 2",
     "aac": "-c:a aac",
@@ -46,7 +46,7 @@ def test_audio_before_a_large_tag_is_the_audio_without_it(ending: str, write_sou
     plain = decode(path)
     path.write_bytes(path.read_bytes() + apev2(300_000))
     tagged = decode(path)
-    # FFmpeg does not cut what an encoder added where the file is larger than the Xing header says: up to two frames.
+    # If the file is larger than the Xing header says, FFmpeg does not cut an encoder's padding, which is up to two frames.
     assert 0 <= len(tagged.waveform) - len(plain.waveform) <= 2 * 1152
     np.testing.assert_allclose(tagged.waveform[: len(plain.waveform) - 400], plain.waveform[:-400], rtol=0, atol=1)
     assert (tagged.flags, tagged.message) == ((), None)

@@ -1,4 +1,4 @@
-"""Weights and inputs that follow from a formula, the same for the authors' graph and for ours and whatever the numpy."""
+"""Weights and inputs that follow from a formula, equal for the authors' graph and for ours, with any numpy version."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ EXAMPLES = 2
 TAGS = 50
 MELS = 96
 DENSE_UNITS = 500
-_INPUT_STREAM = 1000  # behind those of the weights
+_INPUT_STREAM = 1000  # after the streams of the weights
 _LEVEL_STREAM = 1001
-_PIECES = 5  # of different loudness in an input
+_PIECES = 5  # number of pieces of different loudness in an input
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +23,9 @@ class Case:
     """A model and the length of its input.
 
     Attributes:
-        length: frames (spectrogram) or samples (waveform).
-        num_filt: of the spectrogram front-end; the waveform front-end ignores it.
+        frontend: front-end of the model.
+        length: number of frames (spectrogram) or samples (waveform).
+        num_filt: `num_filt` of the spectrogram front-end; the waveform front-end ignores it.
     """
 
     frontend: Literal["spectrogram", "waveform"]
@@ -41,7 +42,7 @@ CASES = (
     Case("spectrogram", 187, num_filt=16),  # 3 s; an odd number of frames reaches the pool of 2
     Case("spectrogram", 60, num_filt=8),  # fewer frames than most temporal filters span
     Case("waveform", 59_049),
-    Case("waveform", 60_001),  # other remainders at the pools
+    Case("waveform", 60_001),  # leaves other remainders at the pools
 )
 
 
@@ -56,12 +57,12 @@ def uniform(stream: int, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
 
 
 def weight(number: int, kind: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """The weight that the authors' graph makes as its `number`-th variable, counted from 0.
+    """The weight for the `number`-th variable that the authors' graph makes, counted from 0.
 
     Args:
-        number: counts moving statistics too.
+        number: number of the variable; moving statistics count too.
         kind: kernel, bias, gamma, beta, moving_mean or moving_variance.
-        shape: the last dimension of a kernel is that of its outputs.
+        shape: shape of the weight; the last dimension of a kernel is the number of its outputs.
     """
     numbers = uniform(number, shape)
     values = {
@@ -76,7 +77,7 @@ def weight(number: int, kind: str, shape: tuple[int, ...]) -> npt.NDArray[np.flo
 
 
 def inputs(case: Case) -> npt.NDArray[np.float32]:
-    """[examples, frames, mels] of 0 to 2, or [examples, samples] of -4 to 4; the level differs from piece to piece."""
+    """Inputs [examples, frames, mels] from 0 to 2, or [examples, samples] from -4 to 4, with a level that varies by piece."""
     shape = (EXAMPLES, case.length, MELS) if case.frontend == "spectrogram" else (EXAMPLES, case.length)
     piece = np.arange(case.length) * _PIECES // case.length
     level = (uniform(_LEVEL_STREAM, (EXAMPLES, _PIECES)) / 2 + 0.5)[:, piece]

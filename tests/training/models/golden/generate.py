@@ -1,11 +1,11 @@
-"""Write scores.json: what the authors' own graph answers to the weights and inputs of formula.py.
+"""Write scores.json: the scores of the authors' own graph for the weights and inputs of formula.py.
 
     git clone https://github.com/jordipons/music-audio-tagging-at-scale-models   # at 21ff73c
     pip install tensorflow-cpu==2.15.1        # Python 3.11, in an environment of its own
     python -m tests.training.models.golden.generate music-audio-tagging-at-scale-models/models.py   # in this checkout
 
-Their models.py (3-clause BSD, Pandora Media) is imported as it is; nothing of it is kept but its answers. It asks for
-TensorFlow 1, which `tf.compat.v1` stands in for.
+Their models.py (3-clause BSD, Pandora Media) is imported unchanged, and only its scores are kept. It needs TensorFlow 1,
+for which `tf.compat.v1` is used.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ tf = tensorflow.compat.v1
 
 
 def published_models(path: str) -> Any:
-    """Import the file at `path`, whose `import tensorflow` then yields TensorFlow 1's names."""
+    """Import the file at `path`, with an `import tensorflow` that yields TensorFlow 1's names."""
     contrib = types.SimpleNamespace(
         layers=types.SimpleNamespace(
             variance_scaling_initializer=tf.variance_scaling_initializer, flatten=tf.layers.flatten
