@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -18,6 +17,8 @@ import av
 import numpy as np
 import pytest
 import soundfile
+
+from tests.warm_commands import run_warm
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # parallel test processes: each library's threads would compete for cores
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
@@ -221,14 +222,10 @@ def contents() -> Callable[..., dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def run_pipeline() -> RunPipeline:
-    """Runs `python -m pipeline.run` with the given arguments, as a user would."""
+    """Runs `python -m pipeline.run` with the given arguments, in a process of its own."""
 
-    def run(*arguments: object, timeout: float = 120, **options: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipeline.run", *map(str, arguments)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, check=False, env=environment, **options
-        )  # type: ignore[call-overload]
+    def run(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        return run_warm(["-m", "pipeline.run", *arguments], timeout=timeout)
 
     return run
 
