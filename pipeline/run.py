@@ -29,7 +29,7 @@ from pipeline.help_pages import EXAMPLE, PAGES
 from pipeline.importers.commands import import_group
 from schemas.console.commandline import run_command
 from schemas.console.commands import Group
-from schemas.console.printer import print_fields, print_report
+from schemas.console.printer import print_either, print_report
 from schemas.console.shown_commands import pipeline_command
 
 
@@ -169,10 +169,12 @@ def estimate_command(
     prices = Prices(vcpu_hour, memory_gb_hour, storage_gb_month)
     options = EstimateOptions(sample, seed, parse_workers(workers), memory_gb, prices)
     found = estimate(catalog, meant, options)
-    if as_json:
-        print_fields(estimate_fields(found, meant, options), indent=2, sort_keys=True)
-    else:
-        print_report(estimate_report(found, meant, options))
+    print_either(
+        as_json,
+        lambda: estimate_fields(found, meant, options),
+        lambda: estimate_report(found, meant, options),
+        sort_keys=True,
+    )
 
 
 @cli.command("split")
@@ -237,10 +239,7 @@ def diff_command(dataset: str, before: str, after: str, as_json: bool) -> None:
 
     opened = Dataset.open(dataset)
     diff = label_diff(open_labels(opened, before), open_labels(opened, after))
-    if as_json:
-        print_fields(diff.to_dict(), indent=2)
-    else:
-        print_report(diff_report(diff))
+    print_either(as_json, diff.to_dict, lambda: diff_report(diff))
 
 
 @cli.command("export-records")
@@ -295,10 +294,7 @@ def info_command(dataset: str, label_set: str | None, html: str | None, as_json:
     overview = info(dataset, label_set)
     if html is not None:
         write_page(overview, html)
-    if as_json:
-        print_fields(info_fields(overview), indent=2, sort_keys=True)
-    else:
-        print_report(info_report(overview))
+    print_either(as_json, lambda: info_fields(overview), lambda: info_report(overview), sort_keys=True)
 
 
 @cli.command("remove")
