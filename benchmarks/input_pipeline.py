@@ -8,7 +8,6 @@ tracks; the methods take turns.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import tempfile
 import time
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from benchmarks.command_line import number_given
 from benchmarks.results import write_results
 from schemas.features import Family, LogMelSpec
 from training.data.staging import Stage
@@ -143,9 +143,7 @@ def _seconds(make: Callable[[], Any]) -> float:
 
 def main() -> None:
     """Measure, print a table, write JSON."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--passes", type=int, default=PASSES)
-    passes = arguments.parse_args().passes
+    passes = number_given(__doc__, "passes", PASSES)
     import_tensorflow()
     measured: dict[str, Any] = {}
     print(f"{'records':<18} {'bare':>8} {'ours':>8} {'staged':>8} {'usual':>8}   tracks/s   / bare, staged   / usual")

@@ -6,12 +6,12 @@ are the harder case: a step is quick, and a whole record is read for each patch.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command_line import number_given
 from benchmarks.input_pipeline import write_dataset
 from benchmarks.results import write_results
 from training.devices.tensorflow_import import import_tensorflow
@@ -73,9 +73,7 @@ def measure(root: str, frontend: Any, turns: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure, print a table, write JSON."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--turns", type=int, default=TURNS)
-    turns = arguments.parse_args().turns
+    turns = number_given(__doc__, "turns", TURNS)
     import_tensorflow()
     measured: dict[str, Any] = {}
     print(f"{'front-end':<14} {'with data':>10} {'one batch':>10}   examples/s   ratio")

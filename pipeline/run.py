@@ -29,8 +29,22 @@ from pipeline.help_pages import EXAMPLE, PAGES
 from pipeline.importers.commands import import_group
 from schemas.console.commandline import run_command
 from schemas.console.commands import Group
-from schemas.console.printer import print_fields, print_report
+from schemas.console.printer import print_either, print_report
 from schemas.console.shown_commands import pipeline_command
+
+# Options that several commands have.
+_catalog_option = click.option("--catalog", required=True, help="CSV, JSON Lines or Parquet with track_id and uri.")
+_dataset_option = click.option("--dataset", required=True, help="Folder of the dataset.")
+_workers_option = click.option("--workers", type=int, help="Local worker processes [default: one per core].")
+_decoder_option = click.option("--decoder", type=click.Choice(["auto", "tfio"]), default="auto", show_default=True)
+_max_seconds_option = click.option(
+    "--max-seconds", type=float, default=MAX_SECONDS, show_default=True, help="Reject tracks that are longer."
+)
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_other_versions_option = click.option(
+    "--allow-other-versions", is_flag=True, help="Resume a generation begun with other library versions."
+)
+_beam_argument = click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
 
 
 @click.group(cls=Group, pages=PAGES, example=EXAMPLE, context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,9 +56,9 @@ cli.add_command(import_group)
 
 
 @cli.command("build", context_settings={"ignore_unknown_options": False})
-@click.option("--catalog", required=True, help="CSV, JSON Lines or Parquet with track_id and uri.")
+@_catalog_option
 @click.option("--dataset", required=True, help="Dataset folder, local or gs://: a new one, or one to resume or add to.")
-@click.option("--workers", type=int, help="Local worker processes [default: one per core].")
+@_workers_option
 @click.option("--shards", type=int, help="Shards of a new generation [default: by size].")
 @click.option("--limit", type=int, help="Use only the first rows of the catalog.")
 @click.option(
@@ -55,11 +69,9 @@ cli.add_command(import_group)
     "--families",
     help="Features to store: logmel,waveform or one of them [default: the dataset's own; both for a new one].",
 )
-@click.option("--decoder", type=click.Choice(["auto", "tfio"]), default="auto", show_default=True)
+@_decoder_option
 @click.option("--strict", is_flag=True, help="Reject tracks that are truncated or corrupt [default: keep and flag].")
-@click.option(
-    "--max-seconds", type=float, default=MAX_SECONDS, show_default=True, help="Reject tracks that are longer."
-)
+@_max_seconds_option
 @click.option(
     "--retry-rejects",
     type=click.Choice(["none", "transient", "all"]),
@@ -74,27 +86,26 @@ cli.add_command(import_group)
     show_default=True,
     help="Fail if a larger share of the tracks is rejected.",
 )
-@click.option("--allow-other-versions", is_flag=True, help="Resume a generation begun with other library versions.")
-@click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
+@_other_versions_option
+@_beam_argument
 def build_command(catalog: str, dataset: str, families: str | None, **options: object) -> None:
     """Decode a catalog into feature shards. The same command resumes; with a grown catalog it adds to them."""
     from pipeline.decode.build import build
-    from pipeline.decode.options import BuildOptions
+    from pipeline.decode.options import BuildOptions, parse_families
     from pipeline.decode.summary import build_report
 
-    chosen = None if families is None else tuple(name.strip() for name in families.split(","))
-    summary = build(catalog, dataset, BuildOptions(families=chosen, **options))  # type: ignore[arg-type]
+    summary = build(catalog, dataset, BuildOptions(families=parse_families(families), **options))  # type: ignore[arg-type]
     print_report(build_report(summary))
 
 
 @cli.command("derive")
-@click.option("--dataset", required=True, help="Folder of the dataset.")
+@_dataset_option
 @click.option("--n-mels", "mels", type=int, help="Mel bands [default: 96].")
 @click.option("--n-fft", type=int, help="Samples of the window and the transform [default: 512].")
 @click.option("--hop-length", type=int, help="Samples between frames [default: 256].")
-@click.option("--workers", type=int, help="Local worker processes [default: one per core].")
-@click.option("--allow-other-versions", is_flag=True, help="Resume a generation begun with other library versions.")
-@click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
+@_workers_option
+@_other_versions_option
+@_beam_argument
 def derive_command(dataset: str, **options: object) -> None:
     """Make another log-mel family from the stored waveforms, without the audio. The same command resumes."""
     from pipeline.derive.derive import DeriveOptions, derive
@@ -105,7 +116,7 @@ def derive_command(dataset: str, **options: object) -> None:
 
 
 @cli.command("estimate")
-@click.option("--catalog", required=True, help="CSV, JSON Lines or Parquet with track_id and uri.")
+@_catalog_option
 @click.option(
     "--sample", type=int, default=DEFAULT_SAMPLE, show_default=True, help="Number of tracks to decode on this machine."
 )
@@ -113,11 +124,9 @@ def derive_command(dataset: str, **options: object) -> None:
 @click.option("--excerpt", help="Part of each track to keep: center:30, start:30 or full [default: center:30].")
 @click.option("--families", help="Features to store: logmel,waveform or one of them [default: both].")
 @click.option("--shards", type=int, help="Shards of the build [default: by size].")
-@click.option("--decoder", type=click.Choice(["auto", "tfio"]), default="auto", show_default=True)
+@_decoder_option
 @click.option("--strict", is_flag=True, help="Reject tracks that are truncated or corrupt.")
-@click.option(
-    "--max-seconds", type=float, default=MAX_SECONDS, show_default=True, help="Reject tracks that are longer."
-)
+@_max_seconds_option
 @click.option(
     "--workers",
     default=",".join(map(str, DEFAULT_WORKERS)),
@@ -144,7 +153,7 @@ def derive_command(dataset: str, **options: object) -> None:
     show_default=True,
     help="Standard storage. A GB has 2^30 bytes.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_json_option
 def estimate_command(
     catalog: str,
     sample: int,
@@ -159,24 +168,25 @@ def estimate_command(
     **build: object,
 ) -> None:
     """Estimate core-hours, bytes, time and cost of a build from a sample of the catalog, decoded on this machine."""
-    from pipeline.decode.options import BuildOptions
+    from pipeline.decode.options import BuildOptions, parse_families
     from pipeline.estimate.estimate import estimate
     from pipeline.estimate.options import EstimateOptions, Prices, parse_workers
     from pipeline.estimate.summary import estimate_fields, estimate_report
 
-    chosen = None if families is None else tuple(name.strip() for name in families.split(","))
-    meant = BuildOptions(families=chosen, **build)  # type: ignore[arg-type]
+    meant = BuildOptions(families=parse_families(families), **build)  # type: ignore[arg-type]
     prices = Prices(vcpu_hour, memory_gb_hour, storage_gb_month)
     options = EstimateOptions(sample, seed, parse_workers(workers), memory_gb, prices)
     found = estimate(catalog, meant, options)
-    if as_json:
-        print_fields(estimate_fields(found, meant, options), indent=2, sort_keys=True)
-    else:
-        print_report(estimate_report(found, meant, options))
+    print_either(
+        as_json,
+        lambda: estimate_fields(found, meant, options),
+        lambda: estimate_report(found, meant, options),
+        sort_keys=True,
+    )
 
 
 @cli.command("split")
-@click.option("--dataset", required=True, help="Folder of the dataset.")
+@_dataset_option
 @click.option("--name", required=True, help="Name of the split.")
 @click.option("--ratios", help="Shares of train, validation, test [default: 80,10,10].")
 @click.option("--salt", default="", help="Text that changes which groups fall on which side.")
@@ -198,7 +208,7 @@ def split_command(
 
 
 @cli.command("label")
-@click.option("--dataset", required=True, help="Folder of the dataset.")
+@_dataset_option
 @click.option(
     "--annotations",
     required=True,
@@ -224,8 +234,8 @@ def label_command(
 
 
 @cli.command("diff")
-@click.option("--dataset", required=True, help="Folder of the dataset.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_dataset_option
+@_json_option
 @click.argument("before")
 @click.argument("after")
 def diff_command(dataset: str, before: str, after: str, as_json: bool) -> None:
@@ -237,21 +247,18 @@ def diff_command(dataset: str, before: str, after: str, as_json: bool) -> None:
 
     opened = Dataset.open(dataset)
     diff = label_diff(open_labels(opened, before), open_labels(opened, after))
-    if as_json:
-        print_fields(diff.to_dict(), indent=2)
-    else:
-        print_report(diff_report(diff))
+    print_either(as_json, diff.to_dict, lambda: diff_report(diff))
 
 
 @cli.command("export-records")
-@click.option("--dataset", required=True, help="Folder of the dataset.")
+@_dataset_option
 @click.option("--label-set", required=True, help="NAME for its newest version, or NAME@HASH.")
 @click.option("--out", required=True, help="Export folder, local or gs://: a new one, or one to resume.")
 @click.option(
     "--features", multiple=True, help="logmel, waveform, or derived features by name; repeat [default: all built]."
 )
-@click.option("--workers", type=int, help="Local worker processes [default: one per core].")
-@click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
+@_workers_option
+@_beam_argument
 def export_records_command(dataset: str, label_set: str, out: str, **options: object) -> None:
     """Write features, labels and split as self-contained TFRecords for other tools. The same command resumes."""
     from pipeline.export_records.export import ExportOptions, export_records
@@ -262,7 +269,7 @@ def export_records_command(dataset: str, label_set: str, out: str, **options: ob
 
 
 @cli.command("verify")
-@click.option("--dataset", required=True, help="Folder of the dataset.")
+@_dataset_option
 @click.option("--deep", is_flag=True, help="Parse every record.")
 def verify_command(dataset: str, deep: bool) -> None:
     """Check that a dataset is whole. The exit code is 0 only if everything reconciles."""
@@ -280,12 +287,12 @@ def verify_command(dataset: str, deep: bool) -> None:
 
 
 @cli.command("info")
-@click.option("--dataset", required=True, help="Folder of the dataset.")
+@_dataset_option
 @click.option(
     "--label-set", help="Labels to examine, NAME or NAME@HASH [default: the newest version of each label set]."
 )
 @click.option("--html", help="Also write an HTML page to this file, local or gs://.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_json_option
 def info_command(dataset: str, label_set: str | None, html: str | None, as_json: bool) -> None:
     """Show what a dataset holds and whether its labels are healthy."""
     from pipeline.info.overview import info
@@ -295,14 +302,11 @@ def info_command(dataset: str, label_set: str | None, html: str | None, as_json:
     overview = info(dataset, label_set)
     if html is not None:
         write_page(overview, html)
-    if as_json:
-        print_fields(info_fields(overview), indent=2, sort_keys=True)
-    else:
-        print_report(info_report(overview))
+    print_either(as_json, lambda: info_fields(overview), lambda: info_report(overview), sort_keys=True)
 
 
 @cli.command("remove")
-@click.option("--dataset", required=True, help="Folder of the dataset.")
+@_dataset_option
 @click.option("--tracks", required=True, help="Table with a column track_id, or a .txt file with one id per line.")
 @click.option("--purge", is_flag=True, help="Also erase their features from the disk.")
 def remove_command(dataset: str, tracks: str, purge: bool) -> None:
@@ -317,7 +321,7 @@ def remove_command(dataset: str, tracks: str, purge: bool) -> None:
 
 
 @cli.command("prune")
-@click.option("--dataset", required=True, help="Folder of the dataset.")
+@_dataset_option
 @click.option("--orphans", is_flag=True, help="Remove files that no manifest names.")
 @click.option("--fingerprints", is_flag=True, help="Remove feature folders that dataset.json does not name.")
 @click.option("--label-versions", is_flag=True, help="Remove all but the newest versions of each label set.")

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.tones import tags_of, tone_of
 from tests.warm_commands import run_warm
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # parallel test processes: each library's threads would compete for cores
@@ -159,17 +160,16 @@ def write_csv(path: Path, header: tuple[str, ...], rows: object) -> None:
         writer.writerows(rows)  # type: ignore[arg-type]
 
 
+def write_tables(folder: Path, catalog: object, annotations: object) -> None:
+    """Writes catalog.csv, of track_id, uri and group, and annotations.csv, of track_id and tag."""
+    write_csv(folder / "catalog.csv", ("track_id", "uri", "group"), catalog)
+    write_csv(folder / "annotations.csv", ("track_id", "tag"), annotations)
+
+
 def sound_of(number: int, rate: int, channels: int) -> tuple[np.ndarray, list[str]]:
     """Sound and tags of a track of 2 to 3.5 s."""
-    rng = np.random.default_rng(number)
-    time = np.arange(round((2 + 0.5 * (number % 4)) * rate)) / rate
-    tags = [tag for bit, tag in enumerate(TAGS) if (number >> bit) & 1]
-    sound = 0.2 * np.sin(2 * np.pi * (110.0 if "low" in tags else 1760.0) * time)
-    if "noise" in tags:
-        sound += rng.normal(scale=0.05, size=len(time))
-    if "tremolo" in tags:
-        sound *= 0.5 + 0.5 * np.sign(np.sin(2 * np.pi * 6 * time))
-    return np.outer(sound, np.linspace(1, 0.8, channels)).astype(np.float32), tags
+    sound = tone_of(number, 2 + 0.5 * (number % 4), rate, noise=0.05)
+    return np.outer(sound, np.linspace(1, 0.8, channels)).astype(np.float32), tags_of(number, TAGS)
 
 
 @pytest.fixture(scope="session")
@@ -184,8 +184,7 @@ def small_corpus(tmp_path_factory: pytest.TempPathFactory, write_audio: WriteAud
         write_audio(folder / uri, sound, rate)
         rows.append((track, uri, f"artist {number % 8}"))
         annotations += [(track, tag) for tag in tags]
-    write_csv(folder / "catalog.csv", ("track_id", "uri", "group"), rows)
-    write_csv(folder / "annotations.csv", ("track_id", "tag"), annotations)
+    write_tables(folder, rows, annotations)
     (folder / "small.yaml").write_text(f"name: small\ntags: [{', '.join(TAGS)}]\n", encoding="utf-8")
     return SmallCorpus(folder, tuple(rows))
 

@@ -15,6 +15,7 @@ from pipeline.audio.tags import id3_length
 
 # Programs that do not know the length when they begin write 0, all ones, or round numbers below 2 GiB and 4 GiB.
 _LEAST_UNKNOWN = 2_000_000_000 - 128
+_LEAST_UNKNOWN_W64 = (1 << 62) - 24  # without the 24 bytes of a chunk's head
 _MOST_CHUNKS = 10_000  # followed in a file
 _KNOWN_CHUNKS = frozenset(
     name.ljust(4).encode()
@@ -25,7 +26,6 @@ _KNOWN_CHUNKS = frozenset(
 )
 _MOST_LEFT_OVER = 3  # bytes by which the end of a tag may miss the end of the file
 _W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
-_W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # tail of its chunks' GUIDs, after their four letters
 _AU_SAMPLE_BITS = {1: 8, 2: 8, 3: 16, 4: 24, 5: 32, 6: 32, 7: 64, 23: 4, 24: 4, 25: 3, 26: 5, 27: 8}
 _IMA4_FRAMES = 64  # frames in a packet; AIFC counts packets
 
@@ -80,6 +80,30 @@ class _Chunk:
         return self.first + self.size
 
 
+@dataclasses.dataclass(frozen=True)
+class _Heads:
+    """How a format writes the heads of its chunks.
+
+    Attributes:
+        fields: Four-letter name and size of a chunk, as `struct` unpacks them.
+        alignment: Every head begins at a multiple of this number of bytes.
+        counted: True if the size counts the head too.
+    """
+
+    fields: struct.Struct
+    alignment: int
+    counted: bool = False
+
+
+_W64_HEADS = _Heads(struct.Struct("<4s12xQ"), 8, counted=True)  # the name begins a GUID
+_CAF_HEADS = _Heads(struct.Struct(">4sq"), 1)
+
+
+def _iff_heads(order: str) -> _Heads:
+    """The heads of RIFF and AIFF, in either byte order."""
+    return _Heads(struct.Struct(f"{order}4sI"), 2)
+
+
 def sample_data(raw: BinaryIO, size: int) -> SampleData | None:
     """Position of the samples in a file of `size` bytes; None if it has none of these formats, or is too broken."""
     raw.seek(0)
@@ -100,17 +124,19 @@ def sample_data(raw: BinaryIO, size: int) -> SampleData | None:
     return None
 
 
-def _chunks(raw: BinaryIO, offset: int, size: int, order: str, alignment: int = 2) -> Iterator[_Chunk]:
-    """Chunks, each with a four-letter name and a four-byte size, from an offset on."""
+def _chunks(raw: BinaryIO, offset: int, size: int, heads: _Heads) -> Iterator[_Chunk]:
+    """Chunks from an offset on; when one is yielded, `raw` is at its first byte."""
     for _ in range(_MOST_CHUNKS):
         raw.seek(offset)
-        head = raw.read(8)
-        if len(head) < 8:
+        head = raw.read(heads.fields.size)
+        if len(head) < heads.fields.size:
             return
-        chunk = _Chunk(head[:4], offset + 8, struct.unpack(f"{order}I", head[4:])[0])
+        name, length = heads.fields.unpack(head)
+        chunk = _Chunk(name, offset + len(head), length - len(head) if heads.counted else length)
         yield chunk
-        offset = chunk.end + chunk.end % alignment
-        if offset >= size:
+        offset = max(chunk.first, chunk.end)
+        offset += -offset % heads.alignment
+        if length < 0 or offset >= size:
             return
 
 
@@ -126,7 +152,7 @@ def _claim(size: int) -> int | None:
 def _wave(raw: BinaryIO, size: int, order: str) -> SampleData | None:
     per_byte: float | None = None
     long_size: int | None = None
-    for chunk in _chunks(raw, 12, size, order):
+    for chunk in _chunks(raw, 12, size, _iff_heads(order)):
         if chunk.name == b"ds64":
             long_size = struct.unpack("<Q", _read(raw, chunk, 16)[8:])[0]
         elif chunk.name == b"fmt ":
@@ -167,7 +193,7 @@ def _chain(raw: BinaryIO, offset: int, size: int, order: str, *, to_the_byte: bo
     Samples can look like the head of a chunk, but hardly ever like one that ends where the file does. So the last chunk must
     end there, unless it has a known name and may be cut; with `to_the_byte` that exception does not apply.
     """
-    for chunk in _chunks(raw, offset, size, order):
+    for chunk in _chunks(raw, offset, size, _iff_heads(order)):
         begin = chunk.first - 8
         if chunk.name in (b"RIFF", b"RIFX", b"RF64", b"FORM"):
             return True, begin
@@ -191,28 +217,19 @@ def _is_name(name: bytes) -> bool:
 
 def _wave64(raw: BinaryIO, size: int) -> SampleData | None:
     per_byte: float | None = None
-    offset = 40
-    for _ in range(_MOST_CHUNKS):
-        raw.seek(offset)
-        head = raw.read(24)
-        if len(head) < 24:
-            return None
-        length = struct.unpack("<Q", head[16:])[0]  # with its own 24 bytes
-        if head[:4] == b"fmt ":
+    for chunk in _chunks(raw, 40, size, _W64_HEADS):
+        if chunk.name == b"fmt ":
             per_byte = _wave_seconds_per_byte(raw.read(16), "<")
-        elif head[:4] == b"data":
+        elif chunk.name == b"data":
             # A length that was never filled in claims nothing; RIFF's size limit does not apply here.
-            claimed = length - 24 if 24 < length < 1 << 62 else None
-            return SampleData(offset + 24, claimed, max(size - offset - 24, 0), per_byte)
-        if length > size:
-            return None
-        offset += max(length + 7 & ~7, 24)
+            claimed = chunk.size if 0 < chunk.size < _LEAST_UNKNOWN_W64 else None
+            return SampleData(chunk.first, claimed, max(size - chunk.first, 0), per_byte)
     return None
 
 
 def _aiff(raw: BinaryIO, size: int) -> SampleData | None:
     seconds: float | None = None
-    for chunk in _chunks(raw, 12, size, ">"):
+    for chunk in _chunks(raw, 12, size, _iff_heads(">")):
         if chunk.name == b"COMM":
             common = _read(raw, chunk, 22)
             _, frames, _, exponent, mantissa = struct.unpack(">hIhHQ", common[:18])
@@ -230,25 +247,16 @@ def _aiff(raw: BinaryIO, size: int) -> SampleData | None:
 
 def _caf(raw: BinaryIO, size: int) -> SampleData | None:
     per_byte: float | None = None
-    offset = 8
-    for _ in range(_MOST_CHUNKS):
-        raw.seek(offset)
-        head = raw.read(12)
-        if len(head) < 12:
-            return None
-        name, length = struct.unpack(">4sq", head)
-        if name == b"desc":
+    for chunk in _chunks(raw, 8, size, _CAF_HEADS):
+        if chunk.name == b"desc":
             rate, _, _, packet_bytes, packet_frames, _, _ = struct.unpack(">d4sIIIII", raw.read(32))
             per_byte = packet_frames / rate / packet_bytes if rate and packet_bytes else None
-        elif name == b"data":
-            first = offset + 12 + 4  # after a count of edits
-            claimed = length - 4 if length > 4 else None
+        elif chunk.name == b"data":
+            first = chunk.first + 4  # after a count of edits
+            claimed = chunk.size - 4 if chunk.size > 4 else None
             return SampleData(
                 first, claimed, max(size - first, 0), per_byte, followed=_caf_chunk_at(raw, first, claimed, size)
             )
-        if not 0 <= length <= size:
-            return None
-        offset += 12 + length
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -87,57 +88,55 @@ def decode(
         TrackRejected: the engine cannot read the file, it holds no samples or a bitstream posing as samples, or it exceeds
             the limits.
     """
+    excerpt = Excerpt.parse(spec.excerpt)
     try:
-        return _decode(open_source, found, spec, store, limits, on_progress, trusting=True)
+        with contextlib.closing(open_source(found)) as source:
+            window = window_of(excerpt, source.length, source.sample_rate, spec.sample_rate)
+            return _decoded(source, window, spec, store, limits, on_progress)
     except _LengthWrongError:
-        return _decode(open_source, found, spec, store, limits, on_progress, trusting=False)
+        with contextlib.closing(open_source(found)) as source:
+            return _decoded(source, None, spec, store, limits, on_progress)
 
 
-def _decode(
-    open_source: OpenSource,
-    found: Recognized,
+def _decoded(
+    source: AudioSource,
+    window: Window | None,
     spec: WaveformSpec,
     store: SampleStore,
     limits: Limits,
     on_progress: Callable[[], None],
-    *,
-    trusting: bool,
 ) -> DecodedTrack:
-    source = open_source(found)
-    try:
-        excerpt = Excerpt.parse(spec.excerpt)
-        window = window_of(excerpt, source.length, source.sample_rate, spec.sample_rate) if trusting else None
-        check_length = LengthCheck(limits, excerpt, spec.sample_rate)
-        if source.length is not None:
-            seconds = source.length / source.sample_rate
-            if check_length.is_beyond(seconds) and source.seek_exactly(source.length - 1):
-                check_length(seconds)  # the header's length is right, so no block needs decoding
-        mono = _MonoBlocks(source, window, check_length, on_progress)
-        begin = store.length
-        for block in _resampled(mono, spec.sample_rate):
-            store.append(to_int16(block))
-        total = store.length - begin
-        if mono.window is None:
-            first, end = excerpt.bounds(total, spec.sample_rate)
-        else:
-            first, end = mono.window.skip, min(mono.window.skip + mono.window.samples, total)
-        if end <= first:
-            raise TrackRejected(Cause.EMPTY, "the file decodes to no samples")
-        return DecodedTrack(
-            first=begin + first,
-            end=begin + end,
-            source_seconds=mono.source_frames / source.sample_rate,
-            sample_rate=source.sample_rate,
-            channels=source.channels,
-            codec=source.codec,
-            flags=_flags(mono, store, begin + first, begin + end),
-            message=source.corrupt or source.choice,
-            claimed_seconds=source.claimed_seconds,
-            at_end=mono.at_end,
-            unread=mono.at_end and source.has_unread_data(),
-        )
-    finally:
-        source.close()
+    """The part of a source in a window; without one the whole source is decoded, and then cut."""
+    excerpt = Excerpt.parse(spec.excerpt)
+    check_length = LengthCheck(limits, excerpt, spec.sample_rate)
+    if source.length is not None:
+        seconds = source.length / source.sample_rate
+        if check_length.is_beyond(seconds) and source.seek_exactly(source.length - 1):
+            check_length(seconds)  # the header's length is right, so no block needs decoding
+    mono = _MonoBlocks(source, window, check_length, on_progress)
+    begin = store.length
+    for block in _resampled(mono, spec.sample_rate):
+        store.append(to_int16(block))
+    total = store.length - begin
+    if mono.window is None:
+        first, end = excerpt.bounds(total, spec.sample_rate)
+    else:
+        first, end = mono.window.skip, min(mono.window.skip + mono.window.samples, total)
+    if end <= first:
+        raise TrackRejected(Cause.EMPTY, "the file decodes to no samples")
+    return DecodedTrack(
+        first=begin + first,
+        end=begin + end,
+        source_seconds=mono.source_frames / source.sample_rate,
+        sample_rate=source.sample_rate,
+        channels=source.channels,
+        codec=source.codec,
+        flags=_flags(mono, store, begin + first, begin + end),
+        message=source.corrupt or source.choice,
+        claimed_seconds=source.claimed_seconds,
+        at_end=mono.at_end,
+        unread=mono.at_end and source.has_unread_data(),
+    )
 
 
 class _MonoBlocks:

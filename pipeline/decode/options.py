@@ -64,3 +64,8 @@ class BuildOptions:
             raise UserError(
                 f"--families: expected {','.join(FAMILIES)} or one of them, received {','.join(self.families)}"
             )
+
+
+def parse_families(text: str | None) -> tuple[str, ...] | None:
+    """`logmel,waveform` as names of families, which BuildOptions checks; None if no text is given."""
+    return None if text is None else tuple(name.strip() for name in text.split(","))

@@ -19,7 +19,8 @@ from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpe
 from schemas.layout import MANIFEST_NAME, Layout, generation_name
 from schemas.manifests import DatasetManifest, GenerationEntry
 from schemas.sole_writer import changing
-from schemas.storage.files import is_remote, require_empty_or, write_atomic, write_if_absent
+from schemas.storage.files import is_remote, write_atomic, write_if_absent
+from schemas.storage.output_folders import require_empty_or
 
 
 def open_or_begin(layout: Layout, options: BuildOptions) -> DatasetManifest:

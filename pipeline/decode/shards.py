@@ -18,22 +18,19 @@ from pipeline.audio.isolation import DecodingProcess
 from pipeline.audio.limits import MAX_SECONDS
 from pipeline.jobs.payload_file import FeatureBytes, HashedFeature, PayloadFile
 from pipeline.jobs.plan import PlanReader
-from pipeline.jobs.shard_job import feature_folders, is_done
+from pipeline.jobs.shard_job import GenerationJob, is_done
 from schemas.dataset import read_tombstones
 from schemas.examples import most_samples
 from schemas.features import Family, FeatureSpec, LogMelSpec, logmel_spec_of
-from schemas.layout import Layout
 from schemas.storage.files import join, write_atomic
 from schemas.tables import TRACKS
 
 
 @dataclasses.dataclass(frozen=True)
-class ShardJob:
+class ShardJob(GenerationJob):
     """Parameters of a generation for the workers that build it; small, since it travels in the job graph.
 
     Attributes:
-        dataset: Folder of the dataset.
-        generation: Number of the generation.
         families: Features to write.
         audio_root: Folder to which relative uris refer.
         decoder: Decoder engine.
@@ -41,25 +38,11 @@ class ShardJob:
         max_seconds: Reject longer tracks.
     """
 
-    dataset: str
-    generation: int
     families: dict[Family, FeatureSpec]
     audio_root: str
     decoder: Decoder = "auto"
     strict: bool = False
     max_seconds: float = MAX_SECONDS
-
-    @property
-    def layout(self) -> Layout:
-        return Layout(self.dataset)
-
-    @property
-    def plan(self) -> str:
-        return self.layout.plan(self.generation)
-
-    @property
-    def mark_folders(self) -> list[str]:
-        return feature_folders(self)
 
     @property
     def logmel_spec(self) -> LogMelSpec:

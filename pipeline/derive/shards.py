@@ -13,44 +13,27 @@ import pyarrow.compute as pc
 
 from pipeline.audio.logmel import STORED_DTYPE, logmel_blocks
 from pipeline.jobs.payload_file import PayloadFile
-from pipeline.jobs.shard_job import feature_folders
+from pipeline.jobs.shard_job import GenerationJob
 from pipeline.jobs.stored_features import StoredFeature, StoredFeatures
 from schemas.dataset import Dataset
 from schemas.features import Family, FeatureSpec, LogMelSpec
-from schemas.layout import Layout
 
 _BLANK_BLOCK = 1 << 20  # bytes written at a time for an erased track
 
 
 @dataclasses.dataclass(frozen=True)
-class DerivedShardJob:
+class DerivedShardJob(GenerationJob):
     """Parameters of a generation for the workers that derive it; small, since it travels in the job graph.
 
     Attributes:
-        dataset: Folder of the dataset.
-        generation: Number of the generation.
         spec: Spec of the log-mel family to write.
     """
 
-    dataset: str
-    generation: int
     spec: LogMelSpec
-
-    @property
-    def layout(self) -> Layout:
-        return Layout(self.dataset)
 
     @property
     def families(self) -> dict[Family, FeatureSpec]:
         return {"logmel": self.spec}
-
-    @property
-    def plan(self) -> str:
-        return self.layout.plan(self.generation)
-
-    @property
-    def mark_folders(self) -> list[str]:
-        return feature_folders(self)
 
     def open_writer(self) -> DerivedShardWriter:
         """A writer of its shards."""

@@ -27,8 +27,9 @@ from schemas.label_version import LabelVersion, open_labels
 from schemas.layout import shard_name
 from schemas.manifests import to_json
 from schemas.sole_writer import sole_writer
-from schemas.storage.files import exists, join, read_bytes, remove_temporaries, require_empty_or, size, write_atomic
+from schemas.storage.files import exists, join, read_bytes, remove_temporaries, size, write_atomic
 from schemas.storage.json_object import parse_json_object
+from schemas.storage.output_folders import require_empty_or
 from schemas.tables import SPLITS
 
 SUMMARY_NAME = "records.json"

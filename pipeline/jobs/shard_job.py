@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Protocol
 
@@ -62,9 +63,30 @@ class FeatureJob(Job, Protocol):
     def families(self) -> dict[Family, FeatureSpec]: ...
 
 
-def feature_folders(job: FeatureJob) -> list[str]:
-    """Folders of a job's payloads and their done marks, one per family."""
-    return [job.layout.features(spec, job.generation) for spec in job.families.values()]
+@dataclasses.dataclass(frozen=True)
+class GenerationJob:
+    """The base of jobs that write features of one generation.
+
+    Attributes:
+        dataset: Folder of the dataset.
+        generation: Number of the generation.
+    """
+
+    dataset: str
+    generation: int
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.dataset)
+
+    @property
+    def plan(self) -> str:
+        return self.layout.plan(self.generation)
+
+    @property
+    def mark_folders(self: FeatureJob) -> list[str]:
+        """Folders of the payloads and their done marks, one per family."""
+        return [self.layout.features(spec, self.generation) for spec in self.families.values()]
 
 
 def mark_name(shard: int) -> str:

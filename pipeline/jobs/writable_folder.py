@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 
 from schemas.console.errors import UserError
-from schemas.storage.files import check_writable, make_folder, remove_empty_folder
+from schemas.storage.files import make_folder, remove_empty_folder
+from schemas.storage.output_folders import check_writable
 
 
 @contextlib.contextmanager

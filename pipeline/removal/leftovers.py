@@ -44,17 +44,23 @@ def no_build(dataset: Dataset) -> Iterator[bool]:
         yield True
 
 
-def unnamed_payloads(dataset: Dataset, *, of_build: bool) -> Found:
-    """Payloads that no done mark names.
+def unnamed_files(dataset: Dataset, *, of_build: bool) -> Found:
+    """What nothing names of the features in dataset.json: payloads, and whole generations.
 
     Args:
-        dataset: The dataset.
-        of_build: Include the generation under way, which no build may be writing.
+        dataset: The dataset, read while no generation could be planned, which locks ensure on a disk.
+        of_build: Include what a build may be writing, as no build is running.
 
     Raises:
         DatasetError: a done mark of a finished generation is missing, damaged or foreign, so the payload that it should
             name is unknown.
     """
+    yield from _unnamed_payloads(dataset, of_build)
+    yield from _unnamed_generations(dataset, of_build)
+
+
+def _unnamed_payloads(dataset: Dataset, of_build: bool) -> Found:
+    """Payloads that no done mark names; with `of_build` also those of the generation under way."""
     generations = [entry.generation for entry in dataset.manifest.generations]
     if of_build and dataset.under_way is not None:
         generations.append(dataset.under_way.generation)
@@ -102,13 +108,8 @@ def named_generations(dataset: Dataset) -> list[str]:
     return [generation_name(entry.generation) for entry in (*dataset.manifest.generations, *under_way)]
 
 
-def unnamed_generations(dataset: Dataset, *, of_build: bool) -> Found:
-    """Features of generations that dataset.json does not name.
-
-    Args:
-        dataset: The dataset, read while no generation could be planned, which locks ensure on a disk.
-        of_build: True in a bucket if no build is running that might have planned a generation since.
-    """
+def _unnamed_generations(dataset: Dataset, of_build: bool) -> Found:
+    """Features of generations that dataset.json does not name; in a bucket only if no build may have planned one since."""
     known = named_generations(dataset)
     if of_build or not is_remote(dataset.layout.root):
         for spec, _ in dataset.whole_features():

@@ -14,8 +14,7 @@ from pipeline.removal.leftovers import (
     remove_features,
     temporaries,
     unnamed_features,
-    unnamed_generations,
-    unnamed_payloads,
+    unnamed_files,
 )
 from pipeline.removal.remove import known_runs
 from pipeline.removal.unfinished import give_up, parts_under_way
@@ -172,8 +171,7 @@ def _measured(paths: Iterable[tuple[str, str]]) -> tuple[Prunable, ...]:
 
 def _orphans(dataset: Dataset, alone: bool) -> Iterator[tuple[str, str]]:
     layout = dataset.layout
-    yield from unnamed_payloads(dataset, of_build=alone)
-    yield from unnamed_generations(dataset, of_build=alone)
+    yield from unnamed_files(dataset, of_build=alone)
     known = named_generations(dataset)
     for folder in (layout.plans, join(layout.root, "tracks")):
         for name in list_names(folder):

@@ -12,14 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.jobs.plan import PlanReader
-from pipeline.removal.leftovers import (
-    no_build,
-    remove_features,
-    temporaries,
-    unnamed_features,
-    unnamed_generations,
-    unnamed_payloads,
-)
+from pipeline.removal.leftovers import no_build, remove_features, temporaries, unnamed_features, unnamed_files
 from pipeline.removal.purge import purge_tracks
 from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import training_command
@@ -154,8 +147,7 @@ def _purge(root: str, ids: pa.Array, on_progress: Callable[[int, int], None]) ->
             with no_build(dataset) as alone:
                 for uri, _ in [
                     *unnamed_features(dataset),
-                    *unnamed_generations(dataset, of_build=alone),
-                    *unnamed_payloads(dataset, of_build=alone),
+                    *unnamed_files(dataset, of_build=alone),
                     *temporaries(dataset, layout.all_features, of_build=alone),
                 ]:
                     remove_features(uri)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from schemas.console.report import Kind, Line, Report, Table
@@ -37,6 +38,16 @@ def print_report(report: Report) -> None:
 def print_fields(fields: Any, *, indent: int | None = None, sort_keys: bool = False) -> None:
     """Print what --json asks for: also with --quiet, and on one line with --log-json."""
     say_json(fields, indent=None if verbosity().as_json else indent, sort_keys=sort_keys)
+
+
+def print_either(
+    as_json: bool, fields: Callable[[], Any], report: Callable[[], Report], *, sort_keys: bool = False
+) -> None:
+    """Print a command's fields if it was given --json, and its report otherwise; only that one is made."""
+    if as_json:
+        print_fields(fields(), indent=2, sort_keys=sort_keys)
+    else:
+        print_report(report())
 
 
 def _print_styled(report: Report) -> None:

@@ -7,7 +7,6 @@ replaces what another process wrote first, and no answer comes from a cache.
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import glob
 import hashlib
@@ -27,7 +26,6 @@ from schemas.storage import object_store
 _log = logging.getLogger(__name__)
 
 TEMPORARY_PREFIX = ".tmp-"  # a killed process may leave such files behind; readers ignore them
-_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
 _BLOCK = 1 << 20  # bytes read at a time when hashing
 _FILE_URI = re.compile(r"file:(?://([^/]*))?(/.*)?", re.IGNORECASE | re.DOTALL)  # RFC 8089: host and path
 
@@ -158,13 +156,6 @@ def make_folder(uri: str) -> None:
         os.makedirs(local_path(uri), exist_ok=True)
 
 
-def check_writable(folder: str) -> None:
-    """Raise OSError unless files can be created in a local folder; a bucket raises at the first write."""
-    if not is_remote(folder):
-        with tempfile.TemporaryFile(dir=local_path(folder)) as file:
-            file.write(b"\0")
-
-
 def remove(uri: str) -> None:
     """Remove a file; a missing file is no error."""
     with contextlib.suppress(FileNotFoundError):
@@ -286,42 +277,6 @@ def sha256_of(uri: str) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
-
-
-def require_empty_or(folder: str, marker: str, what: str) -> bool:
-    """True if `folder` holds `marker`, False if it is empty or missing; anything else is an error.
-
-    Raises:
-        UserError: the folder holds other files, so writing there would mix two jobs; or it is not writable.
-    """
-    if not local_path(folder).strip():
-        raise UserError(f"expected a folder for {what}, received an empty path; name the folder, '.' for this one")
-    if not is_remote(folder):
-        _require_writable(folder)
-    if exists(join(folder, marker)):
-        return True
-    names = list_names(folder)
-    if names:
-        raise UserError(
-            f"{folder}: expected {what} or an empty folder, found {', '.join(names[:3])}"
-            f"{' and more' if len(names) > 3 else ''} and no {marker}; choose another folder"
-        )
-    return False
-
-
-def _require_writable(folder: str) -> None:
-    """Raise UserError unless files can be created in a local folder, or in its nearest existing parent."""
-    place = os.path.abspath(local_path(folder))
-    while not os.path.lexists(place):
-        place = os.path.dirname(place)
-    if not os.path.isdir(place):
-        found = "a file" if place == os.path.abspath(local_path(folder)) else f"the file {place} on the way to it"
-        raise UserError(f"{folder}: expected a folder, found {found}; choose another folder")
-    try:
-        check_writable(place)
-    except OSError as error:
-        if error.errno in _NOT_WRITABLE:  # other errors, such as a full disk, surface in the write that fails
-            raise UserError(f"{folder}: cannot be written in: {error.strerror}; choose another folder") from error
 
 
 @contextlib.contextmanager

@@ -29,12 +29,12 @@ from schemas.storage.files import (
     read_range,
     remove,
     remove_tree,
-    require_empty_or,
     sha256_of,
     size,
     write_atomic,
     write_if_absent,
 )
+from schemas.storage.output_folders import require_empty_or
 from schemas.storage.store_client import StoreError
 from tests.buckets.conftest import Bucket
 from tests.buckets.proxy import DELAY_SECONDS, Effect, Fault, Kind, Proxy, Request

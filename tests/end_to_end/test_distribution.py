@@ -9,7 +9,6 @@ import email
 import os
 import re
 import shutil
-import subprocess
 import sys
 import sysconfig
 import tarfile
@@ -18,6 +17,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.end_to_end.programs import run_program
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("pipeline", "schemas", "training")
@@ -48,16 +49,8 @@ def run(*command: str | Path, cwd: Path, path: Path | None = None, expected: int
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     if path is not None:
         environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
-    ended = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert ended.returncode == expected, f"{command}: {ended.stdout}{ended.stderr}"
+    words = [str(word) for word in command]
+    ended = run_program(words, cwd=cwd, environment=environment, timeout=600, expected=expected)
     return ended.stderr if expected else ended.stdout
 
 

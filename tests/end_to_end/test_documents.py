@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -15,6 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.conftest import write_tables
+from tests.end_to_end.programs import run_program
 from tests.pipeline.importers.small_publications import write_publications
 
 ROOT = Path(__file__).parents[2]
@@ -78,21 +79,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / package).symlink_to(ROOT / package)
     (folder / "music").mkdir()
     rng = np.random.default_rng(0)
-    with (
-        open(folder / "catalog.csv", "w", newline="") as catalog,
-        open(folder / "annotations.csv", "w", newline="") as annotations,
-    ):
-        rows, labels = csv.writer(catalog), csv.writer(annotations)
-        rows.writerow(["track_id", "uri", "group"])
-        labels.writerow(["track_id", "tag"])
-        for number in range(TRACKS):
-            sound = rng.normal(scale=0.1, size=44_100 * 2).astype(np.float32)
-            name = f"music/{number} ö.{('mp3', 'flac', 'ogg', 'wav')[number % 4]}"
-            soundfile.write(folder / name, sound, 44_100)
-            rows.writerow([number, name, f"artist {number}"])
-            labels.writerows(
-                [number, tag] for bit, tag in enumerate(TAGS) if (number >> bit) & 1 or number % len(TAGS) == bit
-            )
+    rows, labels = [], []
+    for number in range(TRACKS):
+        sound = rng.normal(scale=0.1, size=44_100 * 2).astype(np.float32)
+        name = f"music/{number} ö.{('mp3', 'flac', 'ogg', 'wav')[number % 4]}"
+        soundfile.write(folder / name, sound, 44_100)
+        rows.append((number, name, f"artist {number}"))
+        labels += [(number, tag) for bit, tag in enumerate(TAGS) if (number >> bit) & 1 or number % len(TAGS) == bit]
+    write_tables(folder, rows, labels)
     write_publications(folder)
     (folder / "gone.txt").write_text("3\n17\n")
     soundfile.write(folder / "song.mp3", rng.normal(scale=0.1, size=44_100).astype(np.float32), 44_100)
@@ -118,8 +112,7 @@ def _run(command: str, home: Path) -> None:
     if "train" in words or "study" in words:
         words += SHORTER
     environment = {**os.environ, "PYTHONPATH": str(home)}
-    ended = subprocess.run(words, cwd=home, env=environment, capture_output=True, text=True, timeout=300)
-    assert ended.returncode == 0, f"{command}\n{ended.stdout[-1500:]}\n{ended.stderr[-1500:]}"
+    ended = run_program(words, cwd=home, environment=environment, timeout=300)
     assert "Traceback" not in ended.stderr
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ast
-import csv
 import doctest
 import importlib
 import io
 import os
 import pkgutil
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,11 +16,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.training.conftest import SAMPLE_RATE, sound_of
+from tests.end_to_end.programs import run_program
+from tests.training.conftest import write_corpus
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "library.md"
-TRACKS = 36
 FORMATS = ("mp3", "flac", "ogg", "wav")
 SONG_SECONDS = 40
 
@@ -57,19 +55,7 @@ def promised(code: str) -> list[str]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as the page describes it, of real audio files."""
     folder = tmp_path_factory.mktemp("library")
-    rows, labels = [], []
-    for number in range(TRACKS):
-        sound, tags = sound_of(number)
-        name = f"{number:02d}.{FORMATS[number % len(FORMATS)]}"
-        soundfile.write(folder / name, sound, SAMPLE_RATE)
-        rows.append((f"track-{number:02d}", name, f"artist-{number // 2}"))
-        labels += [(f"track-{number:02d}", tag) for tag in tags]
-    for name, table in (
-        ("catalog.csv", [("track_id", "uri", "group"), *rows]),
-        ("annotations.csv", [("track_id", "tag"), *labels]),
-    ):
-        with open(folder / name, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(table)
+    write_corpus(folder, FORMATS)
     (folder / "tags.yaml").write_text("name: mine\ntop: 50\n", encoding="utf-8")
     noise = np.random.default_rng(0).normal(scale=0.1, size=SONG_SECONDS * 44_100)
     soundfile.write(folder / "song.mp3", noise, 44_100)
@@ -81,16 +67,7 @@ def ran(home: Path) -> list[str]:
     """The lines that the page's program prints."""
     (home / "page.py").write_text(program(), encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ended = subprocess.run(
-        [sys.executable, "page.py"],
-        cwd=home,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=1800,
-        check=False,
-    )
-    assert ended.returncode == 0, f"{ended.stdout[-1500:]}\n{ended.stderr[-3000:]}"
+    ended = run_program([sys.executable, "page.py"], cwd=home, environment=environment, timeout=1800)
     return ended.stdout.splitlines()
 
 

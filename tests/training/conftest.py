@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import shutil
 from collections.abc import Iterator
@@ -12,6 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import soundfile
+
+from tests.conftest import write_tables
+from tests.tones import tags_of, tone_of
 
 if TYPE_CHECKING:
     from training.data.records import TrackRecords
@@ -49,15 +51,20 @@ class SmallDataset:
 
 def sound_of(number: int) -> tuple[np.ndarray, list[str]]:
     """Sound and tags of a track."""
-    rng = np.random.default_rng(number)
-    time = np.arange(round(SECONDS[number % 3] * SAMPLE_RATE)) / SAMPLE_RATE
-    tags = [tag for bit, tag in enumerate(TAGS) if (number >> bit) & 1]
-    sound = 0.2 * np.sin(2 * np.pi * (110.0 if "bass" in tags else 1760.0) * time)
-    if "noise" in tags:
-        sound += rng.normal(scale=0.1, size=len(time))
-    if "tremolo" in tags:
-        sound *= 0.5 + 0.5 * np.sign(np.sin(2 * np.pi * 6 * time))
-    return sound.astype(np.float32), tags
+    sound = tone_of(number, SECONDS[number % 3], SAMPLE_RATE, noise=0.1)
+    return sound.astype(np.float32), tags_of(number, TAGS)
+
+
+def write_corpus(folder: Path, formats: tuple[str, ...]) -> None:
+    """Writes the audio of all tracks, in these formats by turns, and catalog.csv and annotations.csv."""
+    rows, annotations = [], []
+    for number in range(TRACKS):
+        sound, tags = sound_of(number)
+        name = f"{number:02d}.{formats[number % len(formats)]}"
+        soundfile.write(folder / name, sound, SAMPLE_RATE)
+        rows.append((f"track-{number:02d}", name, f"artist-{number // 2}"))
+        annotations += [(f"track-{number:02d}", tag) for tag in tags]
+    write_tables(folder, rows, annotations)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -100,18 +107,7 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> SmallDataset:
     from schemas.dataset import Dataset
 
     folder = tmp_path_factory.mktemp("small")
-    with (
-        open(folder / "catalog.csv", "w", newline="") as catalog,
-        open(folder / "annotations.csv", "w", newline="") as annotations,
-    ):
-        catalog_rows, annotation_rows = csv.writer(catalog), csv.writer(annotations)
-        catalog_rows.writerow(["track_id", "uri", "group"])
-        annotation_rows.writerow(["track_id", "tag"])
-        for number in range(TRACKS):
-            sound, tags = sound_of(number)
-            soundfile.write(folder / f"{number:02d}.wav", sound, SAMPLE_RATE)
-            catalog_rows.writerow([f"track-{number:02d}", f"{number:02d}.wav", f"artist-{number // 2}"])
-            annotation_rows.writerows([f"track-{number:02d}", tag] for tag in tags)
+    write_corpus(folder, ("wav",))
     (folder / "small.yaml").write_text(f"name: small\ntags: [{', '.join(TAGS)}]\n")
     root = str(folder / "data")
     build(str(folder / "catalog.csv"), root, BuildOptions(workers=1, shards=6))

@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Literal
 
 
 @dataclasses.dataclass
@@ -24,23 +26,21 @@ class Throughput:
     seconds: float = 0.0
     waiting: float = 0.0
 
-    @contextlib.contextmanager
-    def timing(self) -> Iterator[None]:
+    def timing(self) -> AbstractContextManager[None]:
         """Add the time that the body takes."""
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds += time.monotonic() - began
+        return self._adding_to("seconds")
+
+    def waiting_for_data(self) -> AbstractContextManager[None]:
+        """Add the time that the body takes to the waiting time."""
+        return self._adding_to("waiting")
 
     @contextlib.contextmanager
-    def waiting_for_data(self) -> Iterator[None]:
-        """Add the time that the body takes to the waiting time."""
+    def _adding_to(self, total: Literal["seconds", "waiting"]) -> Iterator[None]:
         began = time.monotonic()
         try:
             yield
         finally:
-            self.waiting += time.monotonic() - began
+            setattr(self, total, getattr(self, total) + time.monotonic() - began)
 
     @property
     def examples_per_second(self) -> float:

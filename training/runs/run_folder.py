@@ -17,8 +17,9 @@ from schemas.dataset import Dataset
 from schemas.features import FINGERPRINT_LENGTH
 from schemas.sole_writer import sole_writer
 from schemas.storage.checksums import with_checksum
-from schemas.storage.files import absolute, exists, join, make_folder, read_bytes, require_empty_or, write_atomic
+from schemas.storage.files import absolute, exists, join, make_folder, read_bytes, write_atomic
 from schemas.storage.json_object import parse_json_object, without_format
+from schemas.storage.output_folders import require_empty_or
 from training.config import FORMAT, FieldError, TrainConfig
 from training.runs.checkpoints import Checkpoints
 from training.runs.metrics_log import METRICS_NAME, MetricsLog

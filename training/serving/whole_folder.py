@@ -15,9 +15,9 @@ from schemas.storage.files import (
     local_path,
     publish,
     remove,
-    require_empty_or,
     write_atomic,
 )
+from schemas.storage.output_folders import require_empty_or
 
 BEGUN_NAME = f"{TEMPORARY_PREFIX}begun"  # marks a folder that is filled in place, until it is whole
 # Errors that prevent a rename: a mount point, a link to another disk, a parent folder that is not ours.

@@ -13,8 +13,9 @@ from schemas.dataset import Dataset
 from schemas.label_version import LabelVersion, open_labels
 from schemas.sole_writer import sole_writer
 from schemas.storage.checksums import with_checksum
-from schemas.storage.files import join, make_folder, read_bytes, require_empty_or, write_atomic
+from schemas.storage.files import join, make_folder, read_bytes, write_atomic
 from schemas.storage.json_object import parse_json_object, without_format
+from schemas.storage.output_folders import require_empty_or
 from training.config import TrainConfig
 from training.data.labels import labelled_tracks
 from training.data.nested_shares import ShareTooSmall

@@ -74,19 +74,22 @@ def half_done(grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return folder
 
 
-@pytest.mark.parametrize("state", ["refused", "half_done"])
-def test_every_command_goes_on_with_what_is_finished(
-    state: str, request: pytest.FixtureRequest, run_pipeline: RunPipeline
-) -> None:
-    folder: Path = request.getfixturevalue(state)
-    root = str(folder / "data")
-    (folder / "tags.csv").write_text("track_id,tag\n" + "".join(f"0{number},loud\n" for number in range(OLD)))
-    (folder / "set.yaml").write_text("name: mine\n")
+@pytest.fixture(params=["refused", "half_done"])
+def unfinished(request: pytest.FixtureRequest) -> Path:
+    """A folder with a generation under way, for each of the two reasons."""
+    folder: Path = request.getfixturevalue(request.param)
+    return folder
+
+
+def test_every_command_goes_on_with_what_is_finished(unfinished: Path, run_pipeline: RunPipeline) -> None:
+    root = str(unfinished / "data")
+    (unfinished / "tags.csv").write_text("track_id,tag\n" + "".join(f"0{number},loud\n" for number in range(OLD)))
+    (unfinished / "set.yaml").write_text("name: mine\n")
     make_split(Dataset.open(root), "thirds", SplitMethod((1, 1, 1)))
-    labels = lay_labels(root, [str(folder / "tags.csv")], str(folder / "set.yaml"), "thirds")
+    labels = lay_labels(root, [str(unfinished / "tags.csv")], str(unfinished / "set.yaml"), "thirds")
     assert sum(labels.tracks.values()) == OLD
     assert derive(root, DeriveOptions(mels=40, workers=1)).built == (0,)
-    assert sum(export_records(root, "mine", str(folder / "out"), ExportOptions(workers=1)).records.values()) == OLD
+    assert sum(export_records(root, "mine", str(unfinished / "out"), ExportOptions(workers=1)).records.values()) == OLD
     facts = info(root).dataset
     assert (facts.records, len(facts.generations)) == (OLD, 1)
     assert str(facts.under_way).startswith("gen-001 is under way (")
@@ -97,7 +100,7 @@ def test_every_command_goes_on_with_what_is_finished(
     assert f"note: {root}: {facts.under_way}; what was finished before it is used" in shown.stderr
     assert f"  note      {facts.under_way}; what was finished before it is shown" in shown.stdout
     # The build then goes on as if nothing had happened.
-    summary = build(str(folder / "catalog.csv"), root, ALL_MAY_FAIL)
+    summary = build(str(unfinished / "catalog.csv"), root, ALL_MAY_FAIL)
     assert (summary.built, summary.tracks, summary.rejects) == ((1,), OLD + ADDED, {"not_found": 3})
     assert Dataset.open(root).under_way is None
     assert verify(root, deep=True).problems == ()
@@ -116,16 +119,12 @@ def test_the_bytes_are_those_of_a_build_beside_which_nothing_was_done(
     assert contents(half_done / "data") == contents(other / "data")
 
 
-@pytest.mark.parametrize("state", ["refused", "half_done"])
-def test_the_old_catalog_leaves_the_generation_of_another_alone(
-    state: str, request: pytest.FixtureRequest, contents: Contents
-) -> None:
-    folder: Path = request.getfixturevalue(state)
-    before = contents(folder / "data")
-    summary = build(str(folder / "old.csv"), str(folder / "data"), ONE)
+def test_the_old_catalog_leaves_the_generation_of_another_alone(unfinished: Path, contents: Contents) -> None:
+    before = contents(unfinished / "data")
+    summary = build(str(unfinished / "old.csv"), str(unfinished / "data"), ONE)
     assert (summary.built, summary.tracks) == ((), OLD)
     assert str(summary.under_way).startswith("gen-001 is under way")
-    assert contents(folder / "data") == before
+    assert contents(unfinished / "data") == before
 
 
 def test_a_third_catalog_is_refused_until_the_build_is_finished_or_given_up(refused: Path, contents: Contents) -> None:
@@ -136,24 +135,20 @@ def test_a_third_catalog_is_refused_until_the_build_is_finished_or_given_up(refu
     assert contents(refused / "data") == before
 
 
-@pytest.mark.parametrize("state", ["refused", "half_done"])
-def test_what_was_begun_can_be_given_up(
-    state: str, request: pytest.FixtureRequest, grown: Path, contents: Contents
-) -> None:
-    folder: Path = request.getfixturevalue(state)
-    root = str(folder / "data")
-    before = contents(folder / "data")
+def test_what_was_begun_can_be_given_up(unfinished: Path, grown: Path, contents: Contents) -> None:
+    root = str(unfinished / "data")
+    before = contents(unfinished / "data")
     shown = prune(root, [], unfinished=True)
-    assert contents(folder / "data") == before
+    assert contents(unfinished / "data") == before
     names = {path.uri.removeprefix(f"{root}/").split("/")[0] for path in shown.paths}
     assert names == {"features", "tracks", "plan"}
     assert prune(root, [], unfinished=True, delete=True) == shown
     kept = {name: digest for name, digest in contents(grown / "data").items() if name != "dataset.json"}
-    assert {name: digest for name, digest in contents(folder / "data").items() if name != "dataset.json"} == kept
+    assert {name: digest for name, digest in contents(unfinished / "data").items() if name != "dataset.json"} == kept
     assert Dataset.open(root).under_way is None
     assert prune(root, delete=True).paths == ()
     # A build of the same catalog may start again, with or without corrections.
-    assert build(str(folder / "catalog.csv"), root, ALL_MAY_FAIL).built == (1,)
+    assert build(str(unfinished / "catalog.csv"), root, ALL_MAY_FAIL).built == (1,)
     assert verify(root, deep=True).problems == ()
 
 
@@ -301,21 +296,19 @@ def test_a_reject_whose_uri_is_the_same_is_not_tried_again_by_itself(tmp_path: P
     assert build(catalog, root, ALL_MAY_FAIL).records == 4
 
 
-@pytest.mark.parametrize("state", ["refused", "half_done"])
 @pytest.mark.parametrize("purge", [False, True])
-def test_a_take_down_works_always(state: str, purge: bool, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    folder: Path = request.getfixturevalue(state)
-    root = folder / "data"
+def test_a_take_down_works_always(unfinished: Path, purge: bool) -> None:
+    root = unfinished / "data"
     # One track is in the finished generation, one is done in the generation under way, and one is still to come.
-    (folder / "gone.txt").write_text("00\n06\n07\n")
+    (unfinished / "gone.txt").write_text("00\n06\n07\n")
     with sole_writer(str(root)):  # removals work also while a build is running
-        summary = remove(str(root), str(folder / "gone.txt"), purge=purge)
+        summary = remove(str(root), str(unfinished / "gone.txt"), purge=purge)
     assert (summary.removed, summary.unknown[0]) == (3, 0)
     assert str(summary.under_way).startswith("gen-001 is under way")
     assert "00" not in Dataset.open(str(root)).newest_tracks()["track_id"].to_pylist()
     if purge:
         assert _holding(root, "00", "06") == []
-    built = build(str(folder / "catalog.csv"), str(root), ALL_MAY_FAIL)
+    built = build(str(unfinished / "catalog.csv"), str(root), ALL_MAY_FAIL)
     assert (built.tracks, built.removed) == (OLD + ADDED - 3, 3)
     assert not {"00", "06", "07"} & set(Dataset.open(str(root)).newest_tracks()["track_id"].to_pylist())
     if purge:
@@ -334,23 +327,29 @@ def test_a_take_down_of_a_first_build_that_is_not_finished_works_too(tmp_path: P
     assert verify(str(root), deep=True).problems == ()
 
 
-def test_what_is_taken_out_while_its_shard_is_written_is_not_stored(
-    grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def leaving(grown: Path, tmp_path: Path) -> Path:
+    """A copy of `grown` with a list, `gone.txt`, of one track that is still to be decoded: 06."""
     folder = Path(shutil.copytree(grown, tmp_path / "grown"))
-    root = folder / "data"
     (folder / "gone.txt").write_text("06\n")
+    return folder
+
+
+def test_what_is_taken_out_while_its_shard_is_written_is_not_stored(
+    leaving: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = leaving / "data"
     track, seen = pipeline.decode.shards.ShardWriter._track, []
 
     def removing(self: object, planned: dict[str, object], *rest: object) -> object:
         row = track(self, planned, *rest)  # type: ignore[arg-type]
         if planned["track_id"] == "06" and not seen:
             seen.append(planned)
-            remove(str(root), str(folder / "gone.txt"), purge=True)
+            remove(str(root), str(leaving / "gone.txt"), purge=True)
         return row
 
     monkeypatch.setattr(pipeline.decode.shards.ShardWriter, "_track", removing)
-    build(str(folder / "catalog.csv"), str(root), ALL_MAY_FAIL)
+    build(str(leaving / "catalog.csv"), str(root), ALL_MAY_FAIL)
     assert seen
     assert _holding(root, "06") == []
     rows = Dataset.open(str(root)).tracks_of(1).to_pylist()
@@ -359,22 +358,20 @@ def test_what_is_taken_out_while_its_shard_is_written_is_not_stored(
 
 
 def test_what_is_purged_after_its_shard_was_written_is_erased_when_the_generation_is_closed(
-    grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    leaving: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The test removes a track between a shard's last check of the tombstones and its done marks."""
-    folder = Path(shutil.copytree(grown, tmp_path / "grown"))
-    root = folder / "data"
-    (folder / "gone.txt").write_text("06\n")
+    root = leaving / "data"
     publish = pipeline.decode.shards.PayloadFile.publish
     seen: list[object] = []
 
     def removing(self: pipeline.decode.shards.PayloadFile) -> None:
         if not seen:
-            seen.append(remove(str(root), str(folder / "gone.txt"), purge=True))
+            seen.append(remove(str(root), str(leaving / "gone.txt"), purge=True))
         publish(self)
 
     monkeypatch.setattr(pipeline.decode.shards.PayloadFile, "publish", removing)
-    build(str(folder / "catalog.csv"), str(root), dataclasses.replace(ALL_MAY_FAIL, shards=1))
+    build(str(leaving / "catalog.csv"), str(root), dataclasses.replace(ALL_MAY_FAIL, shards=1))
     assert _holding(root, "06") == []
     assert verify(str(root), deep=True).problems == ()
 

@@ -1,26 +1,21 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pipeline.importers.jamendo import import_jamendo
-from schemas.console.errors import UserError
 from tests.pipeline.importers.reading import label_set_tags, labels_of, rows_of
+from tests.pipeline.importers.refusals import refusal_of
 from tests.pipeline.importers.small_publications import JAMENDO_HEADER, write_jamendo_files, write_lines
+
+_refused = partial(refusal_of, import_jamendo)
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[str]:
     return write_jamendo_files(tmp_path / "published")
-
-
-def _refused(files: list[str], out: Path) -> str:
-    with pytest.raises(UserError) as refused:
-        import_jamendo(files, "/audio", str(out))
-    assert "\n" not in str(refused.value)
-    assert not out.exists()
-    return str(refused.value)
 
 
 def test_each_field_after_the_fifth_is_a_tag_and_the_split_files_give_the_sides(

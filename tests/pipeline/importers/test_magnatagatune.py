@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.importers.magnatagatune import import_mtat
-from schemas.console.errors import UserError
 from tests.pipeline.importers.reading import label_set_tags, labels_of, rows_of
+from tests.pipeline.importers.refusals import refusal_of
 from tests.pipeline.importers.small_publications import MTAT_CLIPS, write_lines, write_mtat_files, write_npy
+
+_refused = partial(refusal_of, import_mtat)
 
 
 def _index(folder: Path) -> str:
@@ -17,14 +20,6 @@ def _index(folder: Path) -> str:
 
 def _python_tags(folder: Path) -> str:
     return write_lines(folder / "output_labels_mtt.txt", ["# Output labels", "MTT_LABELS = ['guitar', 'no voice']"])
-
-
-def _refused(files: list[str], out: Path) -> str:
-    with pytest.raises(UserError) as refused:
-        import_mtat(files, "/audio", str(out))
-    assert "\n" not in str(refused.value)
-    assert not out.exists()
-    return str(refused.value)
 
 
 def test_the_original_tables_give_tags_artists_and_the_sides_of_the_folders(tmp_path: Path) -> None:

@@ -1,22 +1,16 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from pipeline.importers.msd import import_msd
-from schemas.console.errors import UserError
 from tests.pipeline.importers.reading import label_set_tags, labels_of, rows_of
+from tests.pipeline.importers.refusals import refusal_of
 from tests.pipeline.importers.small_publications import MSD_TAGS, write_lines, write_msd_files, write_npy
 
-
-def _refused(files: list[str], out: Path, **options: str) -> str:
-    with pytest.raises(UserError) as refused:
-        import_msd(files, "/audio", str(out), **options)
-    assert "\n" not in str(refused.value)
-    assert not out.exists()
-    return str(refused.value)
+_refused = partial(refusal_of, import_msd)
 
 
 def test_ids_pair_with_their_matrix_and_artists_become_groups(tmp_path: Path) -> None:

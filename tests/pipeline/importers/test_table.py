@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +13,12 @@ from pipeline.importers.table import import_table
 from pipeline.importers.table_columns import parse_columns
 from schemas.console.errors import UserError
 from tests.pipeline.importers.reading import labels_of, rows_of
+from tests.pipeline.importers.refusals import refusal_of
 from tests.pipeline.importers.small_publications import write_lines
 
+_refused = partial(refusal_of, import_table)
+
 COLUMNS = {"track_id": "ID", "uri": "PATH", "group": "ARTIST", "tags": "GENRES"}
-
-
-def _refused(files: list[str], out: Path, columns: dict[str, str]) -> str:
-    with pytest.raises(UserError) as refused:
-        import_table(files, "/audio", str(out), columns)
-    assert "\n" not in str(refused.value)
-    assert not out.exists()
-    return str(refused.value)
 
 
 def test_tables_are_joined_on_the_track_id(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.console.printer import print_fields, print_report
+from schemas.console.printer import print_either, print_fields, print_report
 from schemas.console.report import Column, Line, Report, Table, following, heading, problem, warning
 from schemas.console.terminal import guard_terminal, unguarded
 from schemas.console.verbosity import VARIABLE
@@ -87,6 +87,18 @@ def test_log_json_is_one_object(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     }
     print_fields({"a": 1}, indent=2)
     assert capsys.readouterr().out == '{"a": 1}\n'
+
+
+def test_of_fields_and_report_only_the_one_asked_for_is_made_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    def not_asked_for() -> Report:
+        raise AssertionError
+
+    print_either(True, lambda: {"b": 1, "a": 2}, not_asked_for)
+    assert capsys.readouterr().out == '{\n  "b": 1,\n  "a": 2\n}\n'
+    print_either(True, lambda: {"b": 1, "a": 2}, not_asked_for, sort_keys=True)
+    assert capsys.readouterr().out == '{\n  "a": 2,\n  "b": 1\n}\n'
+    print_either(False, not_asked_for, lambda: REPORT)
+    assert capsys.readouterr().out.splitlines() == LINES
 
 
 class Terminal(io.StringIO):

@@ -8,7 +8,6 @@ import stat
 import threading
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from schemas.console.errors import UserError
@@ -30,24 +29,12 @@ from schemas.storage.files import (
     read_bytes,
     read_range,
     remove,
-    require_empty_or,
     sha256_of,
     size,
     spool,
     write_atomic,
     write_if_absent,
 )
-
-
-@pytest.fixture(params=["local", "file", "memory"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A folder that does not exist yet: a path, a file:// URI, and one in a store reached through fsspec."""
-    if request.param == "memory":
-        store = fsspec.filesystem("memory")
-        if store.exists("/bucket"):
-            store.rm("/bucket", recursive=True)
-        return "memory://bucket/data"
-    return {"local": "", "file": "file://"}[request.param] + str(tmp_path / "data")
 
 
 def test_a_file_comes_back(folder: str) -> None:
@@ -192,25 +179,6 @@ def test_a_folder_is_told_from_a_file(folder: str) -> None:
     assert [is_folder(uri) for uri in (folder, join(folder, "file"), join(folder, "absent"))] == [True, False, False]
 
 
-def test_a_folder_of_something_else_is_refused_and_named(folder: str) -> None:
-    assert not require_empty_or(folder, "dataset.json", "a dataset")
-    write_atomic(join(folder, "holiday.jpg"), b"")
-    with pytest.raises(
-        UserError, match=r"expected a dataset or an empty folder, found holiday.jpg and no dataset.json"
-    ):
-        require_empty_or(folder, "dataset.json", "a dataset")
-    write_atomic(join(folder, "dataset.json"), b"")
-    assert require_empty_or(folder, "dataset.json", "a dataset")
-
-
-def test_a_file_where_a_folder_is_wanted_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UserError, match="expected a folder, found a file"):
-        require_empty_or(str(tmp_path / "file"), "dataset.json", "a dataset")
-    with pytest.raises(UserError, match=r"below: expected a folder, found the file .*file on the way to it"):
-        require_empty_or(str(tmp_path / "file" / "far" / "below"), "dataset.json", "a dataset")
-
-
 @pytest.mark.parametrize(
     ("uri", "path"),
     [
@@ -254,20 +222,3 @@ def test_names_below_a_file_uri_are_names_and_no_spelling(tmp_path: Path) -> Non
     assert join("/music", "file:///a%20b.wav") == "file:///a%20b.wav"
     assert join(root, "gs://bucket/a%20b.wav") == "gs://bucket/a%20b.wav"
     assert files_below(root) == [str(tmp_path / "my data" / "labels" / "a%20b")]
-
-
-@pytest.mark.parametrize("folder", ["", " ", "file://"])
-def test_an_empty_path_is_not_taken_for_the_current_folder(
-    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="expected a folder for a dataset, received an empty path"):
-        require_empty_or(folder, "dataset.json", "a dataset")
-    assert not require_empty_or(".", "dataset.json", "a dataset")
-
-
-def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="/proc/none/run: cannot be written in: No such file.*; choose another folder"):
-        require_empty_or("/proc/none/run", "dataset.json", "a dataset")
-    assert not require_empty_or(str(tmp_path / "new" / "run"), "dataset.json", "a dataset")
-    assert os.listdir(tmp_path) == []

@@ -151,33 +151,33 @@ def test_tracks_removed_since_are_left_out_and_counted(small_dataset: SmallDatas
     assert not {before.track_ids[0], before.track_ids[3]} & set(after.track_ids)
 
 
-def test_a_removal_names_the_runs_that_held_its_tracks(
-    small_dataset: SmallDataset, small_config, tmp_path: Path
-) -> None:
-    import dataclasses
+@pytest.fixture
+def copy(small_dataset: SmallDataset, tmp_path: Path) -> SmallDataset:
+    """A copy from which tracks may be removed."""
+    return small_dataset.copy(tmp_path / "copy")
 
+
+@pytest.fixture
+def run(copy: SmallDataset, small_config: TrainConfig, tmp_path: Path) -> str:
+    """A run that was trained on the copy."""
+    out = str(tmp_path / "run")
+    train(dataclasses.replace(small_config, dataset=copy.root, epochs=1), out)
+    return out
+
+
+def test_a_removal_names_the_runs_that_held_its_tracks(copy: SmallDataset, run: str, tmp_path: Path) -> None:
     from pipeline.removal.remove import remove
-    from training.fit.train import train
 
-    copy = small_dataset.copy(tmp_path / "copy")
-    run = str(tmp_path / "run")
-    train(dataclasses.replace(small_config, dataset=copy.root, epochs=1), run)
     (tmp_path / "gone.txt").write_text("track-03\n")
     assert run in remove(copy.root, str(tmp_path / "gone.txt")).runs
 
 
 def test_an_evaluation_leaves_out_what_was_removed_since_and_says_so(
-    small_dataset: SmallDataset, small_config, tmp_path: Path
+    copy: SmallDataset, run: str, tmp_path: Path
 ) -> None:
-    import dataclasses
-
     from pipeline.removal.remove import remove
     from training.evaluation.evaluate import evaluate
-    from training.fit.train import train
 
-    copy = small_dataset.copy(tmp_path / "copy")
-    run = str(tmp_path / "run")
-    train(dataclasses.replace(small_config, dataset=copy.root, epochs=1), run)
     before = evaluate(run)
     dataset = Dataset.open(copy.root)
     test = labelled_tracks(dataset, open_labels(dataset, "small"), dataset.spec("logmel"), "test")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from tests.training.metrics.random_scores import random_scores
 from training.metrics import jackknife
 from training.metrics.intervals import Support
 from training.metrics.jackknife import MOST_PARTS, Replicates, left_out_metrics, parts_of
@@ -14,10 +15,7 @@ RNG = np.random.default_rng(2)
 
 
 def _case(tracks: int = 150, tags: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    targets = (RNG.random((tracks, tags)) < 0.3).astype(np.float32)
-    scores = np.round(targets * 0.3 + RNG.random((tracks, tags)), 2).astype(np.float32)
-    targets[RNG.random(targets.shape) < 0.1] = np.nan
-    return targets, scores
+    return random_scores(RNG, tracks, tags, decimals=2)
 
 
 def _same(one: Replicates, other: Replicates) -> bool:

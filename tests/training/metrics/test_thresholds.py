@@ -4,16 +4,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
+from tests.training.metrics.random_scores import random_scores
 from training.metrics.thresholds import best_thresholds, decide
 
 RNG = np.random.default_rng(3)
 
 
 def _case(tracks: int = 90, tags: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    targets = (RNG.random((tracks, tags)) < 0.3).astype(np.float32)
-    scores = np.round(targets * 0.3 + RNG.random((tracks, tags)), 1).astype(np.float32)
-    targets[RNG.random(targets.shape) < 0.1] = np.nan
-    return targets, scores
+    return random_scores(RNG, tracks, tags, decimals=1)
 
 
 def test_no_observed_score_is_a_better_threshold_and_no_higher_one_as_good() -> None:

@@ -16,19 +16,21 @@ RATE = 48_000
 SECONDS = 6.0
 
 
-def encoded(path: Path, **kind: str) -> bytes:
-    soundfile.write(path, bursts(SECONDS, RATE, 2), RATE, **kind)
-    return path.read_bytes()
-
-
 KINDS = {"ogg": {}, "opus": {"format": "OGG", "subtype": "OPUS"}}
+
+
+def encoded(ending: str, folder: Path) -> tuple[Path, bytes]:
+    """A file of a kind, and its bytes."""
+    path = folder / f"a.{ending}"
+    soundfile.write(path, bursts(SECONDS, RATE, 2), RATE, **KINDS[ending])
+    return path, path.read_bytes()
 
 
 @pytest.mark.parametrize("ending", KINDS)
 def test_one_flipped_bit_of_a_page_is_reported(ending: str, decode: Decode, tmp_path: Path) -> None:
-    path = tmp_path / f"a.{ending}"
-    data = bytearray(encoded(path, **KINDS[ending]))
+    path, whole = encoded(ending, tmp_path)
     assert decode(path).flags == ()
+    data = bytearray(whole)
     data[len(data) // 2] ^= 4
     path.write_bytes(data)
     found = decode(path)
@@ -39,8 +41,7 @@ def test_one_flipped_bit_of_a_page_is_reported(ending: str, decode: Decode, tmp_
 
 @pytest.mark.parametrize("ending", KINDS)
 def test_a_missing_page_is_reported(ending: str, decode: Decode, tmp_path: Path) -> None:
-    path = tmp_path / f"a.{ending}"
-    data = encoded(path, **KINDS[ending])
+    path, data = encoded(ending, tmp_path)
     with open(path, "rb") as raw:
         places = [page.offset for page in pages(raw) if isinstance(page, OggPage)]
     assert len(places) > 5
@@ -52,8 +53,7 @@ def test_a_missing_page_is_reported(ending: str, decode: Decode, tmp_path: Path)
 
 @pytest.mark.parametrize("ending", KINDS)
 def test_a_file_that_ends_within_a_page_is_truncated(ending: str, decode: Decode, tmp_path: Path) -> None:
-    path = tmp_path / f"a.{ending}"
-    data = encoded(path, **KINDS[ending])
+    path, data = encoded(ending, tmp_path)
     path.write_bytes(data[: len(data) * 6 // 10])
     assert decode(path).flags == ("truncated",)
 
@@ -61,8 +61,7 @@ def test_a_file_that_ends_within_a_page_is_truncated(ending: str, decode: Decode
 @pytest.mark.parametrize("ending", KINDS)
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.77])
 def test_what_follows_a_link_that_was_cut_is_kept(ending: str, share: float, decode: Decode, tmp_path: Path) -> None:
-    path = tmp_path / f"a.{ending}"
-    data = encoded(path, **KINDS[ending])
+    path, data = encoded(ending, tmp_path)
     path.write_bytes(data[: round(len(data) * share)])
     alone = decode(path)
     path.write_bytes(data[: round(len(data) * share)] + data)
