@@ -35,14 +35,16 @@ def run_warm(
     cwd: Path | str | None = None,
     env: Mapping[str, str] | None = None,
     timeout: float = 300,
+    check: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Runs `python WORDS…`, where the words begin with `-m MODULE`, `-c PROGRAM` or the path of a script.
 
     Raises:
+        AssertionError: The exit code was not 0, and `check` was given.
         subprocess.TimeoutExpired: The command took longer; it was killed.
     """
     arguments = [str(word) for word in words]
-    stage = "training" if any("training/run.py" in word for word in arguments[:3]) else "pipeline"
+    stage = "training" if any(name in "\n".join(arguments[:2]) for name in ("training", "tensorflow")) else "pipeline"
     with tempfile.TemporaryDirectory() as folder:
         printed, words_of_stderr = Path(folder, "stdout"), Path(folder, "stderr")
         request = {
@@ -53,9 +55,9 @@ def run_warm(
             "stderr": str(words_of_stderr),
         }
         code = _server(stage).run(request, timeout)
-        return subprocess.CompletedProcess(
-            [sys.executable, *arguments], code, printed.read_text(), words_of_stderr.read_text()
-        )
+        ended = subprocess.CompletedProcess(arguments, code, printed.read_text(), words_of_stderr.read_text())
+    assert not check or code == 0, f"{arguments}: {code}\n{ended.stdout[-1500:]}\n{ended.stderr[-3000:]}"
+    return ended
 
 
 @functools.cache
@@ -130,6 +132,10 @@ def _outcome_of(request: dict[str, Any]) -> int:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
+    for folder in filter(None, request["env"].get("PYTHONPATH", "").split(os.pathsep)):
+        sys.path.insert(0, folder)
+        if Path(folder, "sitecustomize.py").exists():
+            runpy.run_path(str(Path(folder, "sitecustomize.py")))
     code = 0
     try:
         _run(request["words"])

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.buckets.proxy import Proxy, multipart
+from tests.warm_commands import run_warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,9 +101,8 @@ class Shell:
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
         """Starts a command: `train` and `evaluate` from the training stage, any other from the pipeline."""
-        stage = [str(ROOT / "training" / "run.py")] if arguments[0] in ("train", "evaluate") else ["-m", "pipeline.run"]
         return subprocess.Popen(
-            [sys.executable, *stage, *map(str, arguments)],
+            [sys.executable, *self._stage(*arguments), *map(str, arguments)],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -113,9 +113,12 @@ class Shell:
 
     def run(self, *arguments: object) -> str:
         """Runs a command, which must succeed; returns its output."""
-        code, printed, words = ended(self.start(*arguments))
-        assert code == 0, f"{arguments}\n{printed[-2000:]}\n{words[-3000:]}"
-        return printed
+        ended = run_warm([*self._stage(*arguments), *arguments], cwd=self.folder, env=self.environment, check=True)
+        assert "Traceback" not in ended.stderr, ended.stderr
+        return ended.stdout
+
+    def _stage(self, command: object, *_: object) -> list[str]:
+        return [str(ROOT / "training" / "run.py")] if command in ("train", "evaluate") else ["-m", "pipeline.run"]
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:

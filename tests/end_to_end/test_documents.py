@@ -17,6 +17,7 @@ import soundfile
 from tests.conftest import write_tables
 from tests.end_to_end.programs import run_program
 from tests.pipeline.importers.small_publications import write_publications
+from tests.warm_commands import run_warm
 
 ROOT = Path(__file__).parents[2]
 TRACKS = 40
@@ -107,12 +108,14 @@ def _run(command: str, home: Path) -> None:
     if "@HASH" in command:
         command = command.replace("HASH", json.loads(log.read_text().splitlines()[0])["version"])
     words = shlex.split(command)
-    beside = Path(sys.executable).with_name(words[0])
-    words[0] = str(beside) if words[0] == "saved_model_cli" else sys.executable
     if "train" in words or "study" in words:
         words += SHORTER
     environment = {**os.environ, "PYTHONPATH": str(home)}
-    ended = run_program(words, cwd=home, environment=environment, timeout=300)
+    if words[0] == "python":
+        ended = run_warm(words[1:], cwd=home, env=environment, check=True)
+    else:
+        words[0] = str(Path(sys.executable).with_name(words[0]))
+        ended = run_program(words, cwd=home, environment=environment, timeout=300)
     assert "Traceback" not in ended.stderr
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from schemas.dataset import Dataset
 from tests.conftest import NO_MATERIAL
+from tests.warm_commands import run_warm
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "material" / "audio" / "real"
@@ -42,10 +41,7 @@ TOLERANCE = 0.05  # seconds; decoders differ in what they treat as padding
 
 
 def _pipeline(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline.run", *arguments], cwd=cwd, env=environment, capture_output=True, text=True
-    )
+    return run_warm(["-m", "pipeline.run", *arguments], cwd=cwd)
 
 
 def test_real_music_of_every_format_is_stored_with_its_true_length(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 from collections.abc import Iterator
@@ -78,14 +79,23 @@ def eager_functions() -> None:
     tf.config.run_functions_eagerly(True)
 
 
-@pytest.fixture
-def graphs(eager_functions: None) -> Iterator[None]:
-    """Compiles graphs in this test, as commands do."""
+@contextlib.contextmanager
+def compiled_graphs() -> Iterator[None]:
+    """Compiles graphs meanwhile, as commands do."""
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(False)
-    yield
-    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(True)
+
+
+@pytest.fixture
+def graphs(eager_functions: None) -> Iterator[None]:
+    """Compiles graphs in a test, as commands do."""
+    with compiled_graphs():
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -173,7 +183,8 @@ def _served(run: str, folder: Path) -> Served:
     from training.runs.trained import open_run
     from training.serving.export import export
 
-    export(run, str(folder))
+    with compiled_graphs():  # as a SavedModel holds them
+        export(run, str(folder))
     return Served(open_run(run), folder, tf.saved_model.load(str(folder)).signatures)
 
 

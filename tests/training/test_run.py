@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from click.testing import CliRunner
 
 from schemas.console.shown_commands import training_command
 from tests.training.conftest import TAGS, SmallDataset
+from tests.warm_commands import run_warm
 from training.config import TrainConfig
 from training.run import cli
 from training.runs.checkpoints import LoopState
@@ -23,9 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def _run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "training" / "run.py"), *arguments], cwd=cwd, capture_output=True, text=True
-    )
+    return run_warm([ROOT / "training" / "run.py", *arguments], cwd=cwd)
 
 
 def _refused(ended: subprocess.CompletedProcess[str], words: str) -> None:

@@ -5,7 +5,6 @@ import json
 import math
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from schemas.dataset import Dataset
 from schemas.label_version import open_labels
 from schemas.storage.checksums import with_checksum
 from tests.training.conftest import TAGS, SmallDataset
+from tests.warm_commands import run_warm
 from training.comparison import compare as compare_module
 from training.comparison.compare import compare
 from training.comparison.result import Comparison, Difference, comparison_json, gate_of
@@ -237,8 +237,7 @@ def test_runs_of_other_datasets_and_splits_meet_on_the_tracks_that_are_new_to_bo
 @pytest.mark.slow
 def test_a_release_gate_reads_the_exit_code_and_the_file(good: str, bad: str) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(ROOT / "training" / "run.py"), "compare", *arguments, "--split", "train"]
-        return subprocess.run(command, capture_output=True, text=True)
+        return run_warm([ROOT / "training" / "run.py", "compare", *arguments, "--split", "train"])
 
     better = run(bad, good, "--max-regression", "0.01", "--json")
     assert better.returncode == 0, better.stderr

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.warm_commands import run_warm
 
 ON_TWO_DEVICES = """
 import json, types
@@ -46,9 +43,7 @@ print(json.dumps({"seen": sorted(seen), "apart": float(np.abs(alone - shared).ma
 
 
 def test_the_devices_of_a_process_score_side_by_side_and_as_one_does() -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", ON_TWO_DEVICES], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=300
-    )
+    ended = run_warm(["-c", ON_TWO_DEVICES], check=True)
     found = json.loads(ended.stdout.splitlines()[-1])
     assert found["seen"] == [["CPU:0", 4], ["CPU:1", 4]]
     assert found["apart"] < 1e-6

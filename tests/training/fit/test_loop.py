@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from schemas.console.errors import DatasetError, UserError
 from schemas.dataset import Dataset
 from schemas.label_version import open_labels
 from tests.training.conftest import EAGERLY, SmallDataset
+from tests.warm_commands import run_warm
 from training.config import TrainConfig
 from training.data.labels import labelled_tracks
 from training.data.records import TrackRecords, as_float
@@ -204,6 +203,6 @@ def test_op_determinism_trains_to_the_same_weights(small_run: str, small_config:
     out = tmp_path / "run"
     (tmp_path / "config.json").write_text(json.dumps(RunFolder(small_run).read_config().to_dict()))
     options = ["--config", str(tmp_path / "config.json"), "--deterministic", "--out", str(out)]
-    subprocess.run([sys.executable, "-c", EAGERLY, "training/run.py", "train", *options], cwd=ROOT, check=True)
+    run_warm(["-c", EAGERLY, "training/run.py", "train", *options], check=True)
     first, second = _weights(small_run), _weights(str(out))
     assert all(np.array_equal(first[name], second[name]) for name in first)

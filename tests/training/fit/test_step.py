@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -11,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.warm_commands import run_warm
 from training.fit.losses import TrainingLoss
 from training.fit.step import TrainingStep
 from training.models.tagger import ModelConfig, build_tagger
@@ -85,4 +84,4 @@ for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
 for one, two in zip(*kernels):
     np.testing.assert_allclose(one, two, atol=1e-6)
 """
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=300)
+    run_warm(["-c", code], check=True)

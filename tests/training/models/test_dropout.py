@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.warm_commands import run_warm
 from training.models.dropout import StepDropout, StepSeed, set_dropout_step
 
 ONES = np.ones((8, 100), "float32")
@@ -121,7 +119,7 @@ def test_the_position_is_no_weight() -> None:
 
 @pytest.mark.slow
 def test_two_replicas_draw_masks_of_their_own() -> None:
-    subprocess.run([sys.executable, "-c", TWO_REPLICAS], check=True, timeout=120)
+    run_warm(["-c", TWO_REPLICAS], check=True)
 
 
 def test_a_model_that_could_not_follow_the_step_is_refused() -> None:

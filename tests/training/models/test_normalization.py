@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.warm_commands import run_warm
 from training.models import normalization
 from training.models.normalization import BatchNorm
 
@@ -190,6 +187,4 @@ for scalar in (False, True):
 
 @pytest.mark.slow
 def test_synchronised_replicas_of_unlike_size_are_one_batch() -> None:
-    root = Path(__file__).parents[3]
-    ended = subprocess.run([sys.executable, "-c", SYNCHRONIZED], capture_output=True, text=True, cwd=root, timeout=300)
-    assert ended.returncode == 0, ended.stderr[-2000:]
+    run_warm(["-c", SYNCHRONIZED], check=True)
