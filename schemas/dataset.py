@@ -6,24 +6,20 @@ import dataclasses
 import functools
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import pipeline_command
 from schemas.console.terminal import say
 from schemas.features import Family, FeatureSpec, LogMelSpec, WaveformSpec, features_name
-from schemas.layout import MANIFEST_NAME, Layout, generation_name, shard_name
-from schemas.manifests import DatasetManifest, GenerationEntry, ShardManifest, read_json
+from schemas.generations import Generations
+from schemas.layout import MANIFEST_NAME, Layout
+from schemas.manifests import DatasetManifest, ShardManifest, read_json
 from schemas.places import computed_places
 from schemas.sole_writer import changing
-from schemas.storage.files import exists, list_names, open_read, sha256_of, size, write_atomic
-from schemas.storage.stored_tables import read_stored_table
-from schemas.tables import REMOVED, TRACKS
+from schemas.storage.files import exists, size, write_atomic
+from schemas.tables import TRACKS
 
 # Columns from which the places of records are read or computed.
 _PLACE_COLUMNS = tuple(
@@ -49,7 +45,7 @@ def _warn_once(words: str) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Dataset:
+class Dataset(Generations):
     """The finished part of a dataset.
 
     >>> from schemas import Dataset
@@ -64,9 +60,7 @@ class Dataset:
         under_way: Generation whose build is running, was stopped, or was refused for its rejects; None if there is none.
     """
 
-    layout: Layout
     manifest: DatasetManifest
-    under_way: GenerationEntry | None = None
 
     @classmethod
     def open(cls, root: str) -> Dataset:
@@ -107,27 +101,9 @@ class Dataset:
         """The finished part of the dataset that a manifest describes."""
         return cls(layout, manifest.finished, manifest.under_way)
 
-    def under_way_words(self) -> str | None:
-        """Progress of the generation under way; None if there is none."""
-        if self.under_way is None:
-            return None
-        entry = self.under_way
-        return (
-            f"{generation_name(entry.generation)} is under way ({len(self.shards_under_way())} of {entry.shards} shards are "
-            "done)"
-        )
-
-    def shards_under_way(self) -> list[int]:
-        """Numbers of the shards of the generation under way that are done in every family."""
-        if self.under_way is None:
-            return []
-        generation = self.under_way.generation
-        names = [set(list_names(self.layout.features(spec, generation))) for spec in self.manifest.families.values()]
-        return [
-            shard
-            for shard in range(self.under_way.shards)
-            if all(f"{shard_name(shard)}.json" in found for found in names)
-        ]
+    def mark_folders(self, generation: int) -> list[str]:
+        """Folders of the payloads and done marks of a generation, one per family that was built."""
+        return [self.layout.features(spec, generation) for spec in self.manifest.families.values()]
 
     def spec(self, family: Family) -> FeatureSpec:
         """The spec of a family that was built; raises UserError if the dataset does not hold it."""
@@ -213,30 +189,6 @@ class Dataset:
             return computed_places(spec, tracks)
         return pa.table({name: tracks[f"{spec.family}_{name}"] for name in ("offset", "length")})
 
-    def tracks_of(self, generation: int, columns: Sequence[str] | None = None) -> pa.Table:
-        """The tracks table of one generation as it lies on disk, schema TRACKS.
-
-        Args:
-            generation: Number of the generation.
-            columns: Columns to read; None for all. A whole table of millions of tracks takes gigabytes.
-
-        Raises:
-            DatasetError: the table is missing, damaged, or not the one that the manifest names.
-        """
-        uri = self.layout.tracks(generation)
-        try:
-            found = sha256_of(uri)
-        except FileNotFoundError as error:
-            raise DatasetError(f"{uri}: the tracks table is missing") from error
-        if found != self.manifest.generations[generation].tracks_sha256:
-            raise DatasetError(f"{uri}: not the table that {self.layout.manifest} names (its checksum differs)")
-        with open_read(uri) as file:
-            return pq.read_table(file, schema=TRACKS, columns=None if columns is None else list(columns))
-
-    def removed(self) -> pa.Table:
-        """Tombstones, schema REMOVED; empty if nothing was removed. Raises DatasetError if the file is damaged."""
-        return read_tombstones(self.layout)
-
     def newest_tracks(self, columns: Sequence[str] | None = None, *, spec: FeatureSpec | None = None) -> pa.Table:
         """One row per track that was not removed: its newest record, or its newest reject if it has no record.
 
@@ -248,44 +200,9 @@ class Dataset:
             A table of schema TRACKS with a leading column `generation`, ordered by track_id; with `spec`, the columns of
             `places` follow.
         """
-        kept = TRACKS.names if columns is None else list(dict.fromkeys(("track_id", "record", *columns)))
-        read = list(dict.fromkeys((*kept, *(_PLACE_COLUMNS if spec is not None else ()))))
-        tables = []
-        for entry in self.manifest.generations:
-            tracks = self.tracks_of(entry.generation, read)
-            places = None if spec is None else self.places(spec, tracks)
-            tracks = tracks.select(kept).add_column(
-                0, "generation", pa.array(np.full(tracks.num_rows, entry.generation, np.int32))
-            )
-            if places is not None:
-                for name in places.column_names:
-                    tracks = tracks.append_column(name, places[name])
-            tables.append(tracks)
-        if not tables:
-            fields = [pa.field("generation", pa.int32()), *(TRACKS.field(name) for name in kept)]
-            return pa.schema(fields).empty_table()
-        table = pa.concat_tables(tables)
-        removed = self.removed()["track_id"].combine_chunks()
-        if len(removed):
-            table = table.filter(pc.invert(pc.is_in(table["track_id"], value_set=removed)))
-        return newest_rows(table)
-
-    def identity(self) -> tuple[str, ...]:
-        """SHA-256 of every generation's tracks table; a label version records it to identify its dataset."""
-        return tuple(str(entry.tracks_sha256) for entry in self.manifest.generations)
-
-
-def read_tombstones(layout: Layout) -> pa.Table:
-    """Tracks removed from a dataset, schema REMOVED; empty if none were. Raises DatasetError for a damaged file."""
-    if not exists(layout.removed):
-        return REMOVED.empty_table()
-    again = pipeline_command("remove")
-    return read_stored_table(
-        layout.removed,
-        REMOVED,
-        what="the table of removed tracks",
-        advice=f"restore it from a copy, or remove it and run every `{again}` again",
-    )
+        if spec is None:
+            return self._newest(columns, (), None)
+        return self._newest(columns, _PLACE_COLUMNS, lambda tracks: self.places(spec, tracks))
 
 
 def change_manifest(layout: Layout, change: Callable[[DatasetManifest], DatasetManifest]) -> DatasetManifest:
@@ -294,19 +211,3 @@ def change_manifest(layout: Layout, change: Callable[[DatasetManifest], DatasetM
         manifest = change(DatasetManifest.read(layout.manifest))
         write_atomic(layout.manifest, manifest.to_bytes())
     return manifest
-
-
-def newest_rows(table: pa.Table) -> pa.Table:
-    """The newest row of each track_id, a record before any reject; ordered by track_id."""
-    keyed = pa.table(
-        {
-            "track_id": table["track_id"],
-            "kept": table["record"].is_valid().cast(pa.int8()),
-            "generation": table["generation"],
-            "row": np.arange(table.num_rows),
-        }
-    ).sort_by([("track_id", "ascending"), ("kept", "ascending"), ("generation", "ascending")])
-    ids = keyed["track_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-    last_of_id = np.append(ids[1:] != ids[:-1], True) if len(ids) else np.empty(0, bool)
-    rows: Any = keyed["row"].to_numpy()[last_of_id]
-    return table.take(rows)

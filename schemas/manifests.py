@@ -146,6 +146,41 @@ class GenerationEntry:
 
 
 @dataclasses.dataclass(frozen=True)
+class GenerationsManifest(Manifest):
+    """A manifest of something that grows by generations.
+
+    Attributes:
+        generations: Generations, oldest first, numbered from 0 without gaps.
+        versions: Library versions and CPU type with which the newest generation was planned.
+    """
+
+    generations: tuple[GenerationEntry, ...]
+    versions: dict[str, str]
+
+    def _check_generations(self) -> None:
+        """Raise ValueError unless generations are numbered in order and only the newest may be unfinished."""
+        if [entry.generation for entry in self.generations] != list(range(len(self.generations))):
+            raise ValueError("generations: expected numbers from 0 without gaps")
+        if not all(entry.complete for entry in self.generations[:-1]):
+            raise ValueError("generations: expected only the newest one without counts")
+
+    @property
+    def under_way(self) -> GenerationEntry | None:
+        """The newest generation while it is incomplete: its job is running, was stopped, or was refused for its rejects."""
+        return self.generations[-1] if self.generations and not self.generations[-1].complete else None
+
+    @property
+    def finished(self) -> Self:
+        """A copy without the generation under way."""
+        return self if self.under_way is None else dataclasses.replace(self, generations=self.generations[:-1])
+
+    def with_generation(self, entry: GenerationEntry, versions: dict[str, str] | None = None) -> Self:
+        """A copy with `entry` added, or in place of the entry with the same number."""
+        generations = (*self.generations[: entry.generation], entry, *self.generations[entry.generation + 1 :])
+        return dataclasses.replace(self, generations=generations, versions=versions or self.versions)
+
+
+@dataclasses.dataclass(frozen=True)
 class DerivedEntry:
     """A log-mel family derived from the stored waveforms, in addition to the one built with them.
 
@@ -209,12 +244,10 @@ class DatasetFields:
 
 
 @dataclasses.dataclass(frozen=True)
-class DatasetManifest(Manifest):
+class DatasetManifest(GenerationsManifest):
     """The content of dataset.json, like `DatasetFields`, with its specs parsed."""
 
     families: dict[Family, FeatureSpec]
-    generations: tuple[GenerationEntry, ...]
-    versions: dict[str, str]
     derived: tuple[DerivedEntry, ...] = ()
 
     def __post_init__(self) -> None:
@@ -229,10 +262,7 @@ class DatasetManifest(Manifest):
             raise ValueError("families: expected all over one waveform, received two")
         if len({spec.fingerprint for spec in specs}) < len(specs):
             raise ValueError("derived: expected each family once")
-        if [entry.generation for entry in self.generations] != list(range(len(self.generations))):
-            raise ValueError("generations: expected numbers from 0 without gaps")
-        if not all(entry.complete for entry in self.generations[:-1]):
-            raise ValueError("generations: expected only the newest one without counts")
+        self._check_generations()
 
     @classmethod
     def _from_file(cls, fields: dict[str, Any]) -> Self:
@@ -242,7 +272,7 @@ class DatasetManifest(Manifest):
             DerivedEntry(_parsed_spec("derived", entry), entry["generations"], entry["versions"])
             for entry in file.derived
         )
-        return cls(families, file.generations, file.versions, derived)
+        return cls(file.generations, file.versions, families, derived)
 
     def to_dict(self) -> dict[str, Any]:
         def described(spec: FeatureSpec) -> dict[str, Any]:
@@ -258,21 +288,6 @@ class DatasetManifest(Manifest):
                 for entry in self.derived
             ],
         }
-
-    @property
-    def under_way(self) -> GenerationEntry | None:
-        """The newest generation while it is incomplete: its build is running, was stopped, or was refused for its rejects."""
-        return self.generations[-1] if self.generations and not self.generations[-1].complete else None
-
-    @property
-    def finished(self) -> DatasetManifest:
-        """A copy without the generation under way."""
-        return self if self.under_way is None else dataclasses.replace(self, generations=self.generations[:-1])
-
-    def with_generation(self, entry: GenerationEntry, versions: dict[str, str] | None = None) -> DatasetManifest:
-        """A copy with `entry` added, or in place of the entry with the same number."""
-        generations = (*self.generations[: entry.generation], entry, *self.generations[entry.generation + 1 :])
-        return dataclasses.replace(self, generations=generations, versions=versions or self.versions)
 
     def with_derived(self, entry: DerivedEntry) -> DatasetManifest:
         """A copy with `entry` added, or in place of the entry with the same spec."""

@@ -42,8 +42,9 @@ from pipeline.removal.purge import purge_again
 from schemas.console.errors import UserError
 from schemas.console.progress import Progress
 from schemas.console.shown_commands import pipeline_command
-from schemas.dataset import Dataset, read_tombstones
+from schemas.dataset import Dataset
 from schemas.features import Family, logmel_spec_of
+from schemas.generations import read_tombstones
 from schemas.layout import Layout
 from schemas.manifests import DatasetManifest
 from schemas.same_audio import same_audio

@@ -19,9 +19,9 @@ from pipeline.audio.limits import MAX_SECONDS
 from pipeline.jobs.payload_file import FeatureBytes, HashedFeature, PayloadFile
 from pipeline.jobs.plan import PlanReader
 from pipeline.jobs.shard_job import GenerationJob, is_done
-from schemas.dataset import read_tombstones
 from schemas.examples import most_samples
 from schemas.features import Family, FeatureSpec, LogMelSpec, logmel_spec_of
+from schemas.generations import read_tombstones
 from schemas.storage.files import join, write_atomic
 from schemas.tables import TRACKS
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from schemas.console.errors import DatasetError, UserError
-from schemas.dataset import Dataset, newest_rows
+from schemas.dataset import Dataset
 from schemas.features import Family
+from schemas.generations import newest_rows
 from schemas.manifests import DatasetManifest, GenerationEntry, ShardManifest
 from schemas.storage.files import write_atomic
 
@@ -100,7 +101,7 @@ def test_only_the_newest_generation_may_be_without_counts(dataset: Path) -> None
 
 def test_a_family_that_is_not_held_is_the_users_error(dataset: Path) -> None:
     opened = Dataset.open(str(dataset))
-    only = Dataset(opened.layout, DatasetManifest({"logmel": opened.spec("logmel")}, opened.manifest.generations, {}))
+    only = Dataset(opened.layout, DatasetManifest(opened.manifest.generations, {}, {"logmel": opened.spec("logmel")}))
     with pytest.raises(UserError, match="holds logmel, not waveform"):
         only.spec("waveform")
 

@@ -26,7 +26,7 @@ GENERATIONS = (
     GenerationEntry(0, shards=2, tracks=5, records=4, rejects={"empty": 1}, tracks_sha256="cc"),
     GenerationEntry(1, shards=1, tracks=1),
 )
-DATASET = DatasetManifest(specs_for(("logmel", "waveform"), "full"), GENERATIONS, {"numpy": "2"})
+DATASET = DatasetManifest(GENERATIONS, {"numpy": "2"}, specs_for(("logmel", "waveform"), "full"))
 LABELS = LabelsManifest(
     name="small",
     version="abc",
@@ -134,12 +134,12 @@ def test_a_fingerprint_that_is_not_the_specs_is_refused(tmp_path: Path) -> None:
 
 def test_a_spec_under_another_familys_name_is_refused() -> None:
     with pytest.raises(ValueError, match="logmel: expected the spec of this family"):
-        DatasetManifest({"logmel": WaveformSpec()}, (), {})
+        DatasetManifest((), {}, {"logmel": WaveformSpec()})
 
 
 def test_families_over_different_waveforms_are_no_dataset() -> None:
     with pytest.raises(ValueError, match="families: expected all over one waveform"):
-        DatasetManifest({"logmel": LogMelSpec(WaveformSpec("full")), "waveform": WaveformSpec("center:30")}, (), {})
+        DatasetManifest((), {}, {"logmel": LogMelSpec(WaveformSpec("full")), "waveform": WaveformSpec("center:30")})
 
 
 def test_a_generation_is_added_or_replaced_by_its_number() -> None:
