@@ -27,6 +27,7 @@ from pipeline.estimate.options import (
 )
 from pipeline.help_pages import EXAMPLE, PAGES
 from pipeline.importers.commands import import_group
+from pipeline.tagging.commands import tag_command, verify_tags_or_raise
 from schemas.console.commandline import run_command
 from schemas.console.commands import Group
 from schemas.console.printer import print_either, print_report
@@ -53,6 +54,7 @@ def cli() -> None:
 
 
 cli.add_command(import_group)
+cli.add_command(tag_command)
 
 
 @cli.command("build", context_settings={"ignore_unknown_options": False})
@@ -269,10 +271,16 @@ def export_records_command(dataset: str, label_set: str, out: str, **options: ob
 
 
 @cli.command("verify")
-@_dataset_option
-@click.option("--deep", is_flag=True, help="Parse every record.")
-def verify_command(dataset: str, deep: bool) -> None:
-    """Check that a dataset is whole. The exit code is 0 only if everything reconciles."""
+@click.option("--dataset", help="Folder of the dataset; or")
+@click.option("--tags", help="folder of the tags to check instead.")
+@click.option("--deep", is_flag=True, help="Parse every record of a dataset; those of tags always are.")
+def verify_command(dataset: str | None, tags: str | None, deep: bool) -> None:
+    """Check that a dataset, or tags, are whole. The exit code is 0 only if everything reconciles."""
+    if tags is not None and dataset is None:
+        verify_tags_or_raise(tags)
+        return
+    if dataset is None or tags is not None:
+        raise click.UsageError("expected either --dataset or --tags")
     from pipeline.verify import verification_report, verify
     from schemas.console.errors import DatasetError
     from schemas.console.progress import Progress

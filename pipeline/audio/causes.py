@@ -23,11 +23,15 @@ class Cause(enum.StrEnum):
     DECODER_CRASH = "decoder_crash"  # the decoder's process died
     DECODER_TIMEOUT = "decoder_timeout"  # the decoder made no progress
     DECODER_MEMORY = "decoder_memory"  # the decoder asked for too much memory
+    INFERENCE_CRASH = "inference_crash"  # the model's process died
+    INFERENCE_TIMEOUT = "inference_timeout"  # the model gave no scores in time
+    INFERENCE_MEMORY = "inference_memory"  # the model asked for too much memory
+    NOT_FINITE = "not_finite"  # the model's scores are not numbers
     REMOVED = "removed"  # removed from the dataset before it was decoded
 
     @property
     def transient(self) -> bool:
-        return self in (Cause.NOT_FOUND, Cause.IO_ERROR, Cause.DECODER_TIMEOUT)
+        return self in (Cause.NOT_FOUND, Cause.IO_ERROR, Cause.DECODER_TIMEOUT, Cause.INFERENCE_TIMEOUT)
 
 
 class TrackRejected(Exception):  # noqa: N818 (not an error of the program)

@@ -157,8 +157,9 @@ class ChildProcess:
         words = os.pread(printed, _PRINTED_BYTES, max(0, os.fstat(printed).st_size - _PRINTED_BYTES))
         last = (words.decode(errors="replace").strip().splitlines() or [""])[-1]
         self.close()
-        # C code seldom checks malloc's result, and C++ ends with its own exception: both look like a crash.
-        named = any(name in last for name in ("MemoryError", "bad_alloc"))  # numpy has a MemoryError of its own
+        # C code seldom checks malloc's result, and C++ ends with its own exception: both look like a crash. numpy and
+        # TensorFlow have names of their own for it.
+        named = any(name in last for name in ("MemoryError", "bad_alloc", "ResourceExhausted"))
         # A child's peak memory starts at its parent's usage, so only a higher value is evidence.
         inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         most = usage.ru_maxrss << 10

@@ -14,17 +14,16 @@ are returned through an unlinked temporary file whose descriptor both processes 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import resource
-import select
 import sys
 import time
 from typing import Any, BinaryIO
 
 from pipeline.audio.audio_file import AudioFile, Pieces
 from pipeline.audio.causes import Cause, TrackRejected, decoder_words
+from pipeline.audio.lifeline import end_with_parent
 from pipeline.audio.logmel import STORED_DTYPE, logmel_blocks
 from pipeline.audio.sample_store import SAMPLE_BYTES, FileStore, write_at
 from pipeline.audio.tracks import DecodingHooks, DecodingPolicy, read_track
@@ -53,7 +52,7 @@ def main() -> None:
     os.dup2(2, 1)
     if options.memory:
         resource.setrlimit(resource.RLIMIT_AS, (options.memory, options.memory))
-    _end_with_parent(options.lifeline)
+    end_with_parent(options.lifeline)
     answer(answers, {"progress": True})  # ready: from here on the parent's deadline is that of decoding
     policy = DecodingPolicy(options.decoder, options.strict, options.max_seconds, options.max_samples)
     printed = _Printed()
@@ -64,18 +63,6 @@ def main() -> None:
 
 def answer(answers: BinaryIO, fields: dict[str, Any]) -> None:
     answers.write(json.dumps(fields).encode() + b"\n")
-
-
-def _end_with_parent(lifeline: int) -> None:
-    """Make the kernel end this process when the pipe's other end closes, however the parent ended.
-
-    SIGIO ends a process that does not handle it, even one that hangs in native code while holding the interpreter's lock,
-    where a thread that waits for the pipe would never run.
-    """
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([lifeline], [], [], 0)[0]:  # the parent ended before the signal was requested
-        os._exit(1)
 
 
 def _decode(

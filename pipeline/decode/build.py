@@ -208,7 +208,8 @@ def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOpt
         dataset = Dataset.of(layout, manifest)
         purge_again(dataset, closed.generation)
         if not tried_again(catalog.table, dataset, retry):
-            check_reject_rate(dataset, catalog, options.max_reject_rate)
+            give_up = pipeline_command("prune", "--dataset", layout.root, "--unfinished")
+            check_reject_rate(dataset, catalog, options.max_reject_rate, f"; `{give_up}` gives up what was added")
         write_atomic(layout.manifest, manifest.to_bytes())
     summary = read_run_times(layout, job.generation)
     if "began_ns" in summary:

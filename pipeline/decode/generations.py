@@ -12,12 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.decode.shards import ShardJob
 from pipeline.jobs.plan import PlanReader
 from pipeline.jobs.shard_job import FeatureJob, mark_name
 from schemas.console.errors import DatasetError
-from schemas.dataset import Dataset
 from schemas.features import Family, FeatureSpec
+from schemas.generations import Generations
 from schemas.layout import Layout
 from schemas.manifests import GenerationEntry, ShardManifest, read_json
 from schemas.storage.files import join, list_names, parent, read_bytes, remove, remove_temporaries, write_atomic
@@ -28,7 +27,7 @@ RETRIES: tuple[Retry, ...] = get_args(Retry)
 _READERS = 16  # small files read in parallel: in a bucket each one costs a round trip
 
 
-def wanted_tracks(catalog: pa.Table, dataset: Dataset, retry: Retry, changed: pa.Array | None) -> pa.Table:
+def wanted_tracks(catalog: pa.Table, dataset: Generations, retry: Retry, changed: pa.Array | None) -> pa.Table:
     """The rows of a catalog that the next generation should hold.
 
     Args:
@@ -50,7 +49,7 @@ def wanted_tracks(catalog: pa.Table, dataset: Dataset, retry: Retry, changed: pa
     return catalog.filter(pc.invert(pc.is_in(catalog["track_id"], value_set=known.combine_chunks())))
 
 
-def tried_again(catalog: pa.Table, dataset: Dataset, retry: Retry) -> bool:
+def tried_again(catalog: pa.Table, dataset: Generations, retry: Retry) -> bool:
     """True if the next generation retries some of a dataset's rejects."""
     newest = dataset.newest_tracks(["transient"])
     again = newest["track_id"].filter(_again(catalog, dataset, newest, retry))
@@ -63,7 +62,7 @@ def lists_some_of(catalog: pa.Table, layout: Layout, generation: int) -> bool:
     return bool(pc.any(pc.is_in(catalog["track_id"], value_set=planned.combine_chunks())).as_py())
 
 
-def _again(catalog: pa.Table, dataset: Dataset, newest: pa.Table, retry: Retry) -> pa.Array:
+def _again(catalog: pa.Table, dataset: Generations, newest: pa.Table, retry: Retry) -> pa.Array:
     """Mask of the rows of `newest` that are rejects to retry: on request, or because their uri was corrected."""
     rejected = pc.is_null(newest["record"])
     asked = pa.scalar(retry == "all") if retry != "transient" else newest["transient"]
@@ -71,7 +70,7 @@ def _again(catalog: pa.Table, dataset: Dataset, newest: pa.Table, retry: Retry) 
     return pc.and_(rejected, pc.or_(mended, asked))
 
 
-def _mended(catalog: pa.Table, dataset: Dataset, rejects: pa.Table) -> pa.Array:
+def _mended(catalog: pa.Table, dataset: Generations, rejects: pa.Table) -> pa.Array:
     """Ids of the rejects for which a catalog has another uri than the one last tried."""
     place = pc.index_in(rejects["track_id"], value_set=catalog["track_id"].combine_chunks())
     listed = rejects.filter(pc.is_valid(place))
@@ -85,14 +84,14 @@ def _mended(catalog: pa.Table, dataset: Dataset, rejects: pa.Table) -> pa.Array:
     return pa.array(mended, pa.string())
 
 
-def not_removed(catalog: pa.Table, dataset: Dataset) -> pa.Table:
+def not_removed(catalog: pa.Table, dataset: Generations) -> pa.Table:
     """The rows of a catalog whose tracks were not removed from the dataset."""
     return catalog.filter(
         pc.invert(pc.is_in(catalog["track_id"], value_set=dataset.removed()["track_id"].combine_chunks()))
     )
 
 
-def close_generation(job: ShardJob, planned: GenerationEntry) -> tuple[GenerationEntry, pa.Table]:
+def close_generation(job: FeatureJob, planned: GenerationEntry) -> tuple[GenerationEntry, pa.Table]:
     """Concatenate the tracks parts of a generation and count their rows.
 
     Writes tracks/gen-NNN.parquet and returns the completed entry with the table; the caller decides whether to put it into
@@ -134,7 +133,7 @@ def close_generation(job: ShardJob, planned: GenerationEntry) -> tuple[Generatio
     return entry, table
 
 
-def _keep_named_payloads(job: ShardJob, shards: int) -> None:
+def _keep_named_payloads(job: FeatureJob, shards: int) -> None:
     """Check that the payload of every done mark exists, and remove payloads without a mark, left by killed workers."""
     for spec in job.families.values():
         folder = job.layout.features(spec, job.generation)
@@ -142,7 +141,7 @@ def _keep_named_payloads(job: ShardJob, shards: int) -> None:
         require_payloads(folder, marks)
         named = {mark.payload for mark in marks}
         for name in list_names(folder):
-            if name.endswith(".tfrecord") and name not in named:
+            if not name.endswith(".json") and name not in named:
                 remove(join(folder, name))
 
 
@@ -172,7 +171,7 @@ def payload_bytes(job: FeatureJob, shards: int) -> dict[Family, int]:
     return sizes
 
 
-def _tracks_part(job: ShardJob, shard: int) -> pa.Table:
+def _tracks_part(job: FeatureJob, shard: int) -> pa.Table:
     uri = job.layout.tracks_part(job.generation, shard)
     try:
         data = read_bytes(uri)

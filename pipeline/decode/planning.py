@@ -16,6 +16,7 @@ from pipeline.jobs.versions import check_versions, feature_versions
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset, outdated_words
 from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpec, specs_for
+from schemas.generations import Generations
 from schemas.layout import MANIFEST_NAME, Layout, generation_name
 from schemas.manifests import DatasetManifest, GenerationEntry
 from schemas.sole_writer import changing
@@ -74,7 +75,7 @@ def plan_generation(dataset: Dataset, wanted: pa.Table, options: BuildOptions) -
     if generation == 0:  # written first, so that a build that is killed now leaves a dataset
         write_atomic(layout.manifest, manifest.to_bytes())
     with changing(layout):
-        _write_plan(layout.plan(generation), plan_bytes(plan, metadata))
+        write_plan(layout.plan(generation), plan_bytes(plan, metadata))
         write_run_times(layout, generation, {"began_ns": time.time_ns()})
         entry = GenerationEntry(generation, shards=count, tracks=plan.num_rows)
         manifest = DatasetManifest.read(layout.manifest).with_generation(entry, versions)
@@ -82,7 +83,7 @@ def plan_generation(dataset: Dataset, wanted: pa.Table, options: BuildOptions) -
     return Dataset.of(layout, manifest)
 
 
-def _write_plan(uri: str, data: bytes) -> None:
+def write_plan(uri: str, data: bytes) -> None:
     """Write a plan that no manifest names yet.
 
     There may already be one from a build that was killed before it wrote the manifest. On a local disk no other build can be
@@ -98,8 +99,8 @@ def _write_plan(uri: str, data: bytes) -> None:
     write_atomic(uri, data)
 
 
-def entry_under_way(dataset: Dataset) -> GenerationEntry:
-    """The generation under way of a dataset that has one."""
+def entry_under_way(dataset: Generations) -> GenerationEntry:
+    """The generation under way of a dataset, or of tags, that have one."""
     if dataset.under_way is None:
         raise ValueError(f"Expected a generation under way in {dataset.layout.root}.")
     return dataset.under_way

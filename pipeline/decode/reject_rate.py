@@ -12,8 +12,7 @@ from scipy.special import bdtrc  # scipy.stats costs a second to import
 
 from pipeline.decode.catalog import Catalog
 from schemas.console.errors import UserError
-from schemas.console.shown_commands import pipeline_command
-from schemas.dataset import Dataset
+from schemas.generations import Generations
 from schemas.storage.files import join
 
 PREFLIGHT_TRACKS = 36  # decoded before a job starts
@@ -28,12 +27,13 @@ def rejects_by_cause(tracks: pa.Table) -> dict[str, int]:
     return dict(sorted(collections.Counter(causes.to_pylist()).items()))
 
 
-def example_rejects(tracks: pa.Table, catalog: Catalog) -> dict[str, tuple[str, str]]:
+def example_rejects(tracks: pa.Table, catalog: Catalog | None) -> dict[str, tuple[str, str]]:
     """Cause -> track id and message of its first reject, for a summary.
 
     Args:
         tracks: Columns track_id, cause and message.
-        catalog: Catalog of the tracks. A table names a file as the catalog does; here the message names its full path.
+        catalog: Catalog of the tracks; None if there is none. A table names a file as the catalog does; here the message names
+            its full path.
     """
     rejected: list[dict[str, Any]] = (
         tracks.filter(pc.is_valid(tracks["cause"])).select(["track_id", "cause", "message"]).to_pylist()
@@ -41,6 +41,8 @@ def example_rejects(tracks: pa.Table, catalog: Catalog) -> dict[str, tuple[str, 
     examples: dict[str, tuple[str, str]] = {}
     for row in sorted(rejected, key=lambda row: str(row["track_id"])):
         examples.setdefault(row["cause"], (row["track_id"], row["message"]))
+    if catalog is None:
+        return dict(sorted(examples.items()))
     ids = pa.array([track for track, _ in examples.values()], pa.string())
     rows = catalog.table.filter(pc.is_in(catalog.table["track_id"], value_set=ids))
     uris = dict(zip(rows["track_id"].to_pylist(), rows["uri"].to_pylist(), strict=True))
@@ -51,7 +53,7 @@ def example_rejects(tracks: pa.Table, catalog: Catalog) -> dict[str, tuple[str, 
     return dict(sorted(examples.items()))
 
 
-def check_reject_rate(dataset: Dataset, catalog: Catalog, most: float) -> None:
+def check_reject_rate(dataset: Generations, catalog: Catalog, most: float, giving_up: str = "") -> None:
     """Raise UserError if more of the dataset's tracks are without a record than a build accepts.
 
     The rate covers the whole dataset and not only the newest generation, so that one later track that is bad, or is retried
@@ -62,6 +64,7 @@ def check_reject_rate(dataset: Dataset, catalog: Catalog, most: float) -> None:
         dataset: A dataset whose generations are all complete.
         catalog: Catalog of the build.
         most: Largest accepted share.
+        giving_up: Further advice for the error.
     """
     newest = dataset.newest_tracks(["cause", "message"])
     newest = newest.filter(pc.is_in(newest["track_id"], value_set=catalog.table["track_id"].combine_chunks()))
@@ -73,8 +76,7 @@ def check_reject_rate(dataset: Dataset, catalog: Catalog, most: float) -> None:
     raise UserError(
         f"{dataset.layout.root}: {rejected} of {newest.num_rows} tracks were rejected, more than --max-reject-rate {most:g} "
         f"allows ({words}); fix their uris in the catalog and run the same command again, fix the audio and add "
-        "--retry-rejects all, or accept them with a higher --max-reject-rate; "
-        f"`{pipeline_command('prune', '--dataset', dataset.layout.root, '--unfinished')}` gives up what was added"
+        f"--retry-rejects all, or accept them with a higher --max-reject-rate{giving_up}"
     )
 
 

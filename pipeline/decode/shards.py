@@ -119,7 +119,7 @@ class ShardWriter:
                 for payload in payloads.values():
                     payload.publish()
             break
-        tracks = _tracks_part(rows)
+        tracks = tracks_part(rows)
         if is_done(job, shard):  # a twin finished it, perhaps before a track was removed: the twin's result counts
             return self._counts(shard, rows)
         write_atomic(job.layout.tracks_part(job.generation, shard), tracks)
@@ -171,7 +171,8 @@ class ShardWriter:
         return row
 
 
-def _tracks_part(rows: list[dict[str, Any]]) -> bytes:
+def tracks_part(rows: list[dict[str, Any]]) -> bytes:
+    """Rows of a shard as its part of the tracks table."""
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows, schema=TRACKS), sink, compression="zstd")
     return bytes(sink.getvalue())

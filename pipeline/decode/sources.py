@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from pipeline.audio.fetch import source_checksum, store_checksums
 from schemas.console.errors import DatasetError, UserError
 from schemas.console.terminal import say
-from schemas.dataset import Dataset
+from schemas.generations import Generations
 from schemas.storage.files import exists, is_remote, join, local_path, parent, write_atomic
 from schemas.storage.stored_tables import read_stored_table, table_bytes
 
@@ -45,7 +45,7 @@ SEEN = pa.schema(
 
 
 def changed_tracks(
-    dataset: Dataset, catalog: pa.Table, audio_root: str, on_progress: Callable[[int, int], None]
+    dataset: Generations, catalog: pa.Table, audio_root: str, on_progress: Callable[[int, int], None]
 ) -> pa.Array:
     """Ids of the catalog's stored tracks whose source has another checksum than when it was last decoded.
 
@@ -86,7 +86,7 @@ def changed_tracks(
     return rows.ids.filter(pc.fill_null(pc.not_equal(found, rows.decoded), False))
 
 
-def remember_sources(dataset: Dataset, catalog: pa.Table, audio_root: str, began_ns: int) -> None:
+def remember_sources(dataset: Generations, catalog: pa.Table, audio_root: str, began_ns: int) -> None:
     """Record size and change time of local sources that have not changed since before they were decoded.
 
     Args:
@@ -131,7 +131,7 @@ class _Sources:
         return join(self._root, self._uris[number].as_py())
 
 
-def _sources(dataset: Dataset, catalog: pa.Table, audio_root: str) -> _Sources:
+def _sources(dataset: Generations, catalog: pa.Table, audio_root: str) -> _Sources:
     newest = dataset.newest_tracks([])
     kept = newest["track_id"].filter(pc.is_valid(newest["record"])).combine_chunks()
     # The newest source that was read counts, even if it became a reject, so that it is not retried over and over.
@@ -155,7 +155,7 @@ def _status(path: str) -> tuple[int, int]:
     return status.st_size, status.st_ctime_ns
 
 
-def _read_seen(dataset: Dataset, rows: _Sources) -> dict[str, Any] | None:
+def _read_seen(dataset: Generations, rows: _Sources) -> dict[str, Any] | None:
     """Columns of SEEN in the order of `rows`, with -1 for missing tracks; None if the file is missing or unreadable."""
     uri = dataset.layout.sources_seen
     if not exists(uri):
@@ -174,7 +174,7 @@ def _read_seen(dataset: Dataset, rows: _Sources) -> dict[str, Any] | None:
 
 
 def _write_seen(
-    dataset: Dataset, ids: pa.Array, checksums: pa.Array, status: np.ndarray[Any, Any], settled_before: int
+    dataset: Generations, ids: pa.Array, checksums: pa.Array, status: np.ndarray[Any, Any], settled_before: int
 ) -> None:
     table = pa.table([ids, checksums, pa.array(status[:, 0]), pa.array(status[:, 1])], names=SEEN.names)
     settled = pa.array((status[:, 1] > 0) & (status[:, 1] < settled_before))

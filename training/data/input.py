@@ -12,10 +12,11 @@ import tensorflow as tf
 
 from schemas.console.errors import TagscaleError
 from schemas.features import INT16_SCALE, LogMelSpec
+from schemas.patches import cut
 from training.data.augmentation import NO_AUGMENTATION, Augmentation, mixed_targets
 from training.data.labels import LabelledTracks
 from training.data.records import TrackRecords
-from training.models.patches import cut, start_at
+from training.models.patches import start_at
 
 SHARDS_MIXED = 16  # shards whose tracks are shuffled together, so that reads stay close while batches are mixed
 READERS = 4  # threads that read batches ahead

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from schemas.patches import cut, patch_starts
 from training.data.records import TrackRecords, as_float
 from training.devices.strategies import worker_replicas
-from training.models.patches import cut, patch_starts
 
 TRACKS_AHEAD = 8  # read by threads while the model is busy
 

@@ -23,29 +23,6 @@ def patch_length(seconds: float, frontend: str, hop_length: int = HOP_LENGTH) ->
     return samples if frontend == "waveform" else 1 + samples // hop_length
 
 
-def patch_starts(length: int, patch: int) -> npt.NDArray[np.int64]:
-    """Start positions of patches at a hop of one patch; a remaining tail gets a patch that ends with the track.
-
-    Args:
-        length: length of the track, in frames or samples.
-        patch: length of a patch, in the same unit. A shorter track is one patch, padded with zeros.
-    """
-    starts = np.arange(0, max(length - patch, 0) + 1, patch, dtype=np.int64)
-    if length > patch and starts[-1] + patch < length:
-        starts = np.append(starts, length - patch)
-    return starts
-
-
-def cut(values: npt.NDArray[Any], start: int, patch: int) -> npt.NDArray[Any]:
-    """The patch from `start`, along the first axis, padded with zeros if the track ends sooner."""
-    part = values[start : start + patch]
-    if len(part) == patch:
-        return part
-    padded = np.zeros((patch, *values.shape[1:]), values.dtype)
-    padded[: len(part)] = part
-    return padded
-
-
 def patches_of(blocks: Iterable[npt.NDArray[Any]], patch: int) -> Iterator[npt.NDArray[Any]]:
     """All patches of a signal that arrives block by block, holding at most two patches at a time.
 
@@ -54,7 +31,7 @@ def patches_of(blocks: Iterable[npt.NDArray[Any]], patch: int) -> Iterator[npt.N
         patch: length of a patch, in the same unit.
 
     Yields:
-        [patch(, mels)], one from each of `patch_starts`.
+        [patch(, mels)], one from each of `schemas.patches.patch_starts`.
     """
     last: npt.NDArray[Any] | None = None
     filling: npt.NDArray[Any] | None = None

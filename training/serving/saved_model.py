@@ -17,7 +17,7 @@ from schemas.storage.files import absolute, exists, join, read_bytes
 from schemas.storage.json_object import parse_json_object
 from training.config import MOST_PATCH_SECONDS
 from training.models.patches import patch_length, patches_of
-from training.serving.export import MODEL_NAME
+from training.serving.model_folder import MODEL_NAME
 
 SECONDS_AT_ONCE = 15.0  # of audio that go through the model together; its activations take some MB a second
 

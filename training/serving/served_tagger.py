@@ -52,6 +52,8 @@ class ServedTagger:
             "embed": tf.function(self.embedding).get_concrete_function(waveform),
             "tags": tf.function(self.tags).get_concrete_function(),
         }
+        patches = tf.TensorSpec([None, *self._model.inputs[0].shape[1:]], tf.float32, name="patches")
+        signatures["patches"] = tf.function(self.outputs_of_patches).get_concrete_function(patches)
         if self._spec is not None:
             logmel = tf.TensorSpec([None, None, self._spec.mels], tf.float32, name="logmel")
             signatures["logmel"] = tf.function(self.scores_of_logmel).get_concrete_function(logmel)
@@ -72,6 +74,14 @@ class ServedTagger:
     def scores_of_logmel(self, logmel: Any) -> dict[str, Any]:
         """`logmel` float32 [batch, frames, mels], taken over whole signals -> `scores` float32 [batch, tags]."""
         return {"scores": self._patch_averages(logmel, _full_lengths(logmel))[0]}
+
+    def outputs_of_patches(self, patches: Any) -> dict[str, Any]:
+        """`patches` float32 [batch, patch(, mels)] -> `scores` and `embedding` of each, not averaged.
+
+        A program that reads features itself fills batches with patches of several tracks.
+        """
+        outputs = self._model(patches, training=False)
+        return {"scores": tf.sigmoid(outputs["logits"]), "embedding": outputs["embedding"]}
 
     def tags(self) -> dict[str, Any]:
         """No input -> `tags` string [tags], in the order of the scores."""

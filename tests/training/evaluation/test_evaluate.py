@@ -194,7 +194,7 @@ def test_the_closing_words_name_the_figures_and_every_file(run_copy: str) -> Non
 def test_scores_of_a_track_are_the_average_over_its_patches(small_run: str) -> None:
     import keras
 
-    from training.models.patches import cut, patch_starts
+    from schemas.patches import cut, patch_starts
 
     run = open_run(small_run)
     records = _records(run, "validation")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from schemas.console.errors import UserError
-from training.models.patches import cut, patch_length, patch_starts, patches_of, start_at
+from schemas.patches import cut, patch_starts
+from training.models.patches import patch_length, patches_of, start_at
 
 
 def test_fifteen_seconds_are_938_frames_or_240000_samples() -> None:

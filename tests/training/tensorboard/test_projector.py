@@ -8,9 +8,9 @@ import pytest
 from google.protobuf import text_format
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
+from schemas.patches import cut, patch_starts
 from training.data.labels import labelled_tracks
 from training.data.records import TrackRecords, as_float
-from training.models.patches import cut, patch_starts
 from training.runs.trained import open_run
 from training.tensorboard import projector
 from training.tensorboard.projector import TrackEmbedding, chosen_tracks, embed_tracks, write_embedding

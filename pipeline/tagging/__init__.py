@@ -1,0 +1,1 @@
+"""Stage 3: scores and embeddings of a catalog, from its audio or from a dataset's stored features."""

@@ -1,0 +1,68 @@
+"""The command `tag`, and what `verify --tags` does."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.audio.limits import MAX_SECONDS
+from schemas.console.printer import print_report
+
+
+@click.command("tag")
+@click.option("--model", required=True, help="SavedModel that `export` wrote, local or gs://.")
+@click.option("--catalog", help="CSV, JSON Lines or Parquet with track_id and uri, whose audio is decoded; or")
+@click.option("--dataset", help="dataset whose stored features are read, so that nothing is decoded.")
+@click.option("--out", required=True, help="Folder of the tags, local or gs://: a new one, or one to resume or add to.")
+@click.option("--workers", type=int, help="Local worker processes [default: one per core].")
+@click.option("--shards", type=int, help="Shards of a new generation [default: by size; with --dataset, its own].")
+@click.option("--limit", type=int, help="Use only the first rows of the catalog.")
+@click.option(
+    "--excerpt",
+    help="Part of each track to score: full, center:30 or start:30 [default: that of the tags; full for new ones].",
+)
+@click.option("--no-embeddings", is_flag=True, help="Store scores only.")
+@click.option("--decoder", type=click.Choice(["auto", "tfio"]), default="auto", show_default=True)
+@click.option(
+    "--max-seconds", type=float, default=MAX_SECONDS, show_default=True, help="Reject tracks that are longer."
+)
+@click.option(
+    "--retry-rejects",
+    type=click.Choice(["none", "transient", "all"]),
+    default="none",
+    show_default=True,
+    help="Retry rejected tracks, in a new generation.",
+)
+@click.option(
+    "--max-reject-rate",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="Fail if a larger share of the tracks is rejected.",
+)
+@click.option("--allow-other-versions", is_flag=True, help="Resume a generation begun with other library versions.")
+@click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
+def tag_command(
+    model: str, catalog: str | None, dataset: str | None, out: str, no_embeddings: bool, **options: object
+) -> None:
+    """Score a catalog with a model: tags and embeddings of every track. The same command resumes, and adds new tracks."""
+    from pipeline.tagging.options import TagOptions
+    from pipeline.tagging.summary import tag_report
+    from pipeline.tagging.tag import tag
+
+    chosen = TagOptions(embeddings=not no_embeddings, **options)  # type: ignore[arg-type]
+    print_report(tag_report(tag(model, out, catalog=catalog, dataset=dataset, options=chosen)))
+
+
+def verify_tags_or_raise(tags: str) -> None:
+    """Check tags and print what was found; raises DatasetError if something does not reconcile."""
+    from pipeline.tagging.verify_tags import tags_report, verify_tags
+    from schemas.console.errors import DatasetError
+    from schemas.console.progress import Progress
+
+    with Progress("verify", 0, "files") as progress:
+        found = verify_tags(tags, on_progress=progress.update_of)
+    print_report(tags_report(found, tags))
+    if found.problems:
+        raise DatasetError(
+            f"{tags}: {len(found.problems)} problems; mend each as it says, or restore its file from a copy"
+        )

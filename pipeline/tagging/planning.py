@@ -1,0 +1,181 @@
+"""Open or begin tags, plan a generation of them, and resume the one under way."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import time
+
+import pyarrow as pa
+
+from pipeline.decode.catalog import Catalog
+from pipeline.decode.planning import entry_under_way, write_plan
+from pipeline.decode.run_times import write_run_times
+from pipeline.jobs.plan import PlanReader, plan_bytes, plan_tracks, shard_count
+from pipeline.jobs.versions import check_versions, feature_versions
+from pipeline.tagging.model_files import ServedModel
+from pipeline.tagging.options import TagOptions
+from pipeline.tagging.shards import TagShardJob
+from schemas.console.errors import UserError
+from schemas.dataset import Dataset
+from schemas.features import Excerpt, FeatureSpec, LogMelSpec, WaveformSpec, features_name
+from schemas.layout import generation_name
+from schemas.manifests import GenerationEntry
+from schemas.sole_writer import changing
+from schemas.storage.files import write_atomic
+from schemas.storage.output_folders import require_empty_or
+from schemas.tables import PLAN
+from schemas.tags import TAGS_NAME, SourceEntry, Tags, TagsLayout, TagsManifest
+
+_RUNTIMES = ("tensorflow", "tensorflow-cpu")  # packages, one of which runs the model
+
+
+def open_or_begin(
+    layout: TagsLayout, model: ServedModel, source: Catalog | Dataset, options: TagOptions
+) -> TagsManifest:
+    """The manifest of tags to which these inputs can add, or of new ones, which is not written yet.
+
+    Raises:
+        UserError: The folder holds other files, or tags by another model or of other inputs.
+        DatasetError: Its manifest is damaged.
+    """
+    begun = require_empty_or(layout.root, TAGS_NAME, "tags")
+    held = TagsManifest.read(layout.manifest) if begun else None
+    excerpt = options.excerpt or (_waveform(held.spec).excerpt if held is not None else "full")
+    if isinstance(source, Dataset):
+        spec = _stored_spec(source, model.spec)
+        entry = SourceEntry("dataset", source.layout.root)
+    else:
+        spec = with_excerpt(model.spec, excerpt)
+        entry = SourceEntry("catalog", source.uri)
+    asked = TagsManifest((), {}, model.entry, spec, entry, options.embeddings)
+    if held is None:
+        return asked
+    beside = "name another --out: one folder holds the scores of one model on one kind of input"
+    if held.model.sha256 != asked.model.sha256:
+        raise UserError(
+            f"{layout.root}: holds the scores of another model ({held.model.labels}, {held.model.sha256[:12]}), received "
+            f"{model.uri} ({asked.model.labels}, {asked.model.sha256[:12]}); {beside}"
+        )
+    if held.source.kind != asked.source.kind:
+        raise UserError(
+            f"{layout.root}: holds the scores of a {held.source.kind}, received a {asked.source.kind}; {beside}"
+        )
+    if held.spec.fingerprint != asked.spec.fingerprint:
+        raise UserError(
+            f"{layout.root}: holds the scores of {_described(held.spec)}, received {_described(asked.spec)}; {beside}"
+        )
+    if held.embeddings != asked.embeddings:
+        raise UserError(
+            f"{layout.root}: was begun {'with' if held.embeddings else 'without'} embeddings; continue so, or {beside}"
+        )
+    return held
+
+
+def _described(spec: FeatureSpec) -> str:
+    return f"{features_name(spec)} of {_waveform(spec).excerpt}"
+
+
+def _waveform(spec: FeatureSpec) -> WaveformSpec:
+    return spec.waveform if isinstance(spec, LogMelSpec) else spec
+
+
+def with_excerpt(spec: FeatureSpec, excerpt: str) -> FeatureSpec:
+    """The same features of another part of each track."""
+    if isinstance(spec, LogMelSpec):
+        return dataclasses.replace(spec, waveform=dataclasses.replace(spec.waveform, excerpt=excerpt))
+    return dataclasses.replace(spec, excerpt=excerpt)
+
+
+def _stored_spec(dataset: Dataset, wanted: FeatureSpec) -> FeatureSpec:
+    """The features of a dataset that a model can read; raises UserError if it holds none."""
+    held = dataset.whole_features()
+    for spec, generations in held:
+        if with_excerpt(wanted, _waveform(spec).excerpt) == spec:
+            if generations < len(dataset.manifest.generations):
+                dataset.features(features_name(spec))  # says how to complete them
+            return spec
+    raise UserError(
+        f"{dataset.layout.root}: holds {', '.join(features_name(spec) for spec, _ in held)}; the model reads "
+        f"{features_name(wanted)} (of any part of a track): tag the dataset on whose features it was trained, or give --catalog"
+    )
+
+
+def begin_generation(tags: Tags, plan: pa.Table, options: TagOptions) -> Tags:
+    """Write the plan of the next generation; returns the tags with it under way.
+
+    Args:
+        tags: Tags whose generations are all complete.
+        plan: A table of schema PLAN.
+        options: Options of the tagging.
+    """
+    layout, manifest = tags.layout, tags.manifest
+    generation = len(manifest.generations)
+    versions = tag_versions(tags.manifest.source.kind, options)
+    metadata = {"generation": generation, "versions": versions, "max_seconds": options.max_seconds}
+    if generation == 0:  # written first, so that a command that is killed now leaves tags
+        write_atomic(layout.manifest, manifest.to_bytes())
+    with changing(layout):
+        write_plan(layout.plan(generation), plan_bytes(plan, metadata))
+        write_run_times(layout, generation, {"began_ns": time.time_ns()})
+        entry = GenerationEntry(generation, shards=plan["shard"][-1].as_py() + 1, tracks=plan.num_rows)
+        manifest = TagsManifest.read(layout.manifest).with_generation(entry, versions)
+        write_atomic(layout.manifest, manifest.to_bytes())
+    return Tags.of(layout, manifest)
+
+
+def plan_of_catalog(wanted: pa.Table, tags: Tags, options: TagOptions) -> pa.Table:
+    """Rows of a catalog in shards."""
+    excerpt = Excerpt.parse(_waveform(tags.manifest.spec).excerpt)
+    return plan_tracks(wanted, options.shards or shard_count(wanted["duration"].to_pylist(), excerpt))
+
+
+def plan_of_dataset(dataset: Dataset, generation: int) -> pa.Table:
+    """The plan of a dataset's generation, whose shards the tags share."""
+    return PlanReader(dataset.layout.plan(generation)).columns(PLAN.names)
+
+
+def tag_versions(kind: str, options: TagOptions) -> dict[str, str]:
+    """Name -> version of everything that determines the bytes of scores."""
+    versions = feature_versions(options.decoder)
+    if kind == "dataset":  # nothing is decoded
+        versions = {name: versions[name] for name in ("cpu", "numpy")}
+    for package in _RUNTIMES:
+        try:
+            return {**versions, "tensorflow": importlib.metadata.version(package)}
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    raise UserError(
+        "tag: expected TensorFlow, which runs the model, and it is not installed; install the package with its extra [train-cpu] "
+        "or [train]"
+    )
+
+
+def job_under_way(tags: Tags, model: ServedModel, source: Catalog | Dataset, options: TagOptions) -> TagShardJob:
+    """The job of the generation under way, after checking that it can be resumed here.
+
+    Raises:
+        UserError: It was started with other options or library versions.
+        DatasetError: Its plan is damaged.
+    """
+    generation = entry_under_way(tags).generation
+    what = f"{tags.layout.root}: {generation_name(generation)}"
+    metadata = PlanReader(tags.layout.plan(generation)).metadata
+    if metadata["max_seconds"] != options.max_seconds:
+        raise UserError(
+            f"{what} was begun with --max-seconds {metadata['max_seconds']:g}, received {options.max_seconds:g}; continue "
+            "with the first"
+        )
+    here = tag_versions(tags.manifest.source.kind, options)
+    check_versions(what, metadata["versions"], here, allow_others=options.allow_other_versions)
+    return TagShardJob(
+        dataset=tags.layout.root,
+        generation=generation,
+        model=model,
+        spec=tags.manifest.spec,
+        embeddings=tags.manifest.embeddings,
+        audio_root=source.root if isinstance(source, Catalog) else None,
+        source=source.layout.root if isinstance(source, Dataset) else None,
+        decoder=options.decoder,
+        max_seconds=options.max_seconds,
+    )

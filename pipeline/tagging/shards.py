@@ -1,0 +1,218 @@
+"""Write one shard of tags: the scores of its tracks, the tracks part, and last the done mark."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import hashlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.audio.causes import Cause, TrackRejected, reject_message
+from pipeline.audio.engines import Decoder
+from pipeline.audio.isolation import DecodingProcess
+from pipeline.audio.limits import MAX_SECONDS
+from pipeline.decode.shards import ShardCounts, tracks_part
+from pipeline.jobs.plan import PlanReader
+from pipeline.jobs.shard_job import GenerationJob, is_done
+from pipeline.tagging.inference import Inference
+from pipeline.tagging.model_files import ServedModel
+from pipeline.tagging.track_scores import TrackScores
+from pipeline.tagging.track_sources import DecodedTracks, Read, StoredTracks, TrackSource
+from schemas.console.errors import DatasetError
+from schemas.dataset import Dataset
+from schemas.features import INT16_SCALE, Family, FeatureSpec, LogMelSpec
+from schemas.generations import read_tombstones
+from schemas.layout import Layout
+from schemas.manifests import ShardManifest
+from schemas.patches import patch_starts
+from schemas.storage.files import write_atomic, write_if_absent
+from schemas.storage.stored_tables import table_bytes
+from schemas.tables import TRACKS
+from schemas.tags import TagsLayout, scores_schema
+
+BATCH_SECONDS = 240.0  # of audio whose patches go through the model together: 16 patches of 15 s
+MOST_PATCHES = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class TagShardJob(GenerationJob):
+    """Parameters of a generation of tags for the workers; small, since it travels in the job graph.
+
+    Attributes:
+        model: The model.
+        spec: Features that it reads, with the excerpt of each track.
+        embeddings: Whether embeddings are stored too.
+        audio_root: Folder to which relative uris refer; None if the features come from a dataset.
+        source: The dataset that holds the features; None if audio is decoded.
+        decoder: Decoder engine.
+        max_seconds: Reject longer tracks.
+    """
+
+    model: ServedModel
+    spec: FeatureSpec
+    embeddings: bool = True
+    audio_root: str | None = None
+    source: str | None = None
+    decoder: Decoder = "auto"
+    max_seconds: float = MAX_SECONDS
+
+    @property
+    def layout(self) -> Layout:
+        return TagsLayout(self.dataset)
+
+    @property
+    def families(self) -> dict[Family, FeatureSpec]:
+        """The one kind of payload, under the name of what was read for it."""
+        return {self.spec.family: self.spec}
+
+    @property
+    def logmel_spec(self) -> LogMelSpec:
+        """What the decoding process computes."""
+        return self.spec if isinstance(self.spec, LogMelSpec) else LogMelSpec(waveform=self.spec)
+
+    @property
+    def batch(self) -> int:
+        """Number of patches that go through the model together; a function of the model alone."""
+        patch = self.model.entry.patch
+        samples = patch * self.spec.hop_length if isinstance(self.spec, LogMelSpec) else patch
+        return max(1, min(MOST_PATCHES, round(BATCH_SECONDS * self.logmel_spec.sample_rate / samples)))
+
+    def open_writer(self) -> TagShardWriter:
+        """A writer of its shards."""
+        return TagShardWriter(self)
+
+
+class TagShardWriter:
+    """Writes shards of tags, with one decoding process and one model process for all of them.
+
+    A shard appears whole: its payload carries its hash in its name, and the done mark that names it is created last and only
+    if absent, so a late twin of the same task harms nothing.
+    """
+
+    def __init__(self, job: TagShardJob) -> None:
+        self._job = job
+        self._plan = PlanReader(job.plan)
+        with contextlib.ExitStack() as stack:
+            self._inference = stack.enter_context(Inference(job.model, job.batch))
+            self._tracks: TrackSource
+            if job.source is None:
+                decoding = DecodingProcess(job.logmel_spec, job.decoder, max_seconds=job.max_seconds)
+                self._tracks = DecodedTracks(stack.enter_context(decoding), job.spec, job.audio_root or "")
+            else:
+                self._tracks = StoredTracks(Dataset.open(job.source), job.spec, job.generation)
+            self._open = stack.pop_all()
+
+    def close(self) -> None:
+        self._open.close()
+
+    def write(self, shard: int) -> ShardCounts:
+        """Write one shard from its planned rows."""
+        job = self._job
+        planned = self._plan.shard(shard).to_pylist()
+        while True:
+            removed = self._removed()
+            rows, table = self._scored(shard, planned, removed)
+            if not (self._removed() - removed) & {row["track_id"] for row in rows}:
+                break  # otherwise one of them was removed meanwhile, so nothing of it may be stored
+        if is_done(job, shard):
+            return _counts(shard, rows)
+        data = table_bytes(table)
+        digest = hashlib.sha256(data).hexdigest()
+        payload = job.layout.payload(job.spec, job.generation, shard, digest)
+        part = tracks_part(rows)
+        write_atomic(payload, data)
+        write_atomic(job.layout.tracks_part(job.generation, shard), part)
+        mark = ShardManifest(
+            payload=payload.rsplit("/", 1)[-1],
+            records=table.num_rows,
+            bytes=len(data),
+            sha256=digest,
+            tracks=len(rows),
+            tracks_sha256=hashlib.sha256(part).hexdigest(),
+        )
+        uri = job.layout.done_mark(job.spec, job.generation, shard)
+        if not write_if_absent(uri, mark.to_bytes()):
+            raise DatasetError(
+                f"{uri}: another process finished this shard with other bytes; did the audio change meanwhile? "
+                "Remove this file to tag the shard again"
+            )
+        return _counts(shard, rows)
+
+    def _removed(self) -> frozenset[str]:
+        layouts = [self._job.layout, *([] if self._job.source is None else [Layout(self._job.source)])]
+        return frozenset(track for layout in layouts for track in read_tombstones(layout)["track_id"].to_pylist())
+
+    def _scored(
+        self, shard: int, planned: list[dict[str, Any]], removed: frozenset[str]
+    ) -> tuple[list[dict[str, Any]], pa.Table]:
+        """Rows of the tracks table and the scores of the tracks that have some."""
+        rows = [_blank_row(track, shard) for track in planned]
+        scores = TrackScores(self._inference)
+        rejected: dict[int, TrackRejected] = {}
+        with self._tracks.shard(shard) as open_track:
+            for number, (track, row) in enumerate(zip(planned, rows, strict=True)):
+                try:
+                    if track["track_id"] in removed:
+                        raise TrackRejected(Cause.REMOVED, "it was taken out before it was tagged")
+                    self._add(scores, number, *open_track(track, row))
+                except TrackRejected as error:
+                    rejected[number] = error
+            scores.finish()
+        stored: list[tuple[str, npt.NDArray[np.float64], float]] = []
+        for number, (track, row) in enumerate(zip(planned, rows, strict=True)):
+            try:
+                if number in rejected:
+                    raise rejected[number]
+                outputs = scores.of(number)
+            except TrackRejected as error:
+                row.update(dict.fromkeys(("seconds", "pcm_sha256")))
+                row.update(cause=str(error.cause), transient=error.cause.transient)
+                row["message"] = reject_message(error, track["uri"])
+                continue
+            row["record"] = len(stored)
+            stored.append((track["track_id"], outputs, row["seconds"]))
+        return rows, self._table(stored)
+
+    def _add(self, scores: TrackScores, number: int, read: Read, length: int) -> None:
+        patch = self._job.model.entry.patch
+        for start in patch_starts(length, patch).tolist():
+            values = read(start, min(start + patch, length))
+            scale = INT16_SCALE if values.dtype == np.int16 else 1.0
+            if not scores.add(number, np.asarray(values, np.float32) / np.float32(scale)):
+                return
+
+    def _table(self, stored: list[tuple[str, npt.NDArray[np.float64], float]]) -> pa.Table:
+        tags, width = len(self._job.model.entry.tags), self._job.model.entry.embedding
+        schema = scores_schema(tags, width if self._job.embeddings else 0)
+        outputs = np.array([outputs for _, outputs, _ in stored], np.float64).reshape(len(stored), tags + width)
+        values = {
+            "track_id": pa.array([track for track, _, _ in stored], pa.string()),
+            "scores": _fixed_lists(outputs[:, :tags], schema.field("scores").type),
+            "seconds": pa.array([seconds for _, _, seconds in stored], pa.float64()),
+        }
+        if self._job.embeddings:
+            values["embedding"] = _fixed_lists(outputs[:, tags:], schema.field("embedding").type)
+        return pa.table([values[name] for name in schema.names], schema=schema)
+
+
+def _fixed_lists(values: npt.NDArray[np.float64], kind: pa.DataType) -> pa.Array:
+    flat = pa.array(values.astype(np.float16).ravel(), pa.float16())
+    return pa.FixedSizeListArray.from_arrays(flat, type=kind)
+
+
+def _blank_row(planned: dict[str, Any], shard: int) -> dict[str, Any]:
+    row = dict.fromkeys(TRACKS.names)
+    row.update({name: planned[name] for name in ("track_id", "group", "split")})
+    row.update(shard=shard, transient=False, flags=[])
+    return row
+
+
+def _counts(shard: int, rows: list[dict[str, Any]]) -> ShardCounts:
+    rejects = collections.Counter(row["cause"] for row in rows if row["cause"] is not None)
+    seconds = sum(row["seconds"] or 0.0 for row in rows)
+    return ShardCounts(shard, len(rows) - rejects.total(), dict(sorted(rejects.items())), seconds)

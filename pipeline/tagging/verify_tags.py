@@ -1,0 +1,169 @@
+"""Verify that tags are complete: every planned track has one row of scores or one reject, and every file is the one named."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.jobs.plan import PlanReader
+from schemas.console.errors import DatasetError, TagscaleError
+from schemas.console.report import Line, Report, heading, problem
+from schemas.manifests import GenerationEntry
+from schemas.storage.files import exists, read_bytes, sha256_of
+from schemas.storage.stored_tables import check_bytes
+from schemas.tags import Tags, scores_schema
+
+_READERS = 8  # files read in parallel
+
+
+@dataclasses.dataclass(frozen=True)
+class TagsVerified:
+    """Results of a verification.
+
+    Attributes:
+        problems: Problems, one line each; empty if everything reconciles.
+        tracks: Number of planned tracks in all generations.
+        records: Number of tracks with scores.
+        rejects: Number of tracks rejected.
+        files: Number of files with scores.
+        bytes: Their size in bytes.
+        under_way: Progress of an unfinished generation, which was not checked; None if there is none.
+    """
+
+    problems: tuple[str, ...]
+    tracks: int
+    records: int
+    rejects: int
+    files: int
+    bytes: int
+    under_way: str | None
+
+
+def verify_tags(root: str, *, on_progress: Callable[[int, int], None] | None = None) -> TagsVerified:
+    """Check the files of a folder of tags against each other, and that every score is a number from 0 to 1.
+
+    Args:
+        root: Folder of the tags.
+        on_progress: Called with the number of files checked and the total.
+
+    Raises:
+        UserError: There are no tags there, or their first generation is unfinished.
+        DatasetError: Their manifest is damaged, without which nothing else can be checked.
+    """
+    tags = Tags.open(root)
+    problems: list[str] = []
+    generations = tags.manifest.generations
+    total, done, size = sum(entry.shards for entry in generations), 0, 0
+    for entry in generations:
+        try:
+            tracks = tags.tracks_of(entry.generation)
+        except DatasetError as error:
+            problems.append(str(error))
+            continue
+        problems += _plan_problems(tags, entry, tracks)
+        for found in _checked_shards(tags, entry, tracks):
+            if isinstance(found, str):
+                problems.append(found)
+            else:
+                size += found
+            done += 1
+            if on_progress is not None:
+                on_progress(done, total)
+    return TagsVerified(
+        problems=tuple(problems),
+        tracks=sum(entry.tracks for entry in generations),
+        records=sum(entry.records or 0 for entry in generations),
+        rejects=sum(sum((entry.rejects or {}).values()) for entry in generations),
+        files=done,
+        bytes=size,
+        under_way=tags.under_way_words(),
+    )
+
+
+def _plan_problems(tags: Tags, entry: GenerationEntry, tracks: pa.Table) -> Iterator[str]:
+    uri = tags.layout.tracks(entry.generation)
+    try:
+        plan = PlanReader(tags.layout.plan(entry.generation)).columns(["track_id", "shard"])
+    except DatasetError as error:
+        yield str(error)
+    else:
+        if plan["track_id"] != tracks["track_id"] or plan["shard"] != tracks["shard"]:
+            yield f"{uri}: its tracks are not those of the plan, in its order"
+    rejects = tracks["record"].null_count
+    if pc.any(pc.equal(pc.is_valid(tracks["record"]), pc.is_valid(tracks["cause"]))).as_py():
+        yield f"{uri}: some tracks are both scored and rejected, or neither"
+    if (tracks.num_rows - rejects, rejects) != (entry.records, sum((entry.rejects or {}).values())):
+        yield f"{uri}: holds {tracks.num_rows - rejects} scored tracks and {rejects} rejects, the manifest says otherwise"
+
+
+def _checked_shards(tags: Tags, entry: GenerationEntry, tracks: pa.Table) -> Iterator[int | str]:
+    bounds = np.searchsorted(tracks["shard"].to_numpy(), np.arange(entry.shards + 1))
+
+    def check(shard: int) -> int | str:
+        try:
+            return _check(tags, entry.generation, shard, tracks.slice(bounds[shard], bounds[shard + 1] - bounds[shard]))
+        except (TagscaleError, OSError, ValueError) as error:
+            return str(error)
+
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+        yield from readers.map(check, range(entry.shards))
+
+
+def _check(tags: Tags, generation: int, shard: int, rows: pa.Table) -> int:
+    """Size of a shard's scores; raises DatasetError unless they match the done mark and the tracks table."""
+    uri, mark = tags.scores(generation, shard)
+    part = tags.layout.tracks_part(generation, shard)
+    if exists(part) and sha256_of(part) != mark.tracks_sha256:
+        raise DatasetError(f"{part}: not the tracks part that the done mark of {uri} names")
+    if uri.rsplit("/", 1)[-1] != mark.payload:
+        raise DatasetError(f"{uri}: its done mark names {mark.payload}; the mark is another shard's or was changed")
+    try:
+        data = read_bytes(uri)
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f"{uri}: the scores are missing though their done mark is there; restore them from a copy"
+        ) from error
+    stored = rows.filter(pc.is_valid(rows["record"]))
+    if (mark.records, mark.tracks, mark.bytes) != (stored.num_rows, rows.num_rows, len(data)):
+        raise DatasetError(
+            f"{uri}: its done mark counts {mark.records} of {mark.tracks} tracks in {mark.bytes} bytes, found {stored.num_rows} "
+            f"of {rows.num_rows} in {len(data)}"
+        )
+    if not check_bytes(data):
+        raise DatasetError(f"{uri}: lacks its checksum")
+    model = tags.manifest.model
+    schema = scores_schema(len(model.tags), model.embedding if tags.manifest.embeddings else 0)
+    table = pq.read_table(pa.BufferReader(data))
+    if not table.schema.remove_metadata().equals(schema):
+        raise DatasetError(
+            f"{uri}: expected the columns {', '.join(schema.names)} as tags.json says, found another schema"
+        )
+    if table["track_id"] != stored["track_id"] or table["seconds"] != stored["seconds"]:
+        raise DatasetError(f"{uri}: its tracks are not those of the tracks table, in its order")
+    scores = table["scores"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    if not ((scores >= 0) & (scores <= 1)).all():
+        raise DatasetError(f"{uri}: expected scores from 0 to 1, found others")
+    return len(data)
+
+
+def tags_report(found: TagsVerified, root: str) -> Report:
+    """Counts, and each problem."""
+    return Report.of(_parts(found, root))
+
+
+def _parts(found: TagsVerified, root: str) -> Iterator[Line]:
+    yield heading(
+        f"{root}: {found.tracks:,} tracks = {found.records:,} scored + {found.rejects:,} rejects; {found.files:,} files, "
+        f"{found.bytes / 1e6:,.1f} MB"
+    )
+    if found.under_way is not None:
+        yield Line(f"  {found.under_way}, and was not looked at")
+    yield from map(problem, found.problems)
+    if not found.problems:
+        yield Line("everything reconciles")

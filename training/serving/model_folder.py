@@ -1,0 +1,100 @@
+"""Write the folder of a SavedModel: its graphs and weights, and the assets that say what it reads and gives."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import fingerprint_pb2
+
+from schemas.features import FeatureSpec, LogMelSpec, features_name
+from schemas.storage.files import write_atomic
+from training.serving.served_tagger import ServedTagger
+from training.serving.whole_folder import place_folder
+
+MODEL_NAME = "saved_model.pb"
+
+
+def write_saved_model(
+    out: str,
+    model: keras.Model,
+    *,
+    patch: int,
+    spec: FeatureSpec,
+    vocabulary: Sequence[str],
+    labels: dict[str, Any],
+    config: dict[str, Any],
+) -> int:
+    """Write a tagger as a SavedModel that takes raw audio; returns the size of its files in bytes.
+
+    Args:
+        out: folder of the SavedModel, which appears whole and replaces an existing one.
+        model: a tagger of `training.models`.
+        patch: length of its patches, in frames (spectrogram) or samples (waveform).
+        spec: features that it reads.
+        vocabulary: tags in output order.
+        labels: fields of the label version's manifest.
+        config: fields of the run's configuration.
+    """
+    served = ServedTagger(model, patch, spec if isinstance(spec, LogMelSpec) else None, tuple(vocabulary))
+    assets: dict[str, bytes] = {
+        "vocabulary.txt": "".join(f"{tag}\n" for tag in vocabulary).encode(),
+        "feature_spec.json": _json(spec.to_dict()),
+        "labels.json": _json(labels),
+        "config.json": _json({"format": 1, **config}),
+        "model.json": _json(
+            {
+                "format": 1,
+                "patch": patch,
+                "embedding": int(model.output["embedding"].shape[-1]),
+                "trunk_sha256": _trunk_sha256(model, f"{features_name(spec)} {patch}"),
+            }
+        ),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(served.saved_object(), folder, signatures=served.signatures())
+        _derive_uuid(os.path.join(folder, "fingerprint.pb"))
+        for name, data in assets.items():
+            write_atomic(os.path.join(folder, "assets", name), data)
+        return place_folder(folder, out, MODEL_NAME)
+
+
+def _trunk_sha256(model: keras.Model, what_it_reads: str) -> str:
+    """SHA-256 over the input and all weights that lead to the embedding; models with the same one give the same embeddings.
+
+    The names and shapes of the weights stand for the architecture.
+    """
+    digest = hashlib.sha256(what_it_reads.encode())
+    for weight in sorted(model.weights, key=lambda weight: str(weight.path)):
+        if not str(weight.path).startswith("logits/"):
+            value = np.ascontiguousarray(weight.numpy())
+            digest.update(f"{weight.path} {value.shape} {value.dtype}\n".encode())
+            digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+def _derive_uuid(path: str) -> None:
+    """Replace the random uuid in a fingerprint.pb, the only thing that differs between two processes, by a hash.
+
+    The file is kept because `tf.saved_model.experimental.read_fingerprint` needs it. The uuid still distinguishes models,
+    because it is derived from the checksums of the graph and of the weights in the same file.
+    """
+    with open(path, "rb") as file:
+        fingerprint = fingerprint_pb2.FingerprintDef.FromString(file.read())
+    if not hasattr(fingerprint, "uuid"):  # TensorFlow 2.18 writes none
+        return
+    fingerprint.ClearField("uuid")
+    digest = hashlib.sha256(fingerprint.SerializeToString(deterministic=True)).digest()
+    fingerprint.uuid = str(int.from_bytes(digest[:16], "big"))  # 128 bits in decimal, the form of TensorFlow's own
+    write_atomic(path, fingerprint.SerializeToString(deterministic=True))
+
+
+def _json(fields: dict[str, Any]) -> bytes:
+    return (json.dumps(fields, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
