@@ -18,6 +18,16 @@ PAGES = {
             "Beam": ("--workers", "--allow-other-versions"),
         },
     ),
+    "tag": HelpPage(
+        "--model run/saved_model --dataset data --out tags",
+        {
+            "Input": ("--model", "--dataset", "--catalog", "--limit", "--excerpt"),
+            "Output": ("--out", "--shards", "--no-embeddings"),
+            "Decoding": ("--decoder", "--max-seconds"),
+            "Rejects": ("--retry-rejects", "--max-reject-rate"),
+            "Beam": ("--workers", "--allow-other-versions"),
+        },
+    ),
     "derive": HelpPage(
         "--dataset data --n-mels 128 --hop-length 512",
         {
@@ -60,7 +70,7 @@ PAGES = {
         "--dataset data --label-set mine --out records",
         {"Input": ("--dataset", "--label-set", "--features"), "Output": ("--out",), "Beam": ("--workers",)},
     ),
-    "verify": HelpPage("--dataset data --deep", {"Input": ("--dataset", "--deep")}),
+    "verify": HelpPage("--dataset data --deep", {"Input": ("--dataset", "--tags", "--deep")}),
     "info": HelpPage(
         "--dataset data --html page.html",
         {"Input": ("--dataset", "--label-set"), "Output": ("--html", "--json")},

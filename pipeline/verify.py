@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.jobs.plan import PlanReader
+from pipeline.jobs.tracks_problems import tracks_problems
 from pipeline.labels.overlay_problems import label_problems, label_versions, split_problems
 from pipeline.removal.remove import read_run_note, run_notes
 from schemas.console.errors import DatasetError, TagscaleError
@@ -95,7 +95,7 @@ def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], N
             problems.append(str(error))
             continue
         bounds = np.searchsorted(tracks["shard"].to_numpy(), np.arange(entry.shards + 1))
-        problems += _plan_problems(dataset, entry, tracks, bounds)
+        problems += tracks_problems(dataset, entry, tracks, bounds)
         for spec in [spec for spec, count in held if entry.generation < count]:
             for found in _checked_payloads(dataset, spec, entry, tracks, bounds, purged if deep else None):
                 if isinstance(found, str):
@@ -120,37 +120,6 @@ def verify(root: str, *, deep: bool = False, on_progress: Callable[[int, int], N
         deep=deep,
         under_way=dataset.under_way_words(),
     )
-
-
-def _plan_problems(
-    dataset: Dataset, entry: GenerationEntry, tracks: pa.Table, bounds: npt.NDArray[np.int64]
-) -> Iterator[str]:
-    """Problems unless every planned track has exactly one row and the manifest's counts match the table."""
-    uri = dataset.layout.tracks(entry.generation)
-    try:
-        plan = PlanReader(dataset.layout.plan(entry.generation))
-        if (plan.shards, plan.tracks) != (entry.shards, entry.tracks):
-            yield (
-                f"{plan.uri}: plans {plan.tracks} tracks in {plan.shards} shards, the manifest says {entry.tracks} in "
-                f"{entry.shards}"
-            )
-            return
-        for shard in range(plan.shards):
-            found = tracks["track_id"].slice(bounds[shard], bounds[shard + 1] - bounds[shard])
-            if plan.shard(shard)["track_id"] != found:
-                yield f"{uri}: shard {shard}: its tracks are not those of the plan"
-    except DatasetError as error:
-        yield str(error)
-        return
-    rejected = tracks["record"].null_count
-    both = pc.sum(pc.equal(pc.is_valid(tracks["record"]), pc.is_valid(tracks["cause"]))).as_py() or 0
-    if both:
-        yield f"{uri}: {both} tracks are both stored and rejected, or neither"
-    if (tracks.num_rows - rejected, rejected) != (entry.records, sum((entry.rejects or {}).values())):
-        yield (
-            f"{uri}: holds {tracks.num_rows - rejected} records and {rejected} rejects, the manifest says "
-            f"{entry.records} and {sum((entry.rejects or {}).values())}"
-        )
 
 
 def _checked_payloads(

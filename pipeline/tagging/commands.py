@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from pipeline.audio.limits import MAX_SECONDS
+from pipeline.help_pages import PAGES
+from schemas.console.commands import Command
 from schemas.console.printer import print_report
 
 
-@click.command("tag")
+@click.command("tag", cls=Command, page=PAGES["tag"])
 @click.option("--model", required=True, help="SavedModel that `export` wrote, local or gs://.")
 @click.option("--catalog", help="CSV, JSON Lines or Parquet with track_id and uri, whose audio is decoded; or")
 @click.option("--dataset", help="dataset whose stored features are read, so that nothing is decoded.")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import hashlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.jobs.plan import PlanReader
+from pipeline.jobs.tracks_problems import tracks_problems
 from schemas.console.errors import DatasetError, TagscaleError
 from schemas.console.report import Line, Report, heading, problem
 from schemas.manifests import GenerationEntry
 from schemas.storage.files import exists, read_bytes, sha256_of
-from schemas.storage.stored_tables import check_bytes
 from schemas.tags import Tags, scores_schema
 
 _READERS = 8  # files read in parallel
@@ -66,8 +67,9 @@ def verify_tags(root: str, *, on_progress: Callable[[int, int], None] | None = N
         except DatasetError as error:
             problems.append(str(error))
             continue
-        problems += _plan_problems(tags, entry, tracks)
-        for found in _checked_shards(tags, entry, tracks):
+        bounds = np.searchsorted(tracks["shard"].to_numpy(), np.arange(entry.shards + 1))
+        problems += tracks_problems(tags, entry, tracks, bounds)
+        for found in _checked_shards(tags, entry, tracks, bounds):
             if isinstance(found, str):
                 problems.append(found)
             else:
@@ -86,29 +88,13 @@ def verify_tags(root: str, *, on_progress: Callable[[int, int], None] | None = N
     )
 
 
-def _plan_problems(tags: Tags, entry: GenerationEntry, tracks: pa.Table) -> Iterator[str]:
-    uri = tags.layout.tracks(entry.generation)
-    try:
-        plan = PlanReader(tags.layout.plan(entry.generation)).columns(["track_id", "shard"])
-    except DatasetError as error:
-        yield str(error)
-    else:
-        if plan["track_id"] != tracks["track_id"] or plan["shard"] != tracks["shard"]:
-            yield f"{uri}: its tracks are not those of the plan, in its order"
-    rejects = tracks["record"].null_count
-    if pc.any(pc.equal(pc.is_valid(tracks["record"]), pc.is_valid(tracks["cause"]))).as_py():
-        yield f"{uri}: some tracks are both scored and rejected, or neither"
-    if (tracks.num_rows - rejects, rejects) != (entry.records, sum((entry.rejects or {}).values())):
-        yield f"{uri}: holds {tracks.num_rows - rejects} scored tracks and {rejects} rejects, the manifest says otherwise"
-
-
-def _checked_shards(tags: Tags, entry: GenerationEntry, tracks: pa.Table) -> Iterator[int | str]:
-    bounds = np.searchsorted(tracks["shard"].to_numpy(), np.arange(entry.shards + 1))
-
+def _checked_shards(
+    tags: Tags, entry: GenerationEntry, tracks: pa.Table, bounds: npt.NDArray[np.int64]
+) -> Iterator[int | str]:
     def check(shard: int) -> int | str:
         try:
             return _check(tags, entry.generation, shard, tracks.slice(bounds[shard], bounds[shard + 1] - bounds[shard]))
-        except (TagscaleError, OSError, ValueError) as error:
+        except TagscaleError as error:
             return str(error)
 
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
@@ -135,8 +121,8 @@ def _check(tags: Tags, generation: int, shard: int, rows: pa.Table) -> int:
             f"{uri}: its done mark counts {mark.records} of {mark.tracks} tracks in {mark.bytes} bytes, found {stored.num_rows} "
             f"of {rows.num_rows} in {len(data)}"
         )
-    if not check_bytes(data):
-        raise DatasetError(f"{uri}: lacks its checksum")
+    if hashlib.sha256(data).hexdigest() != mark.sha256:
+        raise DatasetError(f"{uri}: its bytes are not those of the done mark (the SHA-256 differs)")
     model = tags.manifest.model
     schema = scores_schema(len(model.tags), model.embedding if tags.manifest.embeddings else 0)
     table = pq.read_table(pa.BufferReader(data))

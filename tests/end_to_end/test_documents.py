@@ -60,6 +60,7 @@ def documents() -> list[Path]:
                 "buckets",
                 "importing",
                 "records",
+                "tagging",
                 "tables",
                 "commands",
                 "library",

@@ -7,13 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.tagging.options import TagOptions
+from pipeline.tagging.tag import tag
 from schemas.features import FeatureSpec, LogMelSpec, WaveformSpec
 
 TAGS = ("low", "noise", "tremolo", "tag/with ünïcode")
+ONE = TagOptions(workers=1, shards=4, excerpt="center:30")
 LABELS = {"name": "small", "version": "0123456789abcdef"}
 
 
-def write_model(out: Path, spec: FeatureSpec, *, seed: int = 0, head: int | None = None, patch: int | None = None) -> Path:
+def write_model(
+    out: Path, spec: FeatureSpec, *, seed: int = 0, head: int | None = None, patch: int | None = None
+) -> Path:
     """A tagger with weights that follow from a seed, those of its last layer from `head`."""
     from training.devices.tensorflow_import import import_tensorflow
 
@@ -51,3 +56,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def waveform_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A waveform model; tests only read it."""
     return write_model(tmp_path_factory.mktemp("model") / "waveform", WaveformSpec("center:30"))
+
+
+@pytest.fixture(scope="session")
+def tagged(small_corpus, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small corpus, scored from its audio by one worker; tests only read it."""
+    out = tmp_path_factory.mktemp("tagged") / "tags"
+    summary = tag(str(model), str(out), catalog=small_corpus.catalog, options=ONE)
+    assert (summary.tracks, summary.records, summary.rejects) == (24, 24, {})
+    return out
