@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 
 COMMANDS = {"pipeline": ROOT / "pipeline" / "run.py", "training": ROOT / "training" / "run.py"}
+POLL_SECONDS = 0.01
 
 
 def run_warm(
@@ -37,66 +39,129 @@ def run_warm(
     timeout: float = 300,
     check: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs `python WORDS…`, where the words begin with `-m MODULE`, `-c PROGRAM` or the path of a script.
+    """Runs `python WORDS…` to its end, like `subprocess.run` with captured text.
+
+    Args:
+        words: `-m MODULE`, `-c PROGRAM` or the path of a script, and its arguments.
+        cwd: Working directory; None for the checkout.
+        env: Environment; None for that of the tests.
+        timeout: Seconds after which it is killed.
+        check: Whether an exit code other than 0 fails the test.
 
     Raises:
-        AssertionError: The exit code was not 0, and `check` was given.
         subprocess.TimeoutExpired: The command took longer; it was killed.
     """
-    arguments = [str(word) for word in words]
-    stage = "training" if any(name in "\n".join(arguments[:2]) for name in ("training", "tensorflow")) else "pipeline"
-    with tempfile.TemporaryDirectory() as folder:
-        printed, words_of_stderr = Path(folder, "stdout"), Path(folder, "stderr")
-        request = {
-            "words": arguments,
-            "cwd": str(cwd or ROOT),
-            "env": dict(os.environ if env is None else env),
-            "stdout": str(printed),
-            "stderr": str(words_of_stderr),
-        }
-        code = _server(stage).run(request, timeout)
-        ended = subprocess.CompletedProcess(arguments, code, printed.read_text(), words_of_stderr.read_text())
-    assert not check or code == 0, f"{arguments}: {code}\n{ended.stdout[-1500:]}\n{ended.stderr[-3000:]}"
+    command = WarmCommand(words, cwd=cwd, env=env)
+    code = command.wait(timeout)
+    ended = subprocess.CompletedProcess(command.words, code, *command.printed())
+    assert not check or code == 0, f"{command.words}: {code}\n{ended.stdout[-1500:]}\n{ended.stderr[-3000:]}"
     return ended
 
 
+class WarmCommand:
+    """A running `python WORDS…`, with the arguments of `run_warm`.
+
+    Attributes:
+        words: The words.
+        pid: Its process id.
+        returncode: Its exit code once it has ended, negative for a signal.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[object],
+        *,
+        cwd: Path | str | None = None,
+        env: Mapping[str, str] | None = None,
+        start_new_session: bool = False,
+    ) -> None:
+        self.words = [str(word) for word in words]
+        self.returncode: int | None = None
+        environment = dict(os.environ if env is None else env)
+        in_training = any(name in "\n".join(self.words[:2]) for name in ("training", "tensorflow"))
+        # TensorFlow reads some of its variables when it is imported.
+        early = {name: value for name, value in environment.items() if name.startswith(("TF_", "OMP_"))}
+        self._server = _server("training" if in_training else "pipeline", json.dumps(early, sort_keys=True))
+        self._folder = tempfile.TemporaryDirectory()
+        self._files = Path(self._folder.name, "stdout"), Path(self._folder.name, "stderr")
+        request = {
+            "words": self.words,
+            "cwd": str(cwd or ROOT),
+            "env": environment,
+            "stdout": str(self._files[0]),
+            "stderr": str(self._files[1]),
+            "session": start_new_session,
+        }
+        self.pid: int = self._server.ask(request)
+
+    def poll(self) -> int | None:
+        """Its exit code if it has ended."""
+        if self.returncode is None:
+            self.returncode = self._server.ask({"poll": self.pid})
+        return self.returncode
+
+    def wait(self, timeout: float = 300) -> int:
+        """Waits for its end; kills it after the time-out."""
+        deadline = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                self.kill()
+                raise subprocess.TimeoutExpired(self.words, timeout)
+            time.sleep(POLL_SECONDS)
+        return code
+
+    def printed(self) -> tuple[str, str]:
+        """What it has written to stdout and to stderr so far."""
+        out, err = (file.read_text() if file.exists() else "" for file in self._files)
+        return out, err
+
+    def communicate(self, timeout: float = 300) -> tuple[str, str]:
+        """Waits for its end; returns what it wrote to stdout and to stderr."""
+        self.wait(timeout)
+        return self.printed()
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
 @functools.cache
-def _server(stage: str) -> _Server:
-    return _Server(stage)
+def _server(stage: str, early: str) -> _Server:
+    return _Server(stage, json.loads(early))
 
 
 class _Server:
     """The process from which the commands of one stage are forked."""
 
-    def __init__(self, stage: str) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    def __init__(self, stage: str, early: dict[str, str]) -> None:
+        others = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "OMP_"))}
         self._process = subprocess.Popen(
             [sys.executable, __file__, stage],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
+            env={**others, **early, "PYTHONPATH": str(ROOT)},
             cwd=ROOT,
         )
+        self._turn = threading.Lock()
         atexit.register(self._process.kill)
 
-    def run(self, request: dict[str, Any], timeout: float) -> int:
+    def ask(self, request: dict[str, Any]) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(json.dumps(request), file=self._process.stdin, flush=True)
-        pid = int(self._process.stdout.readline())
-        timer = threading.Timer(timeout, os.kill, (pid, signal.SIGKILL))
-        timer.start()
-        code = int(self._process.stdout.readline())
-        expired = timer.finished.is_set()
-        timer.cancel()
-        if expired:
-            raise subprocess.TimeoutExpired(request["words"], timeout)
-        return code
+        with self._turn:
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+            return json.loads(self._process.stdout.readline())
 
 
 def _serve(stage: str) -> None:
-    """Forks a process for each request on stdin; answers with its process id, then its exit code."""
+    """Answers requests on stdin: forks a process and gives its id, or gives the exit code of one that has ended."""
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # nothing that an import prints may be taken for an answer
     if stage == "training":
@@ -108,18 +173,22 @@ def _serve(stage: str) -> None:
             importlib.import_module(str(node.module))
     for line in requests:
         request = json.loads(line)
+        if "poll" in request:
+            ended, status = os.waitpid(request["poll"], os.WNOHANG)
+            print(json.dumps(os.waitstatus_to_exitcode(status) if ended else None), file=answers)
+            continue
         pid = os.fork()
         if pid == 0:
             requests.close()
             answers.close()
             os._exit(_outcome_of(request))
         print(pid, file=answers)
-        _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), file=answers)
 
 
 def _outcome_of(request: dict[str, Any]) -> int:
     """Becomes the command, and returns the exit code that the interpreter would have ended with."""
+    if request["session"]:
+        os.setsid()
     for descriptor, path, flags in (
         (0, os.devnull, os.O_RDONLY),
         (1, request["stdout"], os.O_WRONLY | os.O_CREAT | os.O_APPEND),

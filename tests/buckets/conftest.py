@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.buckets.proxy import Proxy, multipart
-from tests.warm_commands import run_warm
+from tests.warm_commands import WarmCommand, run_warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,17 +99,10 @@ class Shell:
             "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
         }
 
-    def start(self, *arguments: object) -> subprocess.Popen[str]:
+    def start(self, *arguments: object) -> WarmCommand:
         """Starts a command: `train` and `evaluate` from the training stage, any other from the pipeline."""
-        return subprocess.Popen(
-            [sys.executable, *self._stage(*arguments), *map(str, arguments)],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        words = [*self._stage(*arguments), *arguments]
+        return WarmCommand(words, cwd=self.folder, env=self.environment, start_new_session=True)
 
     def run(self, *arguments: object) -> str:
         """Runs a command, which must succeed; returns its output."""
@@ -121,7 +114,7 @@ class Shell:
         return [str(ROOT / "training" / "run.py")] if command in ("train", "evaluate") else ["-m", "pipeline.run"]
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+def ended(process: subprocess.Popen[str] | WarmCommand) -> tuple[int, str, str]:
     """Waits for a command to end; returns its exit code, its output and its stderr."""
     printed, words = process.communicate(timeout=300)
     assert "Traceback" not in words, words

@@ -24,11 +24,12 @@ SAMPLE_RATE = 22_050
 
 # Starts a command of this stage without compiled graphs: python -c EAGERLY training/run.py …
 EAGERLY = (
-    "import runpy, sys\n"
+    "import runpy, sys, warnings\n"
     "from training.devices.tensorflow_import import import_tensorflow\n"
     "import_tensorflow()\n"  # without its log messages, as in the commands
     "import tensorflow as tf\n"
     "tf.config.run_functions_eagerly(True)\n"
+    "warnings.filterwarnings('ignore', 'Even though')\n"  # functions of tf.data stay compiled, which it says each time
     "sys.argv = sys.argv[1:]\n"
     "runpy.run_path(sys.argv[0], run_name='__main__')\n"
 )

@@ -7,8 +7,6 @@ import dataclasses
 import json
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ import pytest
 from schemas.console.stopping import STOPPED_WORDS
 from schemas.dataset import Dataset
 from tests.training.conftest import SmallDataset
+from tests.warm_commands import WarmCommand, run_warm
 from training.config import TrainConfig
 from training.runs.build_model import build_model
 
@@ -33,6 +32,7 @@ A_FEW_STEPS = "--epochs 4 --batch-size 22".split()  # one step per epoch
 
 TWO_CPUS = (
     "import sys, runpy, tensorflow as tf\n"
+    "tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})\n"
     "cpu = tf.config.list_physical_devices('CPU')[0]\n"
     "tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)\n"
     "sys.argv = sys.argv[1:]\n"
@@ -56,13 +56,9 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 ENVIRONMENT["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
 
-def _command(
-    dataset: SmallDataset, out: Path, strategy: str, options: list[str] = A_FEW_STEPS, program: str | None = None
-) -> list[str]:
+def _command(dataset: SmallDataset, out: Path, strategy: str, options: list[str] = A_FEW_STEPS) -> list[str]:
     arguments = ["train", "--dataset", dataset.root, "--strategy", strategy, "--out", str(out), *OPTIONS, *options]
-    if strategy == "mirrored":
-        program = TWO_CPUS
-    return [sys.executable, *(("-c", program) if program else ()), "training/run.py", *arguments]
+    return ["-c", TWO_CPUS if strategy == "mirrored" else PLAIN_GRAPHS, "training/run.py", *arguments]
 
 
 def _lines(run: Path) -> list[dict[str, float]]:
@@ -121,18 +117,14 @@ def odd_dataset(small_dataset: SmallDataset, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="module")
 def single(odd_dataset: SmallDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("single") / "run"
-    subprocess.run(
-        _command(odd_dataset, out, "single"), cwd=ROOT, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL
-    )
+    run_warm(_command(odd_dataset, out, "single"), env=ENVIRONMENT, check=True)
     return out
 
 
 @pytest.mark.slow
 def test_two_replicas_train_as_one_device_does(odd_dataset: SmallDataset, single: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    subprocess.run(
-        _command(odd_dataset, out, "mirrored"), cwd=ROOT, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL
-    )
+    run_warm(_command(odd_dataset, out, "mirrored"), env=ENVIRONMENT, check=True)
     _assert_same_run(single, out)
 
 
@@ -147,29 +139,20 @@ def _free_ports(count: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def _two_workers(
-    dataset: SmallDataset, out: Path, logs: Path, options: list[str], program: str | None = None
-) -> Iterator[list[subprocess.Popen[bytes]]]:
+def _two_workers(dataset: SmallDataset, out: Path, options: list[str]) -> Iterator[list[WarmCommand]]:
     cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
-    workers = []
-    for index in range(2):
-        config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
-        with open(logs / f"worker-{index}.log", "w") as log:
-            workers.append(
-                subprocess.Popen(
-                    _command(dataset, out, "multi-worker", options, program),
-                    cwd=ROOT,
-                    env={**ENVIRONMENT, "TF_CONFIG": config},
-                    stdout=log,
-                    stderr=log,
-                )
-            )
+    command = _command(dataset, out, "multi-worker", options)
+    workers = [WarmCommand(command, env=_as_worker(cluster, index)) for index in range(2)]
     try:
         yield workers
     finally:
         for worker in workers:
             worker.kill()
             worker.wait()
+
+
+def _as_worker(cluster: dict[str, list[str]], index: int) -> dict[str, str]:
+    return {**ENVIRONMENT, "TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})}
 
 
 def _wait_for(reached: Callable[[], bool]) -> None:
@@ -183,15 +166,12 @@ def test_two_worker_processes_train_as_one_device_does_and_one_goes_on_alone(
     odd_dataset: SmallDataset, single: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    with _two_workers(odd_dataset, out, tmp_path, A_FEW_STEPS) as workers:
+    with _two_workers(odd_dataset, out, A_FEW_STEPS) as workers:
         codes = [worker.wait(timeout=300) for worker in workers]
-    logs = "\n".join((tmp_path / f"worker-{index}.log").read_text()[-2000:] for index in range(2))
-    assert codes == [0, 0], logs
+    assert codes == [0, 0], [worker.printed()[1][-2000:] for worker in workers]
     _assert_same_run(single, out)
     longer = ["--epochs", "5", "--batch-size", "22"]
-    subprocess.run(
-        _command(odd_dataset, out, "single", longer), cwd=ROOT, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL
-    )
+    run_warm(_command(odd_dataset, out, "single", longer), env=ENVIRONMENT, check=True)
     assert [line["epoch"] for line in _lines(out)] == [1, 2, 3, 4, 5]
 
 
@@ -201,11 +181,11 @@ def test_the_others_end_with_clear_words_when_a_worker_is_killed(
     odd_dataset: SmallDataset, tmp_path: Path, killed: int
 ) -> None:
     out = tmp_path / "run"
-    with _two_workers(odd_dataset, out, tmp_path, ["--epochs", "9999", "--batch-size", "8"], PLAIN_GRAPHS) as workers:
+    with _two_workers(odd_dataset, out, ["--epochs", "9999", "--batch-size", "8"]) as workers:
         _wait_for((out / "metrics.jsonl").exists)
         workers[killed].kill()
         assert workers[1 - killed].wait(timeout=60) == 1
-    last = (tmp_path / f"worker-{1 - killed}.log").read_text().splitlines()[-1]
+        last = workers[1 - killed].printed()[1].splitlines()[-1]
     assert last.startswith("error: another worker is gone or cannot be reached; start the same command again on every")
 
 
@@ -215,11 +195,11 @@ def test_a_stopped_worker_stops_all_at_the_same_step_with_the_position_saved(
 ) -> None:
     out = tmp_path / "run"
     endless = ["--epochs", "9999", "--batch-size", "6", "--validate-every", "9999", "--checkpoint-minutes", "99"]
-    with _two_workers(odd_dataset, out, tmp_path, endless, PLAIN_GRAPHS) as workers:
+    with _two_workers(odd_dataset, out, endless) as workers:
         _wait_for((out / "metrics.jsonl").exists)
         workers[1].terminate()
         codes = [worker.wait(timeout=60) for worker in workers]
-    logs = [(tmp_path / f"worker-{index}.log").read_text()[-2000:] for index in range(2)]
+        logs = [worker.printed()[1][-2000:] for worker in workers]
     assert codes == [75, 75], logs
     assert [log.splitlines()[-1] for log in logs] == [STOPPED_WORDS] * 2
     newest = sorted(out.glob("checkpoints/step-*/state.json"))[-1]
@@ -231,15 +211,8 @@ def test_a_stopped_worker_stops_all_at_the_same_step_with_the_position_saved(
 @pytest.mark.slow
 def test_workers_that_were_started_differently_say_so(odd_dataset: SmallDataset, tmp_path: Path) -> None:
     cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
-    workers = []
-    for index in range(2):
-        config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
-        command = [*_command(odd_dataset, tmp_path / "run", "multi-worker"), "--seed", str(index)]
-        workers.append(
-            subprocess.Popen(
-                command, cwd=ROOT, env={**ENVIRONMENT, "TF_CONFIG": config}, stderr=subprocess.PIPE, text=True
-            )
-        )
+    command = _command(odd_dataset, tmp_path / "run", "multi-worker")
+    workers = [WarmCommand([*command, "--seed", index], env=_as_worker(cluster, index)) for index in range(2)]
     ended = [worker.communicate(timeout=240)[1].splitlines()[-1] for worker in workers]
     assert [worker.returncode for worker in workers] == [2, 2]
     assert all(line.startswith("error: the workers' configurations differ; start the same command") for line in ended)
@@ -250,7 +223,7 @@ def test_a_batch_that_the_replicas_cannot_share_is_refused_with_sizes_that_fit(
     odd_dataset: SmallDataset, tmp_path: Path
 ) -> None:
     command = _command(odd_dataset, tmp_path / "run", "mirrored", ["--batch-size", "7"])
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    ended = run_warm(command)
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1] == (
         "error: --batch-size 7: expected a multiple of the 2 replicas; 6 or 8 would be one"
@@ -260,13 +233,7 @@ def test_a_batch_that_the_replicas_cannot_share_is_refused_with_sizes_that_fit(
 @pytest.mark.slow
 def test_a_strategy_that_cannot_be_had_is_one_line_and_exit_2(odd_dataset: SmallDataset, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
-    ended = subprocess.run(
-        _command(odd_dataset, tmp_path / "run", "multi-worker"),
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    ended = run_warm(_command(odd_dataset, tmp_path / "run", "multi-worker"), env=environment)
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1].startswith("error: --strategy multi-worker: expected TF_CONFIG")
     assert "Traceback" not in ended.stderr

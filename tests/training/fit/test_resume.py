@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from schemas.storage.checksums import with_checksum
 from schemas.storage.files import TEMPORARY_PREFIX
 from tests.pseudo_terminal import INTERRUPT, PseudoTerminal, lines_of
 from tests.training.conftest import EAGERLY, SmallDataset
+from tests.warm_commands import WarmCommand, run_warm
 from training.config import TrainConfig
 from training.data.input import TrainingInput
 from training.fit.train import train
@@ -94,8 +94,8 @@ def _command(config: TrainConfig, out: Path, folder: Path) -> list[str]:
     return [sys.executable, "-c", EAGERLY, "training/run.py", "train", *options]
 
 
-def _start_and_wait(command: list[str], reached: Callable[[], bool]) -> subprocess.Popen[str]:
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def _start_and_wait(command: list[str], reached: Callable[[], bool]) -> WarmCommand:
+    process = WarmCommand(command[1:])
     deadline = time.monotonic() + 240
     while not reached() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -109,8 +109,8 @@ def test_a_run_killed_in_the_middle_of_an_epoch_ends_with_the_same_bits(
     out = tmp_path / "run"
     process = _start_and_wait(_command(config, out, tmp_path), lambda: max(_steps(out), default=0) >= 4)
     assert process.poll() is None, process.communicate()
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.kill()
+    process.wait()
     assert 4 <= _steps(out)[-1] < 12, "killed too late to show anything"
     train(config, str(out))
     _assert_same(out, undisturbed)
@@ -158,7 +158,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_the_next_start_goes_on(
     limited = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
     limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
     command[command.index(EAGERLY)] = limited + EAGERLY
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    ended = run_warm(command[1:])
     assert ended.returncode == 1, ended.stderr
     assert "warning: " in ended.stderr
     assert "the checkpoint of step 4 cannot be written: File too large; training continues" in ended.stderr
