@@ -7,8 +7,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+for _variable in (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+):
     os.environ[_variable] = "1"  # before numpy is imported
 
 
@@ -114,10 +122,72 @@ def features_isolated(catalog: str) -> None:
                     pass
 
 
-WORKLOADS: dict[str, Callable[[str], None]] = {
+def _seconds(catalog: str) -> int:
+    """Length of each track."""
+    with open(catalog, newline="") as file:
+        return round(float(next(csv.DictReader(file))["duration"]))
+
+
+def _signature(model: str, name: str) -> Any:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(model)
+    function = loaded.signatures[name]
+    function.model = loaded  # the signature does not keep its weights alive
+    return function
+
+
+def bare_model(catalog: str, model: str, batch: str) -> None:
+    """The floor of scoring: the SavedModel on waveforms in memory, as many as the catalog has, in batches."""
+    import numpy as np
+    import tensorflow as tf
+
+    score, paths = _signature(model, "serving_default"), list(_paths(catalog))
+    seconds = _seconds(catalog)
+    signal = np.random.default_rng(0).normal(scale=0.1, size=(int(batch), seconds * 16_000)).astype(np.float32)
+    for first in range(0, len(paths), int(batch)):
+        score(waveform=tf.constant(signal[: min(int(batch), len(paths) - first)]))
+
+
+def bare_model_on_logmel(catalog: str, model: str, batch: str) -> None:
+    """The same on log-mel spectrograms in memory."""
+    import numpy as np
+    import tensorflow as tf
+
+    score, paths = _signature(model, "logmel"), list(_paths(catalog))
+    seconds = _seconds(catalog)
+    shape = (int(batch), 1 + seconds * 16_000 // 256, 96)
+    logmel = np.random.default_rng(0).uniform(0, 3, size=shape).astype(np.float32)
+    for first in range(0, len(paths), int(batch)):
+        score(logmel=tf.constant(logmel[: min(int(batch), len(paths) - first)]))
+
+
+def usual_tagging(catalog: str, model: str) -> None:
+    """The usual script: librosa.load and the model, file by file."""
+    import librosa
+    import tensorflow as tf
+
+    score = _signature(model, "serving_default")
+    for path in _paths(catalog):
+        signal, _ = librosa.load(path, sr=16_000)
+        score(waveform=tf.constant(signal[None]))["scores"].numpy()
+
+
+WORKLOADS: dict[str, Callable[..., None]] = {
     job.__name__: job
-    for job in (bare_decode, usual_script, plan, copy_table, usual_labels, features_here, features_isolated)
+    for job in (
+        bare_decode,
+        usual_script,
+        plan,
+        copy_table,
+        usual_labels,
+        features_here,
+        features_isolated,
+        bare_model,
+        bare_model_on_logmel,
+        usual_tagging,
+    )
 }
 
 if __name__ == "__main__":
-    WORKLOADS[sys.argv[1]](sys.argv[2])
+    WORKLOADS[sys.argv[1]](*sys.argv[2:])
