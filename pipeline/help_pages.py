@@ -77,7 +77,7 @@ PAGES = {
     ),
     "remove": HelpPage(
         "--dataset data --tracks withdrawn.txt --purge",
-        {"Input and output": ("--dataset",), "Removal": ("--tracks", "--purge")},
+        {"Input and output": ("--dataset", "--tags"), "Removal": ("--tracks", "--purge")},
     ),
     "prune": HelpPage(
         "--dataset data --orphans --label-versions --keep 2",

@@ -314,15 +314,22 @@ def info_command(dataset: str, label_set: str | None, html: str | None, as_json:
 
 
 @cli.command("remove")
-@_dataset_option
+@click.option("--dataset", help="Folder of the dataset, whose tags are changed too; or")
+@click.option("--tags", help="folder of tags alone.")
 @click.option("--tracks", required=True, help="Table with a column track_id, or a .txt file with one id per line.")
 @click.option("--purge", is_flag=True, help="Also erase their features from the disk.")
-def remove_command(dataset: str, tracks: str, purge: bool) -> None:
-    """Take tracks out of a dataset: at once for every reader, and with --purge from the disk."""
-    from pipeline.removal.remove import remove
-    from pipeline.removal.summary import removal_report
+def remove_command(dataset: str | None, tags: str | None, tracks: str, purge: bool) -> None:
+    """Take tracks out of a dataset and its tags: at once for every reader, and with --purge from the disk."""
+    from pipeline.removal.remove import read_ids, remove
+    from pipeline.removal.summary import removal_report, taken_report
+    from pipeline.removal.tagged import take_out
     from schemas.console.progress import Progress
 
+    if tags is not None and dataset is None:
+        print_report(taken_report(take_out(tags, read_ids(tracks), purge=purge)))
+        return
+    if dataset is None or tags is not None:
+        raise click.UsageError("expected either --dataset or --tags")
     with Progress("purge", 0, "payloads") as progress:
         summary = remove(dataset, tracks, purge=purge, on_progress=progress.update_of)
     print_report(removal_report(summary, dataset))

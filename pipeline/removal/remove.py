@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pipeline.jobs.plan import PlanReader
 from pipeline.removal.leftovers import no_build, remove_features, temporaries, unnamed_features, unnamed_files
 from pipeline.removal.purge import purge_tracks
+from pipeline.removal.tagged import TakenOut, take_out_everywhere
 from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import training_command
 from schemas.console.terminal import say
@@ -44,6 +45,7 @@ class RemovalSummary:
         purged_payloads: Number of payload files rewritten; None without purge.
         labels: Label version -> number of requested tracks that it holds, per split.
         runs: Folders of known training runs that were trained on one of those versions.
+        tags: Folders with tags of the dataset, from which the tracks were taken out too.
         under_way: Progress of the generation under way, which erases purged tracks when it is closed; None if there is none.
     """
 
@@ -54,6 +56,7 @@ class RemovalSummary:
     purged_payloads: int | None
     labels: dict[str, dict[str, int]]
     runs: tuple[str, ...]
+    tags: tuple[TakenOut, ...]
     under_way: str | None
 
 
@@ -88,6 +91,7 @@ def remove(
     rewritten = _purge(root, ours, on_progress or (lambda done, total: None)) if purge else None
     dataset = Dataset.begun(root)
     labels = dict(_label_versions_with(dataset, ours))
+    tags = tuple(take_out_everywhere(dataset.layout, ours, purge=purge))
     return RemovalSummary(
         asked=len(asked),
         unknown=(len(unknown), tuple(unknown[:3])),
@@ -96,6 +100,7 @@ def remove(
         purged_payloads=rewritten,
         labels=labels,
         runs=tuple(_runs_on(dataset.layout, labels)),
+        tags=tags,
         under_way=dataset.under_way_words(),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.removal.prune import PruneSummary
 from pipeline.removal.remove import RemovalSummary
+from pipeline.removal.tagged import TakenOut
 from schemas.console.report import Line, Report, following, heading
 
 
@@ -37,10 +38,22 @@ def _removal_parts(summary: RemovalSummary, dataset: str) -> Iterator[Line]:
         )
     for run in summary.runs:
         yield Line(f"  held by   run {run}, trained on one of these versions")
+    for taken in summary.tags:
+        yield _taken_line(taken)
     if summary.purged_payloads is None:
         yield following("the same command with --purge erases their features from the disk")
     elif summary.labels:
         yield following("lay the label sets again and train anew where the request asks for that")
+
+
+def _taken_line(taken: TakenOut) -> Line:
+    erased = "" if taken.files is None else f", and erased from {taken.files:,} files"
+    return Line(f"  tags      {taken.tags}: {taken.tracks:,} of the tracks were taken out{erased}")
+
+
+def taken_report(taken: TakenOut) -> Report:
+    """What was taken out of tags alone."""
+    return Report.of([_taken_line(taken)])
 
 
 def _prune_parts(summary: PruneSummary, dataset: str, removed: bool) -> Iterator[Line]:

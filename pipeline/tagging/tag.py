@@ -26,6 +26,7 @@ from pipeline.jobs.beam_options import check_beam_options
 from pipeline.jobs.runner import run_shards
 from pipeline.jobs.shard_job import unfinished_shards
 from pipeline.jobs.writable_folder import writable_folder
+from pipeline.removal.tagged import erase_again, register_tags
 from pipeline.tagging.model_files import ServedModel, read_model
 from pipeline.tagging.options import TagOptions
 from pipeline.tagging.planning import (
@@ -135,6 +136,7 @@ class _Tagging:
     def run(self) -> TagSummary:
         tags = Tags.of(self._layout, open_or_begin(self._layout, self._model, self._source, self._options))
         if isinstance(self._source, Dataset):
+            register_tags(self._source.layout, self._layout.root)
             tags = self._tag_dataset(tags, self._source)
         else:
             tags = self._tag_catalog(tags, self._source)
@@ -203,6 +205,7 @@ class _Tagging:
             closed, table = close_generation(job, entry)
             manifest = TagsManifest.read(self._layout.manifest).with_generation(closed)
             tags = Tags.of(self._layout, manifest)
+            erase_again(tags, closed.generation)
             self._check_rejects(tags, retries)
             write_atomic(self._layout.manifest, manifest.to_bytes())
         self._note_times(tags, job, table, time.monotonic() - started)

@@ -115,7 +115,9 @@ def _check(tags: Tags, generation: int, shard: int, rows: pa.Table) -> int:
         raise DatasetError(
             f"{uri}: the scores are missing though their done mark is there; restore them from a copy"
         ) from error
-    stored = rows.filter(pc.is_valid(rows["record"]))
+    removed = tags.removed()
+    purged = removed["track_id"].filter(removed["purged"]).combine_chunks()
+    stored = rows.filter(pc.and_(pc.is_valid(rows["record"]), pc.invert(pc.is_in(rows["track_id"], value_set=purged))))
     if (mark.records, mark.tracks, mark.bytes) != (stored.num_rows, rows.num_rows, len(data)):
         raise DatasetError(
             f"{uri}: its done mark counts {mark.records} of {mark.tracks} tracks in {mark.bytes} bytes, found {stored.num_rows} "
