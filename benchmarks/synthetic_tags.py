@@ -95,7 +95,9 @@ def write_generation(
         "pcm_sha256": pa.array(tracks.pcm, pa.string()),
         "flags": pa.ListArray.from_arrays(np.zeros(count + 1, np.int32), pa.array([], pa.string())),
     }
-    table = pa.table([columns.get(name, pa.nulls(count, TRACKS.field(name).type)) for name in TRACKS.names], schema=TRACKS)
+    table = pa.table(
+        [columns.get(name, pa.nulls(count, TRACKS.field(name).type)) for name in TRACKS.names], schema=TRACKS
+    )
     pq.write_table(table, layout.tracks(generation))
     for number in range(shards):
         rows = np.flatnonzero((shard == number) & is_kept)

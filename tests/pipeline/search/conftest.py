@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.synthetic_tags import TaggedTracks, write_generation
+from schemas.features import LogMelSpec, WaveformSpec
+from tests.pipeline.tagging.conftest import write_model
 
 Tracks = Callable[..., TaggedTracks]
 TAGS = ("rock", "hip hop", "a>b", "tag <i>ünïcode</i>")
@@ -42,3 +44,9 @@ def tagged(tmp_path: Path, make_tracks: Tracks) -> tuple[Path, TaggedTracks]:
     tracks = make_tracks(300)
     write_generation(tmp_path / "tags", tracks, shards=4, tags=TAGS)
     return tmp_path / "tags", tracks
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A spectrogram model; tests only read it."""
+    return write_model(tmp_path_factory.mktemp("model") / "spectrogram", LogMelSpec(WaveformSpec("center:30")))

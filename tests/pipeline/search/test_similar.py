@@ -23,7 +23,9 @@ Tracks = Callable[..., TaggedTracks]
 TAGS = ("rock", "hip hop", "a>b", "tag <i>ünïcode</i>")
 
 
-def expected(tracks: TaggedTracks, query: int, count: int, allowed: np.ndarray | None = None) -> list[tuple[str, float]]:
+def expected(
+    tracks: TaggedTracks, query: int, count: int, allowed: np.ndarray | None = None
+) -> list[tuple[str, float]]:
     """Brute force in float64: ids and similarities, equal ones by id."""
     values = tracks.embeddings.astype(np.float64)
     norms = np.linalg.norm(values, axis=1)
@@ -220,7 +222,9 @@ def test_a_damaged_index_is_made_again(
     assert similar(str(root), track=tracks.ids[0], options=SimilarOptions(20, ["rock>0.1"])) == found
     assert index_files(root) == whole
     said = capsys.readouterr().err
-    assert said.count("\n") == said.count("the index is made again") == (0 if (harm, ending) == ("lose", ".json") else 1)
+    assert (
+        said.count("\n") == said.count("the index is made again") == (0 if (harm, ending) == ("lose", ".json") else 1)
+    )
 
 
 def test_the_index_of_another_model_is_not_used(tmp_path: Path, make_tracks: Tracks) -> None:
@@ -231,7 +235,10 @@ def test_the_index_of_another_model_is_not_used(tmp_path: Path, make_tracks: Tra
     similar(str(one), track=tracks.ids[0])
     found = similar(str(other), track=tracks.ids[0])
     check(found, expected(tracks, 0, 10))
-    names = {ending: next((other / "index").glob(f"*{ending}")).name for ending in (".vectors", ".scores", ".parquet", ".json")}
+    names = {
+        ending: next((other / "index").glob(f"*{ending}")).name
+        for ending in (".vectors", ".scores", ".parquet", ".json")
+    }
     for ending, name in names.items():
         shutil.copyfile(next((one / "index").glob(f"*{ending}")), other / "index" / name)
     assert similar(str(other), track=tracks.ids[0]) == found
@@ -255,8 +262,13 @@ def test_rejected_tracks_are_explained(tmp_path: Path, make_tracks: Tracks) -> N
     tracks = make_tracks(30, rejected={"träck 00004", "träck 00029"})
     write_generation(tmp_path / "tags", tracks, shards=3)
     allowed = np.array([track not in tracks.rejected for track in tracks.ids])
-    check(similar(str(tmp_path / "tags"), track=tracks.ids[2], options=SimilarOptions(40)), expected(tracks, 2, 40, allowed))
-    with pytest.raises(UserError, match="'träck 00004' has no embedding in .*: it was rejected as decode_error: no audio"):
+    check(
+        similar(str(tmp_path / "tags"), track=tracks.ids[2], options=SimilarOptions(40)),
+        expected(tracks, 2, 40, allowed),
+    )
+    with pytest.raises(
+        UserError, match="'träck 00004' has no embedding in .*: it was rejected as decode_error: no audio"
+    ):
         similar(str(tmp_path / "tags"), track="träck 00004")
 
 
@@ -274,7 +286,13 @@ def test_wrong_input_is_one_line(tagged: tuple[Path, TaggedTracks], tmp_path: Pa
     refused("either --track, a track of the index, or --file", file="song.mp3")
     refused("--model: expected only with --file", model="model")
     refused("expected --model", track=None, file="song.mp3")
-    refused("--not-same-group: expected only with --track", track=None, file="a", model="b", options=SimilarOptions(1, (), True))
+    refused(
+        "--not-same-group: expected only with --track",
+        track=None,
+        file="a",
+        model="b",
+        options=SimilarOptions(1, (), True),
+    )
     refused("received 'rok'; did you mean 'rock'", options=SimilarOptions(conditions=["rok>0.5"]))
     for text in ("rock", "rock>", ">0.5", "rock>1.5", "rock>nan", "rock=0.5", "rock>half"):
         refused("--tag: expected NAME>SCORE", options=SimilarOptions(conditions=[text]))
