@@ -59,9 +59,9 @@ class BlockWriter:
             self._rows += len(part)
 
     @property
-    def crcs(self) -> tuple[int, ...]:
-        """CRC32C of each block written."""
-        return tuple(self._crcs)
+    def crcs(self) -> str:
+        """CRC32C of each block written, eight hex digits each."""
+        return "".join(f"{crc:08x}" for crc in self._crcs)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,14 +79,23 @@ class BlockMatrix:
     crcs: tuple[int, ...]
 
     @classmethod
-    def open(cls, path: str, rows: int, width: int, crcs: tuple[int, ...], *, uri: str) -> BlockMatrix:
-        """Map a file; raises DamagedIndexError if it has another size, and FileNotFoundError."""
-        mapped = np.memmap(path, HALF, mode="r")
-        if mapped.size != rows * width or len(crcs) != -(-rows // block_rows(width)):
+    def open(cls, path: str, rows: int, width: int, crcs: str, *, uri: str) -> BlockMatrix:
+        """Map a file; raises DamagedIndexError if it has another size, and FileNotFoundError.
+
+        Args:
+            path: Path of the file.
+            rows: Number of rows.
+            width: Number of columns.
+            crcs: CRC32C of each block, as `BlockWriter` gives them.
+            uri: The file, for errors.
+        """
+        mapped = np.memmap(path, HALF, mode="r").view(np.ndarray)
+        expected = np.frombuffer(bytes.fromhex(crcs), ">u4").tolist()
+        if mapped.size != rows * width or len(expected) != -(-rows // block_rows(width)):
             raise DamagedIndexError(
                 f"{uri}: expected {rows:,} rows of {width:,} values, found {mapped.size:,} values in all"
             )
-        return cls(uri, mapped.reshape(rows, width), crcs)
+        return cls(uri, mapped.reshape(rows, width), tuple(expected))
 
     def blocks(self, wanted: npt.NDArray[np.bool_] | None = None) -> Iterator[tuple[slice, npt.NDArray[np.float16]]]:
         """Rows and values of the blocks that have wanted rows, each checked; raises DamagedIndexError.
@@ -126,7 +135,7 @@ class BlockMatrix:
     def _block(self, number: int, place: slice) -> npt.NDArray[np.float16]:
         block = self.values[place]
         # The checksum takes bytes that cannot change, as those of a mapping opened for reading are, without a copy.
-        if google_crc32c.value(block.view(np.ndarray)) != self.crcs[number]:
+        if google_crc32c.value(block) != self.crcs[number]:
             raise DamagedIndexError(f"{self.uri}: rows {place.start:,} to {place.stop - 1:,} are not those written")
         return block
 
@@ -134,15 +143,16 @@ class BlockMatrix:
 def float32_products(vector: npt.NDArray[np.float32]) -> Any:
     """A function of a block, float16 [rows, width], and of the float32 [rows] into which it puts the products.
 
-    NumPy converts float16 one value after the other, at a seventh of the speed of moving its bits to their places in float32,
-    which leaves every finite value exact but for a constant factor, and that goes into the vector.
+    NumPy converts float16 one value after the other; it is several times as fast to move the bits to their places in float32.
+    That leaves every finite value exact but for a constant factor, which goes into the vector.
     """
     scaled = vector.astype(np.float32) * _HALF_SCALE
     bits = np.empty((block_rows(len(vector)), len(vector)), np.int32)
 
     def multiply(block: npt.NDArray[np.float16], out: npt.NDArray[np.float32]) -> None:
         moved = bits[: len(block)]
-        np.left_shift(block.view(np.int16), _HALF_SHIFT, out=moved, dtype=np.int32, casting="unsafe")
+        np.copyto(moved, block.view(np.int16))  # the sign fills the upper half
+        np.left_shift(moved, _HALF_SHIFT, out=moved)
         np.bitwise_and(moved, _SIGN_AND_HALF, out=moved)
         np.dot(moved.view(np.float32), scaled, out=out)
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pipeline.search.block_matrix import BlockMatrix, DamagedIndexError
 from pipeline.search.index_files import (
     MANIFEST,
+    REMOVED_THEN,
     ROWS,
     ROWS_SCHEMA,
     SCORES,
@@ -33,6 +34,7 @@ from schemas.manifests import read_json
 from schemas.sole_writer import PATIENCE_SECONDS, sole_writer
 from schemas.storage.files import download, exists, is_remote, local_path, make_folder
 from schemas.storage.stored_tables import read_stored_table
+from schemas.tables import REMOVED
 from schemas.tags import Tags
 
 
@@ -41,13 +43,15 @@ class Index:
     """An open index.
 
     Attributes:
+        uri: What the paths of its files begin with.
         tags: Names of the tags, in the order of the scores.
         vectors: Embeddings.
         scores: Scores.
-        rows: A table of schema ROWS_SCHEMA.
+        rows: A table of schema ROWS_SCHEMA without the hashes.
         norms: float64 [rows], norms of the embeddings.
     """
 
+    uri: str
     tags: tuple[str, ...]
     vectors: BlockMatrix
     scores: BlockMatrix
@@ -58,6 +62,19 @@ class Index:
         """The row of a track; None if it has none."""
         row = pc.index(self.rows["track_id"], track_id).as_py()
         return None if row < 0 else int(row)
+
+    def pcm_sha256(self) -> pa.ChunkedArray:
+        """Hash of the waveform of each row. It takes longest to read, and few searches need it."""
+        return _rows(self.uri, ["pcm_sha256"])["pcm_sha256"]
+
+
+def _rows(base: str, columns: list[str]) -> pa.Table:
+    try:
+        return read_stored_table(
+            base + ROWS, ROWS_SCHEMA, what="the rows of an index", advice="remove it", columns=columns
+        )
+    except DatasetError as error:
+        raise DamagedIndexError(str(error)) from error
 
 
 def require_embeddings(tags: Tags) -> None:
@@ -110,18 +127,21 @@ def _opened(tags: Tags, stack: contextlib.ExitStack) -> Index | None:
     base = index_base(tags)
     if not exists(base + MANIFEST):
         return None
-    removed = set(tags.removed()["track_id"].to_pylist())
+    removed = tags.removed()["track_id"].combine_chunks()
     try:
         manifest = IndexManifest.from_dict(
             read_json(base + MANIFEST, "the manifest of an index"), where=base + MANIFEST
         )
-        rows = read_stored_table(base + ROWS, ROWS_SCHEMA, what="the rows of an index", advice="remove it")
+        rows = _rows(base, [name for name in ROWS_SCHEMA.names if name != "pcm_sha256"])
+        then = read_stored_table(
+            base + REMOVED_THEN, REMOVED, what="the removed tracks of an index", advice="remove it"
+        )
         model = tags.manifest.model
         if (manifest.model_sha256, manifest.generations) != (model.sha256, tags.identity()):
             raise DamagedIndexError(f"{base}{MANIFEST}: the index of other tags")
         if (manifest.width, manifest.tags, manifest.rows) != (model.embedding, len(model.tags), rows.num_rows):
             raise DamagedIndexError(f"{base}{MANIFEST}: its numbers are not those of its rows and of the model")
-        if not set(manifest.removed) <= removed:
+        if not pc.all(pc.is_in(then["track_id"], value_set=removed), min_count=0).as_py():
             return None  # tracks came back that it lacks
         sizes = {
             VECTORS: (manifest.rows, manifest.width, manifest.vectors_crc32c),
@@ -134,7 +154,7 @@ def _opened(tags: Tags, stack: contextlib.ExitStack) -> Index | None:
         raise
     except (DatasetError, FileNotFoundError, ValueError) as error:
         raise DamagedIndexError(str(error)) from error
-    return Index(model.tags, vectors, scores, rows, rows["norm"].to_numpy())
+    return Index(base, model.tags, vectors, scores, rows, rows["norm"].to_numpy())
 
 
 def _local(uri: str, stack: contextlib.ExitStack) -> str:

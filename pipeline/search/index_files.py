@@ -3,6 +3,7 @@
     TAGS/index/KEY.vectors      float16 [rows, width], the embeddings
     TAGS/index/KEY.scores       float16 [rows, tags]
     TAGS/index/KEY.parquet      track_id, group, pcm_sha256, generation, shard and norm of each row
+    TAGS/index/KEY.removed      the tracks that had been removed when it was made, as removed.parquet holds them
     TAGS/index/KEY.json         what it was made from, and checksums of the matrices; written last
 
 KEY is a hash of the model and of the tracks tables, so tags that have grown or changed never meet an old index. A row is the
@@ -22,7 +23,8 @@ from schemas.storage.files import join, remove
 from schemas.tags import Tags
 
 FORMAT = 1  # raised when the files of an index change their meaning
-VECTORS, SCORES, ROWS, MANIFEST = ".vectors", ".scores", ".parquet", ".json"
+VECTORS, SCORES, ROWS, REMOVED_THEN, MANIFEST = ".vectors", ".scores", ".parquet", ".removed", ".json"
+ENDINGS = (MANIFEST, REMOVED_THEN, ROWS, SCORES, VECTORS)  # in the order in which they are removed
 _KEY_LENGTH = 16  # hex digits
 
 ROWS_SCHEMA = pa.schema(
@@ -47,9 +49,8 @@ class IndexManifest(Manifest):
         rows: Number of rows.
         width: Number of values of an embedding.
         tags: Number of scores of a track.
-        vectors_crc32c: CRC32C of each block of the embeddings.
+        vectors_crc32c: CRC32C of each block of the embeddings, eight hex digits each.
         scores_crc32c: CRC32C of each block of the scores.
-        removed: Tracks that had been removed when the index was made.
     """
 
     model_sha256: str
@@ -57,9 +58,8 @@ class IndexManifest(Manifest):
     rows: int
     width: int
     tags: int
-    vectors_crc32c: tuple[int, ...]
-    scores_crc32c: tuple[int, ...]
-    removed: tuple[str, ...]
+    vectors_crc32c: str
+    scores_crc32c: str
 
 
 def index_folder(tags: Tags) -> str:
@@ -75,5 +75,5 @@ def index_base(tags: Tags) -> str:
 
 def remove_index(tags: Tags) -> None:
     """Remove the index of tags as they are, the manifest first."""
-    for ending in (MANIFEST, ROWS, SCORES, VECTORS):
+    for ending in ENDINGS:
         remove(index_base(tags) + ending)

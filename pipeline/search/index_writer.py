@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 
 from pipeline.search.block_matrix import BlockWriter
 from pipeline.search.index_files import (
+    ENDINGS,
     MANIFEST,
+    REMOVED_THEN,
     ROWS,
     ROWS_SCHEMA,
     SCORES,
@@ -48,7 +50,7 @@ def write_index(tags: Tags) -> None:
         UserError: No track has an embedding.
         DatasetError: The tags are damaged.
     """
-    removed = tags.removed()["track_id"].to_pylist()
+    removed = tags.removed()
     tracks = tags.newest_tracks(["group", "pcm_sha256", "shard"])
     tracks = tracks.filter(pc.is_valid(tracks["record"]))
     tracks = tracks.sort_by([(name, "ascending") for name in ("generation", "shard", "record")]).combine_chunks()
@@ -81,9 +83,9 @@ def write_index(tags: Tags) -> None:
         tags=len(model.tags),
         vectors_crc32c=vectors.crcs,
         scores_crc32c=scores.crcs,
-        removed=tuple(removed),
     )
     write_atomic(base + ROWS, table_bytes(tracks.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA)))
+    write_atomic(base + REMOVED_THEN, table_bytes(removed))
     write_atomic(base + MANIFEST, manifest.to_bytes())
     _remove_others(tags)
 
@@ -92,7 +94,7 @@ def _remove_others(tags: Tags) -> None:
     folder, base = index_folder(tags), index_base(tags)
     for name in list_names(folder):
         uri = f"{folder}/{name}"
-        if not uri.startswith(base) and name.endswith((VECTORS, SCORES, ROWS, MANIFEST)):
+        if not uri.startswith(base) and name.endswith(ENDINGS):
             remove(uri)
 
 

@@ -31,14 +31,14 @@ class Query:
     Attributes:
         embedding: float16 [width].
         scores: float16 [tags].
-        pcm_sha256: Hash of its waveform.
+        pcm_sha256: Hash of the waveform of a file; None for a track, whose hash is in the index.
         row: Its row in the index; None for a file.
         group: Its group; None for a file.
     """
 
     embedding: npt.NDArray[np.float16]
     scores: npt.NDArray[np.float16]
-    pcm_sha256: str | None
+    pcm_sha256: str | None = None
     row: int | None = None
     group: str | None = None
 
@@ -65,7 +65,6 @@ def query_of_track(tags: Tags, index: Index, track_id: str, removed: frozenset[s
         Query(
             embedding=index.vectors.rows(place)[0],
             scores=index.scores.rows(place)[0],
-            pcm_sha256=facts["pcm_sha256"],
             row=row,
             group=facts["group"],
         ),

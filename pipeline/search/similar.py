@@ -175,8 +175,10 @@ def _search(
     allowed = stored & passing(index, conditions)
     if options.not_same_group and query.group is not None:
         allowed &= without(index.rows["group"], pa.array([query.group]))
-    if options.not_same_audio and query.pcm_sha256 is not None:
-        allowed &= without(index.rows["pcm_sha256"], pa.array([query.pcm_sha256]))
+    if options.not_same_audio:
+        hashes = index.pcm_sha256()
+        audio = query.pcm_sha256 if query.row is None else hashes[query.row].as_py()
+        allowed &= without(hashes, pa.array([audio] if audio else [], pa.string()))
     if query.row is not None:
         allowed[query.row] = False
     rows, similarities = nearest(index.vectors, index.norms, query.embedding, allowed, ids, options.count)

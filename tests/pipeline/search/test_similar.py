@@ -191,7 +191,7 @@ def test_a_new_generation_makes_a_new_index(tagged: tuple[Path, TaggedTracks], m
     check(found, expected(both, 310, 400))
     new = index_files(root)
     assert new.keys().isdisjoint(old)
-    assert len(new) == 4
+    assert len(new) == 5
 
 
 def test_the_index_is_the_same_bytes_whenever_it_is_made(tagged: tuple[Path, TaggedTracks]) -> None:
@@ -203,7 +203,7 @@ def test_the_index_is_the_same_bytes_whenever_it_is_made(tagged: tuple[Path, Tag
     assert index_files(root) == made
 
 
-@pytest.mark.parametrize("ending", [".vectors", ".scores", ".parquet", ".json"])
+@pytest.mark.parametrize("ending", [".vectors", ".scores", ".parquet", ".removed", ".json"])
 @pytest.mark.parametrize("harm", ["flip", "cut", "empty", "lose"])
 def test_a_damaged_index_is_made_again(
     tagged: tuple[Path, TaggedTracks], ending: str, harm: str, capsys: pytest.CaptureFixture[str]
