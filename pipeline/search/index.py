@@ -32,7 +32,7 @@ from schemas.console.errors import DatasetError, UserError
 from schemas.console.terminal import say
 from schemas.manifests import read_json
 from schemas.sole_writer import PATIENCE_SECONDS, sole_writer
-from schemas.storage.files import download, exists, is_remote, local_path, make_folder
+from schemas.storage.files import download, exists, is_remote, local_path, make_folder, sha256_of
 from schemas.storage.stored_tables import read_stored_table
 from schemas.tables import REMOVED
 from schemas.tags import Tags
@@ -141,6 +141,8 @@ def _opened(tags: Tags, stack: contextlib.ExitStack) -> Index | None:
             raise DamagedIndexError(f"{base}{MANIFEST}: the index of other tags")
         if (manifest.width, manifest.tags, manifest.rows) != (model.embedding, len(model.tags), rows.num_rows):
             raise DamagedIndexError(f"{base}{MANIFEST}: its numbers are not those of its rows and of the model")
+        if sha256_of(base + ROWS) != manifest.rows_sha256:
+            raise DamagedIndexError(f"{base}{ROWS}: the rows of another index")
         if not pc.all(pc.is_in(then["track_id"], value_set=removed), min_count=0).as_py():
             return None  # tracks came back that it lacks
         sizes = {

@@ -4,7 +4,7 @@
     TAGS/index/KEY.scores       float16 [rows, tags]
     TAGS/index/KEY.parquet      track_id, group, pcm_sha256, generation, shard and norm of each row
     TAGS/index/KEY.removed      the tracks that had been removed when it was made, as removed.parquet holds them
-    TAGS/index/KEY.json         what it was made from, and checksums of the matrices; written last
+    TAGS/index/KEY.json         what it was made from, and checksums; written last
 
 KEY is a hash of the model and of the tracks tables, so tags that have grown or changed never meet an old index. A row is the
 newest record of a track that was not removed when the index was made.
@@ -47,6 +47,7 @@ class IndexManifest(Manifest):
         model_sha256: SHA-256 of the model that made the embeddings.
         generations: SHA-256 of the tracks table of each generation.
         rows: Number of rows.
+        rows_sha256: SHA-256 of the file of the rows, so that no other is taken for it.
         width: Number of values of an embedding.
         tags: Number of scores of a track.
         vectors_crc32c: CRC32C of each block of the embeddings, eight hex digits each.
@@ -56,6 +57,7 @@ class IndexManifest(Manifest):
     model_sha256: str
     generations: tuple[str, ...]
     rows: int
+    rows_sha256: str
     width: int
     tags: int
     vectors_crc32c: str

@@ -75,16 +75,18 @@ def write_index(tags: Tags) -> None:
         )  # if an index of these tags is replaced, no reader may take the new files for the old ones
         publish(vectors_path, base + VECTORS)
         publish(scores_path, base + SCORES)
+    rows = table_bytes(tracks.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA))
     manifest = IndexManifest(
         model_sha256=model.sha256,
         generations=tags.identity(),
         rows=tracks.num_rows,
+        rows_sha256=hashlib.sha256(rows).hexdigest(),
         width=model.embedding,
         tags=len(model.tags),
         vectors_crc32c=vectors.crcs,
         scores_crc32c=scores.crcs,
     )
-    write_atomic(base + ROWS, table_bytes(tracks.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA)))
+    write_atomic(base + ROWS, rows)
     write_atomic(base + REMOVED_THEN, table_bytes(removed))
     write_atomic(base + MANIFEST, manifest.to_bytes())
     _remove_others(tags)

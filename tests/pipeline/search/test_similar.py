@@ -239,9 +239,10 @@ def test_the_index_of_another_model_is_not_used(tmp_path: Path, make_tracks: Tra
         ending: next((other / "index").glob(f"*{ending}")).name
         for ending in (".vectors", ".scores", ".parquet", ".json")
     }
-    for ending, name in names.items():
-        shutil.copyfile(next((one / "index").glob(f"*{ending}")), other / "index" / name)
-    assert similar(str(other), track=tracks.ids[0]) == found
+    for swapped in ([".parquet"], [".vectors"], names):
+        for ending in swapped:
+            shutil.copyfile(next((one / "index").glob(f"*{ending}")), other / "index" / names[ending])
+        assert similar(str(other), track=tracks.ids[0]) == found
 
 
 def test_damaged_scores_make_no_index(tagged: tuple[Path, TaggedTracks]) -> None:
