@@ -75,6 +75,14 @@ PAGES = {
         "--dataset data --html page.html",
         {"Input": ("--dataset", "--label-set"), "Output": ("--html", "--json")},
     ),
+    "similar": HelpPage(
+        "--index tags --track 0042 --tag 'rock>0.5' --html similar.html",
+        {
+            "Input": ("--index", "--track", "--file", "--model"),
+            "Search": ("--count", "--tag", "--not-same-group", "--not-same-audio"),
+            "Output": ("--html", "--json"),
+        },
+    ),
     "remove": HelpPage(
         "--dataset data --tracks withdrawn.txt --purge",
         {"Input and output": ("--dataset", "--tags"), "Removal": ("--tracks", "--purge")},

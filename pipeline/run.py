@@ -27,6 +27,7 @@ from pipeline.estimate.options import (
 )
 from pipeline.help_pages import EXAMPLE, PAGES
 from pipeline.importers.commands import import_group
+from pipeline.search.commands import similar_command
 from pipeline.tagging.commands import tag_command, verify_tags_or_raise
 from schemas.console.commandline import run_command
 from schemas.console.commands import Group
@@ -55,6 +56,7 @@ def cli() -> None:
 
 cli.add_command(import_group)
 cli.add_command(tag_command)
+cli.add_command(similar_command)
 
 
 @cli.command("build", context_settings={"ignore_unknown_options": False})

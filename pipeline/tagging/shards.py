@@ -159,7 +159,7 @@ class TagShardWriter:
                 try:
                     if track["track_id"] in removed:
                         raise TrackRejected(Cause.REMOVED, "it was taken out before it was tagged")
-                    self._add(scores, number, *open_track(track, row))
+                    add_patches(scores, number, *open_track(track, row), self._job.model.entry.patch)
                 except TrackRejected as error:
                     rejected[number] = error
             scores.finish()
@@ -178,14 +178,6 @@ class TagShardWriter:
             stored.append((track["track_id"], outputs, row["seconds"]))
         return rows, self._table(stored)
 
-    def _add(self, scores: TrackScores, number: int, read: Read, length: int) -> None:
-        patch = self._job.model.entry.patch
-        for start in patch_starts(length, patch).tolist():
-            values = read(start, min(start + patch, length))
-            scale = INT16_SCALE if values.dtype == np.int16 else 1.0
-            if not scores.add(number, np.asarray(values, np.float32) / np.float32(scale)):
-                return
-
     def _table(self, stored: list[tuple[str, npt.NDArray[np.float64], float]]) -> pa.Table:
         tags, width = len(self._job.model.entry.tags), self._job.model.entry.embedding
         schema = scores_schema(tags, width if self._job.embeddings else 0)
@@ -198,6 +190,23 @@ class TagShardWriter:
         if self._job.embeddings:
             values["embedding"] = _fixed_lists(outputs[:, tags:], schema.field("embedding").type)
         return pa.table([values[name] for name in schema.names], schema=schema)
+
+
+def add_patches(scores: TrackScores, number: int, read: Read, length: int, patch: int) -> None:
+    """Add the patches of a track, until it is rejected.
+
+    Args:
+        scores: What scores them.
+        number: Number of the track.
+        read: Reads its features.
+        length: Their length in frames or samples.
+        patch: Length of a patch, in the same unit.
+    """
+    for start in patch_starts(length, patch).tolist():
+        values = read(start, min(start + patch, length))
+        scale = INT16_SCALE if values.dtype == np.int16 else 1.0
+        if not scores.add(number, np.asarray(values, np.float32) / np.float32(scale)):
+            return
 
 
 def _fixed_lists(values: npt.NDArray[np.float64], kind: pa.DataType) -> pa.Array:

@@ -1,0 +1,1 @@
+"""Nearest tracks by embedding: an index over the tags of a catalog, filters, and an exact search."""
