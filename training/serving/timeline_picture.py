@@ -19,7 +19,10 @@ _INCHES = (10.0, 5.6)
 _DOTS_PER_INCH = 110
 _COLOURS = "magma"
 _TICKS_HZ = (0, 512, 1024, 2048, 4096, 8192, 16_384)  # those that librosa puts on a mel axis
+_STEPS = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800)  # seconds between two ticks
+_MOST_TICKS = 8
 _MOST_LETTERS = 40  # of a tag
+_MOST_LETTERS_OF_TITLE = 110
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,13 +56,20 @@ def draw_timeline(picture: TimelinePicture) -> bytes:
         # Not pyplot: a figure of its own needs no display and is not kept in memory.
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.ticker import FuncFormatter, MultipleLocator
 
         figure = Figure(_INCHES, dpi=_DOTS_PER_INCH, layout="constrained")
         FigureCanvasAgg(figure)
         above, below = figure.subplots(2, 1, sharex=True)
         _draw_logmel(above, picture)
         _draw_scores(below, picture)
-        figure.suptitle(visible(picture.title), fontsize=9, parse_math=False)
+        if picture.seconds >= 60:
+            below.xaxis.set_major_locator(MultipleLocator(_step_of_clock(picture.seconds)))
+        below.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _clock(seconds, picture.seconds)))
+        title = visible(picture.title)
+        if len(title) > _MOST_LETTERS_OF_TITLE:
+            title = f"…{title[-_MOST_LETTERS_OF_TITLE:]}"
+        figure.suptitle(title, fontsize=9, parse_math=False)
         sink = io.BytesIO()
         figure.savefig(sink, format="png", metadata={"Software": None})
     return sink.getvalue()
@@ -74,7 +84,6 @@ def _draw_logmel(axes: Any, picture: TimelinePicture) -> None:
             picture.logmel.T,
             x_coords=picture.logmel_edges,
             y_coords=mel_to_hz(np.linspace(0.0, _top_mel(picture), picture.logmel.shape[1] + 1)),
-            x_axis="time",
             y_axis="mel",
             sr=picture.sample_rate,
             fmax=picture.sample_rate / 2,
@@ -120,9 +129,28 @@ def _draw_scores(axes: Any, picture: TimelinePicture) -> None:
             color=f"C{number}",
             linewidth=1.4,
         )
-    axes.set(xlabel="seconds", ylabel="score", xlim=(0.0, picture.seconds), ylim=(-0.02, 1.02))
+    axes.set(
+        xlabel="seconds" if picture.seconds < 60 else "time",
+        ylabel="score",
+        xlim=(0.0, picture.seconds),
+        ylim=(-0.02, 1.02),
+    )
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
+
+
+def _step_of_clock(longest: float) -> int:
+    """Seconds between two ticks, so that they stand at whole minutes or simple parts of one."""
+    return next((step for step in _STEPS if longest / step <= _MOST_TICKS), _STEPS[-1])
+
+
+def _clock(seconds: float, longest: float) -> str:
+    """Seconds on the axis of a track: 7.5, 2:30 or 1:02:30."""
+    if longest < 60:
+        return f"{seconds:g}"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if longest >= 3600 else f"{minutes}:{rest:02}"
 
 
 def _label(tag: str) -> str:
