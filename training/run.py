@@ -220,7 +220,7 @@ def export_command(run_folder: str, out: str) -> None:
 def tag_command(
     model: str, top: int | None, as_json: bool, table: str | None, timeline: str | None, inputs: tuple[str, ...]
 ) -> None:
-    """Tag audio files, and those in folders and below, by their endings.
+    """Tag audio files. A folder stands for those in it and below, which are told by their endings.
 
     A file that cannot be decoded gets a line with the reason, and the exit code is then 1. That line goes to stderr; with
     --json it is an object like the others, with a `problem` and no scores.
