@@ -40,7 +40,7 @@ PAGES = {
     "report": HelpPage("--run run", {"Input": ("--run", "--split")}),
     "export": HelpPage("--run run --out model", {"Input": ("--run",), "Output": ("--out",)}),
     "tag": HelpPage(
-        "--model model song.mp3 more_songs --csv tags.csv",
+        "--model model song.mp3 music --csv tags.csv",
         {"Input": ("--model",), "Output": ("--top", "--json", "--csv", "--timeline")},
     ),
 }
