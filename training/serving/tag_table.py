@@ -57,11 +57,11 @@ def tag_table(uri: str, tags: Sequence[str]) -> Iterator[Callable[[TaggedFile], 
             first = [text_cell(one.file), *number_cells([one.seconds]), text_cell(one.problem or "")]
             scores = number_cells(one.scores[tag] for tag in tags) if one.scores else [""] * len(tags)
             writer.writerow([*first, *scores])
+            text.flush()  # so that a killed process leaves them in the temporary file
             rows += 1
 
         try:
             yield add
         finally:
             if rows:
-                text.flush()
                 publish(path, uri)
