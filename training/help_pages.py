@@ -39,6 +39,9 @@ PAGES = {
     ),
     "report": HelpPage("--run run", {"Input": ("--run", "--split")}),
     "export": HelpPage("--run run --out model", {"Input": ("--run",), "Output": ("--out",)}),
-    "tag": HelpPage("--model model song.mp3", {"Input": ("--model",), "Output": ("--json",)}),
+    "tag": HelpPage(
+        "--model model song.mp3 music --csv tags.csv",
+        {"Input": ("--model",), "Output": ("--top", "--json", "--csv", "--timeline")},
+    ),
 }
 EXAMPLE = "train --dataset data --label-set mine --frontend spectrogram --out run"

@@ -27,7 +27,7 @@ import click
 
 from schemas.console.commandline import run_command
 from schemas.console.commands import Group
-from schemas.console.errors import EXIT_REGRESSION, TagscaleError
+from schemas.console.errors import EXIT_REGRESSION
 from schemas.console.printer import print_fields, print_report
 from schemas.console.shown_commands import training_command
 from training.config_options import train_options
@@ -212,23 +212,26 @@ def export_command(run_folder: str, out: str) -> None:
 
 @cli.command("tag")
 @click.option("--model", required=True, help="SavedModel written by `export`.")
+@click.option("--top", type=click.IntRange(min=1), help="Tags shown per file [default: 5, and all with --json].")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, with all scores.")
-@click.argument("files", nargs=-1, required=True)
-def tag_command(model: str, as_json: bool, files: tuple[str, ...]) -> None:
-    """Tag audio files. A file that cannot be decoded gets a line with the reason, and the exit code is then 1.
+@click.option("--csv", "table", help="CSV file to write all scores to, a row for each file.")
+@click.option("--timeline", help="Folder to write how each file's scores change with time to, as CSV and as a picture.")
+@click.argument("inputs", nargs=-1, required=True, metavar="FILE_OR_FOLDER...")
+def tag_command(
+    model: str, top: int | None, as_json: bool, table: str | None, timeline: str | None, inputs: tuple[str, ...]
+) -> None:
+    """Tag audio files. A folder stands for those in it and below, which are told by their endings.
 
-    That line goes to stderr; with --json it is an object like the others, with a `problem` and no scores.
+    A file that cannot be decoded gets a line with the reason, and the exit code is then 1. That line goes to stderr; with
+    --json it is an object like the others, with a `problem` and no scores.
     """
-    import_tensorflow()
-    from training.serving.summary import print_tagged
-    from training.serving.tag import tag_files
+    from training.serving.audio_files import audio_files
 
-    rejected = 0
-    for one in tag_files(model, files):
-        rejected += one.problem is not None
-        print_tagged(one, as_json=as_json)
-    if rejected:
-        raise TagscaleError(f"{rejected:,} of {len(files):,} files could not be tagged")
+    files = audio_files(inputs)
+    import_tensorflow()
+    from training.serving.tag_inputs import tag_inputs
+
+    tag_inputs(model, files, top=top, as_json=as_json, table=table, timeline=timeline)
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ PACKAGES = (
 EXTRAS = {
     "jax": "dev",
     "keras": "train",
-    "librosa": "dev",
+    "librosa": "plots",
     "matplotlib": "train",
     "pretty_midi": "corpus",
     "sklearn": "train",

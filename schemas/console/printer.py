@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from schemas.console.report import Kind, Line, Report, Table
-from schemas.console.terminal import is_terminal, say, say_event, say_json, unguarded, visible
+from schemas.console.terminal import hide_bar, is_terminal, say, say_event, say_json, unguarded, visible
 from schemas.console.verbosity import verbosity
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def _print_styled(report: Report) -> None:
 
     stream = unguarded(sys.stdout)
     console = Console(file=stream, force_terminal=True, highlight=False, markup=False, emoji=False)
+    hide_bar(unguarded(sys.stderr))
     with console.capture() as drawn:
         for part in report.parts:
             if isinstance(part, Line):

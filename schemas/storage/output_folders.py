@@ -20,8 +20,7 @@ def require_empty_or(folder: str, marker: str, what: str) -> bool:
     """
     if not local_path(folder).strip():
         raise UserError(f"expected a folder for {what}, received an empty path; name the folder, '.' for this one")
-    if not is_remote(folder):
-        _require_writable(folder)
+    require_writable(folder)
     if exists(join(folder, marker)):
         return True
     names = list_names(folder)
@@ -33,8 +32,13 @@ def require_empty_or(folder: str, marker: str, what: str) -> bool:
     return False
 
 
-def _require_writable(folder: str) -> None:
-    """Raise UserError unless files can be created in a local folder, or in its nearest existing parent."""
+def require_writable(folder: str) -> None:
+    """Raise UserError unless files can be created in a local folder, or in its nearest existing parent.
+
+    A bucket raises at the first write.
+    """
+    if is_remote(folder):
+        return
     place = os.path.abspath(local_path(folder))
     while not os.path.lexists(place):
         place = os.path.dirname(place)

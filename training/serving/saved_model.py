@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import tensorflow as tf
 from schemas.console.errors import UserError
 from schemas.console.shown_commands import training_command
 from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
+from schemas.patches import patch_starts
 from schemas.storage.files import absolute, exists, join, read_bytes
 from schemas.storage.json_object import parse_json_object
 from training.config import MOST_PATCH_SECONDS
@@ -53,11 +54,31 @@ class SavedModel:
         self._at_once = max(1, int(SECONDS_AT_ONCE / seconds))
         self._served, self.tags = _load(uri, signature)
 
-    def scores(self, blocks: Iterable[npt.NDArray[np.float32]]) -> npt.NDArray[np.float64]:
+    def patch_bounds(self, samples: int) -> npt.NDArray[np.float64]:
+        """Where the patches of a waveform begin and end, in seconds.
+
+        Args:
+            samples: length of the waveform, after which no patch ends.
+
+        Returns:
+            float64 [patches, 2], in the order in which `scores` sees the patches.
+        """
+        hop = self.spec.hop_length if isinstance(self.spec, LogMelSpec) else 1
+        length = self.spec.frames(samples) if isinstance(self.spec, LogMelSpec) else samples
+        starts = patch_starts(length, self._patch)
+        bounds: npt.NDArray[np.float64] = np.minimum(np.stack([starts, starts + self._patch], axis=1) * hop, samples)
+        return bounds / self.spec.sample_rate
+
+    def scores(
+        self,
+        blocks: Iterable[npt.NDArray[np.float32]],
+        see: Callable[[npt.NDArray[np.float32]], object] | None = None,
+    ) -> npt.NDArray[np.float64]:
         """The scores that `serving_default` returns for a whole signal, except for rounding.
 
         Args:
             blocks: the signal in order: log-mel float32 [frames, mels], or a waveform float32 [samples].
+            see: called with the scores of the patches, float32 [patches, tags], a batch at a time.
 
         Returns:
             float64 [tags], averaged over patches.
@@ -68,6 +89,8 @@ class SavedModel:
             scores = self._served(**{self._input: tf.constant(batch)})["scores"].numpy()
             total += scores.sum(axis=0, dtype=np.float64)
             count += len(batch)
+            if see is not None:
+                see(scores)
         return total / count
 
 

@@ -12,7 +12,7 @@ from schemas.console.terminal import say
 from training.serving.export import ExportSummary
 from training.serving.tag import TaggedFile
 
-SHOWN_TAGS = 5  # highest scores printed per file
+SHOWN_TAGS = 5  # highest scores printed per file, unless another number is asked for
 
 
 def export_report(summary: ExportSummary) -> Report:
@@ -20,15 +20,23 @@ def export_report(summary: ExportSummary) -> Report:
     return Report.of(_export_parts(summary))
 
 
-def print_tagged(one: TaggedFile, *, as_json: bool) -> None:
-    """Print what a file is tagged with; why it could not be tagged goes to stderr, unless it is printed as JSON."""
+def print_tagged(one: TaggedFile, *, as_json: bool, top: int | None = None) -> None:
+    """Print what a file is tagged with; why it could not be tagged goes to stderr, unless it is printed as JSON.
+
+    Args:
+        one: the file.
+        as_json: print a JSON object.
+        top: how many of the highest scores are shown [default: `SHOWN_TAGS`, and all as JSON].
+    """
     if as_json:
-        print_fields({"file": one.file, "seconds": one.seconds, "scores": one.scores, "problem": one.problem})
+        scores = dict(list(one.scores.items())[:top])
+        print_fields({"file": one.file, "seconds": one.seconds, "scores": scores, "problem": one.problem})
     elif one.problem is not None:
         say(f"{one.file}: not tagged: {one.problem}", file=sys.stderr, level="error")
     else:
-        top = ", ".join(f"{tag} {score:.2f}" for tag, score in list(one.scores.items())[:SHOWN_TAGS])
-        print_report(Report.of([Line(f"{one.file} ({one.seconds:.1f} s): {top}")]))
+        highest = list(one.scores.items())[: top or SHOWN_TAGS]
+        shown = ", ".join(f"{tag} {score:.2f}" for tag, score in highest)
+        print_report(Report.of([Line(f"{one.file} ({one.seconds:.1f} s): {shown}")]))
 
 
 def _export_parts(summary: ExportSummary) -> Iterator[Line]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,10 @@ from training.data.records import as_float
 from training.serving.saved_model import SavedModel
 
 READ_SAMPLES = 1 << 16  # samples of a waveform read at a time
+
+SeePatches = Callable[[npt.NDArray[np.float32]], object]  # takes the scores of some patches, [patches, tags]
+# Begins to watch a file being scored, from its name, what reads its waveform, and its length in samples.
+WatchFile = Callable[[str, ReadSamples, int], contextlib.AbstractContextManager[SeePatches]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +54,15 @@ def tag_files(model_uri: str, files: Sequence[str]) -> Iterator[TaggedFile]:
     return tag_with(SavedModel(model_uri), files)
 
 
-def tag_with(model: SavedModel, files: Sequence[str]) -> Iterator[TaggedFile]:
-    """Do the same with a model that is already loaded."""
-    spec = _of_whole_files(model.spec)
+def tag_with(model: SavedModel, files: Sequence[str], watch: WatchFile | None = None) -> Iterator[TaggedFile]:
+    """Do the same with a model that is already loaded.
+
+    Args:
+        model: the model.
+        files: audio files.
+        watch: entered for each file that was decoded, before it is scored; what it yields sees the scores of its patches.
+    """
+    spec = whole_file_spec(model.spec)
     with DecodingProcess(spec) as decoding:
         for file in files:
             try:
@@ -60,12 +71,15 @@ def tag_with(model: SavedModel, files: Sequence[str]) -> Iterator[TaggedFile]:
             except TrackRejected as rejected:
                 yield TaggedFile(file, 0.0, {}, str(rejected))
                 continue
-            scores = model.scores(feature_blocks(waveform.part, waveform.shape[0], model.spec)).tolist()
+            samples = waveform.shape[0]
+            watching = contextlib.nullcontext() if watch is None else watch(file, waveform.part, samples)
+            with watching as see:
+                scores = model.scores(feature_blocks(waveform.part, samples, model.spec), see).tolist()
             ranked = sorted(zip(model.tags, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
-            yield TaggedFile(file, waveform.shape[0] / spec.sample_rate, dict(ranked), None)
+            yield TaggedFile(file, samples / spec.sample_rate, dict(ranked), None)
 
 
-def _of_whole_files(spec: FeatureSpec) -> LogMelSpec:
+def whole_file_spec(spec: FeatureSpec) -> LogMelSpec:
     """The spec for decoding whole files, whatever excerpt the model was trained on, since patches are averaged."""
     logmel = spec if isinstance(spec, LogMelSpec) else LogMelSpec(waveform=spec)
     return dataclasses.replace(logmel, waveform=dataclasses.replace(logmel.waveform, excerpt="full"))

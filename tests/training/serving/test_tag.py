@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import functools
 import json
 import os
@@ -19,6 +20,7 @@ import soundfile
 
 import training.run
 import training.serving.tag
+import training.serving.tag_inputs
 from pipeline.audio.causes import Cause
 from pipeline.audio.isolation import DecodingProcess
 from pipeline.audio.tracks import read_waveform
@@ -41,6 +43,7 @@ both_frontends = pytest.mark.parametrize("frontend", ["spectrogram", "waveform"]
 @pytest.fixture(autouse=True)
 def each_model_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training.serving.tag, "SavedModel", load_once)
+    monkeypatch.setattr(training.serving.tag_inputs, "SavedModel", load_once)
 
 
 @pytest.fixture
@@ -197,7 +200,8 @@ def test_a_long_file_is_never_held_in_memory(
 
 def command(served: Served, *files: str, as_json: bool = False) -> None:
     assert training.run.tag_command.callback is not None
-    training.run.tag_command.callback(model=str(served.model), as_json=as_json, files=files)
+    options = {"top": None, "as_json": as_json, "table": None, "timeline": None}
+    training.run.tag_command.callback(model=str(served.model), inputs=files, **options)
 
 
 def test_a_rejected_file_is_a_line_on_stderr_and_the_command_fails(
@@ -256,8 +260,9 @@ def test_a_command_that_is_stopped_leaves_no_decoder_behind(
     how: signal.Signals, code: int, spectrogram: Served, song: str, tmp_path: Path
 ) -> None:
     hanging = str(shutil.copy(song, tmp_path / "once.wav"))
+    table = tmp_path / "tags.csv"
     stopped = subprocess.Popen(
-        [sys.executable, "-c", STOPPED, "tag", "--model", str(spectrogram.model), song, hanging],
+        [sys.executable, "-c", STOPPED, "tag", "--model", str(spectrogram.model), "--csv", str(table), song, hanging],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(FAULTS)))},
         stdout=subprocess.PIPE,
@@ -274,4 +279,6 @@ def test_a_command_that_is_stopped_leaves_no_decoder_behind(
     _, words = stopped.communicate(timeout=60)
     assert stopped.returncode == code
     assert len(words.strip().splitlines()) == 1
+    with open(table, newline="", encoding="utf-8") as rows:
+        assert [(row["file"], row["problem"]) for row in csv.DictReader(rows)] == [(song, "")]
     wait_until(lambda: not processes_of(stopped.pid))
