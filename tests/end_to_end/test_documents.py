@@ -61,6 +61,7 @@ def documents() -> list[Path]:
                 "importing",
                 "records",
                 "tagging",
+                "search",
                 "tables",
                 "commands",
                 "library",
