@@ -69,6 +69,7 @@ lock:
 	$(LOCK) locks/corpus.in --extra gcp --extra train-cpu --extra corpus --extra dev -o locks/dev.txt
 	$(LOCK) --extra tfio --extra test -o locks/tfio.txt
 	$(LOCK) --extra gcp -o locks/worker.txt
+	$(LOCK) --extra gcp --extra train-cpu -o locks/tagger.txt
 	$(LOCK) --extra train -o locks/train.txt
 	$(RESOLVE) --python-version 3.13 locks/renderer.in -o locks/renderer.txt
 	$(RESOLVE) --python-version 3.13 locks/renderer_build.in -o locks/renderer_build.txt
