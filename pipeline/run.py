@@ -16,7 +16,18 @@ require_packages()  # before anything is imported that may be missing
 
 import click
 
-from pipeline.audio.limits import MAX_SECONDS
+from pipeline.command_options import (
+    beam_argument,
+    catalog_option,
+    dataset_option,
+    decoder_option,
+    json_option,
+    max_seconds_option,
+    other_versions_option,
+    reject_rate_option,
+    retry_option,
+    workers_option,
+)
 from pipeline.estimate.options import (
     DEFAULT_SAMPLE,
     DEFAULT_WORKERS,
@@ -34,20 +45,6 @@ from schemas.console.commands import Group
 from schemas.console.printer import print_either, print_report
 from schemas.console.shown_commands import pipeline_command
 
-# Options that several commands have.
-_catalog_option = click.option("--catalog", required=True, help="CSV, JSON Lines or Parquet with track_id and uri.")
-_dataset_option = click.option("--dataset", required=True, help="Folder of the dataset.")
-_workers_option = click.option("--workers", type=int, help="Local worker processes [default: one per core].")
-_decoder_option = click.option("--decoder", type=click.Choice(["auto", "tfio"]), default="auto", show_default=True)
-_max_seconds_option = click.option(
-    "--max-seconds", type=float, default=MAX_SECONDS, show_default=True, help="Reject tracks that are longer."
-)
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_other_versions_option = click.option(
-    "--allow-other-versions", is_flag=True, help="Resume a generation begun with other library versions."
-)
-_beam_argument = click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
-
 
 @click.group(cls=Group, pages=PAGES, example=EXAMPLE, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
@@ -60,9 +57,9 @@ cli.add_command(similar_command)
 
 
 @cli.command("build", context_settings={"ignore_unknown_options": False})
-@_catalog_option
+@catalog_option
 @click.option("--dataset", required=True, help="Dataset folder, local or gs://: a new one, or one to resume or add to.")
-@_workers_option
+@workers_option
 @click.option("--shards", type=int, help="Shards of a new generation [default: by size].")
 @click.option("--limit", type=int, help="Use only the first rows of the catalog.")
 @click.option(
@@ -73,25 +70,13 @@ cli.add_command(similar_command)
     "--families",
     help="Features to store: logmel,waveform or one of them [default: the dataset's own; both for a new one].",
 )
-@_decoder_option
+@decoder_option
 @click.option("--strict", is_flag=True, help="Reject tracks that are truncated or corrupt [default: keep and flag].")
-@_max_seconds_option
-@click.option(
-    "--retry-rejects",
-    type=click.Choice(["none", "transient", "all"]),
-    default="none",
-    show_default=True,
-    help="Retry rejected tracks, in a new generation.",
-)
-@click.option(
-    "--max-reject-rate",
-    type=float,
-    default=0.05,
-    show_default=True,
-    help="Fail if a larger share of the tracks is rejected.",
-)
-@_other_versions_option
-@_beam_argument
+@max_seconds_option
+@retry_option
+@reject_rate_option
+@other_versions_option
+@beam_argument
 def build_command(catalog: str, dataset: str, families: str | None, **options: object) -> None:
     """Decode a catalog into feature shards. The same command resumes; with a grown catalog it adds to them."""
     from pipeline.decode.build import build
@@ -103,13 +88,13 @@ def build_command(catalog: str, dataset: str, families: str | None, **options: o
 
 
 @cli.command("derive")
-@_dataset_option
+@dataset_option
 @click.option("--n-mels", "mels", type=int, help="Mel bands [default: 96].")
 @click.option("--n-fft", type=int, help="Samples of the window and the transform [default: 512].")
 @click.option("--hop-length", type=int, help="Samples between frames [default: 256].")
-@_workers_option
-@_other_versions_option
-@_beam_argument
+@workers_option
+@other_versions_option
+@beam_argument
 def derive_command(dataset: str, **options: object) -> None:
     """Make another log-mel family from the stored waveforms, without the audio. The same command resumes."""
     from pipeline.derive.derive import DeriveOptions, derive
@@ -120,7 +105,7 @@ def derive_command(dataset: str, **options: object) -> None:
 
 
 @cli.command("estimate")
-@_catalog_option
+@catalog_option
 @click.option(
     "--sample", type=int, default=DEFAULT_SAMPLE, show_default=True, help="Number of tracks to decode on this machine."
 )
@@ -128,9 +113,9 @@ def derive_command(dataset: str, **options: object) -> None:
 @click.option("--excerpt", help="Part of each track to keep: center:30, start:30 or full [default: center:30].")
 @click.option("--families", help="Features to store: logmel,waveform or one of them [default: both].")
 @click.option("--shards", type=int, help="Shards of the build [default: by size].")
-@_decoder_option
+@decoder_option
 @click.option("--strict", is_flag=True, help="Reject tracks that are truncated or corrupt.")
-@_max_seconds_option
+@max_seconds_option
 @click.option(
     "--workers",
     default=",".join(map(str, DEFAULT_WORKERS)),
@@ -157,7 +142,7 @@ def derive_command(dataset: str, **options: object) -> None:
     show_default=True,
     help="Standard storage. A GB has 2^30 bytes.",
 )
-@_json_option
+@json_option
 def estimate_command(
     catalog: str,
     sample: int,
@@ -190,7 +175,7 @@ def estimate_command(
 
 
 @cli.command("split")
-@_dataset_option
+@dataset_option
 @click.option("--name", required=True, help="Name of the split.")
 @click.option("--ratios", help="Shares of train, validation, test [default: 80,10,10].")
 @click.option("--salt", default="", help="Text that changes which groups fall on which side.")
@@ -212,7 +197,7 @@ def split_command(
 
 
 @cli.command("label")
-@_dataset_option
+@dataset_option
 @click.option(
     "--annotations",
     required=True,
@@ -238,8 +223,8 @@ def label_command(
 
 
 @cli.command("diff")
-@_dataset_option
-@_json_option
+@dataset_option
+@json_option
 @click.argument("before")
 @click.argument("after")
 def diff_command(dataset: str, before: str, after: str, as_json: bool) -> None:
@@ -255,14 +240,14 @@ def diff_command(dataset: str, before: str, after: str, as_json: bool) -> None:
 
 
 @cli.command("export-records")
-@_dataset_option
+@dataset_option
 @click.option("--label-set", required=True, help="NAME for its newest version, or NAME@HASH.")
 @click.option("--out", required=True, help="Export folder, local or gs://: a new one, or one to resume.")
 @click.option(
     "--features", multiple=True, help="logmel, waveform, or derived features by name; repeat [default: all built]."
 )
-@_workers_option
-@_beam_argument
+@workers_option
+@beam_argument
 def export_records_command(dataset: str, label_set: str, out: str, **options: object) -> None:
     """Write features, labels and split as self-contained TFRecords for other tools. The same command resumes."""
     from pipeline.export_records.export import ExportOptions, export_records
@@ -297,12 +282,12 @@ def verify_command(dataset: str | None, tags: str | None, deep: bool) -> None:
 
 
 @cli.command("info")
-@_dataset_option
+@dataset_option
 @click.option(
     "--label-set", help="Labels to examine, NAME or NAME@HASH [default: the newest version of each label set]."
 )
 @click.option("--html", help="Also write an HTML page to this file, local or gs://.")
-@_json_option
+@json_option
 def info_command(dataset: str, label_set: str | None, html: str | None, as_json: bool) -> None:
     """Show what a dataset holds and whether its labels are healthy."""
     from pipeline.info.overview import info
@@ -338,7 +323,7 @@ def remove_command(dataset: str | None, tags: str | None, tracks: str, purge: bo
 
 
 @cli.command("prune")
-@_dataset_option
+@dataset_option
 @click.option("--orphans", is_flag=True, help="Remove files that no manifest names.")
 @click.option("--fingerprints", is_flag=True, help="Remove feature folders that dataset.json does not name.")
 @click.option("--label-versions", is_flag=True, help="Remove all but the newest versions of each label set.")

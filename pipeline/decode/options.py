@@ -16,24 +16,18 @@ MAX_REJECT_RATE = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
-class BuildOptions:
-    """Options of a build; see `pipeline.run build --help`.
-
-    >>> from pipeline import BuildOptions
-    >>> BuildOptions(workers=2, excerpt="full", families=("logmel",)).strict
-    False
+class CatalogOptions:
+    """Options of a job that decodes a catalog.
 
     Attributes:
         workers: Number of local worker processes; None for one per core.
         shards: Number of shards of a new generation; None to choose by size.
         limit: Number of the catalog's first rows to read; None for all.
-        excerpt: Part of each track to store; None for the dataset's own, or center:30 for a new dataset.
-        families: Feature families; None for the dataset's own, or both for a new dataset.
+        excerpt: Part of each track to decode; None for that of the earlier generations.
         decoder: Decoder engine.
-        strict: Reject truncated and corrupt tracks; otherwise the decoded part is kept and flagged.
-        max_seconds: Reject longer tracks, whatever excerpt of them is stored.
+        max_seconds: Reject longer tracks, whatever excerpt of them is decoded.
         retry_rejects: Which rejects of earlier generations to retry.
-        max_reject_rate: Largest share of the dataset's tracks that may lack a record.
+        max_reject_rate: Largest share of the tracks that may be rejected.
         allow_other_versions: Resume a generation that was planned with other library versions.
         beam_options: Options for Beam; without --runner the job runs on this machine.
     """
@@ -42,9 +36,7 @@ class BuildOptions:
     shards: int | None = None
     limit: int | None = None
     excerpt: str | None = None
-    families: tuple[Family, ...] | None = None
     decoder: Decoder = "auto"
-    strict: bool = False
     max_seconds: float = MAX_SECONDS
     retry_rejects: Retry = "none"
     max_reject_rate: float = MAX_REJECT_RATE
@@ -52,14 +44,34 @@ class BuildOptions:
     beam_options: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name, least in (("workers", 1), ("shards", 1), ("limit", 1)):
+        for name in ("workers", "shards", "limit"):
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise UserError(f"--{name}: expected at least {least}, received {value}")
+            if value is not None and value < 1:
+                raise UserError(f"--{name}: expected at least 1, received {value}")
         if not self.max_seconds > 0:
             raise UserError(f"--max-seconds: expected more than 0, received {self.max_seconds:g}")
         if not 0 <= self.max_reject_rate <= 1:
             raise UserError(f"--max-reject-rate: expected a share from 0 to 1, received {self.max_reject_rate}")
+
+
+@dataclasses.dataclass(frozen=True)
+class BuildOptions(CatalogOptions):
+    """Options of a build; see `pipeline.run build --help`.
+
+    >>> from pipeline import BuildOptions
+    >>> BuildOptions(workers=2, excerpt="full", families=("logmel",)).strict
+    False
+
+    Attributes:
+        families: Feature families; None for the dataset's own, or both for a new dataset.
+        strict: Reject truncated and corrupt tracks; otherwise the decoded part is kept and flagged.
+    """
+
+    families: tuple[Family, ...] | None = None
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.families is not None and (not self.families or set(self.families) - set(FAMILIES)):
             raise UserError(
                 f"--families: expected {','.join(FAMILIES)} or one of them, received {','.join(self.families)}"

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from pipeline.audio.limits import MAX_SECONDS
+from pipeline.command_options import (
+    beam_argument,
+    decoder_option,
+    max_seconds_option,
+    other_versions_option,
+    reject_rate_option,
+    retry_option,
+    workers_option,
+)
 from pipeline.help_pages import PAGES
 from schemas.console.commands import Command
 from schemas.console.printer import print_report
@@ -15,7 +23,7 @@ from schemas.console.printer import print_report
 @click.option("--catalog", help="CSV, JSON Lines or Parquet with track_id and uri, whose audio is decoded; or")
 @click.option("--dataset", help="dataset whose stored features are read, so that nothing is decoded.")
 @click.option("--out", required=True, help="Folder of the tags, local or gs://: a new one, or one to resume or add to.")
-@click.option("--workers", type=int, help="Local worker processes [default: one per core].")
+@workers_option
 @click.option("--shards", type=int, help="Shards of a new generation [default: by size; with --dataset, its own].")
 @click.option("--limit", type=int, help="Use only the first rows of the catalog.")
 @click.option(
@@ -23,26 +31,12 @@ from schemas.console.printer import print_report
     help="Part of each track to score: full, center:30 or start:30 [default: that of the tags; full for new ones].",
 )
 @click.option("--no-embeddings", is_flag=True, help="Store scores only.")
-@click.option("--decoder", type=click.Choice(["auto", "tfio"]), default="auto", show_default=True)
-@click.option(
-    "--max-seconds", type=float, default=MAX_SECONDS, show_default=True, help="Reject tracks that are longer."
-)
-@click.option(
-    "--retry-rejects",
-    type=click.Choice(["none", "transient", "all"]),
-    default="none",
-    show_default=True,
-    help="Retry rejected tracks, in a new generation.",
-)
-@click.option(
-    "--max-reject-rate",
-    type=float,
-    default=0.05,
-    show_default=True,
-    help="Fail if a larger share of the tracks is rejected.",
-)
-@click.option("--allow-other-versions", is_flag=True, help="Resume a generation begun with other library versions.")
-@click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
+@decoder_option
+@max_seconds_option
+@retry_option
+@reject_rate_option
+@other_versions_option
+@beam_argument
 def tag_command(
     model: str, catalog: str | None, dataset: str | None, out: str, no_embeddings: bool, **options: object
 ) -> None:
