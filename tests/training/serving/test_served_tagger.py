@@ -74,7 +74,7 @@ def test_the_embedding_is_the_average_over_patches_and_the_tags_are_in_order(spe
 
 
 def test_a_waveform_model_has_no_logmel_signature(waveform: Served) -> None:
-    assert sorted(waveform.signatures) == ["embed", "padded", "serving_default", "tags"]
+    assert sorted(waveform.signatures) == ["embed", "padded", "patches", "serving_default", "tags"]
 
 
 def test_inputs_and_outputs_carry_the_documented_names(spectrogram: Served) -> None:
@@ -85,6 +85,7 @@ def test_inputs_and_outputs_carry_the_documented_names(spectrogram: Served) -> N
     assert names == {
         "serving_default": (["waveform"], ["scores"]),
         "padded": (["samples", "waveform"], ["scores"]),
+        "patches": (["patches"], ["embedding", "scores"]),
         "logmel": (["logmel"], ["scores"]),
         "embed": (["waveform"], ["embedding"]),
         "tags": ([], ["tags"]),
