@@ -46,7 +46,7 @@ class SourceEntry:
 
     Attributes:
         kind: `catalog` if the audio was decoded, `dataset` if stored features were read.
-        uri: The catalog or the dataset, as it was named first.
+        uri: Absolute path or URI of the catalog or the dataset, as it was named first.
     """
 
     kind: Literal["catalog", "dataset"]
@@ -111,6 +111,11 @@ class TagsLayout(Layout):
     @property
     def all_features(self) -> str:
         return join(self.root, "scores")
+
+    @property
+    def index(self) -> str:
+        """The folder of the index for searches, which may be removed at any time."""
+        return join(self.root, "index")
 
     def features(self, spec: FeatureSpec, generation: int) -> str:
         """The folder of a generation's scores and their done marks."""

@@ -22,7 +22,7 @@ from schemas.generations import read_tombstones
 from schemas.layout import Layout
 from schemas.manifests import to_json
 from schemas.sole_writer import changing
-from schemas.storage.files import absolute, exists, join, list_names, read_bytes, remove, write_atomic
+from schemas.storage.files import absolute, exists, join, list_names, read_bytes, remove, remove_tree, write_atomic
 from schemas.storage.json_object import parse_json_object
 from schemas.storage.stored_tables import table_bytes
 from schemas.tables import REMOVED
@@ -94,6 +94,7 @@ def take_out(root: str, ids: pa.Array, *, purge: bool) -> TakenOut:
         files = None
         if purge:
             files = erase(tags, ours)
+            remove_tree(layout.index)  # it holds their embeddings too; the next search makes it again
             _write_tombstones(layout, ours, purged=True)
     return TakenOut(root, int(pc.sum(pc.is_in(ids, value_set=held)).as_py() or 0), files)
 

@@ -66,7 +66,7 @@ class IndexManifest(Manifest):
 
 def index_folder(tags: Tags) -> str:
     """The folder that holds the index of tags."""
-    return join(tags.layout.root, "index")
+    return tags.layout.index
 
 
 def index_base(tags: Tags) -> str:

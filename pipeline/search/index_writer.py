@@ -130,12 +130,12 @@ def _read(tags: Tags, wanted: pa.Table) -> tuple[_Matrix, _Matrix]:
     model = tags.manifest.model
     table = pq.read_table(pa.BufferReader(data))
     schema = scores_schema(len(model.tags), model.embedding)
-    records = wanted["record"].to_numpy()
-    if not table.schema.remove_metadata().equals(schema) or records[-1] >= table.num_rows:
-        raise DatasetError(f"{uri}: its rows are not those that tags.json and the tracks table name, see `{check}`")
-    table = table.take(pa.array(records))
-    if table["track_id"].combine_chunks() != wanted["track_id"].combine_chunks():
-        raise DatasetError(f"{uri}: its tracks are not those of the tracks table, in its order, see `{check}`")
+    if not table.schema.remove_metadata().equals(schema):
+        raise DatasetError(f"{uri}: its columns are not those that tags.json names, see `{check}`")
+    rows = pc.index_in(wanted["track_id"], value_set=table["track_id"].combine_chunks())
+    if rows.null_count:
+        raise DatasetError(f"{uri}: its tracks are not those of the tracks table, see `{check}`")
+    table = table.take(rows)
     return _matrix(table["embedding"]), _matrix(table["scores"])
 
 

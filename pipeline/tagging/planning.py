@@ -22,7 +22,7 @@ from schemas.features import Excerpt, FeatureSpec, LogMelSpec, WaveformSpec, fea
 from schemas.layout import generation_name
 from schemas.manifests import GenerationEntry
 from schemas.sole_writer import changing
-from schemas.storage.files import write_atomic
+from schemas.storage.files import absolute, write_atomic
 from schemas.storage.output_folders import require_empty_or
 from schemas.tables import PLAN
 from schemas.tags import TAGS_NAME, SourceEntry, Tags, TagsLayout, TagsManifest
@@ -44,10 +44,10 @@ def open_or_begin(
     excerpt = options.excerpt or (_waveform(held.spec).excerpt if held is not None else "full")
     if isinstance(source, Dataset):
         spec = _stored_spec(source, model.spec)
-        entry = SourceEntry("dataset", source.layout.root)
+        entry = SourceEntry("dataset", absolute(source.layout.root))
     else:
         spec = with_excerpt(model.spec, excerpt)
-        entry = SourceEntry("catalog", source.uri)
+        entry = SourceEntry("catalog", absolute(source.uri))
     asked = TagsManifest((), {}, model.entry, spec, entry, options.embeddings)
     if held is None:
         return asked

@@ -50,7 +50,8 @@ def test_a_full_disk_is_named_and_the_build_goes_on_when_there_is_room(
     assert "No space left on device" in stopped.stderr
     assert "make room there, and run the same command again" in stopped.stderr
     assert "Traceback" not in stopped.stderr
-    assert len(stopped.stderr.splitlines()) == 1
+    # A slow machine also shows how far it has come.
+    assert len([line for line in stopped.stderr.splitlines() if not line.startswith("decode: ")]) == 1
     remount(small_disk, "size=16m")
     assert run_build(tmp_path, small_disk / "data", workers).returncode == 0
     assert run_build(tmp_path, tmp_path / "data").returncode == 0

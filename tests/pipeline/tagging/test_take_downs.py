@@ -11,6 +11,7 @@ import pytest
 
 import pipeline.tagging.shards
 from pipeline.removal.remove import remove
+from pipeline.search.similar import SimilarOptions, similar
 from pipeline.tagging.inference import Inference
 from pipeline.tagging.options import TagOptions
 from pipeline.tagging.tag import tag
@@ -20,6 +21,7 @@ from tests.conftest import SmallCorpus
 
 ROOT = Path(__file__).parents[3]
 ONE = TagOptions(workers=1)
+EVERY = SimilarOptions(count=24)
 
 
 @pytest.fixture
@@ -44,10 +46,13 @@ def test_readers_skip_removed_tracks_at_once_and_a_purge_erases_them(
     tags: Path, dataset: Path, model: Path, small_corpus: SmallCorpus, tmp_path: Path
 ) -> None:
     track = small_corpus.rows[0][0]
+    other = small_corpus.rows[5][0]
+    assert track in [one.track_id for one in similar(str(tags), track=other, options=EVERY).neighbours]
     (taken,) = remove(str(dataset), str(tmp_path / "gone.txt")).tags
     assert (taken.tags, taken.tracks, taken.files) == (str(tags), 2, None)
     assert track not in Tags.open(str(tags)).newest_tracks([])["track_id"].to_pylist()
     assert len(holding(tags, track)) == 1
+    assert track not in [one.track_id for one in similar(str(tags), track=other, options=EVERY).neighbours]
     before = {path.name for path in tags.glob("scores/*/*.parquet")}
     (taken,) = remove(str(dataset), str(tmp_path / "gone.txt"), purge=True).tags
     assert taken.files is not None
@@ -56,6 +61,8 @@ def test_readers_skip_removed_tracks_at_once_and_a_purge_erases_them(
     assert len(after) == len(before)
     assert len(after - before) == taken.files
     assert holding(tags, track) == []
+    assert not list(tags.glob("index/*"))
+    assert len(similar(str(tags), track=other, options=EVERY).neighbours) == 21
     assert verify_tags(str(tags)).problems == ()
     (again,) = remove(str(dataset), str(tmp_path / "gone.txt"), purge=True).tags
     assert again.files == 0
