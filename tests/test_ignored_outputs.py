@@ -13,8 +13,8 @@ import pytest
 from tests.end_to_end.test_documents import documented_commands, documents
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("--out", "--dataset", "--stage")
-FILES = ("--html",)
+FOLDERS = ("--out", "--dataset", "--stage", "--timeline")
+FILES = ("--html", "--csv")
 
 
 @pytest.fixture(autouse=True)
