@@ -41,9 +41,9 @@ def rows_of(out: Path) -> dict[str, dict[str, object]]:
 
 
 def test_a_catalog_and_its_dataset_get_the_same_scores(
-    tagged: Path, built_dataset: Path, model: Path, tmp_path: Path
+    tagged: Path, dataset: Path, model: Path, tmp_path: Path
 ) -> None:
-    summary = tag(str(model), str(tmp_path / "tags"), dataset=str(built_dataset))
+    summary = tag(str(model), str(tmp_path / "tags"), dataset=str(dataset))
     assert (summary.built, summary.records, summary.rejects) == ((0,), 24, {})
     from_audio, stored = rows_of(tagged), rows_of(tmp_path / "tags")
     assert stored.keys() == from_audio.keys()
@@ -93,10 +93,10 @@ def test_two_workers_write_the_same_bytes_as_one(
 
 
 def test_a_waveform_model_reads_waveforms(
-    quick: None, small_corpus: SmallCorpus, built_dataset: Path, waveform_model: Path, tmp_path: Path
+    quick: None, small_corpus: SmallCorpus, dataset: Path, waveform_model: Path, tmp_path: Path
 ) -> None:
     tag(str(waveform_model), str(tmp_path / "audio"), catalog=small_corpus.catalog, options=ONE)
-    tag(str(waveform_model), str(tmp_path / "stored"), dataset=str(built_dataset), options=TagOptions(workers=1))
+    tag(str(waveform_model), str(tmp_path / "stored"), dataset=str(dataset), options=TagOptions(workers=1))
     assert rows_of(tmp_path / "audio") == rows_of(tmp_path / "stored")
     assert verify_tags(str(tmp_path / "audio")).problems == ()
 
