@@ -12,7 +12,7 @@ import pyarrow as pa
 from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import pipeline_command
 from schemas.console.terminal import say
-from schemas.features import Family, FeatureSpec, LogMelSpec, WaveformSpec, features_name
+from schemas.features import Family, FeatureSpec, LogMelSpec, WaveformSpec, features_name, waveform_of
 from schemas.generations import Generations
 from schemas.layout import MANIFEST_NAME, Layout
 from schemas.manifests import DatasetManifest, ShardManifest, read_json
@@ -30,7 +30,7 @@ _PLACE_COLUMNS = tuple(
 def outdated_words(families: dict[Family, FeatureSpec]) -> str | None:
     """What is wrong with features that an earlier version stored, and what to do; None if this version made them."""
     for spec in families.values():
-        waveform = spec.waveform if isinstance(spec, LogMelSpec) else spec
+        waveform = waveform_of(spec)
         if waveform.former_fault:
             return (
                 f"its features come from algorithm {waveform.algorithm}, under which {waveform.former_fault}; this version uses "

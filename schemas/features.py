@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args, overload
 
 import numpy as np
 
@@ -222,3 +222,24 @@ def logmel_spec_of(families: dict[Family, FeatureSpec]) -> LogMelSpec:
             return spec
     waveform = next(spec for spec in families.values() if isinstance(spec, WaveformSpec))
     return LogMelSpec(waveform=waveform)
+
+
+def waveform_of(spec: FeatureSpec) -> WaveformSpec:
+    """The waveform that features are computed from, or that they are."""
+    return spec.waveform if isinstance(spec, LogMelSpec) else spec
+
+
+def logmel_over(spec: FeatureSpec) -> LogMelSpec:
+    """A log-mel spec as it is, or the default one over a waveform."""
+    return spec if isinstance(spec, LogMelSpec) else LogMelSpec(waveform=spec)
+
+
+@overload
+def with_excerpt(spec: LogMelSpec, excerpt: str) -> LogMelSpec: ...
+@overload
+def with_excerpt(spec: FeatureSpec, excerpt: str) -> FeatureSpec: ...
+def with_excerpt(spec: FeatureSpec, excerpt: str) -> FeatureSpec:
+    """The same features of another part of each track."""
+    if isinstance(spec, LogMelSpec):
+        return dataclasses.replace(spec, waveform=dataclasses.replace(spec.waveform, excerpt=excerpt))
+    return dataclasses.replace(spec, excerpt=excerpt)

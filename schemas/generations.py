@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,7 +22,7 @@ from schemas.tables import REMOVED, TRACKS
 
 
 @dataclasses.dataclass(frozen=True)
-class Generations:
+class Generations(abc.ABC):
     """The finished part of a folder that grows by generations: a dataset, or the tags of a catalog.
 
     Attributes:
@@ -34,9 +35,9 @@ class Generations:
     manifest: GenerationsManifest
     under_way: GenerationEntry | None = None
 
+    @abc.abstractmethod
     def mark_folders(self, generation: int) -> list[str]:
         """Folders, each of which holds a done mark of every finished shard of a generation."""
-        raise NotImplementedError
 
     def under_way_words(self) -> str | None:
         """Progress of the generation under way; None if there is none."""

@@ -7,13 +7,14 @@ names it and what was expected.
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import json
 from typing import Any, Self, TypedDict
 
 from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import pipeline_command
-from schemas.features import FAMILIES, Family, FeatureSpec, LogMelSpec, WaveformSpec, spec_from_dict
+from schemas.features import FAMILIES, Family, FeatureSpec, LogMelSpec, spec_from_dict, waveform_of
 from schemas.storage.checksums import CHECKSUM, with_checksum
 from schemas.storage.files import read_bytes
 from schemas.storage.json_object import parse_json_object, without_format
@@ -146,7 +147,7 @@ class GenerationEntry:
 
 
 @dataclasses.dataclass(frozen=True)
-class GenerationsManifest(Manifest):
+class GenerationsManifest(Manifest, abc.ABC):
     """A manifest of something that grows by generations.
 
     Attributes:
@@ -156,6 +157,11 @@ class GenerationsManifest(Manifest):
 
     generations: tuple[GenerationEntry, ...]
     versions: dict[str, str]
+
+    @classmethod
+    @abc.abstractmethod
+    def read(cls, uri: str) -> Self:
+        """The manifest in a file; raises DatasetError if it is missing or damaged."""
 
     def _check_generations(self) -> None:
         """Raise ValueError unless generations are numbered in order and only the newest may be unfinished."""
@@ -258,7 +264,7 @@ class DatasetManifest(GenerationsManifest):
             if spec.family != family:
                 raise ValueError(f"{family}: expected the spec of this family, received one of {spec.family}")
         specs = [*self.families.values(), *(entry.spec for entry in self.derived)]
-        if len({spec if isinstance(spec, WaveformSpec) else spec.waveform for spec in specs}) > 1:
+        if len(set(map(waveform_of, specs))) > 1:
             raise ValueError("families: expected all over one waveform, received two")
         if len({spec.fingerprint for spec in specs}) < len(specs):
             raise ValueError("derived: expected each family once")
@@ -297,7 +303,7 @@ class DatasetManifest(GenerationsManifest):
         return dataclasses.replace(self, derived=tuple(derived))
 
     @classmethod
-    def read(cls, uri: str) -> DatasetManifest:
+    def read(cls, uri: str) -> Self:
         return cls.from_dict(read_json(uri, "a dataset's manifest"), where=uri)
 
 

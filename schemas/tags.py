@@ -96,7 +96,7 @@ class TagsManifest(GenerationsManifest):
         return {"format": FORMAT, **dataclasses.asdict(self), "spec": self.spec.to_dict()}
 
     @classmethod
-    def read(cls, uri: str) -> TagsManifest:
+    def read(cls, uri: str) -> Self:
         return cls.from_dict(read_json(uri, "the manifest of tags"), where=uri)
 
 
@@ -145,15 +145,25 @@ class Tags(Generations):
             UserError: there are no tags, or no generation of them is finished.
             DatasetError: their manifest is damaged.
         """
-        layout = TagsLayout(root.rstrip("/") or "/")
-        if not exists(layout.manifest):
-            raise UserError(f"{root}: expected tags, found no {TAGS_NAME}; make some with `{pipeline_command('tag')}`")
-        tags = cls.of(layout, TagsManifest.read(layout.manifest))
+        tags = cls.begun(root)
         if not tags.manifest.generations:
             raise UserError(
                 f"{root}: the tagging is unfinished; run the same `{pipeline_command('tag')}` command again"
             )
         return tags
+
+    @classmethod
+    def begun(cls, root: str) -> Tags:
+        """Open tags that may have no finished generation yet.
+
+        Raises:
+            UserError: there are no tags.
+            DatasetError: their manifest is damaged.
+        """
+        layout = TagsLayout(root.rstrip("/") or "/")
+        if not exists(layout.manifest):
+            raise UserError(f"{root}: expected tags, found no {TAGS_NAME}; make some with `{pipeline_command('tag')}`")
+        return cls.of(layout, TagsManifest.read(layout.manifest))
 
     @classmethod
     def of(cls, layout: TagsLayout, manifest: TagsManifest) -> Tags:

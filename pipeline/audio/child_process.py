@@ -49,6 +49,10 @@ class ChildEnded(Exception):  # noqa: N818 (not an error of the program)
         super().__init__(words)
         self.how, self.words = how, words
 
+    def of(self, whose: str) -> str:
+        """Its end in a sentence, such as `the decoder's process ended by signal SIGSEGV`."""
+        return f"{whose} {self.words}" if self.how == "memory" else f"{whose}'s process {self.words}"
+
 
 class ChildProcess:
     """A running process of one of this project's modules.

@@ -169,7 +169,7 @@ class DecodingProcess:
     def _message(self, ended: ChildEnded) -> str:
         if ended.how == "stalled":
             return f"the decoder made no progress for {self._stall_seconds:g} s"
-        return f"the decoder {ended.words}" if ended.how == "memory" else f"the decoder's process {ended.words}"
+        return ended.of("the decoder")
 
     def close(self) -> None:
         """End the process and release its locks."""

@@ -6,7 +6,6 @@ import collections
 import dataclasses
 import time
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.decode.catalog import Catalog, read_catalog
@@ -21,21 +20,14 @@ from pipeline.decode.generations import (
 )
 from pipeline.decode.options import BuildOptions
 from pipeline.decode.planning import entry_under_way, job_under_way, open_or_begin, plan_generation
-from pipeline.decode.reject_rate import (
-    PREFLIGHT_EXCERPT,
-    check_preflight,
-    check_reject_rate,
-    example_rejects,
-    preflight_size,
-    rejects_by_cause,
-)
+from pipeline.decode.preflight import preflight
+from pipeline.decode.reject_rate import check_reject_rate, example_rejects, rejects_by_cause
 from pipeline.decode.run_times import read_run_times, write_run_times
-from pipeline.decode.sample import decode_sample, sample_catalog
+from pipeline.decode.shard_runs import run_unfinished
 from pipeline.decode.shards import ShardJob
 from pipeline.decode.sources import changed_tracks, remember_sources
 from pipeline.jobs.beam_options import check_beam_options
 from pipeline.jobs.plan import PlanReader
-from pipeline.jobs.runner import run_shards
 from pipeline.jobs.shard_job import remove_half_marks, unfinished_shards
 from pipeline.jobs.writable_folder import writable_folder
 from pipeline.removal.purge import purge_again
@@ -142,7 +134,8 @@ def _build(catalog: Catalog, layout: Layout, options: BuildOptions, started: flo
         if left_alone:
             raise UserError(_other_catalog_words(dataset, catalog, wanted.num_rows))
         if retry == "none" and options.max_reject_rate < 1:
-            _preflight(wanted, dataset.manifest, catalog, options)
+            spec = logmel_spec_of(dataset.manifest.families)
+            preflight(wanted, catalog, spec, options, strict=options.strict)
         dataset = plan_generation(dataset, wanted, options)
         job = job_under_way(dataset, catalog, options)
         dataset = _finish(job, dataset, catalog, options)
@@ -161,20 +154,6 @@ def _other_catalog_words(dataset: Dataset, catalog: Catalog, wanted: int) -> str
     )
 
 
-def _preflight(wanted: pa.Table, manifest: DatasetManifest, catalog: Catalog, options: BuildOptions) -> None:
-    """Try a few tracks, so that plainly wrong input stops a build before it starts."""
-    sample = sample_catalog(wanted, preflight_size(wanted.num_rows), seed=0)
-    spec = logmel_spec_of(manifest.families)
-    if not options.strict:  # a file's start shows whether it can be decoded; only its end, whether all of it can
-        spec = dataclasses.replace(spec, waveform=dataclasses.replace(spec.waveform, excerpt=PREFLIGHT_EXCERPT))
-    tried = decode_sample(
-        sample, catalog.root, spec, options.decoder, strict=options.strict, max_seconds=options.max_seconds
-    )
-    check_preflight(
-        catalog.uri, ((track.track_id, track.cause, track.message) for track in tried), options.max_reject_rate
-    )
-
-
 def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOptions, retry: Retry = "none") -> Dataset:
     """Write the unfinished shards of the generation under way, check the reject rate, and complete the manifest.
 
@@ -183,9 +162,6 @@ def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOpt
     started = time.monotonic()
     layout, entry = job.layout, entry_under_way(dataset)
 
-    def tracks_in(shards_done: int) -> int:
-        return entry.tracks * shards_done // entry.shards
-
     removed, plan = read_tombstones(layout)["track_id"].combine_chunks(), PlanReader(job.plan)
 
     def lost_a_track(shard: int) -> bool:
@@ -193,15 +169,7 @@ def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOpt
 
     if len(removed):
         remove_half_marks(job, entry.shards, lost_a_track)
-    with Progress("decode", entry.tracks, "tracks") as progress:
-        progress.start_at(tracks_in(entry.shards - len(unfinished_shards(job, entry.shards))))
-        run_shards(
-            job,
-            entry.shards,
-            workers=options.workers,
-            beam_options=options.beam_options,
-            on_progress=lambda done: progress.update(tracks_in(done)),
-        )
+    run_unfinished(job, entry, "decode", options)
     with changing(layout):  # a removal comes before and is respected here, or after and finds this generation
         closed, table = close_generation(job, entry)
         manifest = DatasetManifest.read(layout.manifest).with_generation(closed)

@@ -54,10 +54,15 @@ def read_catalog(uri: str, limit: int | None = None) -> Catalog:
     check_durations(
         table["duration"], "duration", lambda row, problem: UserError(f"catalog {uri}: {row_hint(row, uri)}: {problem}")
     )
-    root = parent(join(uri, "part") if is_folder(uri) else uri)
+    root = folder_of(uri)
     if not is_remote(root) and any(sign in root for sign in "*?[") and not is_folder(root):
         raise UserError(f"catalog {uri}: a glob in the folder's name leaves relative uris without a folder")
     return Catalog(uri=uri, table=table.combine_chunks(), root=root)
+
+
+def folder_of(uri: str) -> str:
+    """The folder to which relative uris of a catalog refer; a catalog of several files is a folder itself."""
+    return parent(join(uri, "part") if is_folder(uri) else uri)
 
 
 def check_durations(seconds: pa.ChunkedArray, name: str, error_at: ErrorAt) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -15,13 +16,15 @@ from pipeline.jobs.plan import PlanReader, plan_bytes, plan_tracks, shard_count
 from pipeline.jobs.versions import check_versions, feature_versions
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset, outdated_words
-from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, WaveformSpec, specs_for
+from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, specs_for, waveform_of
 from schemas.generations import Generations
 from schemas.layout import MANIFEST_NAME, Layout, generation_name
-from schemas.manifests import DatasetManifest, GenerationEntry
+from schemas.manifests import DatasetManifest, GenerationEntry, GenerationsManifest
 from schemas.sole_writer import changing
 from schemas.storage.files import is_remote, write_atomic, write_if_absent
 from schemas.storage.output_folders import require_empty_or
+
+_Manifest = TypeVar("_Manifest", bound=GenerationsManifest)
 
 
 def open_or_begin(layout: Layout, options: BuildOptions) -> DatasetManifest:
@@ -53,37 +56,46 @@ def open_or_begin(layout: Layout, options: BuildOptions) -> DatasetManifest:
 
 
 def _excerpt_of(families: dict[Family, FeatureSpec]) -> str:
-    spec = next(iter(families.values()))
-    return spec.excerpt if isinstance(spec, WaveformSpec) else spec.waveform.excerpt
+    return waveform_of(next(iter(families.values()))).excerpt
 
 
 def plan_generation(dataset: Dataset, wanted: pa.Table, options: BuildOptions) -> Dataset:
     """Plan a generation of the given catalog rows; returns the dataset with it under way."""
     layout, manifest = dataset.layout, dataset.manifest
-    generation = len(manifest.generations)
     excerpt = Excerpt.parse(_excerpt_of(manifest.families))
     shards = options.shards or shard_count(wanted["duration"].to_pylist(), excerpt)
     plan = plan_tracks(wanted, shards)
     versions = feature_versions(options.decoder)
-    count = plan["shard"][-1].as_py() + 1
-    metadata = {
-        "generation": generation,
-        "versions": versions,
-        "strict": options.strict,
-        "max_seconds": options.max_seconds,
-    }
-    if generation == 0:  # written first, so that a build that is killed now leaves a dataset
+    facts = {"strict": options.strict, "max_seconds": options.max_seconds}
+    return Dataset.of(layout, begin_generation(layout, manifest, plan, versions, facts))
+
+
+def begin_generation(
+    layout: Layout, manifest: _Manifest, plan: pa.Table, versions: dict[str, str], facts: dict[str, Any]
+) -> _Manifest:
+    """Write the plan of the next generation, and the manifest with it under way, which is returned.
+
+    Args:
+        layout: Paths of a dataset or of tags.
+        manifest: Their manifest, whose generations are all complete.
+        plan: A table of schema PLAN.
+        versions: Library versions and CPU type with which it is planned.
+        facts: Options that have to be the same when the generation is resumed.
+    """
+    generation = len(manifest.generations)
+    if generation == 0:  # written first, so that a command that is killed now leaves a manifest
         write_atomic(layout.manifest, manifest.to_bytes())
     with changing(layout):
-        write_plan(layout.plan(generation), plan_bytes(plan, metadata))
+        metadata = {"generation": generation, "versions": versions, **facts}
+        _write_plan(layout.plan(generation), plan_bytes(plan, metadata))
         write_run_times(layout, generation, {"began_ns": time.time_ns()})
-        entry = GenerationEntry(generation, shards=count, tracks=plan.num_rows)
-        manifest = DatasetManifest.read(layout.manifest).with_generation(entry, versions)
-        write_atomic(layout.manifest, manifest.to_bytes())
-    return Dataset.of(layout, manifest)
+        entry = GenerationEntry(generation, shards=plan["shard"][-1].as_py() + 1, tracks=plan.num_rows)
+        begun = type(manifest).read(layout.manifest).with_generation(entry, versions)
+        write_atomic(layout.manifest, begun.to_bytes())
+    return begun
 
 
-def write_plan(uri: str, data: bytes) -> None:
+def _write_plan(uri: str, data: bytes) -> None:
     """Write a plan that no manifest names yet.
 
     There may already be one from a build that was killed before it wrote the manifest. On a local disk no other build can be

@@ -15,6 +15,7 @@ from pipeline.jobs.plan import PlanReader
 from pipeline.removal.leftovers import no_build, remove_features, temporaries, unnamed_features, unnamed_files
 from pipeline.removal.purge import purge_tracks
 from pipeline.removal.tagged import TakenOut, take_out_everywhere
+from pipeline.removal.tombstones import write_tombstones
 from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import training_command
 from schemas.console.terminal import say
@@ -22,10 +23,9 @@ from schemas.dataset import Dataset
 from schemas.label_version import read_label_table
 from schemas.layout import Layout
 from schemas.sole_writer import changing, sole_writer
-from schemas.storage.files import exists, is_folder, join, list_names, read_bytes, write_atomic
+from schemas.storage.files import exists, is_folder, join, list_names, read_bytes
 from schemas.storage.json_object import parse_json_object
-from schemas.storage.stored_tables import table_bytes
-from schemas.tables import REMOVED, SPLITS, TRACK_IDS
+from schemas.tables import SPLITS, TRACK_IDS
 from schemas.user_files.table_files import read_table
 from schemas.user_files.text_lines import lines_of, text_of
 
@@ -87,7 +87,7 @@ def remove(
         unknown = asked.filter(pc.invert(pc.is_in(asked, value_set=known))).to_pylist()
         tombstones = dataset.removed()
         new = ours.filter(pc.invert(pc.is_in(ours, value_set=tombstones["track_id"].combine_chunks())))
-        _write_tombstones(dataset.layout, tombstones, new, purged=False)
+        write_tombstones(dataset.layout, tombstones, new, purged=False)
     rewritten = _purge(root, ours, on_progress or (lambda done, total: None)) if purge else None
     dataset = Dataset.begun(root)
     labels = dict(_label_versions_with(dataset, ours))
@@ -156,7 +156,7 @@ def _purge(root: str, ids: pa.Array, on_progress: Callable[[int, int], None]) ->
                     *temporaries(dataset, layout.all_features, of_build=alone),
                 ]:
                     remove_features(uri)
-            _write_tombstones(layout, dataset.removed(), ids, purged=True)
+            write_tombstones(layout, dataset.removed(), ids, purged=True)
     return rewritten
 
 
@@ -206,15 +206,6 @@ def read_ids(uri: str) -> pa.Array:
     if len(ids) == 0:
         raise UserError(f"tracks {uri}: expected at least one track id, found none")
     return ids
-
-
-def _write_tombstones(layout: Layout, before: pa.Table, ids: pa.Array, *, purged: bool) -> None:
-    """Add tombstones, or mark existing ones as purged."""
-    kept = before.filter(pc.invert(pc.is_in(before["track_id"], value_set=ids)))
-    added = pa.table({"track_id": ids, "purged": pa.array([purged] * len(ids), pa.bool_())}, schema=REMOVED)
-    table = pa.concat_tables([kept, added]).sort_by("track_id").combine_chunks()
-    if not table.equals(before):
-        write_atomic(layout.removed, table_bytes(table))
 
 
 def _label_versions_with(dataset: Dataset, ids: pa.Array) -> Any:

@@ -15,18 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.console.errors import DatasetError, TagscaleError, UserError
+from pipeline.removal.tombstones import write_tombstones
+from schemas.console.errors import DatasetError, TagscaleError
 from schemas.console.terminal import say
 from schemas.features import FINGERPRINT_LENGTH
-from schemas.generations import read_tombstones
 from schemas.layout import Layout
 from schemas.manifests import to_json
 from schemas.sole_writer import changing
 from schemas.storage.files import absolute, exists, join, list_names, read_bytes, remove, remove_tree, write_atomic
 from schemas.storage.json_object import parse_json_object
 from schemas.storage.stored_tables import table_bytes
-from schemas.tables import REMOVED
-from schemas.tags import Tags, TagsLayout, TagsManifest
+from schemas.tags import Tags, TagsLayout
 
 _NOTE = "tags-"
 
@@ -82,20 +81,20 @@ def take_out(root: str, ids: pa.Array, *, purge: bool) -> TakenOut:
         UserError: There are no tags.
         DatasetError: A file is damaged; nothing of it was erased.
     """
-    layout = TagsLayout(root.rstrip("/") or "/")
-    if not exists(layout.manifest):
-        raise UserError(f"{root}: expected tags, found none")
+    layout = Tags.begun(root).layout
     with changing(layout):
-        tags = Tags.of(layout, TagsManifest.read(layout.manifest))
+        tags = Tags.begun(root)
         known = [tags.tracks_of(entry.generation, ["track_id"]) for entry in tags.manifest.generations]
         held = pa.concat_tables(known)["track_id"].combine_chunks() if known else pa.array([], pa.string())
         ours = ids.filter(pc.is_in(ids, value_set=held)) if tags.under_way is None else ids
-        _write_tombstones(layout, ours, purged=False)
+        tombstones = tags.removed()
+        new = ours.filter(pc.invert(pc.is_in(ours, value_set=tombstones["track_id"].combine_chunks())))
+        write_tombstones(layout, tombstones, new, purged=False)
         files = None
         if purge:
             files = erase(tags, ours)
             remove_tree(layout.index)  # it holds their embeddings too; the next search makes it again
-            _write_tombstones(layout, ours, purged=True)
+            write_tombstones(layout, tags.removed(), ours, purged=True)
     return TakenOut(root, int(pc.sum(pc.is_in(ids, value_set=held)).as_py() or 0), files)
 
 
@@ -151,14 +150,3 @@ def _erase_from(tags: Tags, generation: int, shard: int, ids: pa.Array) -> bool:
         if name.startswith(f"{mark.payload.rsplit('-', 1)[0]}-") and name != mark.payload:
             remove(join(folder, name))
     return bool(kept.num_rows < table.num_rows)
-
-
-def _write_tombstones(layout: TagsLayout, ids: pa.Array, *, purged: bool) -> None:
-    before = read_tombstones(layout)
-    done = before.filter(before["purged"])["track_id"].combine_chunks()
-    ids = ids.filter(pc.invert(pc.is_in(ids, value_set=done))).unique().sort()
-    kept = before.filter(pc.invert(pc.is_in(before["track_id"], value_set=ids)))
-    added = pa.table({"track_id": ids, "purged": pa.array([purged] * len(ids), pa.bool_())}, schema=REMOVED)
-    table = pa.concat_tables([kept, added]).sort_by("track_id").combine_chunks()
-    if not table.equals(before):
-        write_atomic(layout.removed, table_bytes(table))

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.decode.catalog import folder_of
 from pipeline.jobs.plan import PlanReader
 from pipeline.search.similar import Track
-from schemas.storage.files import is_folder, is_remote, join, local_path, parent
+from schemas.storage.files import is_remote, join, local_path, parent
 from schemas.tags import Tags
 
 _PLAYED = ("http://", "https://")  # what a browser fetches itself, besides local files
@@ -27,9 +28,7 @@ def audio_uris(tags: Tags, tracks: Iterable[Track]) -> dict[str, str]:
         DatasetError: A plan is missing or damaged.
     """
     source = tags.manifest.source
-    root = (
-        parent(join(source.uri, "part") if is_folder(source.uri) else source.uri) if source.kind == "catalog" else None
-    )
+    root = folder_of(source.uri) if source.kind == "catalog" else None
     wanted: dict[int, dict[int, set[str]]] = {}
     for track in tracks:
         if track.place is not None and track.track_id is not None:

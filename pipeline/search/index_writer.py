@@ -70,9 +70,8 @@ def write_index(tags: Tags) -> None:
         tracks = tracks.append_column("norm", pa.array(norm)).filter(pa.array(np.isfinite(norm)))
         if not tracks.num_rows:
             raise UserError(f"{tags.layout.root}: expected tracks with embeddings, found none that are not removed")
-        remove(
-            base + MANIFEST
-        )  # if an index of these tags is replaced, no reader may take the new files for the old ones
+        # If an index of these tags is replaced, no reader may take the new files for the old ones.
+        remove(base + MANIFEST)
         publish(vectors_path, base + VECTORS)
         publish(scores_path, base + SCORES)
     rows = table_bytes(tracks.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA))

@@ -93,10 +93,8 @@ class Inference:
             process.ask({"rows": rows})
         except ChildEnded as ended:
             self._process = None
-            if ended.how == "stalled":
-                words = f"the model gave no scores for {self._stall_seconds:g} s"
-            else:
-                words = f"the model {ended.words}" if ended.how == "memory" else f"the model's process {ended.words}"
+            stalled = f"the model gave no scores for {self._stall_seconds:g} s"
+            words = stalled if ended.how == "stalled" else ended.of("the model")
             raise TrackRejected(_CAUSES[ended.how], words) from None
         return self._results[:rows]
 

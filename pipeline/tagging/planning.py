@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
-import time
 
 import pyarrow as pa
 
 from pipeline.decode.catalog import Catalog
-from pipeline.decode.planning import entry_under_way, write_plan
-from pipeline.decode.run_times import write_run_times
-from pipeline.jobs.plan import PlanReader, plan_bytes, plan_tracks, shard_count
+from pipeline.decode.planning import begin_generation, entry_under_way
+from pipeline.jobs.plan import PlanReader, plan_tracks, shard_count
 from pipeline.jobs.versions import check_versions, feature_versions
 from pipeline.tagging.model_files import ServedModel
 from pipeline.tagging.options import TagOptions
 from pipeline.tagging.shards import TagShardJob
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset
-from schemas.features import Excerpt, FeatureSpec, LogMelSpec, WaveformSpec, features_name
+from schemas.features import Excerpt, FeatureSpec, features_name, waveform_of, with_excerpt
 from schemas.layout import generation_name
-from schemas.manifests import GenerationEntry
-from schemas.sole_writer import changing
-from schemas.storage.files import absolute, write_atomic
+from schemas.storage.files import absolute
 from schemas.storage.output_folders import require_empty_or
 from schemas.tables import PLAN
 from schemas.tags import TAGS_NAME, SourceEntry, Tags, TagsLayout, TagsManifest
@@ -41,7 +36,7 @@ def open_or_begin(
     """
     begun = require_empty_or(layout.root, TAGS_NAME, "tags")
     held = TagsManifest.read(layout.manifest) if begun else None
-    excerpt = options.excerpt or (_waveform(held.spec).excerpt if held is not None else "full")
+    excerpt = options.excerpt or (waveform_of(held.spec).excerpt if held is not None else "full")
     if isinstance(source, Dataset):
         spec = _stored_spec(source, model.spec)
         entry = SourceEntry("dataset", absolute(source.layout.root))
@@ -73,25 +68,14 @@ def open_or_begin(
 
 
 def _described(spec: FeatureSpec) -> str:
-    return f"{features_name(spec)} of {_waveform(spec).excerpt}"
-
-
-def _waveform(spec: FeatureSpec) -> WaveformSpec:
-    return spec.waveform if isinstance(spec, LogMelSpec) else spec
-
-
-def with_excerpt(spec: FeatureSpec, excerpt: str) -> FeatureSpec:
-    """The same features of another part of each track."""
-    if isinstance(spec, LogMelSpec):
-        return dataclasses.replace(spec, waveform=dataclasses.replace(spec.waveform, excerpt=excerpt))
-    return dataclasses.replace(spec, excerpt=excerpt)
+    return f"{features_name(spec)} of {waveform_of(spec).excerpt}"
 
 
 def _stored_spec(dataset: Dataset, wanted: FeatureSpec) -> FeatureSpec:
     """The features of a dataset that a model can read; raises UserError if it holds none."""
     held = dataset.whole_features()
     for spec, generations in held:
-        if with_excerpt(wanted, _waveform(spec).excerpt) == spec:
+        if with_excerpt(wanted, waveform_of(spec).excerpt) == spec:
             if generations < len(dataset.manifest.generations):
                 dataset.features(features_name(spec))  # says how to complete them
             return spec
@@ -101,7 +85,7 @@ def _stored_spec(dataset: Dataset, wanted: FeatureSpec) -> FeatureSpec:
     )
 
 
-def begin_generation(tags: Tags, plan: pa.Table, options: TagOptions) -> Tags:
+def plan_tags(tags: Tags, plan: pa.Table, options: TagOptions) -> Tags:
     """Write the plan of the next generation; returns the tags with it under way.
 
     Args:
@@ -109,24 +93,14 @@ def begin_generation(tags: Tags, plan: pa.Table, options: TagOptions) -> Tags:
         plan: A table of schema PLAN.
         options: Options of the tagging.
     """
-    layout, manifest = tags.layout, tags.manifest
-    generation = len(manifest.generations)
     versions = tag_versions(tags.manifest.source.kind, options)
-    metadata = {"generation": generation, "versions": versions, "max_seconds": options.max_seconds}
-    if generation == 0:  # written first, so that a command that is killed now leaves tags
-        write_atomic(layout.manifest, manifest.to_bytes())
-    with changing(layout):
-        write_plan(layout.plan(generation), plan_bytes(plan, metadata))
-        write_run_times(layout, generation, {"began_ns": time.time_ns()})
-        entry = GenerationEntry(generation, shards=plan["shard"][-1].as_py() + 1, tracks=plan.num_rows)
-        manifest = TagsManifest.read(layout.manifest).with_generation(entry, versions)
-        write_atomic(layout.manifest, manifest.to_bytes())
-    return Tags.of(layout, manifest)
+    facts = {"max_seconds": options.max_seconds}
+    return Tags.of(tags.layout, begin_generation(tags.layout, tags.manifest, plan, versions, facts))
 
 
 def plan_of_catalog(wanted: pa.Table, tags: Tags, options: TagOptions) -> pa.Table:
     """Rows of a catalog in shards."""
-    excerpt = Excerpt.parse(_waveform(tags.manifest.spec).excerpt)
+    excerpt = Excerpt.parse(waveform_of(tags.manifest.spec).excerpt)
     return plan_tracks(wanted, options.shards or shard_count(wanted["duration"].to_pylist(), excerpt))
 
 

@@ -25,7 +25,7 @@ from pipeline.tagging.track_scores import TrackScores
 from pipeline.tagging.track_sources import DecodedTracks, Read, StoredTracks, TrackSource
 from schemas.console.errors import DatasetError
 from schemas.dataset import Dataset
-from schemas.features import INT16_SCALE, Family, FeatureSpec, LogMelSpec
+from schemas.features import INT16_SCALE, Family, FeatureSpec, LogMelSpec, logmel_over
 from schemas.generations import read_tombstones
 from schemas.layout import Layout
 from schemas.manifests import ShardManifest
@@ -73,7 +73,7 @@ class TagShardJob(GenerationJob):
     @property
     def logmel_spec(self) -> LogMelSpec:
         """What the decoding process computes."""
-        return self.spec if isinstance(self.spec, LogMelSpec) else LogMelSpec(waveform=self.spec)
+        return logmel_over(self.spec)
 
     @property
     def batch(self) -> int:

@@ -9,39 +9,38 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.decode.catalog import Catalog, read_catalog
-from pipeline.decode.generations import close_generation, lists_some_of, payload_bytes, tried_again, wanted_tracks
-from pipeline.decode.planning import entry_under_way
-from pipeline.decode.reject_rate import (
-    PREFLIGHT_EXCERPT,
-    check_preflight,
-    check_reject_rate,
-    example_rejects,
-    preflight_size,
-    rejects_by_cause,
+from pipeline.decode.generations import (
+    Retry,
+    close_generation,
+    lists_some_of,
+    payload_bytes,
+    tried_again,
+    wanted_tracks,
 )
+from pipeline.decode.planning import entry_under_way
+from pipeline.decode.preflight import preflight
+from pipeline.decode.reject_rate import check_reject_rate, example_rejects, rejects_by_cause
 from pipeline.decode.run_times import read_run_times, write_run_times
-from pipeline.decode.sample import decode_sample, sample_catalog
+from pipeline.decode.shard_runs import run_unfinished
 from pipeline.decode.sources import changed_tracks, remember_sources
 from pipeline.jobs.beam_options import check_beam_options
-from pipeline.jobs.runner import run_shards
 from pipeline.jobs.shard_job import unfinished_shards
 from pipeline.jobs.writable_folder import writable_folder
 from pipeline.removal.tagged import erase_again, register_tags
 from pipeline.tagging.model_files import ServedModel, read_model
 from pipeline.tagging.options import TagOptions
 from pipeline.tagging.planning import (
-    begin_generation,
     job_under_way,
     open_or_begin,
     plan_of_catalog,
     plan_of_dataset,
-    with_excerpt,
+    plan_tags,
 )
 from pipeline.tagging.shards import TagShardJob
 from schemas.console.errors import UserError
 from schemas.console.progress import Progress
 from schemas.dataset import Dataset
-from schemas.features import LogMelSpec
+from schemas.features import logmel_over
 from schemas.sole_writer import changing, sole_writer
 from schemas.storage.files import write_atomic
 from schemas.tags import Tags, TagsLayout, TagsManifest
@@ -147,7 +146,7 @@ class _Tagging:
         if tags.under_way is not None:
             tags = self._finish(tags)
         for entry in dataset.manifest.generations[len(tags.manifest.generations) :]:
-            tags = self._finish(begin_generation(tags, plan_of_dataset(dataset, entry.generation), self._options))
+            tags = self._finish(plan_tags(tags, plan_of_dataset(dataset, entry.generation), self._options))
         return tags
 
     def _tag_catalog(self, tags: Tags, catalog: Catalog) -> Tags:
@@ -161,62 +160,38 @@ class _Tagging:
             job = job_under_way(tags, self._model, catalog, options)
             if unfinished_shards(job, tags.under_way.shards):
                 retry = "none"  # this very call finds its rejects, so an immediate retry is pointless
-            tags = self._finish(tags, retries=retry != "none")
+            tags = self._finish(tags, retry)
         elif tags.manifest.generations:
             with Progress("sources", catalog.table.num_rows, "tracks") as progress:
                 changed = changed_tracks(tags, catalog.table, catalog.root, progress.update_of)
         wanted = wanted_tracks(catalog.table, tags, retry, changed)
         if wanted.num_rows:
             if retry == "none" and options.max_reject_rate < 1:
-                self._preflight(wanted, tags, catalog)
-            tags = self._finish(begin_generation(tags, plan_of_catalog(wanted, tags, options), options))
+                preflight(wanted, catalog, logmel_over(tags.manifest.spec), options, strict=False)
+            tags = self._finish(plan_tags(tags, plan_of_catalog(wanted, tags, options), options))
         return tags
 
-    def _preflight(self, wanted: pa.Table, tags: Tags, catalog: Catalog) -> None:
-        """Try a few tracks, so that plainly wrong input stops a tagging before it starts."""
-        spec = with_excerpt(tags.manifest.spec, PREFLIGHT_EXCERPT)
-        logmel = spec if isinstance(spec, LogMelSpec) else LogMelSpec(waveform=spec)
-        sample = sample_catalog(wanted, preflight_size(wanted.num_rows), seed=0)
-        tried = decode_sample(
-            sample, catalog.root, logmel, self._options.decoder, strict=False, max_seconds=self._options.max_seconds
-        )
-        outcomes = ((track.track_id, track.cause, track.message) for track in tried)
-        check_preflight(catalog.uri, outcomes, self._options.max_reject_rate)
-
-    def _finish(self, tags: Tags, *, retries: bool = False) -> Tags:
+    def _finish(self, tags: Tags, retry: Retry = "none") -> Tags:
         """Write the unfinished shards of the generation under way, check the reject rate, and complete the manifest."""
         started = time.monotonic()
         job = job_under_way(tags, self._model, self._source, self._options)
         entry = entry_under_way(tags)
-
-        def tracks_in(shards_done: int) -> int:
-            return entry.tracks * shards_done // entry.shards
-
-        with Progress("tag", entry.tracks, "tracks") as progress:
-            progress.start_at(tracks_in(entry.shards - len(unfinished_shards(job, entry.shards))))
-            run_shards(
-                job,
-                entry.shards,
-                workers=self._options.workers,
-                beam_options=self._options.beam_options,
-                on_progress=lambda done: progress.update(tracks_in(done)),
-            )
+        run_unfinished(job, entry, "tag", self._options)
         with changing(self._layout):
             closed, table = close_generation(job, entry)
             manifest = TagsManifest.read(self._layout.manifest).with_generation(closed)
             tags = Tags.of(self._layout, manifest)
             erase_again(tags, closed.generation)
-            self._check_rejects(tags, retries)
+            self._check_rejects(tags, retry)
             write_atomic(self._layout.manifest, manifest.to_bytes())
         self._note_times(tags, job, table, time.monotonic() - started)
         self._built.append(job.generation)
         self._bytes += sum(payload_bytes(job, closed.shards).values())
         return tags
 
-    def _check_rejects(self, tags: Tags, retries: bool) -> None:
+    def _check_rejects(self, tags: Tags, retry: Retry) -> None:
         if isinstance(self._source, Dataset):
             return  # its tracks were accepted when they were built; those that fail here are in the summary
-        retry = self._options.retry_rejects if retries else "none"
         if not tried_again(self._source.table, tags, retry):
             check_reject_rate(tags, self._source, self._options.max_reject_rate)
 

@@ -15,7 +15,7 @@ from pipeline.audio.isolation import DecodedArray, DecodingProcess
 from pipeline.jobs.payload_file import HashedFeature
 from pipeline.jobs.stored_features import StoredFeatures
 from schemas.dataset import Dataset
-from schemas.features import FeatureSpec, LogMelSpec
+from schemas.features import FeatureSpec, LogMelSpec, waveform_of
 from schemas.storage.files import join
 
 Read = Callable[[int, int], npt.NDArray[Any]]  # the features of a track from one frame or sample up to another
@@ -50,7 +50,7 @@ class DecodedTracks:
         yield self._open
 
     def _open(self, planned: dict[str, Any], row: dict[str, Any]) -> tuple[Read, int]:
-        waveform_spec = self._spec.waveform if isinstance(self._spec, LogMelSpec) else self._spec
+        waveform_spec = waveform_of(self._spec)
         with local_audio(join(self._root, planned["uri"]), waveform_spec.excerpt) as audio:
             row["source_checksum"] = audio.checksum
             features = self._decoding.features(audio.path, audio.pieces)
@@ -63,7 +63,6 @@ class DecodedTracks:
 
 # Facts of a stored track, which its row here repeats.
 _FACTS = ("seconds", "source_seconds", "sample_rate", "channels", "codec", "source_checksum", "pcm_sha256", "flags")
-_REJECT = ("cause", "transient", "message")
 
 
 class StoredTracks:

@@ -18,6 +18,7 @@ from schemas.console.errors import DatasetError, TagscaleError
 from schemas.console.report import Line, Report, heading, problem
 from schemas.manifests import GenerationEntry
 from schemas.storage.files import exists, read_bytes, sha256_of
+from schemas.tables import REMOVED
 from schemas.tags import Tags, scores_schema
 
 _READERS = 8  # files read in parallel
@@ -60,6 +61,12 @@ def verify_tags(root: str, *, on_progress: Callable[[int, int], None] | None = N
     tags = Tags.open(root)
     problems: list[str] = []
     generations = tags.manifest.generations
+    try:
+        removed = tags.removed()
+    except DatasetError as error:
+        problems.append(str(error))
+        removed = REMOVED.empty_table()
+    purged = removed["track_id"].filter(removed["purged"]).combine_chunks()
     total, done, size = sum(entry.shards for entry in generations), 0, 0
     for entry in generations:
         try:
@@ -69,7 +76,7 @@ def verify_tags(root: str, *, on_progress: Callable[[int, int], None] | None = N
             continue
         bounds = np.searchsorted(tracks["shard"].to_numpy(), np.arange(entry.shards + 1))
         problems += tracks_problems(tags, entry, tracks, bounds)
-        for found in _checked_shards(tags, entry, tracks, bounds):
+        for found in _checked_shards(tags, entry, tracks, bounds, purged):
             if isinstance(found, str):
                 problems.append(found)
             else:
@@ -89,11 +96,12 @@ def verify_tags(root: str, *, on_progress: Callable[[int, int], None] | None = N
 
 
 def _checked_shards(
-    tags: Tags, entry: GenerationEntry, tracks: pa.Table, bounds: npt.NDArray[np.int64]
+    tags: Tags, entry: GenerationEntry, tracks: pa.Table, bounds: npt.NDArray[np.int64], purged: pa.Array
 ) -> Iterator[int | str]:
     def check(shard: int) -> int | str:
+        rows = tracks.slice(bounds[shard], bounds[shard + 1] - bounds[shard])
         try:
-            return _check(tags, entry.generation, shard, tracks.slice(bounds[shard], bounds[shard + 1] - bounds[shard]))
+            return _check(tags, entry.generation, shard, rows, purged)
         except TagscaleError as error:
             return str(error)
 
@@ -101,7 +109,7 @@ def _checked_shards(
         yield from readers.map(check, range(entry.shards))
 
 
-def _check(tags: Tags, generation: int, shard: int, rows: pa.Table) -> int:
+def _check(tags: Tags, generation: int, shard: int, rows: pa.Table, purged: pa.Array) -> int:
     """Size of a shard's scores; raises DatasetError unless they match the done mark and the tracks table."""
     uri, mark = tags.scores(generation, shard)
     part = tags.layout.tracks_part(generation, shard)
@@ -115,8 +123,6 @@ def _check(tags: Tags, generation: int, shard: int, rows: pa.Table) -> int:
         raise DatasetError(
             f"{uri}: the scores are missing though their done mark is there; restore them from a copy"
         ) from error
-    removed = tags.removed()
-    purged = removed["track_id"].filter(removed["purged"]).combine_chunks()
     stored = rows.filter(pc.and_(pc.is_valid(rows["record"]), pc.invert(pc.is_in(rows["track_id"], value_set=purged))))
     if (mark.records, mark.tracks, mark.bytes) != (stored.num_rows, rows.num_rows, len(data)):
         raise DatasetError(

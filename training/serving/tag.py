@@ -13,7 +13,7 @@ from pipeline.audio.causes import TrackRejected
 from pipeline.audio.fetch import local_audio
 from pipeline.audio.isolation import DecodingProcess
 from pipeline.audio.logmel import ReadSamples, logmel_blocks
-from schemas.features import FeatureSpec, LogMelSpec
+from schemas.features import FeatureSpec, LogMelSpec, logmel_over, with_excerpt
 from training.data.records import as_float
 from training.serving.saved_model import SavedModel
 
@@ -81,8 +81,7 @@ def tag_with(model: SavedModel, files: Sequence[str], watch: WatchFile | None = 
 
 def whole_file_spec(spec: FeatureSpec) -> LogMelSpec:
     """The spec for decoding whole files, whatever excerpt the model was trained on, since patches are averaged."""
-    logmel = spec if isinstance(spec, LogMelSpec) else LogMelSpec(waveform=spec)
-    return dataclasses.replace(logmel, waveform=dataclasses.replace(logmel.waveform, excerpt="full"))
+    return with_excerpt(logmel_over(spec), "full")
 
 
 def feature_blocks(read: ReadSamples, samples: int, spec: FeatureSpec) -> Iterator[npt.NDArray[np.float32]]:

@@ -147,7 +147,7 @@ def test_a_plan_whose_generation_is_not_in_the_manifest_yet_is_not_pruned(
     from pipeline.decode.build import build
     from pipeline.decode.options import BuildOptions
 
-    write_plan, pruned = pipeline.decode.planning.write_plan, []
+    write_plan, pruned = pipeline.decode.planning._write_plan, []
     beside = ThreadPoolExecutor(1)
 
     def written(uri: str, data: bytes) -> None:
@@ -155,7 +155,7 @@ def test_a_plan_whose_generation_is_not_in_the_manifest_yet_is_not_pruned(
         pruned.append(beside.submit(prune, str(dataset), delete=True))
         time.sleep(WINDOW_SECONDS)
 
-    monkeypatch.setattr(pipeline.decode.planning, "write_plan", written)
+    monkeypatch.setattr(pipeline.decode.planning, "_write_plan", written)
     rows = (*small_corpus.rows, ("new", small_corpus.rows[0][1], "new"))
     summary = build(small_corpus.catalog_of(tmp_path / "grown", rows), str(dataset), BuildOptions(workers=1))
     assert ([pruning.result().paths for pruning in pruned], summary.built) == ([()], (1,))
