@@ -66,11 +66,13 @@ bench: venv
 RESOLVE := uv pip compile --quiet --universal --generate-hashes --no-header --overrides locks/overrides.txt
 LOCK := $(RESOLVE) --python-version 3.11 pyproject.toml locks/build.in
 lock:
-	$(LOCK) locks/corpus.in --extra gcp --extra train-cpu --extra corpus --extra dev -o locks/dev.txt
+	$(LOCK) locks/corpus.in --extra gcp --extra train-cpu --extra corpus --extra dev \
+		--extra compare --extra export --extra search --extra listen -o locks/dev.txt
 	$(LOCK) --extra tfio --extra test -o locks/tfio.txt
 	$(LOCK) --extra gcp -o locks/worker.txt
 	$(LOCK) --extra gcp --extra train-cpu -o locks/tagger.txt
-	$(LOCK) --extra train -o locks/train.txt
+	$(LOCK) --extra gcp --extra onnx -o locks/tagger_onnx.txt
+	$(LOCK) --extra train --extra compare -o locks/train.txt
 	$(RESOLVE) --python-version 3.13 locks/renderer.in -o locks/renderer.txt
 	$(RESOLVE) --python-version 3.13 locks/renderer_build.in -o locks/renderer_build.txt
 
