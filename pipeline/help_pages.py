@@ -120,5 +120,6 @@ IMPORT_PAGES = {
         "--audio-root audio --out imported --column track_id=id --column uri=path tracks.csv",
         {"Input": ("--audio-root", "--column", "--separator"), "Output": ("--out",)},
     ),
+    "scores": HelpPage("tags --out heard", {"Output": ("--out",)}),
 }
 IMPORT_EXAMPLE = "table --audio-root audio --out imported --column track_id=id --column uri=path tracks.csv"

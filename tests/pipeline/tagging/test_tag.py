@@ -252,7 +252,7 @@ def test_only_another_trunk_has_another_hash(model: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        ("scores", "its bytes are not those of the done mark"),
+        ("scores", "its bytes are not those of its done mark"),
         ("no scores", "the scores are missing though their done mark is there"),
         ("mark", "expected a shard's done mark|not a valid|was changed|its done mark"),
         ("tracks", "not the table that .*tags.json names"),
