@@ -34,15 +34,19 @@ PACKAGES = (
 
 # Modules that some commands need -> the extra that they come with.
 EXTRAS = {
+    "ai_edge_litert": "export",
     "jax": "dev",
     "keras": "train",
     "librosa": "plots",
     "matplotlib": "train",
+    "onnx": "export",
+    "onnxruntime": "onnx",
     "pretty_midi": "corpus",
     "sklearn": "train",
     "tensorboard": "train",
     "tensorflow": "train",
     "tensorflow_io": "tfio",
+    "tf2onnx": "export",
     "threadpoolctl": "train",
     "tinysoundfont": "corpus",
 }

@@ -13,12 +13,12 @@ import tensorflow as tf
 from schemas.console.errors import UserError
 from schemas.console.shown_commands import training_command
 from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
+from schemas.model_forms import ASSETS, FORM_NAMES, MARKERS, forms_in
 from schemas.patches import patch_starts
 from schemas.storage.files import absolute, exists, join, read_bytes
 from schemas.storage.json_object import parse_json_object
 from training.config import MOST_PATCH_SECONDS
 from training.models.patches import patch_length, patches_of
-from training.serving.model_folder import MODEL_NAME
 
 SECONDS_AT_ONCE = 15.0  # of audio that go through the model together; its activations take some MB a second
 
@@ -38,9 +38,10 @@ class SavedModel:
     """
 
     def __init__(self, uri: str) -> None:
-        if not exists(join(uri, MODEL_NAME)):
+        if not exists(join(uri, MARKERS["savedmodel"])):
+            found = " and ".join(FORM_NAMES[form] for form in forms_in(uri)) or f"no {MARKERS['savedmodel']}"
             raise UserError(
-                f"{uri}: expected a SavedModel, found no {MODEL_NAME}; write one with `{training_command('export')}`"
+                f"{uri}: expected a SavedModel, found {found}; write one with `{training_command('export')}`"
             )
         self.spec = _spec(_asset(uri, "feature_spec.json"))
         seconds = _patch_seconds(_asset(uri, "config.json"))
@@ -104,10 +105,10 @@ def _batches(patches: Iterator[npt.NDArray[np.float32]], size: int) -> Iterator[
 
 
 def _asset(uri: str, name: str) -> str:
-    asset = join(uri, "assets", name)
+    asset = join(uri, ASSETS, name)
     if not exists(asset):
         raise UserError(
-            f"{uri}: expected a SavedModel that `export` wrote, found one without assets/{name}; export it again"
+            f"{uri}: expected a SavedModel that `export` wrote, found one without {ASSETS}/{name}; export it again"
         )
     return asset
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from schemas.console.printer import print_fields, print_report
 from schemas.console.report import Line, Report, following, heading
-from schemas.console.shown_commands import training_command
+from schemas.console.shown_commands import pipeline_command, training_command
 from schemas.console.terminal import say
+from schemas.model_forms import FORM_NAMES
 from training.serving.export import ExportSummary
 from training.serving.tag import TaggedFile
 
@@ -16,7 +17,7 @@ SHOWN_TAGS = 5  # highest scores printed per file, unless another number is aske
 
 
 def export_report(summary: ExportSummary) -> Report:
-    """What the SavedModel does, and what to type next."""
+    """What the model does, and what to type next."""
     return Report.of(_export_parts(summary))
 
 
@@ -40,8 +41,15 @@ def print_tagged(one: TaggedFile, *, as_json: bool, top: int | None = None) -> N
 
 
 def _export_parts(summary: ExportSummary) -> Iterator[Line]:
+    precision = "" if summary.precision == "float32" else f", computes in {summary.precision}"
     yield heading(
-        f"{summary.out}: {summary.tags} tags, patches of {summary.patch_seconds:g} s, epoch {summary.epoch}, "
-        f"{summary.bytes / 1e6:.1f} MB"
+        f"{summary.out}: {FORM_NAMES[summary.form]}, {summary.tags} tags, patches of {summary.patch_seconds:g} s, "
+        f"epoch {summary.epoch}, {summary.bytes / 1e6:.1f} MB{precision}"
     )
-    yield following(training_command("tag", "--model", summary.out, "FILE"))
+    if summary.form == "savedmodel":
+        yield following(training_command("tag", "--model", summary.out, "FILE"))
+    elif summary.form == "onnx":
+        words = ("--runtime", "onnx", "--model", summary.out, "--catalog", "catalog.csv", "--out", "tags")
+        yield following(pipeline_command("tag", *words))
+    else:
+        yield Line("docs/export.md shows how a program runs it")

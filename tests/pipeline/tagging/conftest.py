@@ -24,7 +24,7 @@ def write_model(
 
     import_tensorflow()
     from training.models.tagger import ModelConfig, build_tagger
-    from training.serving.model_folder import write_saved_model
+    from training.serving.model_folder import write_model as write_folder
 
     frontend = "spectrogram" if isinstance(spec, LogMelSpec) else "waveform"
     patch = patch or (63 if frontend == "spectrogram" else 19_683)
@@ -34,7 +34,7 @@ def write_model(
     rng = np.random.default_rng(seed if head is None else head)
     for weight in model.get_layer("logits").weights:
         weight.assign(rng.normal(size=weight.shape))
-    write_saved_model(
+    write_folder(
         str(out),
         model,
         patch=patch,
