@@ -214,15 +214,24 @@ def report_command(run_folder: str, split: str | None) -> None:
     type=click.Choice(["float32", "mixed_bfloat16"]),
     help="What a SavedModel computes in [default: as the run was trained]; the other formats compute in float32.",
 )
+@click.option(
+    "--licence",
+    metavar="NAME",
+    help="Licence of the model, such as CC-BY-4.0 [default: the card says that none is stated].",
+)
 def export_command(
-    run_folder: str, out: str, form: Form, precision: Literal["float32", "mixed_bfloat16"] | None
+    run_folder: str,
+    out: str,
+    form: Form,
+    precision: Literal["float32", "mixed_bfloat16"] | None,
+    licence: str | None,
 ) -> None:
     """Write a run's best epoch as a model that takes raw audio and needs nothing of this package."""
     import_tensorflow()
     from training.serving.export import export
     from training.serving.summary import export_report
 
-    summary = export(run_folder, out, form, precision)
+    summary = export(run_folder, out, form, precision, licence)
     print_report(export_report(summary))
 
 

@@ -14,6 +14,7 @@ from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import training_command
 from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
 from schemas.model_forms import ASSETS, FORM_NAMES, MARKERS, ONNX_PATCHES_NAME, Form, forms_in
+from schemas.model_thresholds import THRESHOLDS_NAME, parse_thresholds
 from schemas.storage.files import download, exists, files_below, is_remote, join, local_path, read_bytes, sha256_of
 from schemas.storage.json_object import parse_json_object
 from schemas.tags import ModelEntry
@@ -53,11 +54,13 @@ class _ModelFacts:
         patch: Length of a patch in frames or samples.
         embedding: Number of values of the embedding.
         trunk_sha256: SHA-256 of everything that leads to the embedding.
+        licence: The model's licence, if one is stated.
     """
 
     patch: int
     embedding: int
     trunk_sha256: str
+    licence: str | None = None
 
 
 def read_model(uri: str, runtime: Runtime = "tensorflow") -> ServedModel:
@@ -102,6 +105,8 @@ def read_model(uri: str, runtime: Runtime = "tensorflow") -> ServedModel:
         labels = fields("labels.json")
         tags = tuple(asset("vocabulary.txt").decode().split("\n")[:-1])
         named = f"{labels['name']}@{labels['version']}"
+        has_thresholds = exists(join(uri, ASSETS, THRESHOLDS_NAME))
+        thresholds = parse_thresholds(asset(THRESHOLDS_NAME), tags) if has_thresholds else None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{uri}: its assets cannot be read: {error}; {again}") from error
     if not tags or facts.patch < 1 or facts.embedding < 1:
@@ -115,6 +120,7 @@ def read_model(uri: str, runtime: Runtime = "tensorflow") -> ServedModel:
         embedding=facts.embedding,
         patch=facts.patch,
         labels=named,
+        thresholds=thresholds,
     )
     return ServedModel(uri, entry, spec, runtime)
 

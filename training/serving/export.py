@@ -9,11 +9,14 @@ import keras
 
 from schemas.console.errors import UserError
 from schemas.console.interpreter import missing_words
-from schemas.model_forms import FORM_NAMES, FORMS, MARKERS, Form
+from schemas.model_forms import ASSETS, FORM_NAMES, FORMS, MARKERS, Form
+from schemas.model_thresholds import THRESHOLDS_NAME, thresholds_json
 from training.config import Precision
 from training.runs.build_model import build_model
 from training.runs.trained import TrainedRun, open_run
+from training.serving.model_card import CARD_NAME, model_card
 from training.serving.model_folder import write_model
+from training.serving.thresholds import validation_thresholds
 from training.serving.whole_folder import require_replaceable
 
 _NEEDED: dict[Form, tuple[str, ...]] = {"onnx": ("tf2onnx", "onnx", "onnxruntime"), "tflite": ("ai_edge_litert",)}
@@ -42,7 +45,9 @@ class ExportSummary:
     bytes: int
 
 
-def export(root: str, out: str, form: Form = "savedmodel", precision: Precision | None = None) -> ExportSummary:
+def export(
+    root: str, out: str, form: Form = "savedmodel", precision: Precision | None = None, licence: str | None = None
+) -> ExportSummary:
     """Export the best epoch of a run.
 
     >>> from training import export
@@ -56,6 +61,7 @@ def export(root: str, out: str, form: Form = "savedmodel", precision: Precision 
         out: folder of the model, which appears whole and replaces an existing one of the same form.
         form: `savedmodel`, `onnx`, `tflite` or `keras`.
         precision: what a SavedModel computes in [default: as the run was trained]. Other forms compute in float32.
+        licence: the model's licence, as an SPDX identifier or in words; it is written into the model and its card.
 
     Raises:
         UserError: there is no such run, `out` holds something else, the form has no such precision, or a package that
@@ -75,6 +81,7 @@ def export(root: str, out: str, form: Form = "savedmodel", precision: Precision 
     run = open_run(root)
     require_replaceable(out, MARKERS[form], f"{FORM_NAMES[form]} to replace")
     computes: Precision = (precision or run.config.precision) if form == "savedmodel" else "float32"
+    thresholds = validation_thresholds(run)
     size = write_model(
         out,
         _computing_in(computes, run),
@@ -84,6 +91,11 @@ def export(root: str, out: str, form: Form = "savedmodel", precision: Precision 
         vocabulary=run.labels.vocabulary,
         labels=run.labels.manifest.to_dict(),
         config=run.config.to_dict(),
+        licence=licence,
+        beside={
+            f"{ASSETS}/{THRESHOLDS_NAME}": thresholds_json(run.labels.vocabulary, thresholds.values, thresholds.tracks),
+            CARD_NAME: model_card(run, thresholds, licence).encode(),
+        },
     )
     return ExportSummary(
         out, form, computes, len(run.labels.vocabulary), run.config.patch_seconds, run.state.epoch, size

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -35,6 +36,8 @@ def write_model(
     vocabulary: Sequence[str],
     labels: dict[str, Any],
     config: dict[str, Any],
+    licence: str | None = None,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> int:
     """Write a tagger that takes raw audio (as a Keras file: patches); returns the size of its files in bytes.
 
@@ -47,6 +50,8 @@ def write_model(
         vocabulary: tags in output order.
         labels: fields of the label version's manifest.
         config: fields of the run's configuration.
+        licence: the model's licence, if one is stated.
+        beside: name in the folder -> bytes of each further file.
     """
     with tempfile.TemporaryDirectory() as folder:
         logmel = spec if isinstance(spec, LogMelSpec) else None
@@ -60,9 +65,9 @@ def write_model(
             write_tflite(folder, in_plain_layers(model), logmel)
         else:
             write_keras(folder, in_plain_layers(model))
-        assets = _assets(model, patch, spec, vocabulary, labels, config)
-        for name, data in assets.items():
-            write_atomic(os.path.join(folder, ASSETS, name), data)
+        assets = _assets(model, patch, spec, vocabulary, labels, config, licence)
+        for name, data in {**{f"{ASSETS}/{name}": data for name, data in assets.items()}, **beside}.items():
+            write_atomic(os.path.join(folder, name), data)
         return place_folder(folder, out, MARKERS[form])
 
 
@@ -73,6 +78,7 @@ def _assets(
     vocabulary: Sequence[str],
     labels: dict[str, Any],
     config: dict[str, Any],
+    licence: str | None,
 ) -> dict[str, bytes]:
     """Name -> bytes of each asset, the same for every form."""
     return {
@@ -83,6 +89,7 @@ def _assets(
         "model.json": _json(
             {
                 "format": 1,
+                "licence": licence,
                 "patch": patch,
                 "embedding": int(model.output["embedding"].shape[-1]),
                 "trunk_sha256": _trunk_sha256(

@@ -14,6 +14,7 @@ from schemas.console.errors import UserError
 from schemas.console.shown_commands import training_command
 from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
 from schemas.model_forms import ASSETS, FORM_NAMES, MARKERS, forms_in
+from schemas.model_thresholds import THRESHOLDS_NAME, Thresholds, parse_thresholds
 from schemas.patches import patch_starts
 from schemas.storage.files import absolute, exists, join, read_bytes
 from schemas.storage.json_object import parse_json_object
@@ -32,6 +33,8 @@ class SavedModel:
     Attributes:
         spec: the features that it reads.
         tags: the tags in the order of its scores.
+        thresholds: lowest score at which each tag is assigned; None for a tag that is never assigned, and empty if the model
+            has no thresholds.
 
     Raises:
         UserError: there is no such model, `export` did not write it, or it is broken.
@@ -54,6 +57,7 @@ class SavedModel:
             self._patch = patch_length(seconds, "waveform")
         self._at_once = max(1, int(SECONDS_AT_ONCE / seconds))
         self._served, self.tags = _load(uri, signature)
+        self.thresholds = _thresholds(uri, self.tags)
 
     def patch_bounds(self, samples: int) -> npt.NDArray[np.float64]:
         """Where the patches of a waveform begin and end, in seconds.
@@ -132,6 +136,16 @@ def _patch_seconds(uri: str) -> float:
             "export the model again"
         )
     return float(seconds)
+
+
+def _thresholds(uri: str, tags: list[str]) -> Thresholds:
+    name = join(uri, ASSETS, THRESHOLDS_NAME)
+    if not exists(name):
+        return ()
+    try:
+        return parse_thresholds(read_bytes(name), tags)
+    except (ValueError, UserError) as error:
+        raise UserError(f"{name}: {error}; export the model again") from error
 
 
 def _load(uri: str, signature: str) -> tuple[Any, list[str]]:
