@@ -34,6 +34,7 @@ PACKAGES = (
 
 # Modules that some commands need -> the extra that they come with.
 EXTRAS = {
+    "duckdb": "compare",
     "jax": "dev",
     "keras": "train",
     "librosa": "plots",
