@@ -66,25 +66,28 @@ def read_shards(
 def _read(tags: Tags, wanted: pa.Table, columns: Sequence[str]) -> pa.Table:
     """What the file of one shard holds of some of its tracks, in their order."""
     uri, mark = tags.scores(wanted["generation"][0].as_py(), wanted["shard"][0].as_py())
-    check = pipeline_command("verify", "--tags", tags.layout.root)
     try:
         data = read_bytes(uri)
     except FileNotFoundError as error:
-        raise DatasetError(f"{uri}: the scores are missing; restore them from a copy, see `{check}`") from error
+        raise _damaged(tags, uri, "the scores are missing; restore them from a copy") from error
     if hashlib.sha256(data).hexdigest() != mark.sha256:
-        raise DatasetError(f"{uri}: its bytes are not those of its done mark; restore it from a copy, see `{check}`")
+        raise _damaged(tags, uri, "its bytes are not those of its done mark; restore it from a copy")
     model = tags.manifest.model
     file = pq.ParquetFile(pa.BufferReader(data))
     schema = scores_schema(len(model.tags), model.embedding if tags.manifest.embeddings else 0)
     if not file.schema_arrow.remove_metadata().equals(schema):
-        raise DatasetError(f"{uri}: its columns are not those that tags.json names, see `{check}`")
+        raise _damaged(tags, uri, "its columns are not those that tags.json names")
     table = file.read(["track_id", *columns], use_threads=False)
     if table["track_id"] != wanted["track_id"]:  # else every row is wanted, as it nearly always is
         rows = pc.index_in(wanted["track_id"], value_set=table["track_id"].combine_chunks())
         if rows.null_count:
-            raise DatasetError(f"{uri}: its tracks are not those of the tracks table, see `{check}`")
+            raise _damaged(tags, uri, "its tracks are not those of the tracks table")
         table = table.take(rows)
     return table.select(list(columns))
+
+
+def _damaged(tags: Tags, uri: str, words: str) -> DatasetError:
+    return DatasetError(f"{uri}: {words}, see `{pipeline_command('verify', '--tags', tags.layout.root)}`")
 
 
 def matrix(column: pa.ChunkedArray) -> npt.NDArray[np.float16]:

@@ -59,8 +59,7 @@ def warnings(diff: ShippingDiff) -> list[str]:
     found = []
     if diff.old.excerpt != diff.new.excerpt:
         found.append(
-            f"{diff.old.root} heard {diff.old.excerpt} of each track and {diff.new.root} {diff.new.excerpt}: some of the flips are "
-            "due to that"
+            f"{diff.old.root} heard {diff.old.excerpt} of each track, {diff.new.root} {diff.new.excerpt}: which flips tags too"
         )
     for side in (diff.old, diff.new):
         if side.missing_source is not None:
