@@ -64,11 +64,10 @@ def tracks_to_hear(database: DuckDBPyConnection, tags: Sequence[str], decisions:
     for track_id, group, generation, shard, *steps in rows:
         old, new = np.array(steps, np.uint16).reshape(2, len(tags))
         flipped = np.flatnonzero((old >= decisions.old) != (new >= decisions.new))
+        gained = new >= decisions.new
         flips = [
-            FlippedTag(tags[place], float(before), float(after))
-            for place, before, after in zip(
-                flipped.tolist(), scores_of(old[flipped]), scores_of(new[flipped]), strict=True
-            )
+            FlippedTag(tags[place], bool(gained[place]), *scores_of(np.array([old[place], new[place]])).tolist())
+            for place in flipped.tolist()
         ]
         flips.sort(key=lambda one: (-abs(one.new - one.old), one.tag))
         found.append(FlippedTrack(track_id, group, (generation, shard), tuple(flips)))

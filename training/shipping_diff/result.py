@@ -145,9 +145,17 @@ class GroupDiff:
 
 @dataclasses.dataclass(frozen=True)
 class FlippedTag:
-    """A tag that flips on a track, with its scores."""
+    """A tag that flips on a track.
+
+    Attributes:
+        tag: Its name.
+        is_gained: Whether the track has it in the new folder; otherwise it has it in the old one.
+        old: Its score in the old folder.
+        new: Its score in the new folder.
+    """
 
     tag: str
+    is_gained: bool
     old: float
     new: float
 
@@ -265,7 +273,9 @@ def diff_json(diff: ShippingDiff, gate: FlipGate | None) -> dict[str, Any]:
             {
                 "track_id": one.track_id,
                 "group": one.group,
-                "flips": [dataclasses.asdict(flip) for flip in one.flips],
+                "flips": [
+                    {"tag": flip.tag, "gained": flip.is_gained, "old": flip.old, "new": flip.new} for flip in one.flips
+                ],
             }
             for one in diff.examples
         ],

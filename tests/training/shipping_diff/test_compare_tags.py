@@ -203,6 +203,8 @@ def test_each_side_has_its_own_thresholds(pair: Pair, monkeypatch: pytest.Monkey
     assert [one.flips for one in found.tags] == flips.sum().tolist()
     assert found.flipped_tracks == flips.any(axis=1).sum()
     assert len(found.examples[0].flips) == flips.sum(axis=1).max()
+    gained = frame(pair.new) >= chosen[str(pair.new)].values
+    assert all(flip.is_gained == gained.loc[one.track_id, flip.tag] for one in found.examples for flip in one.flips)
 
 
 def test_other_excerpts_are_a_warning(pair: Pair) -> None:
