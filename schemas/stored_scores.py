@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,8 +14,14 @@ from schemas.storage.files import read_bytes
 from schemas.tags import Tags, scores_schema
 
 
-def read_scores(tags: Tags, generation: int, shard: int) -> pa.Table:
+def read_scores(tags: Tags, generation: int, shard: int, columns: Sequence[str] | None = None) -> pa.Table:
     """The scores of a shard, of the schema `scores_schema`, a row per stored track that was not erased.
+
+    Args:
+        tags: the tags.
+        generation: number of the generation.
+        shard: number of the shard.
+        columns: columns to read; None for all.
 
     Raises:
         DatasetError: the file is missing, its bytes are not those of its done mark, or its columns are not those that
@@ -34,9 +41,9 @@ def read_scores(tags: Tags, generation: int, shard: int) -> pa.Table:
         )
     model = tags.manifest.model
     schema = scores_schema(len(model.tags), model.embedding if tags.manifest.embeddings else 0)
-    table = pq.read_table(pa.BufferReader(data))
-    if not table.schema.remove_metadata().equals(schema):
+    file = pq.ParquetFile(pa.BufferReader(data))
+    if not file.schema_arrow.remove_metadata().equals(schema):
         raise DatasetError(
             f"{uri}: expected the columns {', '.join(schema.names)} as tags.json says, found another schema; {check}"
         )
-    return table
+    return file.read(columns, use_threads=False)

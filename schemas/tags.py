@@ -10,7 +10,7 @@ import pyarrow as pa
 from schemas.console.errors import UserError
 from schemas.console.shown_commands import pipeline_command
 from schemas.features import FeatureSpec, spec_from_dict
-from schemas.generations import Generations
+from schemas.generations import Generations, read_tombstones
 from schemas.layout import PAYLOAD_HASH_LENGTH, Layout, generation_name, shard_name
 from schemas.manifests import FORMAT, GenerationEntry, GenerationsManifest, ShardManifest, read_json
 from schemas.storage.files import exists, join
@@ -181,6 +181,19 @@ class Tags(Generations):
         uri = self.layout.done_mark(self.manifest.spec, generation, shard)
         mark = ShardManifest.from_dict(read_json(uri, "a shard's done mark"), where=uri)
         return self.layout.payload(self.manifest.spec, generation, shard, mark.sha256), mark
+
+    def removed_anywhere(self) -> tuple[frozenset[str], str | None]:
+        """Tracks removed from the tags or from the dataset that was tagged; that dataset if it is not there to say."""
+        source, missing = self.manifest.source, None
+        layouts: list[Layout] = [self.layout]
+        if source.kind == "dataset":
+            dataset = Layout(source.uri)
+            if exists(dataset.manifest):
+                layouts.append(dataset)
+            else:
+                missing = source.uri
+        ids = (track for layout in layouts for track in read_tombstones(layout)["track_id"].to_pylist())
+        return frozenset(ids), missing
 
 
 def scores_schema(tags: int, embedding: int) -> pa.Schema:

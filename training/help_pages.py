@@ -34,6 +34,7 @@ PAGES = {
         {
             "Input": ("--split", "--label-set", "--stage"),
             "Comparison": ("--metric", "--max-regression"),
+            "Folders of tags": ("--tags", "--by", "--catalog", "--threshold", "--max-flips", "--html"),
             "Output": ("--json",),
         },
     ),

@@ -35,6 +35,7 @@ from training.config_options import train_options
 from training.devices.out_of_memory import explained_out_of_memory
 from training.devices.tensorflow_import import import_tensorflow
 from training.help_pages import EXAMPLE, PAGES, STUDYS_OWN
+from training.shipping_diff.command import compare_tags_command, require_options_of_one_kind, tags_options
 
 STAGE_HELP = "Folder on a local disk to copy features to before they are read [default: read them in place]."
 
@@ -146,8 +147,11 @@ def evaluate_command(
     type=click.FloatRange(0, 1),
     help="Exit 3 unless the confidence interval rules out a larger drop.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the JSON that is written to the file.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the JSON that is written to the file; with --tags, all figures."
+)
 @click.option("--stage", help=STAGE_HELP)
+@tags_options
 def compare_command(
     run_a: str,
     run_b: str,
@@ -157,13 +161,21 @@ def compare_command(
     max_regression: float | None,
     as_json: bool,
     stage: str | None,
+    tags: bool,
+    **of_tags: Any,
 ) -> None:
     """Test whether RUN_B is better than RUN_A on the same tracks, with a paired jackknife over whole groups.
 
+    With --tags the two are folders that `pipeline.run tag` wrote: tell which tags of which tracks flip if the second ships.
+
     --metric is what tags are ranked by, and what --max-regression is about, in the mean over tags. Exit codes: 0 done,
     or let through; 2 the input is wrong; 3 --max-regression is not excluded, for example because there is no interval
-    from fewer than ten groups; 75 stopped, 130 stopped by ^C; 1 anything else.
+    from fewer than ten groups, or more than --max-flips flip; 75 stopped, 130 stopped by ^C; 1 anything else.
     """
+    require_options_of_one_kind()
+    if tags:
+        compare_tags_command(run_a, run_b, as_json=as_json, **of_tags)
+        return
     import_tensorflow()
     from training.comparison.compare import compare
     from training.comparison.result import comparison_json, gate_of

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.console.errors import UserError
-from schemas.storage.files import is_folder, is_remote, join, parent
+from schemas.storage.files import is_folder, is_remote
 from schemas.tables import CATALOG, CATALOG_REQUIRED, SPLITS
-from schemas.user_files.table_files import read_table, row_hint
+from schemas.user_files.table_files import folder_of, read_table, row_hint
 from schemas.user_files.table_values import ErrorAt
 
 MOST_SECONDS = 1e9  # longest duration of a track: 30 years, which leaves room for values in milliseconds
@@ -58,11 +58,6 @@ def read_catalog(uri: str, limit: int | None = None) -> Catalog:
     if not is_remote(root) and any(sign in root for sign in "*?[") and not is_folder(root):
         raise UserError(f"catalog {uri}: a glob in the folder's name leaves relative uris without a folder")
     return Catalog(uri=uri, table=table.combine_chunks(), root=root)
-
-
-def folder_of(uri: str) -> str:
-    """The folder to which relative uris of a catalog refer; a catalog of several files is a folder itself."""
-    return parent(join(uri, "part") if is_folder(uri) else uri)
 
 
 def check_durations(seconds: pa.ChunkedArray, name: str, error_at: ErrorAt) -> None:

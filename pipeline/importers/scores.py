@@ -6,16 +6,18 @@ import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.importers.outputs import ANNOTATIONS_FILE, LABEL_SET_FILE, require_folder, write_label_set
-from pipeline.tagging.newest_scores import newest_scores, scored_tracks
 from schemas.console.errors import UserError
 from schemas.console.report import Line, Report, following, heading
 from schemas.console.shown_commands import pipeline_command
 from schemas.storage.files import join, publish, spool
 from schemas.tables import ANNOTATIONS
+from schemas.tag_shards import by_place, matrix, read_shards
 from schemas.tags import Tags
 
 
@@ -54,15 +56,17 @@ def import_scores(root: str, out: str) -> ScoresSummary:
     """
     require_folder(out)
     tags = Tags.open(root)
-    tracks = scored_tracks(tags)
+    gone, _ = tags.removed_anywhere()
+    tracks = by_place(tags.newest_tracks(["shard"]))
+    tracks = tracks.filter(pc.invert(pc.is_in(tracks["track_id"], value_set=pa.array(sorted(gone), pa.string()))))
     if not tracks.num_rows:
         raise UserError(f"{root}: expected tracks with scores, found none that are not removed; tag another catalog")
     names = pa.array(tags.manifest.model.tags, pa.string())
     uri = join(out, ANNOTATIONS_FILE)
     with spool(uri) as path:
         with pq.ParquetWriter(path, ANNOTATIONS, compression="zstd") as writer:
-            for found in newest_scores(tags, tracks, "import"):
-                writer.write_table(_annotations(found, names))
+            for rows, found in read_shards(tags, tracks, ("scores",), what="import"):
+                writer.write_table(_annotations(rows["track_id"], matrix(found["scores"]), names))
         publish(path, uri)
     name, _ = write_label_set("scores", tags.manifest.model.tags, out, values="graded", unlabelled="drop")
     source = tags.manifest.source
@@ -70,13 +74,10 @@ def import_scores(root: str, out: str) -> ScoresSummary:
     return ScoresSummary(out, dataset, tracks.num_rows, tracks.num_rows * len(names), name)
 
 
-def _annotations(found: pa.Table, names: pa.Array) -> pa.Table:
-    values = found["scores"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    row, tag = np.divmod(np.arange(len(values)), len(names))
-    return pa.table(
-        {"track_id": found["track_id"].take(pa.array(row)), "tag": names.take(pa.array(tag)), "value": values},
-        schema=ANNOTATIONS,
-    )
+def _annotations(ids: pa.ChunkedArray, scores: npt.NDArray[np.float16], names: pa.Array) -> pa.Table:
+    row, tag = np.divmod(np.arange(scores.size), len(names))
+    columns = {"track_id": ids.take(pa.array(row)), "tag": names.take(pa.array(tag)), "value": scores.reshape(-1)}
+    return pa.table(columns, schema=ANNOTATIONS)
 
 
 def scores_report(summary: ScoresSummary) -> Report:

@@ -1,22 +1,17 @@
-"""Where the audio of tracks lies, as the plan of the tags names it, and how a page can play it."""
+"""Where the audio of tracks lies, as the plan of the tags names it."""
 
 from __future__ import annotations
 
-import os
-import pathlib
-import urllib.parse
 from collections.abc import Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.decode.catalog import folder_of
 from pipeline.jobs.plan import PlanReader
 from pipeline.search.similar import Track
-from schemas.storage.files import is_remote, join, local_path, parent
+from schemas.storage.files import join
 from schemas.tags import Tags
-
-_PLAYED = ("http://", "https://")  # what a browser fetches itself, besides local files
+from schemas.user_files.table_files import folder_of
 
 
 def audio_uris(tags: Tags, tracks: Iterable[Track]) -> dict[str, str]:
@@ -43,21 +38,3 @@ def audio_uris(tags: Tags, tracks: Iterable[Track]) -> dict[str, str]:
                 if root is not None or join("/", row["uri"]) == row["uri"]:
                     found[row["track_id"]] = join(root or "", row["uri"])
     return found
-
-
-def player_source(uri: str, page: str) -> str | None:
-    """The address from which a page plays audio; None if a browser cannot fetch it, or it is not there.
-
-    Args:
-        uri: The audio.
-        page: The page; a local file is named from its folder, so that both can be moved together.
-    """
-    if is_remote(uri):
-        return uri if uri.lower().startswith(_PLAYED) else None
-    path = os.path.abspath(local_path(uri))
-    if not os.path.isfile(path):
-        return None
-    if is_remote(page):
-        return pathlib.Path(path).as_uri()
-    relative = os.path.relpath(path, parent(page))
-    return urllib.parse.quote(os.fsencode(relative))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.search.block_matrix import BlockWriter
@@ -22,13 +21,11 @@ from pipeline.search.index_files import (
     index_folder,
 )
 from pipeline.search.nearest import norms_of
-from pipeline.tagging.newest_scores import newest_scores, scored_tracks
 from schemas.console.errors import UserError
 from schemas.storage.files import list_names, publish, remove, remove_temporaries, spool, write_atomic
 from schemas.storage.stored_tables import table_bytes
+from schemas.tag_shards import by_place, matrix, read_shards
 from schemas.tags import Tags
-
-_Matrix = npt.NDArray[np.float16]
 
 
 def write_index(tags: Tags) -> None:
@@ -41,7 +38,7 @@ def write_index(tags: Tags) -> None:
         DatasetError: The tags are damaged.
     """
     removed = tags.removed()
-    tracks = scored_tracks(tags, ["group", "pcm_sha256"])
+    tracks = by_place(tags.newest_tracks(["group", "pcm_sha256", "shard"]))
     base, model = index_base(tags), tags.manifest.model
     remove_temporaries(index_folder(tags))
     norms = [np.empty(0, np.float64)]
@@ -49,8 +46,8 @@ def write_index(tags: Tags) -> None:
         with open(vectors_path, "wb") as vectors_file, open(scores_path, "wb") as scores_file:
             vectors = BlockWriter(vectors_file, model.embedding)
             scores = BlockWriter(scores_file, len(model.tags))
-            for found in newest_scores(tags, tracks, "index"):
-                found_vectors, found_scores = _matrix(found["embedding"]), _matrix(found["scores"])
+            for _, found in read_shards(tags, tracks, ("embedding", "scores"), what="index"):
+                found_vectors, found_scores = matrix(found["embedding"]), matrix(found["scores"])
                 norms.append(norms_of(found_vectors))
                 is_kept = np.isfinite(norms[-1])
                 vectors.append(found_vectors[is_kept])
@@ -86,9 +83,3 @@ def _remove_others(tags: Tags) -> None:
         uri = f"{folder}/{name}"
         if not uri.startswith(base) and name.endswith(ENDINGS):
             remove(uri)
-
-
-def _matrix(column: pa.ChunkedArray) -> _Matrix:
-    array = column.combine_chunks()
-    values = array.flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(values, np.float16).reshape(len(array), array.type.list_size)

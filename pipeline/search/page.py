@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from pipeline.search.audio_places import audio_uris, player_source
+from pipeline.search.audio_places import audio_uris
 from pipeline.search.similar import Neighbour, Similar, Track
 from pipeline.search.summary import missing_source_words
 from schemas.console.page import render_page
+from schemas.players import Heard
 from schemas.storage.files import write_atomic
 from schemas.tags import Tags
-
-
-@dataclasses.dataclass(frozen=True)
-class _Heard:
-    """Where the audio of a track lies.
-
-    Attributes:
-        uri: As the plan or the user names it; None if that is unknown.
-        source: Address from which the page plays it; None if it cannot.
-    """
-
-    uri: str | None
-    source: str | None
 
 
 def write_page(found: Similar, uri: str) -> None:
@@ -33,11 +19,11 @@ def write_page(found: Similar, uri: str) -> None:
     """
     uris = audio_uris(Tags.open(found.tags), (found.query, *found.neighbours))
 
-    def heard(track: Track) -> _Heard:
+    def heard(track: Track) -> Heard:
         known = found.file if track.track_id is None else uris.get(track.track_id)
-        return _Heard(known, None if known is None else player_source(known, uri))
+        return Heard.on(uri, known)
 
-    rows: list[tuple[Neighbour, _Heard]] = [(one, heard(one)) for one in found.neighbours]
+    rows: list[tuple[Neighbour, Heard]] = [(one, heard(one)) for one in found.neighbours]
     text = render_page(
         "pipeline.search",
         "similar.html",

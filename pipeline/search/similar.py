@@ -19,9 +19,6 @@ from pipeline.search.nearest import nearest
 from pipeline.search.query import Query, query_of_file, query_of_track
 from schemas.console.errors import UserError
 from schemas.console.terminal import say
-from schemas.generations import read_tombstones
-from schemas.layout import Layout
-from schemas.storage.files import exists
 from schemas.tags import Tags
 
 TOP_TAGS = 3  # tags named of each track
@@ -168,7 +165,7 @@ def _search(
     conditions: tuple[ScoreFilter, ...],
     options: SimilarOptions,
 ) -> Similar:
-    removed, missing_source = _removed(tags)
+    removed, missing_source = tags.removed_anywhere()
     query = query_of_track(tags, index, str(track), removed) if given is None else given
     ids = index.rows["track_id"]
     stored = without(ids, pa.array(sorted(removed), pa.string())) if removed else np.ones(len(ids), bool)
@@ -199,20 +196,6 @@ def _search(
         neighbours=neighbours,
         missing_source=missing_source,
     )
-
-
-def _removed(tags: Tags) -> tuple[frozenset[str], str | None]:
-    """Tracks removed from the tags or from the dataset that was tagged; that dataset if it is not there."""
-    source, missing = tags.manifest.source, None
-    layouts: list[Layout] = [tags.layout]
-    if source.kind == "dataset":
-        dataset = Layout(source.uri)
-        if exists(dataset.manifest):
-            layouts.append(dataset)
-        else:
-            missing = source.uri
-    ids = (track for layout in layouts for track in read_tombstones(layout)["track_id"].to_pylist())
-    return frozenset(ids), missing
 
 
 def _facts(row: dict[str, Any] | None) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 EXIT_DONE = 0
 EXIT_FAILED = 1  # any failure other than wrong input and stops, such as a broken dataset
 EXIT_USER_INPUT = 2  # the user's input is wrong
-EXIT_REGRESSION = 3  # `compare --max-regression`: the second run may be worse by more than that
+EXIT_REGRESSION = (
+    3  # `compare`: the second run may be worse than --max-regression lets pass, or more than --max-flips flip
+)
 EXIT_INTERRUPTED = 130  # Ctrl-C, with the shell's exit code
 EXIT_STOPPED = 75  # stopped by SIGTERM with its state saved: run the same command again
 

@@ -35,6 +35,7 @@ PACKAGES = (
 # Modules that some commands need -> the extra that they come with.
 EXTRAS = {
     "ai_edge_litert": "export",
+    "duckdb": "compare",
     "jax": "dev",
     "keras": "train",
     "librosa": "plots",

@@ -84,6 +84,11 @@ def row_hint(row: int, uri: str) -> str:
     return f"row {row + 1}"
 
 
+def folder_of(uri: str) -> str:
+    """The folder to which relative uris in a catalog refer; a catalog of several files is a folder itself."""
+    return parent(join(uri, "part") if is_folder(uri) else uri)
+
+
 def table_sha256(uri: str) -> str:
     """SHA-256 of a table's file, hex; for a folder or glob, the SHA-256 of its files' hashes in order.
 

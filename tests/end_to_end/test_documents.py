@@ -62,6 +62,7 @@ def documents() -> list[Path]:
                 "records",
                 "tagging",
                 "search",
+                "shipping",
                 "tables",
                 "commands",
                 "library",

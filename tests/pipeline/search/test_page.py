@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from benchmarks.synthetic_tags import TaggedTracks, write_generation
-from pipeline.search.audio_places import player_source
 from pipeline.search.page import write_page
 from pipeline.search.similar import SimilarOptions, similar
 from schemas.tags import SourceEntry
@@ -66,22 +63,3 @@ def test_audio_without_a_known_folder_has_no_player(tmp_path: Path, make_tracks:
     write_page(similar(str(tmp_path / "tags"), track=tracks.ids[0]), str(page))
     assert sources(page) == []
     assert "is not there: tracks removed from it since may be among these" in page.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("uri", "source"),
-    [
-        ("https://host/a.mp3", "https://host/a.mp3"),
-        ("gs://bucket/a.mp3", None),
-        ("javascript:alert(1)", None),
-    ],
-)
-def test_a_browser_gets_what_it_can_fetch(uri: str, source: str | None) -> None:
-    assert player_source(uri, "page.html") == source
-
-
-def test_a_file_is_named_from_the_page(tmp_path: Path) -> None:
-    odd = tmp_path / "a:b #?.mp3"
-    odd.touch()
-    assert player_source(str(odd), str(tmp_path / "page.html")) == "a%3Ab%20%23%3F.mp3"
-    assert player_source(str(odd), "gs://bucket/page.html") == odd.as_uri()
