@@ -48,8 +48,8 @@ def export(root: str, out: str, form: Form = "savedmodel", precision: Precision 
     >>> from training import export
     >>> export("runs/a", "runs/a/saved_model").tags
     3
-    >>> export("runs/a", "runs/a/onnx", "onnx").form
-    'onnx'
+    >>> export("runs/a", "runs/a/keras", "keras").form
+    'keras'
 
     Args:
         root: the run's folder.
