@@ -53,8 +53,8 @@ def export(
     >>> from training import export
     >>> export("runs/a", "runs/a/saved_model").tags
     3
-    >>> export("runs/a", "runs/a/onnx", "onnx").form
-    'onnx'
+    >>> export("runs/a", "runs/a/keras", "keras").form
+    'keras'
 
     Args:
         root: the run's folder.
