@@ -219,7 +219,7 @@ def report_command(run_folder: str, split: str | None) -> None:
     default="savedmodel",
     show_default=True,
     type=click.Choice(FORMS),
-    help="What the folder holds: a SavedModel, ONNX models, a LiteRT (TensorFlow Lite) model, or a Keras file.",
+    help="What the folder holds: a SavedModel, ONNX models, a LiteRT (TensorFlow Lite) model, a Keras file, Essentia's graph.",
 )
 @click.option(
     "--precision",

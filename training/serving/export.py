@@ -59,7 +59,7 @@ def export(
     Args:
         root: the run's folder.
         out: folder of the model, which appears whole and replaces an existing one of the same form.
-        form: `savedmodel`, `onnx`, `tflite` or `keras`.
+        form: `savedmodel`, `onnx`, `tflite`, `keras` or `essentia`.
         precision: what a SavedModel computes in [default: as the run was trained]. Other forms compute in float32.
         licence: the model's licence, as an SPDX identifier or in words; it is written into the model and its card.
 

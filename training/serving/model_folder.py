@@ -18,6 +18,7 @@ from tensorflow.core.protobuf import fingerprint_pb2
 from schemas.features import FeatureSpec, LogMelSpec, features_name
 from schemas.model_forms import ASSETS, MARKERS, Form
 from schemas.storage.files import write_atomic
+from training.forms.essentia_files import write_essentia
 from training.forms.keras_file import write_keras
 from training.forms.onnx_files import write_onnx
 from training.forms.tflite_file import write_tflite
@@ -63,6 +64,9 @@ def write_model(
             write_onnx(folder, in_plain_layers(model), logmel)
         elif form == "tflite":
             write_tflite(folder, in_plain_layers(model), logmel)
+        elif form == "essentia":
+            plain = in_plain_layers(model)
+            write_essentia(folder, plain, spec, vocabulary=vocabulary, labels=labels, licence=licence)
         else:
             write_keras(folder, in_plain_layers(model))
         assets = _assets(model, patch, spec, vocabulary, labels, config, licence)

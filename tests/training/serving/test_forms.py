@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,7 +28,7 @@ from pipeline.tagging.options import TagOptions
 from pipeline.tagging.tag import tag
 from schemas.features import INT16_SCALE, LogMelSpec
 from schemas.patches import cut, patch_starts
-from tests.training.conftest import Served, SmallDataset, compiled_graphs
+from tests.training.conftest import TAGS, Served, SmallDataset, compiled_graphs
 from training.data.records import as_float
 from training.serving.export import export
 
@@ -143,6 +144,44 @@ def _keras(folder: Path, reference: Reference) -> Form:
     return run
 
 
+def _essentia(folder: Path) -> Form:
+    """The frozen graph in a session, by the names that its description gives; Essentia loads it in the same way."""
+    described = json.loads((folder / "model.json").read_text())["schema"]
+    names = {one["output_purpose"]: one["name"] for one in described["outputs"]}
+    graph = tf.compat.v1.GraphDef.FromString((folder / "model.pb").read_bytes())
+    with tf.Graph().as_default() as loaded:
+        tf.import_graph_def(graph, name="")
+    for one in described["outputs"]:  # Essentia reads no further than the sizes that the graph states
+        assert loaded.get_tensor_by_name(f"{one['name']}:0").shape[1:].as_list() == one["shape"][1:]
+    session = tf.compat.v1.Session(graph=loaded)
+
+    def run(signal: np.ndarray) -> Outputs:
+        fetched = [f"{names[purpose]}:0" for purpose in ("predictions", "embeddings")]
+        scores, embedding = session.run(fetched, {f"{described['inputs'][0]['name']}:0": signal[np.newaxis]})
+        return {"scores": scores[0], "embedding": embedding[0]}
+
+    return run
+
+
+# The operations of a graph that Essentia 2.1-beta6 was seen to load and run; its TensorFlow is 2.5.
+KNOWN_TO_ESSENTIA = set(
+    "Abs AddV2 BatchMatMulV2 BiasAdd Cast ConcatV2 Const Conv2D EnsureShape Enter Exit ExpandDims Fill "
+    "FloorDiv GatherV2 Identity Imag Less Log LoopCond MatMul Max MaxPool Maximum Mean Merge Minimum Mul "
+    "NextIteration NoOp Pack Pad Placeholder RFFT Range Real RealDiv Relu Reshape Rsqrt SelectV2 Shape Sigmoid "
+    "Slice SplitV Square Squeeze StridedSlice Sub Sum Switch".split()
+)
+
+
+@both_frontends
+def test_essentia_knows_every_operation_of_its_graph(served: Served, exported: Callable[..., Path]) -> None:
+    graph = tf.compat.v1.GraphDef.FromString((exported("essentia") / "model.pb").read_bytes())
+    found = {node.op for node in graph.node} | {node.op for one in graph.library.function for node in one.node_def}
+    assert found <= KNOWN_TO_ESSENTIA
+    assert len(found) > 20
+    described = json.loads((exported("essentia") / "model.json").read_text())
+    assert (described["classes"], described["inference"]["sample_rate"]) == (list(TAGS), 16_000)
+
+
 def _require_alike(found: Outputs, expected: Outputs, tolerance: float, what: str) -> None:
     assert found.keys() == expected.keys()
     np.testing.assert_allclose(found["scores"], expected["scores"], rtol=0, atol=tolerance, err_msg=what)
@@ -159,6 +198,7 @@ def test_each_form_answers_as_the_reference(served: Served, exported: Callable[.
         "SavedModel": (_saved_model(served.signatures), FLOAT32),
         "ONNX": (_onnx(exported("onnx")), FLOAT32),
         "LiteRT": (_tflite(exported("tflite")), LITERT),
+        "Essentia": (_essentia(exported("essentia")), FLOAT32),
         "Keras": (_keras(exported("keras"), reference), FLOAT32),
     }
     expected = {name: reference(signal) for name, signal in SIGNALS.items()}
