@@ -44,10 +44,10 @@ def write_default_model(out: Path) -> None:
         "import_tensorflow()\n"
         "from schemas.features import LogMelSpec, WaveformSpec\n"
         "from training.models.tagger import ModelConfig, build_tagger\n"
-        "from training.serving.model_folder import write_saved_model\n"
+        "from training.serving.model_folder import write_model\n"
         "tags = [f'tag {number}' for number in range(50)]\n"
         "model = build_tagger(ModelConfig('spectrogram'), tags=50, patch=938)\n"
-        "write_saved_model(sys.argv[1], model, patch=938, spec=LogMelSpec(WaveformSpec('full')), vocabulary=tags,\n"
+        "write_model(sys.argv[1], model, patch=938, spec=LogMelSpec(WaveformSpec('full')), vocabulary=tags,\n"
         "    labels={'name': 'random', 'version': '0'}, config={'patch_seconds': 15.0})\n"
     )
     subprocess.run([sys.executable, "-c", program, str(out)], check=True)

@@ -21,7 +21,7 @@ PAGES = {
     "tag": HelpPage(
         "--model run/saved_model --dataset data --out tags",
         {
-            "Input": ("--model", "--dataset", "--catalog", "--limit", "--excerpt"),
+            "Input": ("--model", "--runtime", "--dataset", "--catalog", "--limit", "--excerpt"),
             "Output": ("--out", "--shards", "--no-embeddings"),
             "Decoding": ("--decoder", "--max-seconds"),
             "Rejects": ("--retry-rejects", "--max-reject-rate"),
@@ -120,5 +120,6 @@ IMPORT_PAGES = {
         "--audio-root audio --out imported --column track_id=id --column uri=path tracks.csv",
         {"Input": ("--audio-root", "--column", "--separator"), "Output": ("--out",)},
     ),
+    "scores": HelpPage("tags --out heard", {"Output": ("--out",)}),
 }
 IMPORT_EXAMPLE = "table --audio-root audio --out imported --column track_id=id --column uri=path tracks.csv"

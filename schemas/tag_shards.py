@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 
@@ -12,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from schemas.console.errors import DatasetError
 from schemas.console.progress import Progress
 from schemas.console.shown_commands import pipeline_command
-from schemas.storage.files import is_remote, read_bytes
-from schemas.tags import Tags, scores_schema
+from schemas.storage.files import is_remote
+from schemas.stored_scores import read_scores
+from schemas.tags import Tags
 
 _PLACE = ("generation", "shard", "record")
 _READERS = {False: 2, True: 8}  # shards read in parallel from a disk and from a store, where a reader mostly waits
@@ -65,29 +64,16 @@ def read_shards(
 
 def _read(tags: Tags, wanted: pa.Table, columns: Sequence[str]) -> pa.Table:
     """What the file of one shard holds of some of its tracks, in their order."""
-    uri, mark = tags.scores(wanted["generation"][0].as_py(), wanted["shard"][0].as_py())
-    try:
-        data = read_bytes(uri)
-    except FileNotFoundError as error:
-        raise _damaged(tags, uri, "the scores are missing; restore them from a copy") from error
-    if hashlib.sha256(data).hexdigest() != mark.sha256:
-        raise _damaged(tags, uri, "its bytes are not those of its done mark; restore it from a copy")
-    model = tags.manifest.model
-    file = pq.ParquetFile(pa.BufferReader(data))
-    schema = scores_schema(len(model.tags), model.embedding if tags.manifest.embeddings else 0)
-    if not file.schema_arrow.remove_metadata().equals(schema):
-        raise _damaged(tags, uri, "its columns are not those that tags.json names")
-    table = file.read(["track_id", *columns], use_threads=False)
+    generation, shard = wanted["generation"][0].as_py(), wanted["shard"][0].as_py()
+    table = read_scores(tags, generation, shard, ["track_id", *columns])
     if table["track_id"] != wanted["track_id"]:  # else every row is wanted, as it nearly always is
         rows = pc.index_in(wanted["track_id"], value_set=table["track_id"].combine_chunks())
         if rows.null_count:
-            raise _damaged(tags, uri, "its tracks are not those of the tracks table")
+            uri, _ = tags.scores(generation, shard)
+            check = pipeline_command("verify", "--tags", tags.layout.root)
+            raise DatasetError(f"{uri}: its tracks are not those of the tracks table, see `{check}`")
         table = table.take(rows)
     return table.select(list(columns))
-
-
-def _damaged(tags: Tags, uri: str, words: str) -> DatasetError:
-    return DatasetError(f"{uri}: {words}, see `{pipeline_command('verify', '--tags', tags.layout.root)}`")
 
 
 def matrix(column: pa.ChunkedArray) -> npt.NDArray[np.float16]:

@@ -30,6 +30,7 @@ class ModelEntry:
         embedding: Number of values of its embedding.
         patch: Length of its patches, in frames (log-mel) or samples (waveform).
         labels: The label version that it was trained on, as NAME@HASH.
+        thresholds: Lowest score at which each tag is assigned, None for one that never is; None if the model has none.
     """
 
     sha256: str
@@ -38,6 +39,7 @@ class ModelEntry:
     embedding: int
     patch: int
     labels: str
+    thresholds: tuple[float | None, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

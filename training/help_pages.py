@@ -39,7 +39,10 @@ PAGES = {
         },
     ),
     "report": HelpPage("--run run", {"Input": ("--run", "--split")}),
-    "export": HelpPage("--run run --out model", {"Input": ("--run",), "Output": ("--out",)}),
+    "export": HelpPage(
+        "--run run --format onnx --out model",
+        {"Input": ("--run",), "Output": ("--out", "--format", "--precision", "--licence")},
+    ),
     "tag": HelpPage(
         "--model model song.mp3 music --csv tags.csv",
         {"Input": ("--model",), "Output": ("--top", "--json", "--csv", "--timeline")},

@@ -30,6 +30,7 @@ from schemas.console.commands import Group
 from schemas.console.errors import EXIT_REGRESSION
 from schemas.console.printer import print_fields, print_report
 from schemas.console.shown_commands import training_command
+from schemas.model_forms import FORMS, Form
 from training.config_options import train_options
 from training.devices.out_of_memory import explained_out_of_memory
 from training.devices.tensorflow_import import import_tensorflow
@@ -211,14 +212,38 @@ def report_command(run_folder: str, split: str | None) -> None:
 
 @cli.command("export")
 @click.option("--run", "run_folder", required=True, help="Folder of the run.")
-@click.option("--out", required=True, help="Folder of the SavedModel.")
-def export_command(run_folder: str, out: str) -> None:
-    """Write a run's best epoch as a SavedModel that takes raw audio."""
+@click.option("--out", required=True, help="Folder of the model.")
+@click.option(
+    "--format",
+    "form",
+    default="savedmodel",
+    show_default=True,
+    type=click.Choice(FORMS),
+    help="What the folder holds: a SavedModel, ONNX models, a LiteRT (TensorFlow Lite) model, or a Keras file.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "mixed_bfloat16"]),
+    help="What a SavedModel computes in [default: as the run was trained]; the other formats compute in float32.",
+)
+@click.option(
+    "--licence",
+    metavar="NAME",
+    help="Licence of the model, such as CC-BY-4.0 [default: the card says that none is stated].",
+)
+def export_command(
+    run_folder: str,
+    out: str,
+    form: Form,
+    precision: Literal["float32", "mixed_bfloat16"] | None,
+    licence: str | None,
+) -> None:
+    """Write a run's best epoch as a model that takes raw audio and needs nothing of this package."""
     import_tensorflow()
     from training.serving.export import export
     from training.serving.summary import export_report
 
-    summary = export(run_folder, out)
+    summary = export(run_folder, out, form, precision, licence)
     print_report(export_report(summary))
 
 

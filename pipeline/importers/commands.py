@@ -1,4 +1,4 @@
-"""The commands `import jamendo|mtat|msd|table`."""
+"""The commands `import jamendo|mtat|msd|table|scores`."""
 
 from __future__ import annotations
 
@@ -81,3 +81,13 @@ def import_table_command(
     from pipeline.importers.table_columns import parse_columns
 
     print_report(import_report(import_table(files, audio_root, out, parse_columns(columns), separator)))
+
+
+@import_group.command("scores")
+@click.option("--out", required=True, help="Folder for the annotations and the label set.")
+@click.argument("tags")
+def import_scores_command(tags: str, out: str) -> None:
+    """The scores of a folder of tags, as graded annotations."""
+    from pipeline.importers.scores import import_scores, scores_report
+
+    print_report(scores_report(import_scores(tags, out)))

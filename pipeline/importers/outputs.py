@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -101,8 +102,7 @@ def write_import(imported: Imported, out: str) -> ImportSummary:
     Raises:
         UserError: there is no track, none of the published tags is in an annotation, or `out` is a file.
     """
-    if not is_remote(out) and exists(out) and not is_folder(out):
-        raise UserError(f"--out {out}: expected a folder, found a file")
+    require_folder(out)
     if imported.catalog.num_rows == 0:
         raise UserError(
             f"import {imported.source}: expected at least one track, found none; give the files that list them"
@@ -130,7 +130,13 @@ def write_import(imported: Imported, out: str) -> ImportSummary:
         order = pa.chunked_array([pa.array(imported.tag_order, pa.string())])
         known = pc.is_in(order, value_set=used)
         remarks += remark("published tags that no track has, left out of the label set", order, pc.invert(known))
-        label_set = _write_label_set(imported.source, order.filter(known).to_pylist(), out)
+        tags = order.filter(known).to_pylist()
+        if not tags:
+            raise UserError(
+                f"import {imported.source}: none of the tags of the published list is in an annotation; give the files that it "
+                "belongs to"
+            )
+        label_set = write_label_set(imported.source, tags, out)
     elif exists(join(out, LABEL_SET_FILE)):
         remarks += (Remark("files of an earlier import that were left as they are", 1, join(out, LABEL_SET_FILE)),)
     _write_table(annotations, join(out, ANNOTATIONS_FILE))
@@ -173,13 +179,17 @@ def _straddling(catalog: pa.Table) -> tuple[Remark, ...]:
     )
 
 
-def _write_label_set(source: str, tags: list[str], out: str) -> tuple[str, int]:
-    if not tags:
-        raise UserError(
-            f"import {source}: none of the tags of the published list is in an annotation; give the files that it belongs to"
-        )
+def require_folder(out: str) -> None:
+    """Raise UserError if the place for the files is itself a file."""
+    if not is_remote(out) and exists(out) and not is_folder(out):
+        raise UserError(f"--out {out}: expected a folder, found a file")
+
+
+def write_label_set(source: str, tags: Sequence[str], out: str, **fields: str) -> tuple[str, int]:
+    """Write label_set.yaml with tags in their order and further fields; returns its name and the number of tags."""
     name = f"{source}-{len(tags)}"
-    text = yaml.safe_dump({"name": name, "tags": tags}, sort_keys=False, allow_unicode=True, width=1 << 16)
+    content = {"name": name, "tags": list(tags), **fields}
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1 << 16)
     write_atomic(join(out, LABEL_SET_FILE), text.encode())
     return name, len(tags)
 

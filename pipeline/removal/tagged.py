@@ -13,10 +13,9 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.removal.tombstones import write_tombstones
-from schemas.console.errors import DatasetError, TagscaleError
+from schemas.console.errors import TagscaleError
 from schemas.console.terminal import say
 from schemas.features import FINGERPRINT_LENGTH
 from schemas.layout import Layout
@@ -25,6 +24,7 @@ from schemas.sole_writer import changing
 from schemas.storage.files import absolute, exists, join, list_names, read_bytes, remove, remove_tree, write_atomic
 from schemas.storage.json_object import parse_json_object
 from schemas.storage.stored_tables import table_bytes
+from schemas.stored_scores import read_scores
 from schemas.tags import Tags, TagsLayout
 
 _NOTE = "tags-"
@@ -124,16 +124,9 @@ def erase(tags: Tags, ids: pa.Array, *, first: int = 0) -> int:
 
 
 def _erase_from(tags: Tags, generation: int, shard: int, ids: pa.Array) -> bool:
-    uri, mark = tags.scores(generation, shard)
-    data = read_bytes(uri)
-    if (
-        hashlib.sha256(data).hexdigest() != mark.sha256
-    ):  # the mark written below would make a damaged file pass as intact
-        raise DatasetError(
-            f"{uri}: its bytes are not those of the done mark (the SHA-256 differs), and nothing of it was erased; restore it "
-            "from a copy and run the same command again"
-        )
-    table = pq.read_table(pa.BufferReader(data))
+    # The mark written below would make a damaged file pass as intact, so the file is checked against the old one.
+    table = read_scores(tags, generation, shard)
+    _, mark = tags.scores(generation, shard)
     kept = table.filter(pc.invert(pc.is_in(table["track_id"], value_set=ids)))
     if kept.num_rows < table.num_rows:
         new = table_bytes(kept.combine_chunks())

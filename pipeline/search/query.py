@@ -13,7 +13,7 @@ from pipeline.audio.causes import TrackRejected, reject_message
 from pipeline.audio.isolation import DecodingProcess
 from pipeline.search.index import Index
 from pipeline.tagging.inference import Inference
-from pipeline.tagging.model_files import read_model
+from pipeline.tagging.model_files import read_model, runtime_for
 from pipeline.tagging.shards import TagShardJob, add_patches
 from pipeline.tagging.track_scores import TrackScores
 from pipeline.tagging.track_sources import DecodedTracks
@@ -99,7 +99,7 @@ def query_of_file(tags: Tags, file: str, model_uri: str) -> Query:
     Raises:
         UserError: It is another model, or the file cannot be decoded or scored.
     """
-    model, root = read_model(model_uri), tags.layout.root
+    model, root = read_model(model_uri, runtime_for(model_uri)), tags.layout.root
     held = tags.manifest.model
     if model.entry.sha256 != held.sha256:
         raise UserError(

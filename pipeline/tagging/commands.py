@@ -19,7 +19,7 @@ from schemas.console.printer import print_report
 
 
 @click.command("tag", cls=Command, page=PAGES["tag"])
-@click.option("--model", required=True, help="SavedModel that `export` wrote, local or gs://.")
+@click.option("--model", required=True, help="Model that `export` wrote, local or gs://.")
 @click.option("--catalog", help="CSV, JSON Lines or Parquet with track_id and uri, whose audio is decoded; or")
 @click.option("--dataset", help="dataset whose stored features are read, so that nothing is decoded.")
 @click.option("--out", required=True, help="Folder of the tags, local or gs://: a new one, or one to resume or add to.")
@@ -29,6 +29,13 @@ from schemas.console.printer import print_report
 @click.option(
     "--excerpt",
     help="Part of each track to score: full, center:30 or start:30 [default: that of the tags; full for new ones].",
+)
+@click.option(
+    "--runtime",
+    default="tensorflow",
+    show_default=True,
+    type=click.Choice(["tensorflow", "onnx"]),
+    help="What runs the model: TensorFlow a SavedModel, onnxruntime an ONNX model.",
 )
 @click.option("--no-embeddings", is_flag=True, help="Store scores only.")
 @decoder_option

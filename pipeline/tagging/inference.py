@@ -14,10 +14,14 @@ from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.audio.child_process import ChildEnded, ChildProcess
 from pipeline.audio.turns import Turns
 from pipeline.tagging.inference_process import shared_arrays, shared_bytes
-from pipeline.tagging.model_files import ServedModel, local_model
+from pipeline.tagging.model_files import Runtime, ServedModel, local_model
 
-START_SECONDS = 600.0  # time allowed to import TensorFlow and load the model on a busy machine
+START_SECONDS = 600.0  # time allowed to import the runtime and load the model on a busy machine
 STALL_SECONDS = 120.0  # a batch takes some seconds on one core
+_MODULES: dict[Runtime, str] = {
+    "tensorflow": "pipeline.tagging.inference_process",
+    "onnx": "pipeline.tagging.onnx_process",
+}
 _CAUSES = {"stalled": Cause.INFERENCE_TIMEOUT, "memory": Cause.INFERENCE_MEMORY, "crash": Cause.INFERENCE_CRASH}
 
 
@@ -28,7 +32,7 @@ class Inference:
         model: The model.
         batch: Largest number of patches that go through it together.
         stall_seconds: Time that a batch may take.
-        module: Module to run; tests pass one that misbehaves.
+        module: Module to run [default: that of the model's runtime]; tests pass one that misbehaves.
 
     Attributes:
         patches: float32 [batch, *patch], to be filled before `run`.
@@ -40,10 +44,10 @@ class Inference:
         batch: int,
         *,
         stall_seconds: float = STALL_SECONDS,
-        module: str = "pipeline.tagging.inference_process",
+        module: str | None = None,
     ) -> None:
         self._model, self._batch = model, batch
-        self._stall_seconds, self._module = stall_seconds, module
+        self._stall_seconds, self._module = stall_seconds, module or _MODULES[model.runtime]
         self._width = len(model.entry.tags) + model.entry.embedding
         self._turns = Turns()
         self._process: ChildProcess | None = None

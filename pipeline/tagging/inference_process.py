@@ -15,18 +15,26 @@ import json
 import mmap
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pipeline.audio.lifeline import end_with_parent
 
+Score = Callable[[Any], Any]  # float32 [rows, *patch] -> float32 [rows, scores and embedding]
 
-def main() -> None:
+
+def serve(load: Callable[[str], Score]) -> None:
+    """Answer requests until the parent ends.
+
+    Args:
+        load: Loads the model in a folder.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--memory", type=int, required=True, help="descriptor of the shared memory")
     parser.add_argument("--lifeline", type=int, required=True, help="pipe that closes when the parent is gone")
-    parser.add_argument("--model", required=True, help="local folder of the SavedModel")
+    parser.add_argument("--model", required=True, help="local folder of the model")
     parser.add_argument("--batch", type=int, required=True, help="largest number of patches in a request")
     parser.add_argument("--patch", type=int, nargs="+", required=True, help="shape of a patch")
     parser.add_argument("--results", type=int, required=True, help="number of scores and embedding values of a patch")
@@ -35,7 +43,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # nothing that a library prints may be taken for an answer
     patches, results = shared_arrays(options.memory, options.batch, tuple(options.patch), options.results)
-    score = _loaded(options.model)
+    score = load(options.model)
     print(json.dumps({"progress": True}), file=answers)
     for line in sys.stdin:
         rows = json.loads(line)["rows"]
@@ -68,8 +76,8 @@ def shared_bytes(batch: int, patch: tuple[int, ...], results: int) -> int:
     return 4 * batch * (int(np.prod(patch)) + results)
 
 
-def _loaded(folder: str) -> Any:
-    """The model as a function: float32 [rows, *patch] -> float32 [rows, scores and embedding]."""
+def _loaded(folder: str) -> Score:
+    """A SavedModel's signature for patches."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf  # only here: a process that decodes must not import it
 
@@ -85,4 +93,4 @@ def _loaded(folder: str) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    serve(_loaded)

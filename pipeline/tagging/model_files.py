@@ -1,4 +1,4 @@
-"""The files of an exported model, read without TensorFlow: what it reads and gives, and a hash that names it."""
+"""The files of an exported model, read without the library that runs it: what it reads and gives, and a hash that names it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import training_command
 from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
+from schemas.model_forms import ASSETS, FORM_NAMES, MARKERS, ONNX_PATCHES_NAME, Form, forms_in
+from schemas.model_thresholds import THRESHOLDS_NAME, parse_thresholds
 from schemas.storage.files import download, exists, files_below, is_remote, join, local_path, read_bytes, sha256_of
 from schemas.storage.json_object import parse_json_object
 from schemas.tags import ModelEntry
 from schemas.validation import from_fields
 
-MODEL_NAME = "saved_model.pb"
-_PLACE_OF_ASSETS = "assets"
+Runtime = Literal["tensorflow", "onnx"]
+_RUN: dict[Runtime, Form] = {"tensorflow": "savedmodel", "onnx": "onnx"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +32,13 @@ class ServedModel:
         uri: Its folder.
         entry: What tags.json says of it.
         spec: The features that it reads; the excerpt is that of its training.
+        runtime: What runs it.
     """
 
     uri: str
     entry: ModelEntry
     spec: FeatureSpec
+    runtime: Runtime = "tensorflow"
 
     @property
     def patch_shape(self) -> tuple[int, ...]:
@@ -50,39 +54,49 @@ class _ModelFacts:
         patch: Length of a patch in frames or samples.
         embedding: Number of values of the embedding.
         trunk_sha256: SHA-256 of everything that leads to the embedding.
+        licence: The model's licence, if one is stated.
     """
 
     patch: int
     embedding: int
     trunk_sha256: str
+    licence: str | None = None
 
 
-def read_model(uri: str) -> ServedModel:
+def read_model(uri: str, runtime: Runtime = "tensorflow") -> ServedModel:
     """Read what a model's assets say.
 
     Args:
-        uri: Folder of a SavedModel that `export` wrote.
+        uri: Folder of a model that `export` wrote.
+        runtime: What will run it: `tensorflow` a SavedModel, `onnx` an ONNX model.
 
     Raises:
-        UserError: There is no such model, `export` did not write it, or an earlier version did.
+        UserError: There is no such model, it is one for another runtime, `export` did not write it, or an earlier version did.
     """
-    again = f"export it again with `{training_command('export')}`"
-    if not exists(join(uri, MODEL_NAME)):
+    form = _RUN[runtime]
+    export = training_command("export", *(() if form == "savedmodel" else ("--format", form)))
+    again = f"export it again with `{export}`"
+    if form not in (held := forms_in(uri)):
         raise UserError(
-            f"{uri}: expected a SavedModel, found no {MODEL_NAME}; write one with `{training_command('export')}`"
+            f"{uri}: expected {FORM_NAMES[form]}, found {_instead(held, MARKERS[form])}write one with `{export}`"
+        )
+
+    def missing(name: str) -> UserError:
+        return UserError(
+            f"{uri}: expected {FORM_NAMES[form]} that this version's `export` wrote, found one without {name}; {again}"
         )
 
     def asset(name: str) -> bytes:
         try:
-            return read_bytes(join(uri, _PLACE_OF_ASSETS, name))
+            return read_bytes(join(uri, ASSETS, name))
         except FileNotFoundError as error:
-            raise UserError(
-                f"{uri}: expected a SavedModel that this version's `export` wrote, found one without assets/{name}; {again}"
-            ) from error
+            raise missing(f"{ASSETS}/{name}") from error
 
     def fields(name: str) -> dict[str, Any]:
         return parse_json_object(asset(name))
 
+    if form == "onnx" and not exists(join(uri, ONNX_PATCHES_NAME)):
+        raise missing(ONNX_PATCHES_NAME)
     try:
         spec = spec_from_dict(fields("feature_spec.json"))
         facts = from_fields(
@@ -91,6 +105,8 @@ def read_model(uri: str) -> ServedModel:
         labels = fields("labels.json")
         tags = tuple(asset("vocabulary.txt").decode().split("\n")[:-1])
         named = f"{labels['name']}@{labels['version']}"
+        has_thresholds = exists(join(uri, ASSETS, THRESHOLDS_NAME))
+        thresholds = parse_thresholds(asset(THRESHOLDS_NAME), tags) if has_thresholds else None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{uri}: its assets cannot be read: {error}; {again}") from error
     if not tags or facts.patch < 1 or facts.embedding < 1:
@@ -98,14 +114,30 @@ def read_model(uri: str) -> ServedModel:
             f"{uri}: expected tags, a patch and an embedding, received {len(tags)} tags and {facts}; {again}"
         )
     entry = ModelEntry(
-        sha256=_hash_of(uri),
+        sha256=_hash_of(uri, form),
         trunk_sha256=facts.trunk_sha256,
         tags=tags,
         embedding=facts.embedding,
         patch=facts.patch,
         labels=named,
+        thresholds=thresholds,
     )
-    return ServedModel(uri, entry, spec)
+    return ServedModel(uri, entry, spec, runtime)
+
+
+def runtime_for(uri: str) -> Runtime:
+    """What runs the model in a folder: onnxruntime if it holds an ONNX model and no SavedModel, otherwise TensorFlow."""
+    held = forms_in(uri)
+    return "onnx" if "onnx" in held and "savedmodel" not in held else "tensorflow"
+
+
+def _instead(held: list[Form], marker: str) -> str:
+    """What a folder holds in place of the form that was expected, and what runs it, to be continued with other advice."""
+    if not held:
+        return f"no {marker}; "
+    found = " and ".join(FORM_NAMES[form] for form in held)
+    runs = next((runtime for runtime, form in _RUN.items() if form in held), None)
+    return f"{found}; " if runs is None else f"{found}; give --runtime {runs}, or "
 
 
 @contextlib.contextmanager
@@ -116,30 +148,30 @@ def local_model(model: ServedModel) -> Iterator[str]:
         DatasetError: The files are no longer those whose hash the job names.
     """
     with contextlib.ExitStack() as stack:
-        folder = local_path(model.uri)
+        folder, form = local_path(model.uri), _RUN[model.runtime]
         if is_remote(model.uri):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tagscale-model-"))
-            for name in _names(model.uri):
+            for name in _names(model.uri, form):
                 os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
                 download(join(model.uri, name), os.path.join(folder, name))
-        if _hash_of(folder) != model.entry.sha256:
+        if _hash_of(folder, form) != model.entry.sha256:
             raise DatasetError(
                 f"{model.uri}: the model's files have changed since the job began; run the command again"
             )
         yield folder
 
 
-def _names(uri: str) -> list[str]:
-    """Names of the model's own files below its folder: those that TensorFlow reads, and the assets."""
+def _names(uri: str, form: Form) -> list[str]:
+    """Names of the model's own files below its folder: those that its runtime reads, and the assets."""
     root = uri.rstrip("/") + "/"
     names = [file.removeprefix(root) for file in files_below(uri)]
-    return sorted(
-        name for name in names if name.endswith(".pb") or name.startswith(("variables/", f"{_PLACE_OF_ASSETS}/"))
-    )
+    own = (MARKERS["onnx"], ONNX_PATCHES_NAME) if form == "onnx" else (".pb",)
+    below = (f"{ASSETS}/",) if form == "onnx" else ("variables/", f"{ASSETS}/")
+    return sorted(name for name in names if name.endswith(own) or name.startswith(below))
 
 
-def _hash_of(uri: str) -> str:
+def _hash_of(uri: str, form: Form) -> str:
     digest = hashlib.sha256()
-    for name in _names(uri):
+    for name in _names(uri, form):
         digest.update(f"{name} {sha256_of(join(uri, name))}\n".encode())
     return digest.hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from pipeline.decode.options import CatalogOptions
+from pipeline.tagging.model_files import Runtime
 from schemas.console.errors import UserError
 from schemas.features import Excerpt
 
@@ -15,9 +16,11 @@ class TagOptions(CatalogOptions):
 
     Attributes:
         embeddings: Whether embeddings are stored too.
+        runtime: What runs the model: `tensorflow` a SavedModel, `onnx` (onnxruntime) an ONNX model.
     """
 
     embeddings: bool = True
+    runtime: Runtime = "tensorflow"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -10,10 +10,11 @@ from pipeline.decode.catalog import Catalog
 from pipeline.decode.planning import begin_generation, entry_under_way
 from pipeline.jobs.plan import PlanReader, plan_tracks, shard_count
 from pipeline.jobs.versions import check_versions, feature_versions
-from pipeline.tagging.model_files import ServedModel
+from pipeline.tagging.model_files import Runtime, ServedModel
 from pipeline.tagging.options import TagOptions
 from pipeline.tagging.shards import TagShardJob
 from schemas.console.errors import UserError
+from schemas.console.interpreter import install_advice
 from schemas.dataset import Dataset
 from schemas.features import Excerpt, FeatureSpec, features_name, waveform_of, with_excerpt
 from schemas.layout import generation_name
@@ -22,7 +23,9 @@ from schemas.storage.output_folders import require_empty_or
 from schemas.tables import PLAN
 from schemas.tags import TAGS_NAME, SourceEntry, Tags, TagsLayout, TagsManifest
 
-_RUNTIMES = ("tensorflow", "tensorflow-cpu")  # packages, one of which runs the model
+# The packages, one of which runs the model, and the extras that they come with.
+_RUNTIMES: dict[Runtime, tuple[str, ...]] = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "onnx": ("onnxruntime",)}
+_EXTRAS: dict[Runtime, str] = {"tensorflow": "train", "onnx": "onnx"}
 
 
 def open_or_begin(
@@ -114,14 +117,15 @@ def tag_versions(kind: str, options: TagOptions) -> dict[str, str]:
     versions = feature_versions(options.decoder)
     if kind == "dataset":  # nothing is decoded
         versions = {name: versions[name] for name in ("cpu", "numpy")}
-    for package in _RUNTIMES:
+    packages = _RUNTIMES[options.runtime]
+    for package in packages:
         try:
-            return {**versions, "tensorflow": importlib.metadata.version(package)}
+            return {**versions, packages[0]: importlib.metadata.version(package)}
         except importlib.metadata.PackageNotFoundError:
             continue
     raise UserError(
-        "tag: expected TensorFlow, which runs the model, and it is not installed; install the package with its extra [train-cpu] "
-        "or [train]"
+        f"--runtime {options.runtime}: {packages[0]}, which runs the model, is not installed; "
+        f"{install_advice(_EXTRAS[options.runtime])}"
     )
 
 

@@ -92,7 +92,7 @@ def tag(
     The same call again resumes, and adds a generation for new tracks.
 
     Args:
-        model_uri: A SavedModel that `export` wrote.
+        model_uri: Folder of a SavedModel or an ONNX model that `export` wrote.
         out: Folder of the tags, new or begun by an earlier call.
         catalog: The catalog, whose audio is decoded; or
         dataset: the dataset, of which nothing is decoded.
@@ -114,7 +114,7 @@ def tag(
         source = Dataset.open(dataset)
     else:
         source = read_catalog(str(catalog), options.limit)
-    model = read_model(model_uri)
+    model = read_model(model_uri, options.runtime)
     layout = TagsLayout(out.rstrip("/") or "/")
     open_or_begin(layout, model, source, options)  # raises for impossible inputs before a folder is created
     with writable_folder(layout.root), sole_writer(layout.root, "folder of tags"):

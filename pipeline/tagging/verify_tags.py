@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.jobs.tracks_problems import tracks_problems
 from schemas.console.errors import DatasetError, TagscaleError
 from schemas.console.report import Line, Report, heading, problem
 from schemas.manifests import GenerationEntry
-from schemas.storage.files import exists, read_bytes, sha256_of
+from schemas.storage.files import exists, sha256_of
+from schemas.stored_scores import read_scores
 from schemas.tables import REMOVED
-from schemas.tags import Tags, scores_schema
+from schemas.tags import Tags
 
 _READERS = 8  # files read in parallel
 
@@ -115,35 +114,18 @@ def _check(tags: Tags, generation: int, shard: int, rows: pa.Table, purged: pa.A
     part = tags.layout.tracks_part(generation, shard)
     if exists(part) and sha256_of(part) != mark.tracks_sha256:
         raise DatasetError(f"{part}: not the tracks part that the done mark of {uri} names")
-    if uri.rsplit("/", 1)[-1] != mark.payload:
-        raise DatasetError(f"{uri}: its done mark names {mark.payload}; the mark is another shard's or was changed")
-    try:
-        data = read_bytes(uri)
-    except FileNotFoundError as error:
-        raise DatasetError(
-            f"{uri}: the scores are missing though their done mark is there; restore them from a copy"
-        ) from error
+    table = read_scores(tags, generation, shard)
     stored = rows.filter(pc.and_(pc.is_valid(rows["record"]), pc.invert(pc.is_in(rows["track_id"], value_set=purged))))
-    if (mark.records, mark.tracks, mark.bytes) != (stored.num_rows, rows.num_rows, len(data)):
+    if (mark.records, mark.tracks) != (stored.num_rows, rows.num_rows):
         raise DatasetError(
-            f"{uri}: its done mark counts {mark.records} of {mark.tracks} tracks in {mark.bytes} bytes, found {stored.num_rows} "
-            f"of {rows.num_rows} in {len(data)}"
-        )
-    if hashlib.sha256(data).hexdigest() != mark.sha256:
-        raise DatasetError(f"{uri}: its bytes are not those of the done mark (the SHA-256 differs)")
-    model = tags.manifest.model
-    schema = scores_schema(len(model.tags), model.embedding if tags.manifest.embeddings else 0)
-    table = pq.read_table(pa.BufferReader(data))
-    if not table.schema.remove_metadata().equals(schema):
-        raise DatasetError(
-            f"{uri}: expected the columns {', '.join(schema.names)} as tags.json says, found another schema"
+            f"{uri}: its done mark counts {mark.records} of {mark.tracks} tracks, found {stored.num_rows} of {rows.num_rows}"
         )
     if table["track_id"] != stored["track_id"] or table["seconds"] != stored["seconds"]:
         raise DatasetError(f"{uri}: its tracks are not those of the tracks table, in its order")
     scores = table["scores"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     if not ((scores >= 0) & (scores <= 1)).all():
         raise DatasetError(f"{uri}: expected scores from 0 to 1, found others")
-    return len(data)
+    return mark.bytes
 
 
 def tags_report(found: TagsVerified, root: str) -> Report:

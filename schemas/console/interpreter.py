@@ -34,16 +34,20 @@ PACKAGES = (
 
 # Modules that some commands need -> the extra that they come with.
 EXTRAS = {
+    "ai_edge_litert": "export",
     "duckdb": "compare",
     "jax": "dev",
     "keras": "train",
     "librosa": "plots",
     "matplotlib": "train",
+    "onnx": "export",
+    "onnxruntime": "onnx",
     "pretty_midi": "corpus",
     "sklearn": "train",
     "tensorboard": "train",
     "tensorflow": "train",
     "tensorflow_io": "tfio",
+    "tf2onnx": "export",
     "threadpoolctl": "train",
     "tinysoundfont": "corpus",
 }

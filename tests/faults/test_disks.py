@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,8 +11,8 @@ import pytest
 
 from pipeline.verify import verify
 from tests.conftest import small_catalog
+from tests.warm_commands import run_warm
 
-ROOT = Path(__file__).parents[2]
 TRACKS = 12
 
 
@@ -34,9 +33,8 @@ def remount(folder: Path, options: str) -> None:
 
 
 def run_build(folder: Path, data: Path, workers: int = 1) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline.run", "build", "--catalog", str(folder / "catalog.csv")]
-    command += ["--dataset", str(data), "--workers", str(workers), "--shards", "4"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    words = ["-m", "pipeline.run", "build", "--catalog", folder / "catalog.csv", "--dataset", data]
+    return run_warm([*words, "--workers", workers, "--shards", "4"], timeout=120)
 
 
 @pytest.mark.slow
@@ -81,7 +79,6 @@ def test_a_file_that_may_not_grow_ends_a_build_with_its_reason(tmp_path: Path) -
         "sys.argv = ['pipeline.run', 'build', '--catalog', sys.argv[1], '--dataset', sys.argv[2], '--workers', '1',"
         "'--shards', '1']; runpy.run_module('pipeline.run', run_name='__main__')"
     )
-    command = [sys.executable, "-c", script, str(tmp_path / "catalog.csv"), str(tmp_path / "data")]
-    stopped = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    stopped = run_warm(["-c", script, tmp_path / "catalog.csv", tmp_path / "data"], timeout=120)
     assert stopped.returncode == 1
     assert "Traceback" not in stopped.stderr

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +14,8 @@ from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.verify import verify
 from tests.conftest import small_catalog
+from tests.warm_commands import WarmCommand
 
-ROOT = Path(__file__).parents[2]
 TRACKS = 24
 SHARDS = 8
 KILLS = 20
@@ -29,15 +27,12 @@ def run_build(folder: Path, workers: int, kill: str | None) -> tuple[int, int]:
     """Run the command; returns its exit code, and the number of changes of files' names by it and its children."""
     events = folder / "events"
     events.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pipeline.run", "build", "--catalog", str(folder / "catalog.csv")]
-    command += ["--dataset", str(folder / "data"), "--workers", str(workers), "--shards", str(SHARDS)]
+    words = ["-m", "pipeline.run", "build", "--catalog", folder / "catalog.csv", "--dataset", folder / "data"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent / "killing")}
     environment |= {"TAGSCALE_TEST_EVENTS": str(events), "TAGSCALE_TEST_KILL": kill or "0:"}
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
-    _, words = process.communicate(timeout=120)
-    assert process.returncode in (0, -signal.SIGKILL), words.decode()
+    process = WarmCommand([*words, "--workers", workers, "--shards", SHARDS], env=environment, start_new_session=True)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode in (0, -signal.SIGKILL), said
     return process.returncode, events.stat().st_size if events.exists() else 0
 
 

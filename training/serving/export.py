@@ -1,20 +1,35 @@
-"""Write a run's best model as a SavedModel that takes raw audio and carries its vocabulary."""
+"""Write a run's best model in a form that programs use without this package, with its vocabulary beside it."""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 
-from training.runs.trained import open_run
-from training.serving.model_folder import MODEL_NAME, write_saved_model
+import keras
+
+from schemas.console.errors import UserError
+from schemas.console.interpreter import missing_words
+from schemas.model_forms import ASSETS, FORM_NAMES, FORMS, MARKERS, Form
+from schemas.model_thresholds import THRESHOLDS_NAME, thresholds_json
+from training.config import Precision
+from training.runs.build_model import build_model
+from training.runs.trained import TrainedRun, open_run
+from training.serving.model_card import CARD_NAME, model_card
+from training.serving.model_folder import write_model
+from training.serving.thresholds import validation_thresholds
 from training.serving.whole_folder import require_replaceable
+
+_NEEDED: dict[Form, tuple[str, ...]] = {"onnx": ("tf2onnx", "onnx", "onnxruntime"), "tflite": ("ai_edge_litert",)}
 
 
 @dataclasses.dataclass(frozen=True)
 class ExportSummary:
-    """The exported SavedModel.
+    """The exported model.
 
     Attributes:
-        out: the SavedModel's folder.
+        out: its folder.
+        form: how it is written.
+        precision: what its convolutions compute in.
         tags: number of tags that it scores.
         patch_seconds: length of its patches.
         epoch: the run's epoch that the weights come from.
@@ -22,35 +37,76 @@ class ExportSummary:
     """
 
     out: str
+    form: Form
+    precision: Precision
     tags: int
     patch_seconds: float
     epoch: int
     bytes: int
 
 
-def export(root: str, out: str) -> ExportSummary:
+def export(
+    root: str, out: str, form: Form = "savedmodel", precision: Precision | None = None, licence: str | None = None
+) -> ExportSummary:
     """Export the best epoch of a run.
 
     >>> from training import export
     >>> export("runs/a", "runs/a/saved_model").tags
     3
+    >>> export("runs/a", "runs/a/keras", "keras").form
+    'keras'
 
     Args:
         root: the run's folder.
-        out: folder of the SavedModel, which appears whole and replaces an existing one.
+        out: folder of the model, which appears whole and replaces an existing one of the same form.
+        form: `savedmodel`, `onnx`, `tflite` or `keras`.
+        precision: what a SavedModel computes in [default: as the run was trained]. Other forms compute in float32.
+        licence: the model's licence, as an SPDX identifier or in words; it is written into the model and its card.
 
     Raises:
-        UserError: there is no such run, or `out` holds something else.
+        UserError: there is no such run, `out` holds something else, the form has no such precision, or a package that
+            writes the form is not installed.
+        TagscaleError: the converted model gives other scores.
     """
+    if form not in FORMS:
+        raise UserError(f"--format: expected one of {', '.join(FORMS)}, received {form!r}")
+    if form != "savedmodel" and precision not in (None, "float32"):
+        raise UserError(
+            f"--precision {precision}: expected only with --format savedmodel, since {FORM_NAMES[form]} computes in float32; "
+            "leave it out"
+        )
+    for module in _NEEDED.get(form, ()):
+        if importlib.util.find_spec(module) is None:
+            raise UserError(f"--format {form}: {missing_words(module)}")
     run = open_run(root)
-    require_replaceable(out, MODEL_NAME, "a SavedModel to replace")
-    size = write_saved_model(
+    require_replaceable(out, MARKERS[form], f"{FORM_NAMES[form]} to replace")
+    computes: Precision = (precision or run.config.precision) if form == "savedmodel" else "float32"
+    thresholds = validation_thresholds(run)
+    size = write_model(
         out,
-        run.model,
+        _computing_in(computes, run),
+        form=form,
         patch=run.config.patch,
         spec=run.spec,
         vocabulary=run.labels.vocabulary,
         labels=run.labels.manifest.to_dict(),
         config=run.config.to_dict(),
+        licence=licence,
+        beside={
+            f"{ASSETS}/{THRESHOLDS_NAME}": thresholds_json(run.labels.vocabulary, thresholds.values, thresholds.tracks),
+            CARD_NAME: model_card(run, thresholds, licence).encode(),
+        },
     )
-    return ExportSummary(out, len(run.labels.vocabulary), run.config.patch_seconds, run.state.epoch, size)
+    return ExportSummary(
+        out, form, computes, len(run.labels.vocabulary), run.config.patch_seconds, run.state.epoch, size
+    )
+
+
+def _computing_in(precision: Precision, run: TrainedRun) -> keras.Model:
+    """The run's model, with the same float32 weights, computing in a precision."""
+    if precision == run.config.precision:
+        return run.model
+    config = dataclasses.replace(run.config, precision=precision)
+    model = build_model(config, len(run.labels.vocabulary), run.spec)
+    model.set_weights(run.model.get_weights())
+    return model

@@ -1,4 +1,4 @@
-"""Write the folder of a SavedModel: its graphs and weights, and the assets that say what it reads and gives."""
+"""Write the folder of an exported model: the model in one of its forms, and the assets that say what it reads and gives."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -15,36 +16,72 @@ import tensorflow as tf
 from tensorflow.core.protobuf import fingerprint_pb2
 
 from schemas.features import FeatureSpec, LogMelSpec, features_name
+from schemas.model_forms import ASSETS, MARKERS, Form
 from schemas.storage.files import write_atomic
+from training.forms.keras_file import write_keras
+from training.forms.onnx_files import write_onnx
+from training.forms.tflite_file import write_tflite
+from training.models.plain_layers import in_plain_layers
 from training.serving.served_tagger import ServedTagger
 from training.serving.whole_folder import place_folder
 
-MODEL_NAME = "saved_model.pb"
 
-
-def write_saved_model(
+def write_model(
     out: str,
     model: keras.Model,
     *,
+    form: Form = "savedmodel",
     patch: int,
     spec: FeatureSpec,
     vocabulary: Sequence[str],
     labels: dict[str, Any],
     config: dict[str, Any],
+    licence: str | None = None,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> int:
-    """Write a tagger as a SavedModel that takes raw audio; returns the size of its files in bytes.
+    """Write a tagger that takes raw audio (as a Keras file: patches); returns the size of its files in bytes.
 
     Args:
-        out: folder of the SavedModel, which appears whole and replaces an existing one.
+        out: folder of the model, which appears whole and replaces an existing one of the same form.
         model: a tagger of `training.models`.
+        form: how it is written. Only a SavedModel computes in the model's own precision, the others in float32.
         patch: length of its patches, in frames (spectrogram) or samples (waveform).
         spec: features that it reads.
         vocabulary: tags in output order.
         labels: fields of the label version's manifest.
         config: fields of the run's configuration.
+        licence: the model's licence, if one is stated.
+        beside: name in the folder -> bytes of each further file.
     """
-    served = ServedTagger(model, patch, spec if isinstance(spec, LogMelSpec) else None, tuple(vocabulary))
-    assets: dict[str, bytes] = {
+    with tempfile.TemporaryDirectory() as folder:
+        logmel = spec if isinstance(spec, LogMelSpec) else None
+        if form == "savedmodel":
+            served = ServedTagger(model, patch, logmel, tuple(vocabulary))
+            tf.saved_model.save(served.saved_object(), folder, signatures=served.signatures())
+            _derive_uuid(os.path.join(folder, "fingerprint.pb"))
+        elif form == "onnx":
+            write_onnx(folder, in_plain_layers(model), logmel)
+        elif form == "tflite":
+            write_tflite(folder, in_plain_layers(model), logmel)
+        else:
+            write_keras(folder, in_plain_layers(model))
+        assets = _assets(model, patch, spec, vocabulary, labels, config, licence)
+        for name, data in {**{f"{ASSETS}/{name}": data for name, data in assets.items()}, **beside}.items():
+            write_atomic(os.path.join(folder, name), data)
+        return place_folder(folder, out, MARKERS[form])
+
+
+def _assets(
+    model: keras.Model,
+    patch: int,
+    spec: FeatureSpec,
+    vocabulary: Sequence[str],
+    labels: dict[str, Any],
+    config: dict[str, Any],
+    licence: str | None,
+) -> dict[str, bytes]:
+    """Name -> bytes of each asset, the same for every form."""
+    return {
         "vocabulary.txt": "".join(f"{tag}\n" for tag in vocabulary).encode(),
         "feature_spec.json": _json(spec.to_dict()),
         "labels.json": _json(labels),
@@ -52,24 +89,21 @@ def write_saved_model(
         "model.json": _json(
             {
                 "format": 1,
+                "licence": licence,
                 "patch": patch,
                 "embedding": int(model.output["embedding"].shape[-1]),
-                "trunk_sha256": _trunk_sha256(model, f"{features_name(spec)} {patch}"),
+                "trunk_sha256": _trunk_sha256(
+                    model, " ".join([features_name(spec), str(patch), *_half_precisions(model)])
+                ),
             }
         ),
     }
-    with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(served.saved_object(), folder, signatures=served.signatures())
-        _derive_uuid(os.path.join(folder, "fingerprint.pb"))
-        for name, data in assets.items():
-            write_atomic(os.path.join(folder, "assets", name), data)
-        return place_folder(folder, out, MODEL_NAME)
 
 
 def _trunk_sha256(model: keras.Model, what_it_reads: str) -> str:
     """SHA-256 over the input and all weights that lead to the embedding; models with the same one give the same embeddings.
 
-    The names and shapes of the weights stand for the architecture.
+    The names and shapes of the weights stand for the architecture. Forms of one model have the same, except for rounding.
     """
     digest = hashlib.sha256(what_it_reads.encode())
     for weight in sorted(model.weights, key=lambda weight: str(weight.path)):
@@ -78,6 +112,10 @@ def _trunk_sha256(model: keras.Model, what_it_reads: str) -> str:
             digest.update(f"{weight.path} {value.shape} {value.dtype}\n".encode())
             digest.update(value.tobytes())
     return digest.hexdigest()
+
+
+def _half_precisions(model: keras.Model) -> list[str]:
+    return sorted({layer.dtype_policy.name for layer in model.layers} - {"float32"})
 
 
 def _derive_uuid(path: str) -> None:

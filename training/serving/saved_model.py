@@ -13,12 +13,13 @@ import tensorflow as tf
 from schemas.console.errors import UserError
 from schemas.console.shown_commands import training_command
 from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
+from schemas.model_forms import ASSETS, FORM_NAMES, MARKERS, forms_in
+from schemas.model_thresholds import THRESHOLDS_NAME, Thresholds, parse_thresholds
 from schemas.patches import patch_starts
 from schemas.storage.files import absolute, exists, join, read_bytes
 from schemas.storage.json_object import parse_json_object
 from training.config import MOST_PATCH_SECONDS
 from training.models.patches import patch_length, patches_of
-from training.serving.model_folder import MODEL_NAME
 
 SECONDS_AT_ONCE = 15.0  # of audio that go through the model together; its activations take some MB a second
 
@@ -32,15 +33,18 @@ class SavedModel:
     Attributes:
         spec: the features that it reads.
         tags: the tags in the order of its scores.
+        thresholds: lowest score at which each tag is assigned; None for a tag that is never assigned, and empty if the model
+            has no thresholds.
 
     Raises:
         UserError: there is no such model, `export` did not write it, or it is broken.
     """
 
     def __init__(self, uri: str) -> None:
-        if not exists(join(uri, MODEL_NAME)):
+        if not exists(join(uri, MARKERS["savedmodel"])):
+            found = " and ".join(FORM_NAMES[form] for form in forms_in(uri)) or f"no {MARKERS['savedmodel']}"
             raise UserError(
-                f"{uri}: expected a SavedModel, found no {MODEL_NAME}; write one with `{training_command('export')}`"
+                f"{uri}: expected a SavedModel, found {found}; write one with `{training_command('export')}`"
             )
         self.spec = _spec(_asset(uri, "feature_spec.json"))
         seconds = _patch_seconds(_asset(uri, "config.json"))
@@ -53,6 +57,7 @@ class SavedModel:
             self._patch = patch_length(seconds, "waveform")
         self._at_once = max(1, int(SECONDS_AT_ONCE / seconds))
         self._served, self.tags = _load(uri, signature)
+        self.thresholds = _thresholds(uri, self.tags)
 
     def patch_bounds(self, samples: int) -> npt.NDArray[np.float64]:
         """Where the patches of a waveform begin and end, in seconds.
@@ -104,10 +109,10 @@ def _batches(patches: Iterator[npt.NDArray[np.float32]], size: int) -> Iterator[
 
 
 def _asset(uri: str, name: str) -> str:
-    asset = join(uri, "assets", name)
+    asset = join(uri, ASSETS, name)
     if not exists(asset):
         raise UserError(
-            f"{uri}: expected a SavedModel that `export` wrote, found one without assets/{name}; export it again"
+            f"{uri}: expected a SavedModel that `export` wrote, found one without {ASSETS}/{name}; export it again"
         )
     return asset
 
@@ -131,6 +136,16 @@ def _patch_seconds(uri: str) -> float:
             "export the model again"
         )
     return float(seconds)
+
+
+def _thresholds(uri: str, tags: list[str]) -> Thresholds:
+    name = join(uri, ASSETS, THRESHOLDS_NAME)
+    if not exists(name):
+        return ()
+    try:
+        return parse_thresholds(read_bytes(name), tags)
+    except (ValueError, UserError) as error:
+        raise UserError(f"{name}: {error}; export the model again") from error
 
 
 def _load(uri: str, signature: str) -> tuple[Any, list[str]]:

@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from schemas.features import LogMelSpec
+from training.forms.portable_graph import not_finite_rows
 from training.serving.logmel import graph_logmel
 
 
@@ -81,7 +82,8 @@ class ServedTagger:
         A program that reads features itself fills batches with patches of several tracks.
         """
         outputs = self._model(patches, training=False)
-        return {"scores": tf.sigmoid(outputs["logits"]), "embedding": outputs["embedding"]}
+        taint = not_finite_rows(patches)
+        return {"scores": tf.sigmoid(outputs["logits"]) + taint, "embedding": outputs["embedding"] + taint}
 
     def tags(self) -> dict[str, Any]:
         """No input -> `tags` string [tags], in the order of the scores."""
@@ -128,7 +130,8 @@ class ServedTagger:
             parallel_iterations=1,
         )
         patches = tf.cast(counts, tf.float32)[:, tf.newaxis]
-        return scores / patches, embeddings / patches
+        taint = not_finite_rows(signal)
+        return scores / patches + taint, embeddings / patches + taint
 
 
 def _full_lengths(signal: Any) -> Any:

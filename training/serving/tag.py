@@ -32,6 +32,7 @@ class TaggedFile:
         file: path or URI as it was given.
         seconds: length of the audio scored.
         scores: tag -> score in [0, 1], highest first; empty if the file was rejected.
+        assigned: the tags whose score reaches the model's threshold, highest score first; None if the model has none.
         problem: why the file was rejected, its typed cause first; None if it was tagged.
     """
 
@@ -39,6 +40,7 @@ class TaggedFile:
     seconds: float
     scores: dict[str, float]
     problem: str | None
+    assigned: tuple[str, ...] | None = None
 
 
 def tag_files(model_uri: str, files: Sequence[str]) -> Iterator[TaggedFile]:
@@ -76,7 +78,14 @@ def tag_with(model: SavedModel, files: Sequence[str], watch: WatchFile | None = 
             with watching as see:
                 scores = model.scores(feature_blocks(waveform.part, samples, model.spec), see).tolist()
             ranked = sorted(zip(model.tags, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
-            yield TaggedFile(file, samples / spec.sample_rate, dict(ranked), None)
+            yield TaggedFile(file, samples / spec.sample_rate, dict(ranked), None, _assigned(ranked, model))
+
+
+def _assigned(ranked: list[tuple[str, float]], model: SavedModel) -> tuple[str, ...] | None:
+    if not model.thresholds:
+        return None
+    least = {tag: at for tag, at in zip(model.tags, model.thresholds, strict=True) if at is not None}
+    return tuple(tag for tag, score in ranked if tag in least and score >= least[tag])
 
 
 def whole_file_spec(spec: FeatureSpec) -> LogMelSpec:

@@ -49,7 +49,7 @@ def tag_inputs(
             rejected += one.problem is not None
             if add is not None:
                 add(one)
-            print_tagged(one, as_json=as_json, top=top)
+            print_tagged(one, model, as_json=as_json, top=top)
             if progress is not None:
                 progress.update(done)
     if rejected:

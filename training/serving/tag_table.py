@@ -14,7 +14,7 @@ from schemas.user_files.spreadsheet import text_cell
 from training.serving.score_csv import header_cells, number_cells, open_csv
 from training.serving.tag import TaggedFile
 
-COLUMNS = ("file", "seconds", "problem")  # before a column for each tag
+COLUMNS = ("file", "seconds", "problem", "assigned")  # before a column for each tag
 
 
 def require_table_place(uri: str) -> None:
@@ -55,6 +55,7 @@ def tag_table(uri: str, tags: Sequence[str]) -> Iterator[Callable[[TaggedFile], 
         def add(one: TaggedFile) -> None:
             nonlocal rows
             first = [text_cell(one.file), *number_cells([one.seconds]), text_cell(one.problem or "")]
+            first.append(text_cell("|".join(one.assigned or ())))
             scores = number_cells(one.scores[tag] for tag in tags) if one.scores else [""] * len(tags)
             writer.writerow([*first, *scores])
             text.flush()  # so that a killed process leaves them in the temporary file

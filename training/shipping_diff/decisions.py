@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -37,14 +36,11 @@ def thresholds_of(tags: Tags, names: Sequence[str], chosen: float | None) -> Thr
     """
     if chosen is not None:
         return Thresholds((chosen,) * len(names), "option")
-    # tags.json may hold them beside the vocabulary; NaN or null for a tag for which none could be chosen.
-    stored: dict[str, float | None] | None = getattr(tags.manifest.model, "thresholds", None)
-    if not stored:
+    model = tags.manifest.model
+    if not model.thresholds:
         return Thresholds((DEFAULT_THRESHOLD,) * len(names), "default")
-    found = (stored.get(name) for name in names)
-    return Thresholds(
-        tuple(DEFAULT_THRESHOLD if one is None or math.isnan(one) else float(one) for one in found), "model"
-    )
+    stored = dict(zip(model.tags, model.thresholds, strict=True))
+    return Thresholds(tuple(DEFAULT_THRESHOLD if (at := stored[name]) is None else at for name in names), "model")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pytest
 from pipeline.tagging.options import TagOptions
 from pipeline.tagging.tag import tag
 from schemas.features import FeatureSpec, LogMelSpec, WaveformSpec
+from schemas.model_forms import Form
 
 TAGS = ("low", "noise", "tremolo", "tag/with ünïcode")
 ONE = TagOptions(workers=1, shards=4, excerpt="center:30")
@@ -17,14 +18,20 @@ LABELS = {"name": "small", "version": "0123456789abcdef"}
 
 
 def write_model(
-    out: Path, spec: FeatureSpec, *, seed: int = 0, head: int | None = None, patch: int | None = None
+    out: Path,
+    spec: FeatureSpec,
+    *,
+    seed: int = 0,
+    head: int | None = None,
+    patch: int | None = None,
+    form: Form = "savedmodel",
 ) -> Path:
     """A tagger with weights that follow from a seed, those of its last layer from `head`."""
     from training.devices.tensorflow_import import import_tensorflow
 
     import_tensorflow()
     from training.models.tagger import ModelConfig, build_tagger
-    from training.serving.model_folder import write_saved_model
+    from training.serving.model_folder import write_model as write_folder
 
     frontend = "spectrogram" if isinstance(spec, LogMelSpec) else "waveform"
     patch = patch or (63 if frontend == "spectrogram" else 19_683)
@@ -34,9 +41,10 @@ def write_model(
     rng = np.random.default_rng(seed if head is None else head)
     for weight in model.get_layer("logits").weights:
         weight.assign(rng.normal(size=weight.shape))
-    write_saved_model(
+    write_folder(
         str(out),
         model,
+        form=form,
         patch=patch,
         spec=spec,
         vocabulary=TAGS,
@@ -50,6 +58,13 @@ def write_model(
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A spectrogram model; tests only read it."""
     return write_model(tmp_path_factory.mktemp("model") / "spectrogram", LogMelSpec(WaveformSpec("center:30")))
+
+
+@pytest.fixture(scope="session")
+def onnx_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The spectrogram model of `model` as an ONNX model; tests only read it."""
+    spec = LogMelSpec(WaveformSpec("center:30"))
+    return write_model(tmp_path_factory.mktemp("model") / "onnx", spec, form="onnx")
 
 
 @pytest.fixture(scope="session")

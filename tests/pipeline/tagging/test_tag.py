@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 import pipeline.tagging.shards
 from pipeline.removal.remove import remove
 from pipeline.tagging.inference import Inference
+from pipeline.tagging.model_files import read_model
 from pipeline.tagging.options import TagOptions
 from pipeline.tagging.tag import tag
 from pipeline.tagging.verify_tags import verify_tags
@@ -195,6 +196,20 @@ def test_the_scores_of_another_model_or_input_go_beside(
     assert contents(tmp_path / "tags") == before
 
 
+def test_the_manifest_holds_the_thresholds_of_the_model(quick: None, model: Path, tmp_path: Path) -> None:
+    chosen = Path(shutil.copytree(model, tmp_path / "model"))
+    thresholds = dict(zip(TAGS, (0.25, None, 0.5, 0.75), strict=True))
+    file = chosen / "assets" / "thresholds.json"
+    file.write_text(json.dumps({"thresholds": thresholds}))
+    tag(str(chosen), str(tmp_path / "tags"), catalog=small_catalog(tmp_path, 2), options=TagOptions(workers=1))
+    assert Tags.open(str(tmp_path / "tags")).manifest.model.thresholds == tuple(thresholds.values())
+    assert json.loads((tmp_path / "tags" / "tags.json").read_text())["model"]["thresholds"] == list(thresholds.values())
+    for wrong in ({**thresholds, "more": 0.5}, {**thresholds, "low": "high"}):
+        file.write_text(json.dumps({"thresholds": wrong}))
+        with pytest.raises(UserError, match="its assets cannot be read: thresholds: expected"):
+            read_model(str(chosen))
+
+
 def test_inputs_that_do_not_fit_are_refused_before_a_folder_is_made(
     model: Path, built_dataset: Path, tmp_path: Path
 ) -> None:
@@ -252,7 +267,7 @@ def test_only_another_trunk_has_another_hash(model: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        ("scores", "its bytes are not those of the done mark"),
+        ("scores", "its bytes are not those of its done mark"),
         ("no scores", "the scores are missing though their done mark is there"),
         ("mark", "expected a shard's done mark|not a valid|was changed|its done mark"),
         ("tracks", "not the table that .*tags.json names"),

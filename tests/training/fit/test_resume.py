@@ -35,9 +35,9 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def config(small_config: TrainConfig) -> TrainConfig:
-    """A configuration with three steps per epoch, a checkpoint after each, and every option that keeps a state."""
+    """A configuration with two steps per epoch, a checkpoint after each, and every option that keeps a state."""
     return dataclasses.replace(
-        small_config, epochs=4, batch_size=8, checkpoint_minutes=0.0, ema=0.9, plateau_epochs=1, warmup_steps=6
+        small_config, epochs=3, checkpoint_minutes=0.0, ema=0.9, plateau_epochs=1, warmup_steps=3
     )
 
 
@@ -107,11 +107,11 @@ def test_a_run_killed_in_the_middle_of_an_epoch_ends_with_the_same_bits(
     config: TrainConfig, undisturbed: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    process = _start_and_wait(_command(config, out, tmp_path), lambda: max(_steps(out), default=0) >= 4)
+    process = _start_and_wait(_command(config, out, tmp_path), lambda: max(_steps(out), default=0) >= 3)
     assert process.poll() is None, process.communicate()
     process.kill()
     process.wait()
-    assert 4 <= _steps(out)[-1] < 12, "killed too late to show anything"
+    assert 3 <= _steps(out)[-1] < 6, "killed too late to show anything"
     train(config, str(out))
     _assert_same(out, undisturbed)
 
@@ -132,7 +132,7 @@ def test_a_stopped_run_saves_its_position_says_so_and_goes_on(
         assert terminal.exit_code() == code, terminal.shown
     assert lines_of(terminal.shown) == [STOPPED_WORDS]
     stopped_at = _steps(out)[-1]
-    assert stopped_at > 3, "there was no checkpoint between the first epoch and the stop"
+    assert stopped_at > 2, "there was no checkpoint between the first epoch and the stop"
     train(rarely, str(out))
     _assert_same(out, undisturbed)
 
@@ -141,10 +141,10 @@ def test_a_torn_checkpoint_is_left_out_loudly_and_the_end_is_the_same(
     config: TrainConfig, undisturbed: Path, begun: Callable[[int], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = begun(2)
-    torn = next((out / "checkpoints" / "step-000000006").glob("*.npz"))
+    torn = next((out / "checkpoints" / "step-000000004").glob("*.npz"))
     torn.write_bytes(torn.read_bytes()[:-100])
     train(config, str(out))
-    assert "step-000000006: " in (said := capsys.readouterr().err)
+    assert "step-000000004: " in (said := capsys.readouterr().err)
     assert "the previous checkpoint is used" in said
     _assert_same(out, undisturbed)
 
@@ -161,10 +161,10 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_the_next_start_goes_on(
     ended = run_warm(command[1:])
     assert ended.returncode == 1, ended.stderr
     assert "warning: " in ended.stderr
-    assert "the checkpoint of step 4 cannot be written: File too large; training continues" in ended.stderr
+    assert "the checkpoint of step 3 cannot be written: File too large; training continues" in ended.stderr
     assert ended.stderr.splitlines()[-1].startswith("error: ")
-    assert "the one of step 3 stays" in ended.stderr.splitlines()[-1]
-    assert _steps(out)[-1] == 3
+    assert "the one of step 2 stays" in ended.stderr.splitlines()[-1]
+    assert _steps(out)[-1] == 2
     train(config, str(out))
     _assert_same(out, undisturbed)
 
@@ -197,8 +197,7 @@ def test_removed_tracks_begin_the_epoch_again_and_say_so(
     here = dataclasses.replace(config, dataset=copy.root, epochs=1, keep_checkpoints=4)
     run = tmp_path / "run"
     train(here, str(run))
-    for name in ("step-000000002", "step-000000003"):
-        shutil.rmtree(run / "checkpoints" / name)
+    shutil.rmtree(run / "checkpoints" / "step-000000002")
     table = open_labels(Dataset.open(copy.root), "small").table
     training = [row["track_id"] for row in table.to_pylist() if row["split"] == "train"]
     (tmp_path / "gone.txt").write_text(f"{training[0]}\n")
@@ -245,7 +244,7 @@ def test_a_loss_that_is_no_number_stops_at_once_names_the_tracks_and_another_rat
 ) -> None:
     run = str(tmp_path / "wild")
     wild = dataclasses.replace(
-        config, learning_rate=9.9, warmup_steps=0, ema=0.0, epochs=200, l2=1e30, checkpoint_minutes=9
+        config, batch_size=8, learning_rate=9.9, warmup_steps=0, ema=0.0, epochs=200, l2=1e30, checkpoint_minutes=9
     )
     with pytest.raises(
         TagscaleError, match=r"the loss is (nan|inf), with the tracks track-\d\d, .*choose another --out then"
@@ -280,10 +279,10 @@ def test_a_torn_best_checkpoint_is_reported_and_another_is_chosen(
 
 def test_what_a_kill_left_unfinished_is_cleared_away(config: TrainConfig, begun: Callable[[int], Path]) -> None:
     run = begun(1)
-    left = run / "checkpoints" / "step-000000002" / f"{TEMPORARY_PREFIX}half"
+    left = run / "checkpoints" / "step-000000001" / f"{TEMPORARY_PREFIX}half"
     left.write_bytes(b"half a checkpoint")
     train(dataclasses.replace(config, epochs=2), str(run))
-    assert _steps(run) == [5, 6]
+    assert _steps(run) == [3, 4]
     assert not left.parent.exists()
 
 
@@ -296,7 +295,7 @@ def test_workers_save_before_they_validate_since_one_alone_cannot_stop_there(
         patched.setattr("training.fit.validation.Validation.run", _gone)
         with pytest.raises(TagscaleError, match="another worker is gone"):
             train(rarely, str(tmp_path / "run"))
-    assert _steps(tmp_path / "run") == [3]
+    assert _steps(tmp_path / "run") == [2]
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
     train(rarely, str(tmp_path / "run"))
     _assert_same(tmp_path / "run", undisturbed)

@@ -217,7 +217,8 @@ def test_a_rejected_file_is_a_line_on_stderr_and_the_command_fails(
     assert written.err == f"{gone}: not tagged: not_found: no such file\n"
     first, second = written.out.splitlines()
     assert first == second
-    assert re.fullmatch(rf"{re.escape(song)} \(4\.0 s\): \w+ [01]\.\d\d(, \w+ [01]\.\d\d){{{len(TAGS) - 1}}}", first)
+    shown = r"\w+ [01]\.\d\d \([≥<] [01]\.\d\d\)"
+    assert re.fullmatch(rf"{re.escape(song)} \(4\.0 s\): {shown}(, {shown}){{{len(TAGS) - 1}}}", first)
 
 
 def test_each_file_is_one_json_object_a_line_with_its_scores_or_its_problem(
@@ -229,10 +230,18 @@ def test_each_file_is_one_json_object_a_line_with_its_scores_or_its_problem(
     written = capsys.readouterr()
     assert written.err == ""
     rejected, tagged = map(json.loads, written.out.splitlines())
-    assert rejected == {"file": gone, "seconds": 0.0, "scores": {}, "problem": "not_found: no such file"}
-    assert list(tagged) == ["file", "seconds", "scores", "problem"]
+    assert rejected == {
+        "file": gone,
+        "seconds": 0.0,
+        "scores": {},
+        "problem": "not_found: no such file",
+        "assigned": [],
+    }
+    assert list(tagged) == ["file", "seconds", "scores", "problem", "assigned"]
     assert (tagged["file"], tagged["seconds"], tagged["problem"]) == (song, 4.0, None)
     assert sorted(tagged["scores"]) == sorted(TAGS)
+    least = json.loads((spectrogram.model / "assets" / "thresholds.json").read_text())["thresholds"]
+    assert tagged["assigned"] == [tag for tag, score in tagged["scores"].items() if score >= least[tag]]
 
 
 def test_a_wrong_model_is_refused_before_any_file_is_looked_at(tmp_path: Path, misbehaving: None) -> None:

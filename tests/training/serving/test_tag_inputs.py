@@ -76,7 +76,7 @@ def test_the_table_and_the_timelines_hold_the_printed_scores(
     assert [one["file"] for one in printed] == [str(music / name) for name in ("a.wav", "b/a.flac", "bad.mp3", "c.wav")]
     rows = rows_of(table)
     for one, row in zip(printed, rows, strict=True):
-        assert list(row) == ["file", "seconds", "problem", *TAGS]
+        assert list(row) == ["file", "seconds", "problem", "assigned", *TAGS]
         assert (row["file"], float(row["seconds"]), row["problem"]) == (
             one["file"],
             one["seconds"],

@@ -15,7 +15,9 @@ from training.serving.tag import TaggedFile
 from training.serving.tag_table import require_table_place, tag_table
 
 TAGS = ["low", 'a "quoted", tag', "ünï"]
-SONG = TaggedFile("music/a,b\n.mp3", 1 / 3, {"ünï": 1.0, "low": 0.1 + 0.2, 'a "quoted", tag': 1e-9}, None)
+SONG = TaggedFile(
+    "music/a,b\n.mp3", 1 / 3, {"ünï": 1.0, "low": 0.1 + 0.2, 'a "quoted", tag': 1e-9}, None, ("ünï", "low")
+)
 BAD = TaggedFile("=1+1.mp3", 0.0, {}, 'io_error: "no", really')
 
 
@@ -31,10 +33,10 @@ def test_the_rows_read_back_as_they_were(tmp_path: Path) -> None:
         assert not table.exists()
         add(BAD)
     header, song, bad = rows_of(table)
-    assert header == ["file", "seconds", "problem", *TAGS]
-    assert (song[0], song[2]) == (SONG.file, "")
-    assert [float(cell) for cell in (song[1], *song[3:])] == [SONG.seconds, *(SONG.scores[tag] for tag in TAGS)]
-    assert bad == ["'=1+1.mp3", "0.0", BAD.problem, "", "", ""]
+    assert header == ["file", "seconds", "problem", "assigned", *TAGS]
+    assert (song[0], song[2], song[3]) == (SONG.file, "", "ünï|low")
+    assert [float(cell) for cell in (song[1], *song[4:])] == [SONG.seconds, *(SONG.scores[tag] for tag in TAGS)]
+    assert bad == ["'=1+1.mp3", "0.0", BAD.problem, "", "", "", ""]
     assert text_of_cell(bad[0]) == BAD.file
     assert table.read_bytes().count(b"\r\n") == 3  # RFC 4180
     assert os.listdir(table.parent) == ["tags.csv"]

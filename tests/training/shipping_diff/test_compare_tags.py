@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +18,8 @@ from schemas.features import LogMelSpec, WaveformSpec
 from schemas.layout import Layout
 from schemas.storage.stored_tables import table_bytes
 from schemas.tables import REMOVED
-from schemas.tags import SourceEntry, TagsLayout, TagsManifest
+from schemas.tags import SourceEntry, Tags, TagsLayout, TagsManifest
 from tests.training.shipping_diff.conftest import GENRES, TAGS, Pair, Tracks
-from training.shipping_diff import compare_tags as compare_module
 from training.shipping_diff.compare_tags import DiffOptions, compare_tags
 from training.shipping_diff.database import open_database
 from training.shipping_diff.decisions import Decisions, Thresholds, thresholds_of
@@ -183,21 +180,28 @@ def test_vocabularies_may_differ(pair: Pair, tmp_path: Path, make_tracks: Tracks
         compare_tags(str(pair.old), str(tmp_path / "none"))
 
 
-def test_thresholds_of_the_model_are_used() -> None:
+def _with_thresholds(folder: Path, thresholds: tuple[float | None, ...]) -> None:
+    manifest = TagsManifest.read(f"{folder}/tags.json")
+    model = dataclasses.replace(manifest.model, thresholds=thresholds)
+    (folder / "tags.json").write_bytes(dataclasses.replace(manifest, model=model).to_bytes())
+
+
+def test_thresholds_of_the_model_are_used(pair: Pair) -> None:
     """A tag for which none could be chosen has 0.5."""
-    model = SimpleNamespace(thresholds={"rock": 0.25, "jazz": None, "hip hop": math.nan})
-    folder: Any = SimpleNamespace(manifest=SimpleNamespace(model=model))
-    found = thresholds_of(folder, TAGS, None)
-    assert (found.values, found.origin) == ((0.25, 0.5, 0.5, 0.5), "model")
+    _with_thresholds(pair.old, (0.25, None, 0.75, 0.1))
+    folder = Tags.open(str(pair.old))
+    found = thresholds_of(folder, (TAGS[2], TAGS[0], TAGS[1]), None)
+    assert (found.values, found.origin) == ((0.75, 0.25, 0.5), "model")
     assert thresholds_of(folder, TAGS, 0.1) == Thresholds((0.1,) * 4, "option")
 
 
-def test_each_side_has_its_own_thresholds(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_side_has_its_own_thresholds(pair: Pair) -> None:
     chosen = {
         str(pair.old): Thresholds((0.2, 0.4, 0.6, 0.8), "model"),
         str(pair.new): Thresholds((0.7, 0.5, 0.3, 0.1), "model"),
     }
-    monkeypatch.setattr(compare_module, "thresholds_of", lambda tags, names, own: chosen[tags.layout.root])
+    for folder, thresholds in chosen.items():
+        _with_thresholds(Path(folder), thresholds.values)
     flips = (frame(pair.old) >= chosen[str(pair.old)].values) != (frame(pair.new) >= chosen[str(pair.new)].values)
     found = _diff(pair)
     assert [one.flips for one in found.tags] == flips.sum().tolist()
