@@ -33,6 +33,6 @@ def scores_of(steps: npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
     return _VALUES[steps]
 
 
-def lowest_step(threshold: float) -> int:
-    """Step of the lowest score that reaches a threshold from 0 to 1."""
-    return int(np.searchsorted(_VALUES, threshold))
+def lowest_step(threshold: float | None) -> int:
+    """Step of the lowest score that reaches a threshold; one that no score has if it is None, or above 1."""
+    return len(_VALUES) if threshold is None else int(np.searchsorted(_VALUES, threshold))
