@@ -45,11 +45,13 @@ import glob
 import numpy as np
 import pandas as pd
 sides = []
-for root in (old, new):
+for name, root in (("old", old), ("new", new)):
     table = pd.read_parquet(sorted(glob.glob(f"{root}/scores/*/*.parquet")), columns=["track_id", "scores"])
-    sides.append(pd.DataFrame(np.stack(table["scores"].to_numpy()), index=table["track_id"]))
+    scores = np.stack(table["scores"].to_numpy())
+    names = [f"{tag}_{name}" for tag in range(scores.shape[1])]
+    sides.append(pd.DataFrame(scores, columns=names, index=table["track_id"]))
     del table
-both = sides[0].join(sides[1], lsuffix="_old", rsuffix="_new", how="inner")
+both = sides[0].join(sides[1], how="inner")
 del sides
 flips = 0
 for tag in range(both.shape[1] // 2):

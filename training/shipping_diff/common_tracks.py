@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 GROUP = "group"  # of `--by`: the group that the tags themselves hold
 _FIRST = 50  # ids named of the tracks that one side lacks
+_NONE = OnlyIn(0, {}, ())
 _COLUMNS = ("group", "shard", "cause")
 _PLACE = ("generation", "shard", "record")
 
@@ -78,10 +79,14 @@ def find_common(
         FROM old_tracks JOIN new_tracks USING (track_id) {values}
         WHERE old_tracks.record IS NOT NULL AND new_tracks.record IS NOT NULL"""
     )
+    tracks, old_scored, new_scored = (_count(database, table) for table in ("common", "old_tracks", "new_tracks"))
     found = CommonTracks(
-        tracks=_count(database, "common"),
-        scored=(_count(database, "old_tracks"), _count(database, "new_tracks")),
-        only=(_only_in(database, "old", "new"), _only_in(database, "new", "old")),
+        tracks=tracks,
+        scored=(old_scored, new_scored),
+        only=(
+            _only_in(database, "old", "new") if old_scored > tracks else _NONE,
+            _only_in(database, "new", "old") if new_scored > tracks else _NONE,
+        ),
         removed=len(removed),
         missing_sources=(missing_old, missing_new),
     )

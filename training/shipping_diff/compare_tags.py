@@ -23,7 +23,7 @@ class DiffOptions:
     Attributes:
         by: `group`, or a column of the catalog, whose values are compared with each other; None for none.
         catalog: The catalog with that column; None for the one that was tagged.
-        threshold: Lowest score with which a track has a tag; None for those of each model, and 0.5 where it has none.
+        threshold: Lowest score with which a track has a tag; None for those of each model, or 0.5 if it has none.
     """
 
     by: str | None = None

@@ -18,16 +18,16 @@ class Thresholds:
     """The lowest scores with which a track has the common tags.
 
     Attributes:
-        values: The score of each tag.
+        values: The score of each tag; None for a tag that the model never assigns.
         origin: `option` if the user chose one for all, `model` if the model carries them, `default` if it has none.
     """
 
-    values: tuple[float, ...]
+    values: tuple[float | None, ...]
     origin: ThresholdsFrom
 
 
 def thresholds_of(tags: Tags, names: Sequence[str], chosen: float | None) -> Thresholds:
-    """Thresholds of some tags of a folder: those of its model; 0.5 for a tag that has none there.
+    """Thresholds of some tags of a folder: those of its model, or 0.5 for all if it has none.
 
     Args:
         tags: The folder.
@@ -40,7 +40,7 @@ def thresholds_of(tags: Tags, names: Sequence[str], chosen: float | None) -> Thr
     if not model.thresholds:
         return Thresholds((DEFAULT_THRESHOLD,) * len(names), "default")
     stored = dict(zip(model.tags, model.thresholds, strict=True))
-    return Thresholds(tuple(DEFAULT_THRESHOLD if (at := stored[name]) is None else at for name in names), "model")
+    return Thresholds(tuple(stored[name] for name in names), "model")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 UNIT = 2.0**-24
 _ONE = int(np.float16(1).view(np.uint16))
+_NEGATIVE_ZERO = np.uint16(0x8000)
 _VALUES = np.arange(_ONE + 1, dtype=np.uint16).view(np.float16).astype(np.float64)
 
 # The units of a step, for DuckDB: below 1,024 steps are units; then each further 1,024 are twice as far apart.
@@ -20,9 +21,11 @@ UNITS_MACRO = """CREATE MACRO units(step) AS (
 
 def steps_of(scores: npt.NDArray[np.float16]) -> npt.NDArray[np.uint16]:
     """The steps of scores; raises ValueError unless all are numbers from 0 to 1."""
-    if not ((scores >= 0) & (scores <= 1)).all():
+    bits = scores.view(np.uint16)
+    steps = np.where(bits == _NEGATIVE_ZERO, np.uint16(0), bits)
+    if steps.size and steps.max() > _ONE:  # greater are numbers above 1, infinity, NaN, and all with a sign
         raise ValueError("expected scores from 0 to 1, found others")
-    return np.abs(scores).view(np.uint16)  # -0.0 is 0
+    return steps
 
 
 def scores_of(steps: npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
@@ -30,6 +33,6 @@ def scores_of(steps: npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
     return _VALUES[steps]
 
 
-def lowest_step(threshold: float) -> int:
-    """Step of the lowest score that reaches a threshold from 0 to 1."""
-    return int(np.searchsorted(_VALUES, threshold))
+def lowest_step(threshold: float | None) -> int:
+    """Step of the lowest score that reaches a threshold; one that no score has if it is None, or above 1."""
+    return len(_VALUES) if threshold is None else int(np.searchsorted(_VALUES, threshold))

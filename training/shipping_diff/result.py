@@ -63,7 +63,7 @@ class TagDiff:
     Attributes:
         tag: Its name.
         tracks: Number of common tracks.
-        old_threshold: Lowest score with which a track has the tag in the old folder.
+        old_threshold: Lowest score with which a track has the tag in the old folder; None if its model never assigns it.
         new_threshold: The same of the new folder.
         old: Number of tracks that have the tag in the old folder.
         new: Number of tracks that have it in the new one.
@@ -79,8 +79,8 @@ class TagDiff:
 
     tag: str
     tracks: int
-    old_threshold: float
-    new_threshold: float
+    old_threshold: float | None
+    new_threshold: float | None
     old: int
     new: int
     gained: int

@@ -73,7 +73,7 @@ def warnings(diff: ShippingDiff) -> list[str]:
 
 def side_words(side: Side) -> str:
     """The model of a folder, what it read, and where its thresholds come from."""
-    origin = {"option": "of --threshold", "model": "of the model", "default": "0.5, since the tags hold none"}
+    origin = {"option": "of --threshold", "model": "of the model", "default": "0.5, since the model has none"}
     return f"{side.root}: model {side.model[:12]} ({side.labels}) on {side.features}; thresholds {origin[side.thresholds_from]}"
 
 

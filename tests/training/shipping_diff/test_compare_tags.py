@@ -187,12 +187,16 @@ def _with_thresholds(folder: Path, thresholds: tuple[float | None, ...]) -> None
 
 
 def test_thresholds_of_the_model_are_used(pair: Pair) -> None:
-    """A tag for which none could be chosen has 0.5."""
+    """A tag for which none could be chosen is never assigned."""
     _with_thresholds(pair.old, (0.25, None, 0.75, 0.1))
     folder = Tags.open(str(pair.old))
     found = thresholds_of(folder, (TAGS[2], TAGS[0], TAGS[1]), None)
-    assert (found.values, found.origin) == ((0.75, 0.25, 0.5), "model")
+    assert (found.values, found.origin) == ((0.75, 0.25, None), "model")
     assert thresholds_of(folder, TAGS, 0.1) == Thresholds((0.1,) * 4, "option")
+    never = _diff(pair).tags[1]
+    has_new = frame(pair.new)[TAGS[1]] >= 0.5
+    assert (never.old_threshold, never.old, never.gained, never.lost) == (None, 0, has_new.sum(), 0)
+    assert diff_json(_diff(pair), None)["per_tag"][1]["threshold_old"] is None
 
 
 def test_each_side_has_its_own_thresholds(pair: Pair) -> None:
