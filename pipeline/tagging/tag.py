@@ -28,6 +28,7 @@ from pipeline.jobs.shard_job import unfinished_shards
 from pipeline.jobs.writable_folder import writable_folder
 from pipeline.removal.tagged import erase_again, register_tags
 from pipeline.tagging.model_files import ServedModel, read_model
+from pipeline.tagging.model_rejects import check_model_rejects
 from pipeline.tagging.options import TagOptions
 from pipeline.tagging.planning import (
     job_under_way,
@@ -191,8 +192,8 @@ class _Tagging:
 
     def _check_rejects(self, tags: Tags, retry: Retry) -> None:
         if isinstance(self._source, Dataset):
-            return  # its tracks were accepted when they were built; those that fail here are in the summary
-        if not tried_again(self._source.table, tags, retry):
+            check_model_rejects(tags, self._options.max_reject_rate)  # the others were accepted when they were built
+        elif not tried_again(self._source.table, tags, retry):
             check_reject_rate(tags, self._source, self._options.max_reject_rate)
 
     def _note_times(self, tags: Tags, job: TagShardJob, table: pa.Table, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """Stands in for the process that scores: a model in numpy, ready at once, which fails on marked patches as a real one might.
 
-A patch is marked by its first value: 2, 3, 4 and 5 make it crash, hang, run out of memory and return NaN.
+A patch is marked by its first value: 2, 3, 4 and 5 make it crash, hang, run out of memory and return NaN. If
+TAGSCALE_TEST_NAN is set, it returns NaN for every patch.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ def main() -> None:
             raise MemoryError
         results[:rows] = scored(patches[:rows], options.results)
         results[:rows][patches[:rows].reshape(rows, -1)[:, 0] == IS_NAN] = np.nan
+        if os.environ.get("TAGSCALE_TEST_NAN"):
+            results[:rows] = np.nan
         print("{}", flush=True)
 
 

@@ -123,6 +123,21 @@ def test_a_grown_catalog_adds_a_generation_and_a_corrected_reject_is_tried_again
     assert Tags.open(out).newest_tracks(["cause"])["cause"].to_pylist().count("unsupported_format") == 1
 
 
+def test_a_model_that_fails_on_a_dataset_is_stopped_at_the_reject_rate(
+    quick: None, dataset: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAGSCALE_TEST_NAN", "1")
+    out, options = str(tmp_path / "tags"), TagOptions(workers=1)
+    words = "the model failed on 24 of 24 stored tracks, more than --max-reject-rate 0.05 allows .24 not_finite"
+    for _ in range(2):
+        with pytest.raises(UserError, match=words):
+            tag(str(model), out, dataset=str(dataset), options=options)
+    with pytest.raises(UserError, match="the tagging is unfinished"):
+        Tags.open(out)
+    accepted = tag(str(model), out, dataset=str(dataset), options=TagOptions(workers=1, max_reject_rate=1.0))
+    assert (accepted.records, accepted.rejects) == (0, {"not_finite": 24})
+
+
 def test_a_shard_that_is_done_is_not_scored_again(
     quick: None, model: Path, tmp_path: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
