@@ -22,6 +22,7 @@ from schemas.console.stopping import sheltered_children
 
 START_SECONDS = 120.0  # time allowed for the process to start on a busy machine
 _OUT_OF_MEMORY_SHARE = 0.5  # a process that dies with this share of its allowed memory in use ran out of memory
+_OUT_OF_MEMORY_WORDS = ("MemoryError", "bad_alloc", "ResourceExhausted", "Failed to allocate memory")
 _PRINTED_BYTES = 1 << 16  # read of what the process has printed; the last line explains a crash
 
 # One thread each, since the Beam worker's siblings fill the other cores. Set before numpy is imported in the child.
@@ -161,9 +162,9 @@ class ChildProcess:
         words = os.pread(printed, _PRINTED_BYTES, max(0, os.fstat(printed).st_size - _PRINTED_BYTES))
         last = (words.decode(errors="replace").strip().splitlines() or [""])[-1]
         self.close()
-        # C code seldom checks malloc's result, and C++ ends with its own exception: both look like a crash. numpy and
-        # TensorFlow have names of their own for it.
-        named = any(name in last for name in ("MemoryError", "bad_alloc", "ResourceExhausted"))
+        # C code seldom checks malloc's result, and C++ ends with its own exception: both look like a crash. numpy,
+        # TensorFlow and onnxruntime have words of their own for it.
+        named = any(told in last for told in _OUT_OF_MEMORY_WORDS)
         # A child's peak memory starts at its parent's usage, so only a higher value is evidence.
         inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         most = usage.ru_maxrss << 10

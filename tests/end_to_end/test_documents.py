@@ -52,6 +52,7 @@ def documents() -> list[Path]:
                 "labels",
                 "beam",
                 "training",
+                "export",
                 "training_speed",
                 "study",
                 "audio",

@@ -45,6 +45,7 @@ class _Rewriting:
     """Calls, for each layer of a model in turn, what stands for it."""
 
     def __init__(self) -> None:
+        self._operations = 0
         self._images: set[int] = set()  # ids of tensors that a convolution should read as images of one channel
         self._rules: dict[type, Callable[[Any, Any], Any]] = {
             BatchNorm: self._norm,
@@ -61,11 +62,17 @@ class _Rewriting:
         rule = next((rule for kind, rule in self._rules.items() if isinstance(layer, kind)), None)
         if rule is not None:
             return rule(layer, signal)
-        if not isinstance(layer, keras.Layer):  # a function of keras.ops
-            return layer(signal, **options)
+        if not isinstance(layer, keras.Layer):
+            return self._operation(layer)(signal, **options)
         if not type(layer).__module__.startswith("keras."):
             raise TypeError(f"Expected a layer that {__name__} can rewrite. Received: {type(layer)}")
         return _with_weights(type(layer).from_config({**layer.get_config(), "dtype": "float32"}), layer, signal)
+
+    def _operation(self, operation: Any) -> Any:
+        """A function of `keras.ops`. Keras numbers these over the whole process; here they are numbered in the model."""
+        self._operations += 1
+        kind = type(operation)
+        return kind.from_config({**operation.get_config(), "name": f"{kind.__name__.lower()}_{self._operations}"})
 
     def _norm(self, layer: BatchNorm, signal: Any) -> Any:
         # One mean and one variance for all channels come from normalising over an axis of width 1.

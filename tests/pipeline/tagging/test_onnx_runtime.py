@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.audio.causes import Cause, TrackRejected
 from pipeline.search.query import query_of_file
 from pipeline.tagging.inference import Inference
 from pipeline.tagging.model_files import read_model, runtime_for
@@ -75,11 +76,9 @@ def test_it_imports_no_tensorflow(
     tag(str(onnx_model), str(out), catalog=small_corpus.catalog, options=ONE)
     assert _rows(out) == _rows(onnx_tagged)
     # The block works: TensorFlow cannot be imported by the process that runs a SavedModel.
-    blocked = tag(
-        str(model), str(tmp_path / "blocked tags"), catalog=small_catalog(tmp_path, 1), options=TagOptions(workers=1)
-    )
-    assert blocked.rejects == {"inference_crash": 1}
-    assert "blocked by this test" in blocked.examples["inference_crash"][1]
+    with pytest.raises(UserError, match="1 inference_crash, .* ImportError: blocked by this test"):
+        catalog, options = small_catalog(tmp_path, 1), TagOptions(workers=1)
+        tag(str(model), str(tmp_path / "blocked tags"), catalog=catalog, options=options)
 
 
 @pytest.mark.slow
@@ -100,6 +99,34 @@ def test_a_patch_that_is_not_finite_gets_no_scores_and_leaves_its_neighbours_alo
         found = running.run(4)
         assert np.isnan(found[2]).all()
         np.testing.assert_array_equal(np.delete(found, 2, axis=0), np.delete(sound, 2, axis=0))
+
+
+# onnxruntime's own process, which may take 5 MB more once the model is loaded.
+LITTLE_MEMORY = """
+import resource
+from pipeline.tagging import onnx_process
+from pipeline.tagging.inference_process import serve
+
+def load(folder):
+    score = onnx_process._loaded(folder)
+    with open("/proc/self/statm") as pages:
+        used = int(pages.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 5_000_000,) * 2)
+    return score
+
+serve(load)
+"""
+
+
+def test_onnxruntime_out_of_memory_is_told_as_such(
+    onnx_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "little_memory.py").write_text(LITTLE_MEMORY)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    served = read_model(str(onnx_model), "onnx")
+    with Inference(served, 64, module="little_memory") as running, pytest.raises(TrackRejected) as rejected:
+        running.run(64)
+    assert rejected.value.cause is Cause.INFERENCE_MEMORY
 
 
 def test_similar_scores_a_file_with_the_runtime_of_the_model(
