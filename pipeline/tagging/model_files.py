@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,13 +12,13 @@ from typing import Any
 from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import training_command
 from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
-from schemas.storage.files import download, exists, files_below, is_remote, join, local_path, read_bytes, sha256_of
+from schemas.model_hash import ASSETS, model_file_names, model_hash
+from schemas.storage.files import download, exists, is_remote, join, local_path, read_bytes
 from schemas.storage.json_object import parse_json_object
 from schemas.tags import ModelEntry
 from schemas.validation import from_fields
 
 MODEL_NAME = "saved_model.pb"
-_PLACE_OF_ASSETS = "assets"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +73,7 @@ def read_model(uri: str) -> ServedModel:
 
     def asset(name: str) -> bytes:
         try:
-            return read_bytes(join(uri, _PLACE_OF_ASSETS, name))
+            return read_bytes(join(uri, ASSETS, name))
         except FileNotFoundError as error:
             raise UserError(
                 f"{uri}: expected a SavedModel that this version's `export` wrote, found one without assets/{name}; {again}"
@@ -98,7 +97,7 @@ def read_model(uri: str) -> ServedModel:
             f"{uri}: expected tags, a patch and an embedding, received {len(tags)} tags and {facts}; {again}"
         )
     entry = ModelEntry(
-        sha256=_hash_of(uri),
+        sha256=model_hash(uri),
         trunk_sha256=facts.trunk_sha256,
         tags=tags,
         embedding=facts.embedding,
@@ -119,27 +118,11 @@ def local_model(model: ServedModel) -> Iterator[str]:
         folder = local_path(model.uri)
         if is_remote(model.uri):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tagscale-model-"))
-            for name in _names(model.uri):
+            for name in model_file_names(model.uri):
                 os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
                 download(join(model.uri, name), os.path.join(folder, name))
-        if _hash_of(folder) != model.entry.sha256:
+        if model_hash(folder) != model.entry.sha256:
             raise DatasetError(
                 f"{model.uri}: the model's files have changed since the job began; run the command again"
             )
         yield folder
-
-
-def _names(uri: str) -> list[str]:
-    """Names of the model's own files below its folder: those that TensorFlow reads, and the assets."""
-    root = uri.rstrip("/") + "/"
-    names = [file.removeprefix(root) for file in files_below(uri)]
-    return sorted(
-        name for name in names if name.endswith(".pb") or name.startswith(("variables/", f"{_PLACE_OF_ASSETS}/"))
-    )
-
-
-def _hash_of(uri: str) -> str:
-    digest = hashlib.sha256()
-    for name in _names(uri):
-        digest.update(f"{name} {sha256_of(join(uri, name))}\n".encode())
-    return digest.hexdigest()

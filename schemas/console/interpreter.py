@@ -34,17 +34,20 @@ PACKAGES = (
 
 # Modules that some commands need -> the extra that they come with.
 EXTRAS = {
+    "fastapi": "listen",
     "jax": "dev",
     "keras": "train",
     "librosa": "plots",
     "matplotlib": "train",
     "pretty_midi": "corpus",
+    "python_multipart": "listen",
     "sklearn": "train",
     "tensorboard": "train",
     "tensorflow": "train",
     "tensorflow_io": "tfio",
     "threadpoolctl": "train",
     "tinysoundfont": "corpus",
+    "uvicorn": "listen",
 }
 
 # From this Python on tinysoundfont has no wheel, and an environment is made without it where there is no C++ compiler.
