@@ -108,7 +108,7 @@ def make_app(listener: Listener, model_uri: str, index: str | None) -> FastAPI:
     async def heard(number: int) -> Response:
         return FileResponse(open_path(song_of(number).song.heard), media_type="audio/wav")
 
-    @app.get("/songs/{number}/similar")
+    @app.get("/songs/{number}/similar", dependencies=[Depends(_require_own_page)])
     async def similar(number: int) -> Response:
         if index is None:
             raise HTTPException(404, "expected --index, in which similar tracks are searched")
@@ -137,8 +137,9 @@ def make_app(listener: Listener, model_uri: str, index: str | None) -> FastAPI:
 
 def _require_own_page(request: Request) -> None:
     """Refuse what another site's page sends here."""
-    origin = request.headers.get("origin")
-    if origin is not None and origin != f"http://{request.headers['host']}":
+    own = f"http://{request.headers['host']}"
+    is_foreign = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+    if is_foreign or request.headers.get("origin", own) != own:
         raise refusal(403, "expected a request of this page, received one of another site")
 
 

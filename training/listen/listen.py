@@ -39,7 +39,7 @@ def listen(model_uri: str, *, index: str | None = None, port: int = 8000) -> Non
         if index is not None:
             require_index(index, model_uri)
         app = make_app(Listener(model), model_uri, index)
-        with contextlib.suppress(Stopped), deferred_stop(lambda: False) as is_stopped:
+        with contextlib.suppress(Stopped), deferred_stop() as is_stopped:
             config = uvicorn.Config(
                 app,
                 log_config=None,

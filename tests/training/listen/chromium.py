@@ -45,6 +45,8 @@ class Chromium:
         for domain in ("Runtime", "Log", "Page", "DOM"):
             self.call(f"{domain}.enable")
         self.resize(1280)
+        calm = {"name": "prefers-reduced-motion", "value": "reduce"}  # nothing moves while it is clicked
+        self.call("Emulation.setEmulatedMedia", features=[calm])
 
     def _port(self, file: Path) -> int:
         deadline = time.monotonic() + PATIENCE_SECONDS

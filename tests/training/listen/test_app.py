@@ -85,6 +85,8 @@ def test_another_host_name_is_refused(app: FastAPI, host: str) -> None:
 def test_a_song_from_another_site_is_refused(app: FastAPI, song: Path, origin: str) -> None:
     answer = ask(app, lambda client: client.post("/songs", files=upload(song), headers={"origin": origin}))
     assert (answer.status_code, "another site" in answer.json()["detail"]) == (403, True)
+    marked = {"sec-fetch-site": "cross-site"}  # what a browser says of an image on another site's page
+    assert ask(app, lambda client: client.get("/songs/1/similar", headers=marked)).status_code == 403
     answer = ask(app, lambda client: client.post("/songs", files={"song": b"x"}, headers={"origin": HOST}))
     assert answer.status_code == 422
 

@@ -49,6 +49,7 @@ async function hear(file) {
   const mine = ++asked;
   if (file.size > mostBytes) {
     const megabytes = (bytes) => `${Math.round(bytes / 1e6).toLocaleString("en")} MB`;
+    at("drop").classList.remove("busy"); // an earlier song is no longer waited for
     say("status", `${file.name}: expected at most ${megabytes(mostBytes)}, received ${megabytes(file.size)}; cut out a part of it`, true);
     return;
   }
@@ -89,7 +90,8 @@ function show(song) {
   showTimes(song.seconds);
   showLines(song);
   showTags(song.scores, SHOWN_TAGS);
-  at("song").scrollIntoView({ behavior: "smooth", block: "start" });
+  const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  at("song").scrollIntoView({ behavior: isCalm ? "instant" : "smooth", block: "start" });
 }
 
 function showTimes(seconds) {
