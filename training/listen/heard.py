@@ -60,6 +60,7 @@ class Listener:
         means = patch_means(self.model, samples)
         scores = self.model.scores(feature_blocks(waveform.part, samples, self.model.spec), means.add).tolist()
         picture = picture_of(self.model, name, waveform.part, samples, means, MOST_LINES)
+        lines = dict(zip(picture.tags, picture.scores.T.round(4).tolist(), strict=True))
         ranked = sorted(zip(self.model.tags, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
         top_mel = float(hz_to_mel(np.array([picture.sample_rate / 2]))[0])
         facts = {
@@ -74,10 +75,7 @@ class Listener:
                 if hz < picture.sample_rate / 2
             ],
             "edges": picture.score_edges.tolist(),
-            "lines": [
-                {"tag": tag, "scores": np.round(picture.scores[:, number], 4).tolist()}
-                for number, tag in enumerate(picture.tags)
-            ],
+            "lines": [{"tag": tag, "scores": lines[tag]} for tag, _ in ranked if tag in lines],
             "scores": [{"tag": tag, "score": score} for tag, score in ranked],
         }
         return HeardSong(upload, _wav(waveform, picture.sample_rate), facts)

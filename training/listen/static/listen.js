@@ -109,7 +109,7 @@ function showTimes(seconds) {
 function showLines(song) {
   const { edges, lines, seconds } = song;
   const across = (moment) => ((1000 * moment) / seconds).toFixed(2);
-  const grid = [25, 50, 75].map((height) => drawn("line", { x1: 0, x2: 1000, y1: height, y2: height }));
+  const grid = [0, 25, 50, 75, 100].map((height) => drawn("line", { x1: 0, x2: 1000, y1: height, y2: height }));
   const paths = lines.map(({ scores }, number) => {
     const steps = scores.map((score, step) => `${across(edges[step])} ${(100 * (1 - score)).toFixed(2)} H${across(edges[step + 1])}`);
     return drawn("path", { d: `M${steps.join(" L")}`, stroke: COLOURS[number % COLOURS.length] });
