@@ -13,6 +13,7 @@ import concurrent.futures
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -47,19 +48,20 @@ signal = tf.constant(np.random.default_rng(0).normal(scale=0.1, size=(1, 30 * 16
 def seconds(work):
     for _ in range(3):
         work()
-    taken = []
+    taken, used = [], time.process_time()
     for _ in range(times):
         began = time.perf_counter()
         work()
         taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
-decode, call = seconds(lambda: bare_decode(catalog)), seconds(lambda: score(waveform=signal)["scores"].numpy())
-print(json.dumps({"decode": decode, "model": call}))
+    return statistics.median(taken), (time.process_time() - used) / times
+decode, decode_cpu = seconds(lambda: bare_decode(catalog))
+call, call_cpu = seconds(lambda: score(waveform=signal)["scores"].numpy())
+print(json.dumps({"decode": decode, "model": call, "decode cpu": decode_cpu, "model cpu": call_cpu}))
 """
 
 
 def floor(catalog: Path, model: Path, times: int) -> dict[str, float]:
-    """Median seconds of a bare decode and of a bare call of the model with all cores."""
+    """Median seconds, and mean CPU seconds, of a bare decode and of a bare call of the model with all cores."""
     words = [sys.executable, "-c", FLOOR.replace("30 * 16_000", f"{SECONDS} * 16_000"), str(catalog), str(model)]
     ended = subprocess.run([*words, str(times)], check=True, capture_output=True, text=True)
     measured: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
@@ -67,8 +69,8 @@ def floor(catalog: Path, model: Path, times: int) -> dict[str, float]:
 
 
 @contextmanager
-def running(model: Path, workers: int, log: Path) -> Iterator[str]:
-    """A server; yields its address."""
+def running(model: Path, workers: int, log: Path) -> Iterator[tuple[str, int]]:
+    """A server; yields its address and its process id."""
     with open(log, "w") as sink:
         words = [sys.executable, "-c", SERVER, str(EXAMPLES), str(workers), "--model", str(model), "--port", "0"]
         server = subprocess.Popen(words, stdout=sink, stderr=sink)
@@ -77,10 +79,24 @@ def running(model: Path, workers: int, log: Path) -> Iterator[str]:
             if server.poll() is not None:
                 raise RuntimeError(log.read_text())
             time.sleep(0.1)
-        yield found[1]
+        yield found[1], server.pid
     finally:
         server.terminate()
         server.wait()
+
+
+def cpu_seconds(process: int) -> float:
+    """CPU seconds that a process and its children, which decode, have used so far."""
+    children = [int(child) for task in Path(f"/proc/{process}/task").iterdir() for child in _children(task)]
+    ticks = 0
+    for one in (process, *children):
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _children(task: Path) -> list[str]:
+    return (task / "children").read_text().split()
 
 
 def answer_times(address: str, song: bytes, clients: int, requests: int) -> tuple[list[float], float]:
@@ -111,25 +127,31 @@ def main() -> None:
         song = next(Path(folder).glob("*.mp3")).read_bytes()
         model = Path(folder, "model")
         write_default_model(model)
-        least = floor(catalog, model, max(3, requests // 10))
+        floors = [floor(catalog, model, max(3, requests // 8))]
         for workers in sorted({1, cores}):
-            with running(model, workers, Path(folder, "log")) as address:
+            with running(model, workers, Path(folder, "log")) as (address, process):
                 answer_times(address, song, workers, WARMING * workers)
                 for clients in CLIENTS:
+                    used = cpu_seconds(process)
                     taken, wall = answer_times(address, song, clients, requests)
                     rows[f"{clients} clients, {workers} threads"] = {
                         "p50": float(np.percentile(taken, 50)),
                         "p99": float(np.percentile(taken, 99)),
                         "songs_per_second": len(taken) / wall,
+                        "cpu_seconds": (cpu_seconds(process) - used) / len(taken),
                     }
-    total = least["decode"] + least["model"]
+            floors.append(floor(catalog, model, max(3, requests // 8)))
+    # Other work on the machine comes and goes, so the floor is measured before, between and after.
+    least = {name: statistics.median(one[name] for one in floors) for name in floors[0]}
+    total, total_cpu = least["decode"] + least["model"], least["decode cpu"] + least["model cpu"]
     print(f"a stereo mp3 of {SECONDS} s, {described()}, {cores} cores, {requests} requests each")
-    print(f"floor: {total * 1e3:.0f} ms (decode {least['decode'] * 1e3:.0f}, model {least['model'] * 1e3:.0f})")
-    print(f"{'':<24} {'p50':>8} {'of floor':>9} {'p99':>8} {'songs/s':>8} {'of floor':>9}")
+    print(f"floor: {total * 1e3:.0f} ms (decode {least['decode'] * 1e3:.0f}, model {least['model'] * 1e3:.0f})", end="")
+    print(f", {total_cpu:.2f} CPU seconds")
+    print(f"{'':<24} {'p50':>8} {'p99':>8} {'songs/s':>8} {'of floor':>9} {'CPU s/song':>11} {'of floor':>9}")
     for name, row in rows.items():
         print(
-            f"{name:<24} {row['p50'] * 1e3:>5.0f} ms {row['p50'] / total:>9.2f} {row['p99'] * 1e3:>5.0f} ms "
-            f"{row['songs_per_second']:>8.1f} {row['songs_per_second'] * total:>9.2f}"
+            f"{name:<24} {row['p50'] * 1e3:>5.0f} ms {row['p99'] * 1e3:>5.0f} ms {row['songs_per_second']:>8.2f} "
+            f"{row['songs_per_second'] * total:>9.2f} {row['cpu_seconds']:>11.2f} {row['cpu_seconds'] / total_cpu:>9.2f}"
         )
     write_results("serving", {"floor": least, "rows": rows, "cores": cores})
 
