@@ -6,7 +6,9 @@ import asyncio
 import mimetypes
 import os
 import sys
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -26,6 +28,7 @@ from training.listen.uploads import MOST_BYTES, refusal, uploaded_file
 
 HOSTS = ("127.0.0.1", "localhost")
 MOST_WAITING = 4  # songs that are heard or wait for it
+_LOOK_SECONDS = 0.5  # between two looks at whether a client is still there
 _STATIC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
 # Nothing from elsewhere is loaded, and no other site may show or play what is here.
 _HEADERS = {
@@ -38,6 +41,8 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
+
+_T = TypeVar("_T")
 
 
 def make_app(listener: Listener, model_uri: str, index: str | None) -> FastAPI:
@@ -109,18 +114,22 @@ def make_app(listener: Listener, model_uri: str, index: str | None) -> FastAPI:
         return FileResponse(open_path(song_of(number).song.heard), media_type="audio/wav")
 
     @app.get("/songs/{number}/similar", dependencies=[Depends(_require_own_page)])
-    async def similar(number: int) -> Response:
+    async def similar(request: Request, number: int) -> Response:
         if index is None:
             raise HTTPException(404, "expected --index, in which similar tracks are searched")
         shelved = song_of(number)
-        try:
+
+        async def search() -> SimilarTracks:
             async with searching:
-                found: SimilarTracks = shelved.similar or await similar_tracks(
-                    index, model_uri, shelved.song.facts["name"], shelved.song.upload
-                )
+                name, upload = shelved.song.facts["name"], shelved.song.upload
+                return shelved.similar or await similar_tracks(index, model_uri, name, upload)
+
+        try:
+            found = shelved.similar = await _while_connected(request, search())
+        except ClientDisconnect:
+            return Response(status_code=400)  # which nobody reads any more
         except Exception as error:
             raise _failure(error) from None
-        shelved.similar = found
         return JSONResponse({"rows": found.rows, "missing_source": found.missing_source})
 
     @app.get("/songs/{number}/similar/{rank}/audio")
@@ -141,6 +150,22 @@ def _require_own_page(request: Request) -> None:
     is_foreign = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
     if is_foreign or request.headers.get("origin", own) != own:
         raise refusal(403, "expected a request of this page, received one of another site")
+
+
+async def _while_connected(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
+    """The result of work, which is given up once the client is gone: its page has another song, or is closed.
+
+    Raises:
+        ClientDisconnect: it was given up.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait([task], timeout=_LOOK_SECONDS))[0]:
+            if await request.is_disconnected():
+                raise ClientDisconnect
+    finally:
+        task.cancel()  # also where the command is stopped; a task that is done stays as it is
+    return task.result()
 
 
 def _failure(error: Exception) -> HTTPException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import re
@@ -169,3 +170,37 @@ def test_a_track_is_played_only_by_its_place_in_an_answer(
 def test_without_an_index_there_is_no_search(app: FastAPI) -> None:
     answer = ask(app, lambda client: client.get("/songs/1/similar"))
     assert (answer.status_code, "--index" in answer.json()["detail"]) == (404, True)
+
+
+def test_a_search_is_given_up_when_its_client_is_gone(
+    listener: Listener, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+
+    async def endless(*_: object) -> SimilarTracks:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("search")
+        raise AssertionError
+
+    async def asked(client: httpx.AsyncClient) -> None:
+        await client.post("/songs", files=upload(song))
+        messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+        async def receive() -> dict[str, object]:
+            return next(messages, {"type": "http.disconnect"})
+
+        async def send(message: dict[str, object]) -> None:
+            pass
+
+        headers = [(b"host", b"127.0.0.1:8000")]
+        scope = {"type": "http", "method": "GET", "path": "/songs/1/similar", "headers": headers, "query_string": b""}
+        async with asyncio.timeout(20):
+            await app(scope, receive, send)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training.listen.app, "similar_tracks", endless)
+    monkeypatch.setattr(training.listen.app, "_LOOK_SECONDS", 0.01)
+    app = training.listen.app.make_app(listener, "model", "tags")
+    ask(app, asked)
+    assert ended == ["search"]

@@ -11,6 +11,7 @@ const searches = "searches" in main.dataset;
 const at = (id) => document.getElementById(id);
 const player = at("player");
 let shown = null; // the song that is shown
+let searching = new AbortController(); // gives up the search for an earlier song
 let asked = 0; // how often a song was given, so that only the last one is shown
 
 function made(name, text, className) {
@@ -53,6 +54,8 @@ async function hear(file) {
     say("status", `${file.name}: expected at most ${megabytes(mostBytes)}, received ${megabytes(file.size)}; cut out a part of it`, true);
     return;
   }
+  searching.abort();
+  searching = new AbortController();
   at("drop").classList.add("busy");
   say("status", `Listening to ${file.name} …`);
   const form = new FormData();
@@ -146,7 +149,7 @@ async function search(song, mine) {
   at("tracks").replaceChildren();
   say("searching", "Searching, for about as long as the command `similar` takes …");
   try {
-    const found = await answered(`/songs/${song.number}/similar`);
+    const found = await answered(`/songs/${song.number}/similar`, { signal: searching.signal });
     if (mine !== asked) return;
     const missing = found.missing_source;
     say("searching", missing ? `The tagged dataset ${missing} is not there: tracks removed from it since may be among these.` : "", Boolean(missing));
