@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html.parser
 
-VOID = {"meta", "br"}
+VOID = {"meta", "br", "img", "input"}
 
 
 class Reader(html.parser.HTMLParser):

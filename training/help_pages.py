@@ -47,5 +47,6 @@ PAGES = {
         "--model model song.mp3 music --csv tags.csv",
         {"Input": ("--model",), "Output": ("--top", "--json", "--csv", "--timeline")},
     ),
+    "listen": HelpPage("--model model --index tags", {"Input": ("--model", "--index"), "Page": ("--port",)}),
 }
 EXAMPLE = "train --dataset data --label-set mine --frontend spectrogram --out run"

@@ -271,6 +271,21 @@ def tag_command(
     tag_inputs(model, files, top=top, as_json=as_json, table=table, timeline=timeline)
 
 
+@cli.command("listen")
+@click.option("--model", required=True, help="SavedModel written by `export`.")
+@click.option("--index", help="Folder of tags that `pipeline.run tag` wrote with this model: also show similar tracks.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="0: any that is free.")
+def listen_command(model: str, index: str | None, port: int) -> None:
+    """Serve a page on this machine alone: drop a song, and hear and see what the model hears.
+
+    ^C and SIGTERM end it with exit code 0, since there is nothing to save.
+    """
+    import_tensorflow()
+    from training.listen.listen import listen
+
+    listen(model, index=index, port=port)
+
+
 def main() -> None:
     """Entry point of `python training/run.py` and tagscale-train."""
     run_command(cli, training_command(), "tagscale-train")

@@ -36,12 +36,18 @@ def similar_command(
     **options: object,
 ) -> None:
     """Find the tracks nearest to a track or an audio file by embedding, exactly, among those that pass the filters."""
+    from pipeline.search.audio_places import audio_uris
     from pipeline.search.page import write_page
     from pipeline.search.similar import SimilarOptions, similar
     from pipeline.search.summary import similar_fields, similar_report
+    from schemas.tags import Tags
 
     chosen = SimilarOptions(**options)  # type: ignore[arg-type]
     found = similar(tags, track=track, file=file, model=model, options=chosen)
     if html is not None:
         write_page(found, html)
-    print_either(as_json, lambda: similar_fields(found), lambda: similar_report(found))
+    print_either(
+        as_json,
+        lambda: similar_fields(found, audio_uris(Tags.open(found.tags), found.neighbours)),
+        lambda: similar_report(found),
+    )

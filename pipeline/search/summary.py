@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.search.similar import Similar, Track
@@ -26,8 +26,13 @@ def tag_words(track: Track) -> str:
     return ", ".join(f"{name} {score:.2f}" for name, score in track.top_tags)
 
 
-def similar_fields(found: Similar) -> dict[str, Any]:
-    """All of it as JSON holds it."""
+def similar_fields(found: Similar, uris: Mapping[str, str]) -> dict[str, Any]:
+    """All of it as JSON holds it.
+
+    Args:
+        found: results of a search.
+        uris: id -> uri of the audio, of the tracks whose audio is known.
+    """
     query = (
         _track_fields(found.query) if found.file is None else {"file": found.file, "tags": dict(found.query.top_tags)}
     )
@@ -38,7 +43,15 @@ def similar_fields(found: Similar) -> dict[str, Any]:
         "tracks": found.tracks,
         "passing": found.passing,
         "missing_source": found.missing_source,
-        "results": [{"rank": one.rank, "similarity": one.similarity, **_track_fields(one)} for one in found.neighbours],
+        "results": [
+            {
+                "rank": one.rank,
+                "similarity": one.similarity,
+                **_track_fields(one),
+                "uri": uris.get(str(one.track_id)),
+            }
+            for one in found.neighbours
+        ],
     }
 
 

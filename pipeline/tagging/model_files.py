@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -14,8 +13,9 @@ from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import training_command
 from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
 from schemas.model_forms import ASSETS, FORM_NAMES, MARKERS, ONNX_PATCHES_NAME, Form, forms_in
+from schemas.model_hash import model_file_names, model_hash
 from schemas.model_thresholds import THRESHOLDS_NAME, parse_thresholds
-from schemas.storage.files import download, exists, files_below, is_remote, join, local_path, read_bytes, sha256_of
+from schemas.storage.files import download, exists, is_remote, join, local_path, read_bytes
 from schemas.storage.json_object import parse_json_object
 from schemas.tags import ModelEntry
 from schemas.validation import from_fields
@@ -114,7 +114,7 @@ def read_model(uri: str, runtime: Runtime = "tensorflow") -> ServedModel:
             f"{uri}: expected tags, a patch and an embedding, received {len(tags)} tags and {facts}; {again}"
         )
     entry = ModelEntry(
-        sha256=_hash_of(uri, form),
+        sha256=model_hash(uri, form),
         trunk_sha256=facts.trunk_sha256,
         tags=tags,
         embedding=facts.embedding,
@@ -151,27 +151,11 @@ def local_model(model: ServedModel) -> Iterator[str]:
         folder, form = local_path(model.uri), _RUN[model.runtime]
         if is_remote(model.uri):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tagscale-model-"))
-            for name in _names(model.uri, form):
+            for name in model_file_names(model.uri, form):
                 os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
                 download(join(model.uri, name), os.path.join(folder, name))
-        if _hash_of(folder, form) != model.entry.sha256:
+        if model_hash(folder, form) != model.entry.sha256:
             raise DatasetError(
                 f"{model.uri}: the model's files have changed since the job began; run the command again"
             )
         yield folder
-
-
-def _names(uri: str, form: Form) -> list[str]:
-    """Names of the model's own files below its folder: those that its runtime reads, and the assets."""
-    root = uri.rstrip("/") + "/"
-    names = [file.removeprefix(root) for file in files_below(uri)]
-    own = (MARKERS["onnx"], ONNX_PATCHES_NAME) if form == "onnx" else (".pb",)
-    below = (f"{ASSETS}/",) if form == "onnx" else ("variables/", f"{ASSETS}/")
-    return sorted(name for name in names if name.endswith(own) or name.startswith(below))
-
-
-def _hash_of(uri: str, form: Form) -> str:
-    digest = hashlib.sha256()
-    for name in _names(uri, form):
-        digest.update(f"{name} {sha256_of(join(uri, name))}\n".encode())
-    return digest.hexdigest()

@@ -36,6 +36,7 @@ PACKAGES = (
 EXTRAS = {
     "ai_edge_litert": "export",
     "duckdb": "compare",
+    "fastapi": "listen",
     "jax": "dev",
     "keras": "train",
     "librosa": "plots",
@@ -43,6 +44,7 @@ EXTRAS = {
     "onnx": "export",
     "onnxruntime": "onnx",
     "pretty_midi": "corpus",
+    "python_multipart": "listen",
     "sklearn": "train",
     "tensorboard": "train",
     "tensorflow": "train",
@@ -50,6 +52,7 @@ EXTRAS = {
     "tf2onnx": "export",
     "threadpoolctl": "train",
     "tinysoundfont": "corpus",
+    "uvicorn": "listen",
 }
 
 # From this Python on tinysoundfont has no wheel, and an environment is made without it where there is no C++ compiler.

@@ -28,6 +28,8 @@ NOT_RUN = {
     "make demo": "tests/end_to_end/test_demo.py runs it, smaller",
     "make venv && source .venv/bin/activate": "this test runs in the environment that it makes",
     "gs://my-music/": "tests/buckets/test_documented.py runs them against an emulator of a bucket",
+    "docs/examples/serve.py": "tests/training/serving/test_serve_example.py runs it; it ends only when it is stopped",
+    "training/run.py listen": "tests/training/listen runs it; it ends only when it is stopped",
     "--runner=DataflowRunner": "needs a Google Cloud project; without `--` the same command is run",
 }
 
@@ -64,6 +66,8 @@ def documents() -> list[Path]:
                 "tagging",
                 "search",
                 "shipping",
+                "listen",
+                "serving",
                 "tables",
                 "commands",
                 "library",

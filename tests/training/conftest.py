@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from schemas.features import LogMelSpec, WaveformSpec
 from tests.conftest import write_tables
+from tests.pipeline.tagging.conftest import write_model
 from tests.tones import tags_of, tone_of
 
 if TYPE_CHECKING:
@@ -126,6 +128,12 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> SmallDataset:
     make_split(Dataset.open(root), DEFAULT_SPLIT, SplitMethod((60, 20, 20), salt="g"))
     lay_labels(root, [str(folder / "annotations.csv")], str(folder / "small.yaml"))
     return SmallDataset(root, folder)
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A spectrogram model with random weights; tests only read it."""
+    return write_model(tmp_path_factory.mktemp("model") / "spectrogram", LogMelSpec(WaveformSpec("center:30")))
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ def _refused(ended: subprocess.CompletedProcess[str], words: str) -> None:
     assert words in ended.stderr
 
 
-@pytest.mark.parametrize("command", ["train", "study", "evaluate", "compare", "report", "export", "tag"])
+@pytest.mark.parametrize("command", ["train", "study", "evaluate", "compare", "report", "export", "tag", "listen"])
 def test_each_command_explains_itself_without_importing_tensorflow(command: str) -> None:
     ended = _run(command, "--help")
     assert ended.returncode == 0

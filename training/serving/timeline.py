@@ -59,7 +59,7 @@ class Timelines:
             A function to be called with the scores of the patches, float32 [patches, tags], a batch at a time.
         """
         bounds = self._model.patch_bounds(samples)
-        means = RowMeans(len(bounds), len(self._model.tags), _MOST_COLUMNS)
+        means = patch_means(self._model, samples)
         uri = join(self._folder, f"{self._names[file]}.csv")
         with spool(uri) as path:
             with open_csv(path) as text:
@@ -72,28 +72,45 @@ class Timelines:
                     writer.writerows(number_cells([*next(rows), *one]) for one in scores)
 
                 yield see
-            picture = self._picture(file, read, samples, bounds, means)
+            picture = picture_of(self._model, file, read, samples, means, self._lines)
             publish(path, uri)
         write_atomic(join(self._folder, f"{self._names[file]}.png"), draw_timeline(picture))
 
-    def _picture(
-        self, file: str, read: ReadSamples, samples: int, bounds: npt.NDArray[np.float64], means: RowMeans
-    ) -> TimelinePicture:
-        spec = whole_file_spec(self._model.spec)
-        seconds = samples / spec.sample_rate
-        frames = spec.frames(samples)
-        logmel = RowMeans(frames, spec.mels, _MOST_COLUMNS)
-        for block in logmel_blocks(read, samples, spec):
-            logmel.add(block)
-        scores = means.means()
-        top = np.argsort(-means.mean(), kind="stable")[: self._lines]
-        return TimelinePicture(
-            title=f"{file} ({seconds:.1f} s)",
-            seconds=seconds,
-            sample_rate=spec.sample_rate,
-            logmel=logmel.means(),
-            logmel_edges=np.append(logmel.firsts, frames) * (spec.hop_length / spec.sample_rate),
-            tags=[self._model.tags[number] for number in top],
-            scores=scores[:, top],
-            score_edges=np.append(bounds[means.firsts, 0], bounds[-1, 1]),
-        )
+
+def picture_of(
+    model: SavedModel, title: str, read: ReadSamples, samples: int, means: RowMeans, lines: int
+) -> TimelinePicture:
+    """What is drawn of a waveform that was scored.
+
+    Args:
+        model: the model that scored it.
+        title: above the picture, before the length.
+        read: returns the waveform from one sample up to another, int16.
+        samples: its length.
+        means: of the scores of its patches, as `patch_means` makes them.
+        lines: tags that are drawn, those with the highest scores; at most `MOST_LINES`.
+    """
+    spec = whole_file_spec(model.spec)
+    bounds = model.patch_bounds(samples)
+    seconds = samples / spec.sample_rate
+    frames = spec.frames(samples)
+    logmel = RowMeans(frames, spec.mels, _MOST_COLUMNS)
+    for block in logmel_blocks(read, samples, spec):
+        logmel.add(block)
+    scores = means.means()
+    top = np.argsort(-means.mean(), kind="stable")[: min(lines, MOST_LINES)]
+    return TimelinePicture(
+        title=f"{title} ({seconds:.1f} s)",
+        seconds=seconds,
+        sample_rate=spec.sample_rate,
+        logmel=logmel.means(),
+        logmel_edges=np.append(logmel.firsts, frames) * (spec.hop_length / spec.sample_rate),
+        tags=[model.tags[number] for number in top],
+        scores=scores[:, top],
+        score_edges=np.append(bounds[means.firsts, 0], bounds[-1, 1]),
+    )
+
+
+def patch_means(model: SavedModel, samples: int) -> RowMeans:
+    """Means that the scores of a waveform's patches are added to, in as many columns as a picture has."""
+    return RowMeans(len(model.patch_bounds(samples)), len(model.tags), _MOST_COLUMNS)

@@ -6,19 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas.features import LogMelSpec, WaveformSpec
+from schemas.features import WaveformSpec
 from tests.pipeline.tagging.conftest import write_model
 
 
 @pytest.fixture(autouse=True)
 def compiled(graphs: None) -> None:
     """Compiles graphs in each test of this folder."""
-
-
-@pytest.fixture(scope="session")
-def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A spectrogram model with random weights; tests only read it."""
-    return write_model(tmp_path_factory.mktemp("model") / "spectrogram", LogMelSpec(WaveformSpec("center:30")))
 
 
 @pytest.fixture(scope="session")

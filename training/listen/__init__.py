@@ -1,0 +1,1 @@
+"""A page on loopback on which a person hears what a model hears."""

@@ -1,0 +1,108 @@
+"""What a model hears in a song: its waveform as it is decoded, the log-mel, the tags over time, and the scores."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import os
+import tempfile
+import wave
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.audio.isolation import DecodedArray, DecodingProcess
+from schemas.filterbank import hz_to_mel
+from training.serving.saved_model import SavedModel
+from training.serving.tag import feature_blocks, whole_file_spec
+from training.serving.timeline import MOST_LINES, patch_means, picture_of
+
+MOST_SECONDS = 3 * 3600.0  # longer songs are refused
+_SHOWN_HZ = (512, 1024, 2048, 4096, 8192, 16_384)
+
+
+@dataclasses.dataclass(frozen=True)
+class HeardSong:
+    """A song that was tagged. Its files have no names on the disk, and are gone with the last use of it.
+
+    Attributes:
+        upload: the file as it was received.
+        heard: what the model hears, a mono WAV file.
+        facts: what the page shows, as JSON holds it.
+    """
+
+    upload: IO[bytes]
+    heard: IO[bytes]
+    facts: dict[str, Any]
+
+
+class Listener:
+    """Decodes and scores one song at a time; memory stays flat, whatever its length.
+
+    Args:
+        model: the model.
+    """
+
+    def __init__(self, model: SavedModel) -> None:
+        self.model = model
+        self._decoding = DecodingProcess(whole_file_spec(model.spec), max_seconds=MOST_SECONDS)
+
+    def hear(self, name: str, upload: IO[bytes]) -> HeardSong:
+        """Decode an uploaded file in the decoding process, and score it.
+
+        Raises:
+            TrackRejected: no decoder can read it, or it is longer than `MOST_SECONDS`.
+        """
+        decoded = self._decoding.features(open_path(upload))
+        waveform, samples = decoded.waveform, decoded.waveform.shape[0]
+        means = patch_means(self.model, samples)
+        scores = self.model.scores(feature_blocks(waveform.part, samples, self.model.spec), means.add).tolist()
+        picture = picture_of(self.model, name, waveform.part, samples, means, MOST_LINES)
+        lines = dict(zip(picture.tags, picture.scores.T.round(4).tolist(), strict=True))
+        ranked = sorted(zip(self.model.tags, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
+        top_mel = float(hz_to_mel(np.array([picture.sample_rate / 2]))[0])
+        facts = {
+            "name": name,
+            "seconds": picture.seconds,
+            "source": {field: decoded.facts[field] for field in ("codec", "sample_rate", "channels", "flags")},
+            "sample_rate": picture.sample_rate,
+            "logmel": _image(picture.logmel),
+            "bands": [
+                {"hz": hz, "height": float(hz_to_mel(np.array([float(hz)]))[0]) / top_mel}
+                for hz in _SHOWN_HZ
+                if hz < picture.sample_rate / 2
+            ],
+            "edges": picture.score_edges.tolist(),
+            "lines": [{"tag": tag, "scores": lines[tag]} for tag, _ in ranked if tag in lines],
+            "scores": [{"tag": tag, "score": score} for tag, score in ranked],
+        }
+        return HeardSong(upload, _wav(waveform, picture.sample_rate), facts)
+
+
+def open_path(file: IO[bytes]) -> str:
+    """A path at which this user's other processes can open a file that has no name."""
+    return f"/proc/{os.getpid()}/fd/{file.fileno()}"
+
+
+def _wav(waveform: DecodedArray, rate: int) -> IO[bytes]:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (open for as long as the song is kept)
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(waveform.dtype.itemsize)
+        sound.setframerate(rate)
+        sound.setnframes(waveform.shape[0])
+        for block in waveform.blocks():
+            sound.writeframesraw(block)
+    file.flush()
+    return file
+
+
+def _image(logmel: npt.NDArray[np.floating]) -> str:
+    """A spectrogram, [columns, mels], as the address of a PNG image that holds its bytes."""
+    from matplotlib.image import imsave
+
+    sink = io.BytesIO()
+    imsave(sink, logmel.T, cmap="magma", origin="lower", format="png")
+    return f"data:image/png;base64,{base64.b64encode(sink.getvalue()).decode()}"
