@@ -1,7 +1,7 @@
 """The served functions of a tagger in the operations that ONNX and LiteRT know.
 
 Patches lie as in `training/serving/served_tagger.py`, but log-mel is computed for one patch at a time, from the samples
-under its frames, so that beside the signal and a padded copy of it only one patch is in memory.
+under its frames, so that beside the signal and padded copies of it only one patch is in memory.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class PortableTagger:
             samples = tf.slice(padded, tf.stack([0, start * hop]), tf.stack([batch, under]))
             samples = tf.ensure_shape(samples, [None, under])
             outputs = self._tagger(self._patches(samples, length))
-            return number + 1, scores + outputs["scores"], embeddings + outputs["embedding"]
+            taint = not_finite_rows(samples)
+            return number + 1, scores + outputs["scores"] + taint, embeddings + outputs["embedding"] + taint
 
         _, scores, embeddings = tf.while_loop(
             lambda number, *_: number < count,
@@ -71,8 +72,7 @@ class PortableTagger:
             parallel_iterations=1,
         )
         patches = tf.cast(count, tf.float32)
-        taint = not_finite_rows(waveform)
-        return {"scores": scores / patches + taint, "embedding": embeddings / patches + taint}
+        return {"scores": scores / patches, "embedding": embeddings / patches}
 
     def _patches(self, samples: Any, length: Any) -> Any:
         if self._spec is None:

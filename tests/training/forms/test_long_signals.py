@@ -1,4 +1,4 @@
-"""An hour of audio takes little more memory than its samples and a padded copy of them."""
+"""An hour of audio takes little more memory than a few copies of its samples: no spectrum of the hour is held."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from training.forms.onnx_files import write_onnx
 from training.forms.tflite_file import write_tflite
 
 HOUR = 3600 * 16_000 + 777
-MORE = 150  # MiB beside the copy: a patch, its spectrum, and the runtime's own
+MORE = 150  # MiB beside the copies: a patch, its spectrum, and the runtime's own
 
 # Prints by how many MiB the peak of the process grows while an hour is scored, and the scores.
 PROGRAM = f"""
-import json, resource, sys
+import json, re, sys
 import numpy as np
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+def peak():  # what getrusage says begins with the peak of the process that started this one
+    with open("/proc/self/status") as status:
+        return int(re.search(r"VmHWM:\\s+(\\d+) kB", status.read())[1]) >> 10
 
 form, path = sys.argv[1:]
 waveform = np.zeros((1, {HOUR}), np.float32)
@@ -57,7 +58,7 @@ def _cheap_tagger() -> keras.Model:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["onnx", "tflite"])
-def test_an_hour_takes_little_memory_beside_its_samples(form: str, tmp_path: Path) -> None:
+def test_an_hour_takes_little_memory_beside_copies_of_its_samples(form: str, tmp_path: Path) -> None:
     write = {"onnx": write_onnx, "tflite": write_tflite}[form]
     plain = _cheap_tagger()
     with compiled_graphs():
@@ -66,6 +67,6 @@ def test_an_hour_takes_little_memory_beside_its_samples(form: str, tmp_path: Pat
     ended = subprocess.run(words, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr[-1500:]
     grown, scores = json.loads(ended.stdout)
-    copies = {"onnx": 1, "tflite": 2}[form]  # LiteRT takes a copy of its input too
+    copies = {"onnx": 2, "tflite": 3}[form]  # padded, as what the loop carries, and LiteRT copies its input too
     assert grown < copies * 4 * HOUR / 2**20 + MORE
     assert 0 < np.min(scores) < np.max(scores) < 1
