@@ -68,16 +68,28 @@ def check_reject_rate(dataset: Generations, catalog: Catalog, most: float, givin
     """
     newest = dataset.newest_tracks(["cause", "message"])
     newest = newest.filter(pc.is_in(newest["track_id"], value_set=catalog.table["track_id"].combine_chunks()))
-    rejects = rejects_by_cause(newest)
+    if (too_many := rejects_beyond(newest, most, catalog)) is not None:
+        rejected, words = too_many
+        raise UserError(
+            f"{dataset.layout.root}: {rejected} of {newest.num_rows} tracks were rejected, more than --max-reject-rate "
+            f"{most:g} allows ({words}); fix their uris in the catalog and run the same command again, fix the audio and add "
+            f"--retry-rejects all, or accept them with a higher --max-reject-rate{giving_up}"
+        )
+
+
+def rejects_beyond(tracks: pa.Table, most: float, catalog: Catalog | None) -> tuple[int, str] | None:
+    """Number of rejects among tracks, and words on them, if they are more than an accepted share; otherwise None.
+
+    Args:
+        tracks: Columns track_id, cause and message.
+        most: Largest accepted share.
+        catalog: Catalog of the tracks; None if there is none.
+    """
+    rejects = rejects_by_cause(tracks)
     rejected = sum(rejects.values())
-    if rejected <= most * newest.num_rows:
-        return
-    words = reject_words(rejects, example_rejects(newest, catalog))
-    raise UserError(
-        f"{dataset.layout.root}: {rejected} of {newest.num_rows} tracks were rejected, more than --max-reject-rate {most:g} "
-        f"allows ({words}); fix their uris in the catalog and run the same command again, fix the audio and add "
-        f"--retry-rejects all, or accept them with a higher --max-reject-rate{giving_up}"
-    )
+    if rejected <= most * tracks.num_rows:
+        return None
+    return rejected, reject_words(rejects, example_rejects(tracks, catalog))
 
 
 def preflight_size(tracks: int) -> int:

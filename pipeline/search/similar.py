@@ -84,6 +84,10 @@ class Similar:
 class SimilarOptions:
     """Options of a search; see `pipeline.run similar --help`.
 
+    >>> from pipeline import SimilarOptions
+    >>> SimilarOptions(conditions=["rock>0.5"]).count
+    10
+
     Attributes:
         count: Number of tracks to find.
         conditions: Conditions on scores, such as `rock>0.5`, all of which a track must meet.
@@ -116,6 +120,11 @@ def similar(
     options: SimilarOptions | None = None,
 ) -> Similar:
     """Find the tracks whose embeddings are nearest by cosine, exactly, among those that pass the filters.
+
+    >>> from pipeline import SimilarOptions, similar
+    >>> found = similar("tags", track="track-00", options=SimilarOptions(count=2, not_same_group=True))
+    >>> [one.rank for one in found.neighbours], "track-00" in {one.track_id for one in found.neighbours}
+    ([1, 2], False)
 
     Args:
         root: Folder of the tags.

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.audio.causes import Cause
-from pipeline.decode.reject_rate import example_rejects, reject_words, rejects_by_cause
+from pipeline.decode.reject_rate import rejects_beyond
 from schemas.console.errors import UserError
 from schemas.tags import Tags
 
@@ -23,12 +23,10 @@ def check_model_rejects(tags: Tags, most: float) -> None:
     newest = tags.newest_tracks(["cause", "message"])
     failed = pc.fill_null(pc.is_in(newest["cause"], value_set=pa.array(_OF_THE_MODEL, pa.string())), False)
     held = newest.filter(pc.or_(pc.is_valid(newest["record"]), failed))
-    rejects = rejects_by_cause(held)
-    rejected = sum(rejects.values())
-    if rejected <= most * held.num_rows:
-        return
-    words = reject_words(rejects, example_rejects(held, None))
-    raise UserError(
-        f"{tags.layout.root}: the model failed on {rejected} of {held.num_rows} stored tracks, more than --max-reject-rate "
-        f"{most:g} allows ({words}); name another --model and another --out, or accept them with a higher --max-reject-rate"
-    )
+    if (too_many := rejects_beyond(held, most, None)) is not None:
+        rejected, words = too_many
+        raise UserError(
+            f"{tags.layout.root}: the model failed on {rejected} of {held.num_rows} stored tracks, more than "
+            f"--max-reject-rate {most:g} allows ({words}); name another --model and another --out, or accept them with a "
+            "higher --max-reject-rate"
+        )

@@ -14,6 +14,10 @@ from schemas.features import Excerpt
 class TagOptions(CatalogOptions):
     """Options of a tagging; see `pipeline.run tag --help`. Without an excerpt, new tags are of whole tracks.
 
+    >>> from pipeline import TagOptions
+    >>> TagOptions(runtime="onnx").embeddings
+    True
+
     Attributes:
         embeddings: Whether embeddings are stored too.
         runtime: What runs the model: `tensorflow` a SavedModel, `onnx` (onnxruntime) an ONNX model.

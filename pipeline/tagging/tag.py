@@ -92,6 +92,11 @@ def tag(
 
     The same call again resumes, and adds a generation for new tracks.
 
+    >>> from pipeline import TagOptions, tag
+    >>> summary = tag("runs/a/saved_model", "tags", dataset="data", options=TagOptions(workers=1))
+    >>> summary.records, summary.rejects
+    (36, {})
+
     Args:
         model_uri: Folder of a SavedModel or an ONNX model that `export` wrote.
         out: Folder of the tags, new or begun by an earlier call.

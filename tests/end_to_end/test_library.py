@@ -27,7 +27,7 @@ SONG_SECONDS = 40
 # The packages that export names, in the order of the steps from a catalog to a tagger.
 PACKAGES = ("pipeline.audio", "pipeline", "schemas", "training")
 # An example comes after the one whose results it needs; the page leaves a second run for `compare`.
-ORDER = ("build", "split_dataset", "lay_labels", "train", "export")
+ORDER = ("build", "split_dataset", "lay_labels", "train", "export", "tag")
 NO_EXAMPLE = {"DatasetError", "LabelVersion", "TagscaleError", "TrackRejected", "UserError"}  # they are not called
 
 

@@ -181,7 +181,8 @@ def test_the_others_end_with_clear_words_when_a_worker_is_killed(
     odd_dataset: SmallDataset, tmp_path: Path, killed: int
 ) -> None:
     out = tmp_path / "run"
-    with _two_workers(odd_dataset, out, ["--epochs", "9999", "--batch-size", "8"]) as workers:
+    endless = ["--epochs", "9999", "--batch-size", "8", "--validate-every", "9999"]
+    with _two_workers(odd_dataset, out, endless) as workers:
         _wait_for((out / "metrics.jsonl").exists)
         workers[killed].kill()
         assert workers[1 - killed].wait(timeout=60) == 1
