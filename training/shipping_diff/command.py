@@ -64,7 +64,8 @@ def compare_tags_command(
     """Compare two folders of tags, print the result, and exit 3 if too many tags flip."""
     from training.shipping_diff.compare_tags import DiffOptions, compare_tags
     from training.shipping_diff.page import write_page
-    from training.shipping_diff.result import diff_json, gate_of, require_share
+    from training.shipping_diff.result import gate_of, require_share
+    from training.shipping_diff.result_json import diff_json
     from training.shipping_diff.summary import diff_report
 
     if catalog is not None and by is None and html is None:

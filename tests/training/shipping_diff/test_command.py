@@ -18,7 +18,7 @@ from tests.warm_commands import run_warm
 from training.run import cli
 from training.shipping_diff.compare_tags import compare_tags
 from training.shipping_diff.page import write_page
-from training.shipping_diff.result import diff_json
+from training.shipping_diff.result_json import diff_json
 
 ROOT = Path(__file__).parents[3]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -25,7 +25,8 @@ from training.shipping_diff.database import open_database
 from training.shipping_diff.decisions import Decisions, Thresholds, thresholds_of
 from training.shipping_diff.float16_steps import UNIT, scores_of
 from training.shipping_diff.per_track import count_flips
-from training.shipping_diff.result import FlipGate, ShippingDiff, diff_json, gate_of
+from training.shipping_diff.result import FlipGate, ShippingDiff, gate_of
+from training.shipping_diff.result_json import diff_json
 from training.shipping_diff.summary import diff_report
 
 
