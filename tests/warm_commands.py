@@ -79,8 +79,9 @@ class WarmCommand:
         self.returncode: int | None = None
         environment = dict(os.environ if env is None else env)
         in_training = any(name in "\n".join(self.words[:2]) for name in ("training", "tensorflow"))
-        # TensorFlow reads some of its variables when it is imported.
+        # TensorFlow reads some of its variables when it is imported, but not the one that describes a cluster.
         early = {name: value for name, value in environment.items() if name.startswith(("TF_", "OMP_"))}
+        early.pop("TF_CONFIG", None)
         self._server = _server("training" if in_training else "pipeline", json.dumps(early, sort_keys=True))
         self._folder = tempfile.TemporaryDirectory()
         self._files = Path(self._folder.name, "stdout"), Path(self._folder.name, "stderr")

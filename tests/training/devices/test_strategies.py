@@ -224,7 +224,7 @@ def test_a_batch_that_the_replicas_cannot_share_is_refused_with_sizes_that_fit(
     odd_dataset: SmallDataset, tmp_path: Path
 ) -> None:
     command = _command(odd_dataset, tmp_path / "run", "mirrored", ["--batch-size", "7"])
-    ended = run_warm(command)
+    ended = run_warm(command, env=ENVIRONMENT)
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1] == (
         "error: --batch-size 7: expected a multiple of the 2 replicas; 6 or 8 would be one"

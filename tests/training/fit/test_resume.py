@@ -50,10 +50,11 @@ def undisturbed(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def stopped_runs(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Runs of one and two epochs; `begun` copies them."""
+    """Runs of one and two epochs, the second resumed from the first; `begun` copies them."""
     runs = {epochs: tmp_path_factory.mktemp("stopped") / "run" for epochs in (1, 2)}
-    for epochs, run in runs.items():
-        train(dataclasses.replace(config, epochs=epochs), str(run))
+    train(dataclasses.replace(config, epochs=1), str(runs[1]))
+    shutil.copytree(runs[1], runs[2])
+    train(dataclasses.replace(config, epochs=2), str(runs[2]))
     return runs
 
 

@@ -246,7 +246,7 @@ for frontend, policy in zip(sys.argv[1::2], sys.argv[2::2]):
 
 
 @pytest.mark.slow
-def test_the_models_learn_a_batch_by_heart_on_the_jax_backend() -> None:
+def test_a_model_learns_a_batch_by_heart_on_the_jax_backend() -> None:
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    command = [sys.executable, "-c", LEARNS_ON_JAX, "spectrogram", "float32", "waveform", "mixed_bfloat16"]
+    command = [sys.executable, "-c", LEARNS_ON_JAX, "spectrogram", "mixed_bfloat16"]
     subprocess.run(command, check=True, timeout=300, env=environment, cwd=ROOT)
