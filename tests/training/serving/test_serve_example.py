@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import json
 import os
 import re
@@ -180,12 +181,15 @@ def test_a_slow_upload_ends(server: Server) -> None:
     while not answer:
         assert time.monotonic() < deadline
         connection.sendall(b"a")  # it trickles in all the time
-        try:
+        with contextlib.suppress(TimeoutError):
             answer = connection.recv(1 << 16)
-        except TimeoutError:
-            continue
+    connection.settimeout(30)
+    with contextlib.suppress(ConnectionResetError):  # as the server leaves bytes unread, which may cost the body
+        while more := connection.recv(1 << 16):  # the body may come after the head; then the server closes
+            answer += more
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"] == "expected the whole file within 1.5 s"
+    body = answer.partition(b"\r\n\r\n")[2]
+    assert not body or json.loads(body)["detail"] == "expected the whole file within 1.5 s"
     server.require_clean()
 
 
