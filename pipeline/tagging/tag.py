@@ -93,7 +93,7 @@ def tag(
     The same call again resumes, and adds a generation for new tracks.
 
     >>> from pipeline import TagOptions, tag
-    >>> summary = tag("runs/a/saved_model", "tags", dataset="data", options=TagOptions(workers=1))
+    >>> summary = tag("runs/a/saved_model", "heard", dataset="data", options=TagOptions(workers=1))
     >>> summary.records, summary.rejects
     (36, {})
 
