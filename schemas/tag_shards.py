@@ -19,7 +19,7 @@ from schemas.storage.files import is_remote
 from schemas.stored_scores import read_scores
 from schemas.tags import Tags
 
-_PLACE = ("generation", "shard", "record")
+PLACE = ("generation", "shard", "record")  # columns of a tracks table that say where a track's scores lie
 _READERS = {False: 2, True: 8}  # shards read in parallel from a disk and from a store, where a reader mostly waits
 _AHEAD = 64  # shards in memory at a time: some 15 MB
 
@@ -27,7 +27,7 @@ _AHEAD = 64  # shards in memory at a time: some 15 MB
 def by_place(tracks: pa.Table) -> pa.Table:
     """The scored rows of a tracks table with the column `generation`, in the order in which their scores lie on disk."""
     kept = tracks.filter(pc.is_valid(tracks["record"]))
-    return kept.sort_by([(name, "ascending") for name in _PLACE]).combine_chunks()
+    return kept.sort_by([(name, "ascending") for name in PLACE]).combine_chunks()
 
 
 def read_shards(

@@ -13,6 +13,7 @@ import functools
 import importlib
 import json
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -115,6 +116,15 @@ class WarmCommand:
         """What it has written to stdout and to stderr so far."""
         out, err = (file.read_text() if file.exists() else "" for file in self._files)
         return out, err
+
+    def wait_until_printed(self, pattern: str, timeout: float = 120) -> re.Match[str]:
+        """Waits for words on stdout or stderr, which it must print before it ends."""
+        deadline = time.monotonic() + timeout
+        while not (found := re.search(pattern, "\n".join(self.printed()))):
+            assert self.poll() is None, self.printed()
+            assert time.monotonic() < deadline, self.printed()
+            time.sleep(POLL_SECONDS)
+        return found
 
     def communicate(self, timeout: float = 300) -> tuple[str, str]:
         """Waits for its end; returns what it wrote to stdout and to stderr."""

@@ -16,11 +16,11 @@ import numpy.typing as npt
 from pipeline.audio.isolation import DecodedArray, DecodingProcess
 from schemas.filterbank import hz_to_mel
 from training.serving.saved_model import SavedModel
-from training.serving.tag import feature_blocks, whole_file_spec
+from training.serving.tag import feature_blocks, ranked_scores, whole_file_spec
 from training.serving.timeline import MOST_LINES, patch_means, picture_of
+from training.serving.timeline_picture import TICKS_HZ, top_mel
 
 MOST_SECONDS = 3 * 3600.0  # longer songs are refused
-_SHOWN_HZ = (512, 1024, 2048, 4096, 8192, 16_384)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +61,9 @@ class Listener:
         scores = self.model.scores(feature_blocks(waveform.part, samples, self.model.spec), means.add).tolist()
         picture = picture_of(self.model, name, waveform.part, samples, means, MOST_LINES)
         lines = dict(zip(picture.tags, picture.scores.T.round(4).tolist(), strict=True))
-        ranked = sorted(zip(self.model.tags, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
-        top_mel = float(hz_to_mel(np.array([picture.sample_rate / 2]))[0])
+        ranked = ranked_scores(self.model.tags, scores)
+        shown_hz = np.array([hz for hz in TICKS_HZ if 0 < hz < picture.sample_rate / 2])
+        heights = hz_to_mel(shown_hz.astype(np.float64)) / top_mel(picture)
         facts = {
             "name": name,
             "seconds": picture.seconds,
@@ -70,13 +71,11 @@ class Listener:
             "sample_rate": picture.sample_rate,
             "logmel": _image(picture.logmel),
             "bands": [
-                {"hz": hz, "height": float(hz_to_mel(np.array([float(hz)]))[0]) / top_mel}
-                for hz in _SHOWN_HZ
-                if hz < picture.sample_rate / 2
+                {"hz": hz, "height": height} for hz, height in zip(shown_hz.tolist(), heights.tolist(), strict=True)
             ],
             "edges": picture.score_edges.tolist(),
-            "lines": [{"tag": tag, "scores": lines[tag]} for tag, _ in ranked if tag in lines],
-            "scores": [{"tag": tag, "score": score} for tag, score in ranked],
+            "lines": [{"tag": tag, "scores": lines[tag]} for tag in ranked if tag in lines],
+            "scores": [{"tag": tag, "score": score} for tag, score in ranked.items()],
         }
         return HeardSong(upload, _wav(waveform, picture.sample_rate), facts)
 

@@ -60,15 +60,16 @@ def write_model(
             served = ServedTagger(model, patch, logmel, tuple(vocabulary))
             tf.saved_model.save(served.saved_object(), folder, signatures=served.signatures())
             _derive_uuid(os.path.join(folder, "fingerprint.pb"))
-        elif form == "onnx":
-            write_onnx(folder, in_plain_layers(model), logmel)
-        elif form == "tflite":
-            write_tflite(folder, in_plain_layers(model), logmel)
-        elif form == "essentia":
-            plain = in_plain_layers(model)
-            write_essentia(folder, plain, spec, vocabulary=vocabulary, labels=labels, licence=licence)
         else:
-            write_keras(folder, in_plain_layers(model))
+            plain = in_plain_layers(model)
+            if form == "onnx":
+                write_onnx(folder, plain, logmel)
+            elif form == "tflite":
+                write_tflite(folder, plain, logmel)
+            elif form == "essentia":
+                write_essentia(folder, plain, spec, vocabulary=vocabulary, labels=labels, licence=licence)
+            else:
+                write_keras(folder, plain)
         assets = _assets(model, patch, spec, vocabulary, labels, config, licence)
         for name, data in {**{f"{ASSETS}/{name}": data for name, data in assets.items()}, **beside}.items():
             write_atomic(os.path.join(folder, name), data)

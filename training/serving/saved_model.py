@@ -14,7 +14,7 @@ from schemas.console.errors import UserError
 from schemas.console.shown_commands import training_command
 from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
 from schemas.model_forms import ASSETS, FORM_NAMES, MARKERS, forms_in
-from schemas.model_thresholds import THRESHOLDS_NAME, Thresholds, parse_thresholds
+from schemas.model_thresholds import THRESHOLDS_NAME, parse_thresholds
 from schemas.patches import patch_starts
 from schemas.storage.files import absolute, exists, join, read_bytes
 from schemas.storage.json_object import parse_json_object
@@ -33,8 +33,7 @@ class SavedModel:
     Attributes:
         spec: the features that it reads.
         tags: the tags in the order of its scores.
-        thresholds: lowest score at which each tag is assigned; None for a tag that is never assigned, and empty if the model
-            has no thresholds.
+        thresholds: tag -> lowest score at which it is assigned, None for a tag that never is; empty if the model has none.
 
     Raises:
         UserError: there is no such model, `export` did not write it, or it is broken.
@@ -138,12 +137,12 @@ def _patch_seconds(uri: str) -> float:
     return float(seconds)
 
 
-def _thresholds(uri: str, tags: list[str]) -> Thresholds:
+def _thresholds(uri: str, tags: list[str]) -> dict[str, float | None]:
     name = join(uri, ASSETS, THRESHOLDS_NAME)
     if not exists(name):
-        return ()
+        return {}
     try:
-        return parse_thresholds(read_bytes(name), tags)
+        return dict(zip(tags, parse_thresholds(read_bytes(name), tags), strict=True))
     except (ValueError, UserError) as error:
         raise UserError(f"{name}: {error}; export the model again") from error
 

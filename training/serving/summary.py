@@ -43,9 +43,9 @@ def print_tagged(one: TaggedFile, model: SavedModel, *, as_json: bool, top: int 
         say(f"{one.file}: not tagged: {one.problem}", file=sys.stderr, level="error")
     else:
         highest = list(one.scores.items())[: top or SHOWN_TAGS]
-        least = dict(zip(model.tags, model.thresholds, strict=True)) if model.thresholds else {}
         shown = ", ".join(
-            f"{tag} {score:.2f}{_beside(tag in (one.assigned or ()), least.get(tag))}" for tag, score in highest
+            f"{tag} {score:.2f}{_beside(tag in (one.assigned or ()), model.thresholds.get(tag))}"
+            for tag, score in highest
         )
         print_report(Report.of([Line(f"{one.file} ({one.seconds:.1f} s): {shown}")]))
 

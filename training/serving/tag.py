@@ -77,15 +77,21 @@ def tag_with(model: SavedModel, files: Sequence[str], watch: WatchFile | None = 
             watching = contextlib.nullcontext() if watch is None else watch(file, waveform.part, samples)
             with watching as see:
                 scores = model.scores(feature_blocks(waveform.part, samples, model.spec), see).tolist()
-            ranked = sorted(zip(model.tags, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
-            yield TaggedFile(file, samples / spec.sample_rate, dict(ranked), None, _assigned(ranked, model))
+            ranked = ranked_scores(model.tags, scores)
+            yield TaggedFile(file, samples / spec.sample_rate, ranked, None, _assigned(ranked, model))
 
 
-def _assigned(ranked: list[tuple[str, float]], model: SavedModel) -> tuple[str, ...] | None:
+def ranked_scores(tags: Sequence[str], scores: Sequence[float]) -> dict[str, float]:
+    """Tag -> score, the highest first; equal ones by name."""
+    return dict(sorted(zip(tags, scores, strict=True), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _assigned(ranked: dict[str, float], model: SavedModel) -> tuple[str, ...] | None:
     if not model.thresholds:
         return None
-    least = {tag: at for tag, at in zip(model.tags, model.thresholds, strict=True) if at is not None}
-    return tuple(tag for tag, score in ranked if tag in least and score >= least[tag])
+    return tuple(
+        tag for tag, score in ranked.items() if (least := model.thresholds[tag]) is not None and score >= least
+    )
 
 
 def whole_file_spec(spec: FeatureSpec) -> LogMelSpec:

@@ -18,7 +18,7 @@ from schemas.filterbank import hz_to_mel, mel_to_hz
 _INCHES = (10.0, 5.6)
 _DOTS_PER_INCH = 110
 _COLOURS = "magma"
-_TICKS_HZ = (0, 512, 1024, 2048, 4096, 8192, 16_384)  # those that librosa puts on a mel axis
+TICKS_HZ = (0, 512, 1024, 2048, 4096, 8192, 16_384)  # those that librosa puts on a mel axis
 _STEPS = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800)  # seconds between two ticks
 _MOST_TICKS = 8
 _MOST_LETTERS = 40  # of a tag
@@ -83,7 +83,7 @@ def _draw_logmel(axes: Any, picture: TimelinePicture) -> None:
         specshow(
             picture.logmel.T,
             x_coords=picture.logmel_edges,
-            y_coords=mel_to_hz(np.linspace(0.0, _top_mel(picture), picture.logmel.shape[1] + 1)),
+            y_coords=mel_to_hz(np.linspace(0.0, top_mel(picture), picture.logmel.shape[1] + 1)),
             y_axis="mel",
             sr=picture.sample_rate,
             fmax=picture.sample_rate / 2,
@@ -109,13 +109,14 @@ def _specshow() -> Callable[..., Any] | None:
 
 def _show_image(axes: Any, picture: TimelinePicture) -> None:
     # The bands are equally wide on the mel scale.
-    ticks = np.array([tick for tick in _TICKS_HZ if tick <= picture.sample_rate / 2], np.float64)
-    extent = (0.0, float(picture.logmel_edges[-1]), 0.0, _top_mel(picture))
+    ticks = np.array([tick for tick in TICKS_HZ if tick <= picture.sample_rate / 2], np.float64)
+    extent = (0.0, float(picture.logmel_edges[-1]), 0.0, top_mel(picture))
     axes.imshow(picture.logmel.T, origin="lower", aspect="auto", interpolation="nearest", extent=extent, cmap=_COLOURS)
     axes.set_yticks(hz_to_mel(ticks), [f"{tick:.0f}" for tick in ticks])
 
 
-def _top_mel(picture: TimelinePicture) -> float:
+def top_mel(picture: TimelinePicture) -> float:
+    """The upper edge of the highest band, in mels."""
     return float(hz_to_mel(np.array([picture.sample_rate / 2]))[0])
 
 

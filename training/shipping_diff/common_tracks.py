@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.console.errors import UserError
+from schemas.tag_shards import PLACE
 from schemas.tags import Tags
 from schemas.user_files.table_files import read_table
 from training.shipping_diff.result import OnlyIn
@@ -20,7 +21,6 @@ GROUP = "group"  # of `--by`: the group that the tags themselves hold
 _FIRST = 50  # ids named of the tracks that one side lacks
 _NONE = OnlyIn(0, {}, ())
 _COLUMNS = ("group", "shard", "cause")
-_PLACE = ("generation", "shard", "record")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +71,7 @@ def find_common(
     if by is not None and by != GROUP:
         database.register("catalog_values", _catalog_values(old, new, by, catalog))
         value, values = "catalog_values.value", "LEFT JOIN catalog_values USING (track_id)"
-    places = ", ".join(f"{side}_tracks.{name} AS {side}_{name}" for side in ("old", "new") for name in _PLACE)
+    places = ", ".join(f"{side}_tracks.{name} AS {side}_{name}" for side in ("old", "new") for name in PLACE)
     database.execute(
         f"""CREATE TABLE common AS
         SELECT (row_number() OVER (ORDER BY track_id) - 1)::INTEGER AS number, track_id, new_tracks.group AS group_name,
@@ -102,7 +102,7 @@ def find_common(
 
 def side_tracks(database: DuckDBPyConnection, side: str) -> pa.Table:
     """The columns number, track_id, generation, shard and record of the common tracks in one of the folders."""
-    places = ", ".join(f"{side}_{name} AS {name}" for name in _PLACE)
+    places = ", ".join(f"{side}_{name} AS {name}" for name in PLACE)
     return database.sql(f"SELECT number, track_id, {places} FROM common").to_arrow_table()
 
 

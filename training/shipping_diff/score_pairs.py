@@ -15,11 +15,10 @@ from schemas.layout import generation_name, shard_name
 from schemas.tag_shards import by_place, matrix, read_shards
 from schemas.tags import Tags
 from training.shipping_diff.common_tracks import side_tracks
+from training.shipping_diff.float16_steps import steps_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-from training.shipping_diff.float16_steps import steps_of
 
 _BATCH = 16_384  # tracks handed to DuckDB at a time
 

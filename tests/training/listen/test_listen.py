@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,12 +35,7 @@ class Page:
         self.folder = folder
         words = [ROOT / "training" / "run.py", "listen", "--model", model, "--port", "0"]
         self.command = WarmCommand(words, env={**os.environ, "TMPDIR": str(folder)})
-        deadline = time.monotonic() + 120
-        while not (found := re.search(r"open (http://127\.0\.0\.1:\d+) in a browser", self.command.printed()[0])):
-            assert self.command.poll() is None, self.command.printed()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        self.address = found[1]
+        self.address = self.command.wait_until_printed(r"open (http://127\.0\.0\.1:\d+) in a browser")[1]
 
 
 @pytest.fixture

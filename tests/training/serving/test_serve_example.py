@@ -47,11 +47,7 @@ class Server:
         self.folder = folder
         words = ["-c", PROGRAM, "--model", model, "--port", "0"]
         self.command = WarmCommand(words, env={**os.environ, "TMPDIR": str(folder)})
-        deadline = time.monotonic() + 120
-        while not (found := re.search(r"running on (http://127\.0\.0\.1:(\d+))", self.command.printed()[1])):
-            assert self.command.poll() is None, self.command.printed()[1]
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        found = self.command.wait_until_printed(r"running on (http://127\.0\.0\.1:(\d+))")
         self.port = int(found[2])
         self.client = httpx.Client(base_url=found[1], timeout=60)
 
