@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
-from pipeline.jobs.plan import plan_bytes, plan_tracks
+from pipeline.jobs.plan import plan_tracks
 from schemas.features import LogMelSpec, WaveformSpec
 from schemas.layout import Layout
 from schemas.manifests import DatasetManifest, GenerationEntry
+from schemas.plan_file import plan_bytes
 from schemas.tables import TRACKS
 
 

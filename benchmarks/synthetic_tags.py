@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.jobs.plan import plan_bytes
 from schemas.features import LogMelSpec
 from schemas.manifests import GenerationEntry, ShardManifest
+from schemas.plan_file import plan_bytes
 from schemas.storage.stored_tables import table_bytes
 from schemas.tables import PLAN, TRACKS
 from schemas.tags import ModelEntry, SourceEntry, TagsLayout, TagsManifest, scores_schema

@@ -62,8 +62,9 @@ def usual_script(catalog: str) -> None:
 def plan(catalog: str) -> None:
     """The driver's work on a catalog before it starts a job; the plan is discarded."""
     from pipeline.decode.catalog import read_catalog
-    from pipeline.jobs.plan import plan_bytes, plan_tracks, shard_count
+    from pipeline.jobs.plan import plan_tracks, shard_count
     from schemas.features import Excerpt
+    from schemas.plan_file import plan_bytes
 
     table = read_catalog(catalog).table
     planned = plan_tracks(table, shard_count(table["duration"].to_pylist(), Excerpt.parse("center:30")))

@@ -54,6 +54,11 @@ class SourceEntry:
     kind: Literal["catalog", "dataset"]
     uri: str
 
+    @property
+    def catalog(self) -> str | None:
+        """The catalog from which tags were made; None if they were made from a dataset."""
+        return self.uri if self.kind == "catalog" else None
+
 
 @dataclasses.dataclass(frozen=True)
 class TagsFields:

@@ -27,7 +27,6 @@ from pipeline.decode.shard_runs import run_unfinished
 from pipeline.decode.shards import ShardJob
 from pipeline.decode.sources import changed_tracks, remember_sources
 from pipeline.jobs.beam_options import check_beam_options
-from pipeline.jobs.plan import PlanReader
 from pipeline.jobs.shard_job import remove_half_marks, unfinished_shards
 from pipeline.jobs.writable_folder import writable_folder
 from pipeline.removal.purge import purge_again
@@ -39,6 +38,7 @@ from schemas.features import Family, logmel_spec_of
 from schemas.generations import read_tombstones
 from schemas.layout import Layout
 from schemas.manifests import DatasetManifest
+from schemas.plan_file import PlanReader
 from schemas.same_audio import same_audio
 from schemas.sole_writer import changing, sole_writer
 from schemas.storage.files import (

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.jobs.plan import PlanReader
 from pipeline.jobs.shard_job import FeatureJob, mark_name
 from schemas.console.errors import DatasetError
 from schemas.features import Family, FeatureSpec
 from schemas.generations import Generations
 from schemas.layout import Layout
 from schemas.manifests import GenerationEntry, ShardManifest, read_json
+from schemas.plan_file import PlanReader
 from schemas.storage.files import join, list_names, parent, read_bytes, remove, remove_temporaries, write_atomic
 from schemas.tables import TRACKS
 

@@ -12,7 +12,7 @@ from pipeline.decode.catalog import Catalog
 from pipeline.decode.options import DEFAULT_EXCERPT, BuildOptions
 from pipeline.decode.run_times import write_run_times
 from pipeline.decode.shards import ShardJob
-from pipeline.jobs.plan import PlanReader, plan_bytes, plan_tracks, shard_count
+from pipeline.jobs.plan import plan_tracks, shard_count
 from pipeline.jobs.versions import check_versions, feature_versions
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset, outdated_words
@@ -20,6 +20,7 @@ from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, specs_for, 
 from schemas.generations import Generations
 from schemas.layout import MANIFEST_NAME, Layout, generation_name
 from schemas.manifests import DatasetManifest, GenerationEntry, GenerationsManifest
+from schemas.plan_file import PlanReader, plan_bytes
 from schemas.sole_writer import changing
 from schemas.storage.files import is_remote, write_atomic, write_if_absent
 from schemas.storage.output_folders import require_empty_or

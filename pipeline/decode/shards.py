@@ -17,11 +17,11 @@ from pipeline.audio.fetch import local_audio
 from pipeline.audio.isolation import DecodingProcess
 from pipeline.audio.limits import MAX_SECONDS
 from pipeline.jobs.payload_file import FeatureBytes, HashedFeature, PayloadFile
-from pipeline.jobs.plan import PlanReader
 from pipeline.jobs.shard_job import GenerationJob, is_done
 from schemas.examples import most_samples
 from schemas.features import Family, FeatureSpec, LogMelSpec, logmel_spec_of
 from schemas.generations import read_tombstones
+from schemas.plan_file import PlanReader
 from schemas.storage.files import join, write_atomic
 from schemas.tables import TRACKS
 

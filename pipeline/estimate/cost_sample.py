@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.decode.shards import ShardJob, ShardWriter
-from pipeline.jobs.plan import plan_bytes
+from schemas.plan_file import plan_bytes
 from schemas.storage.files import remove_tree, write_atomic
 from schemas.tables import PLAN
 

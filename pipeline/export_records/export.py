@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from pipeline.export_records.plan import EXPORT_PLAN, export_plan, exported_specs
 from pipeline.export_records.shards import PLAN_NAME, ExportJob
 from pipeline.jobs.beam_options import check_beam_options
-from pipeline.jobs.plan import PlanReader, plan_bytes
 from pipeline.jobs.runner import run_shards
 from pipeline.jobs.shard_job import mark_name, unfinished_shards
 from pipeline.jobs.writable_folder import writable_folder
@@ -26,6 +25,7 @@ from schemas.features import FeatureSpec, LogMelSpec, features_name
 from schemas.label_version import LabelVersion, open_labels
 from schemas.layout import shard_name
 from schemas.manifests import to_json
+from schemas.plan_file import PlanReader, plan_bytes
 from schemas.sole_writer import sole_writer
 from schemas.storage.files import exists, join, read_bytes, remove_temporaries, size, write_atomic
 from schemas.storage.json_object import parse_json_object

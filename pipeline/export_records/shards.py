@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.jobs.plan import PlanReader
 from pipeline.jobs.record_file import RecordFile
 from pipeline.jobs.shard_job import mark_name
 from pipeline.jobs.stored_features import StoredFeature, StoredFeatures
@@ -17,6 +16,7 @@ from schemas.dataset import Dataset
 from schemas.examples import EXAMPLE_KEYS, FieldValue, Streamed, example_parts
 from schemas.layout import shard_name
 from schemas.manifests import to_json
+from schemas.plan_file import PlanReader
 from schemas.storage.files import join, write_if_absent
 
 PLAN_NAME = "plan.parquet"

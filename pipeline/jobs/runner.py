@@ -18,11 +18,11 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from pipeline.jobs.job_failures import job_failure
 from pipeline.jobs.kept_stops import kept_stops
 from pipeline.jobs.lost_workers import ended_by_lost_worker
-from pipeline.jobs.plan import PlanReader
 from pipeline.jobs.shard_job import Job, unfinished_shards
 from pipeline.jobs.transforms import LOCAL_WORKER, WriteShards
 from schemas.console.errors import TagscaleError
 from schemas.console.verbosity import verbosity
+from schemas.plan_file import PlanReader
 from schemas.storage.files import is_remote
 
 FRUITLESS_ATTEMPTS = 2  # attempts of a local runner that may end without a single new shard

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.jobs.plan import PlanReader
 from schemas.console.errors import DatasetError
 from schemas.generations import Generations
 from schemas.manifests import GenerationEntry
+from schemas.plan_file import PlanReader
 
 
 def tracks_problems(

@@ -11,7 +11,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.jobs.plan import PlanReader
 from pipeline.removal.leftovers import no_build, remove_features, temporaries, unnamed_features, unnamed_files
 from pipeline.removal.purge import purge_tracks
 from pipeline.removal.tagged import TakenOut, take_out_everywhere
@@ -22,6 +21,7 @@ from schemas.console.terminal import say
 from schemas.dataset import Dataset
 from schemas.label_version import read_label_table
 from schemas.layout import Layout
+from schemas.plan_file import PlanReader
 from schemas.sole_writer import changing, sole_writer
 from schemas.storage.files import exists, is_folder, join, list_names, read_bytes
 from schemas.storage.json_object import parse_json_object

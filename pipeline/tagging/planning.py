@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipeline.decode.catalog import Catalog
 from pipeline.decode.planning import begin_generation, entry_under_way
-from pipeline.jobs.plan import PlanReader, plan_tracks, shard_count
+from pipeline.jobs.plan import plan_tracks, shard_count
 from pipeline.jobs.versions import check_versions, feature_versions
 from pipeline.tagging.model_files import Runtime, ServedModel
 from pipeline.tagging.options import TagOptions
@@ -18,6 +18,7 @@ from schemas.console.interpreter import install_advice
 from schemas.dataset import Dataset
 from schemas.features import Excerpt, FeatureSpec, features_name, waveform_of, with_excerpt
 from schemas.layout import generation_name
+from schemas.plan_file import PlanReader
 from schemas.storage.files import absolute
 from schemas.storage.output_folders import require_empty_or
 from schemas.tables import PLAN

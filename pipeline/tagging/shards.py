@@ -17,7 +17,6 @@ from pipeline.audio.engines import Decoder
 from pipeline.audio.isolation import DecodingProcess
 from pipeline.audio.limits import MAX_SECONDS
 from pipeline.decode.shards import ShardCounts, tracks_part
-from pipeline.jobs.plan import PlanReader
 from pipeline.jobs.shard_job import GenerationJob, is_done
 from pipeline.tagging.inference import Inference
 from pipeline.tagging.model_files import ServedModel
@@ -30,6 +29,7 @@ from schemas.generations import read_tombstones
 from schemas.layout import Layout
 from schemas.manifests import ShardManifest
 from schemas.patches import patch_starts
+from schemas.plan_file import PlanReader
 from schemas.storage.files import write_atomic, write_if_absent
 from schemas.storage.stored_tables import table_bytes
 from schemas.tables import TRACKS

@@ -127,7 +127,7 @@ def _only_in(database: DuckDBPyConnection, here: str, there: str) -> OnlyIn:
 
 def _catalog_values(old: Tags, new: Tags, by: str, catalog: str | None) -> pa.Table:
     """The columns track_id and value of a catalog."""
-    uri = catalog or tagged_catalog(new) or tagged_catalog(old)
+    uri = catalog or new.manifest.source.catalog or old.manifest.source.catalog
     if uri is None:
         raise UserError(
             f"--by {by}: {new.layout.root} holds no such column, and the dataset that was tagged does not name its catalog; give "
@@ -140,9 +140,3 @@ def _catalog_values(old: Tags, new: Tags, by: str, catalog: str | None) -> pa.Ta
         wanted = "a column of groups" if by == "track_id" else "every track_id once"
         raise UserError(f"--by {by}: expected {wanted} in {uri}, found others; name another --by or --catalog")
     return pa.table({"track_id": ids, "value": table[by]})
-
-
-def tagged_catalog(tags: Tags) -> str | None:
-    """The catalog from which tags were made; None if they were made from a dataset."""
-    source = tags.manifest.source
-    return source.uri if source.kind == "catalog" else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from schemas.console.page import render_page
+from schemas.planned_audio import planned_uris
 from schemas.players import Heard
 from schemas.storage.files import write_atomic
 from schemas.tags import Tags
 from training.shipping_diff.result import FlipGate, ShippingDiff
 from training.shipping_diff.summary import group_words, left_out, side_words, verdict, warnings
-from training.shipping_diff.track_uris import uris_of
 
 _GROUPS = 100  # shown on the page
 
@@ -25,7 +25,8 @@ def write_page(diff: ShippingDiff, uri: str, gate: FlipGate | None = None, *, ca
     Raises:
         DatasetError: A plan of the new tags, which names the audio, is missing or damaged.
     """
-    uris = uris_of(Tags.open(diff.new.root), diff.examples, catalog)
+    places = {track.track_id: track.place for track in diff.examples}
+    uris = planned_uris(Tags.open(diff.new.root), places, catalog)
     text = render_page(
         "training.shipping_diff",
         "shipping_diff.html",

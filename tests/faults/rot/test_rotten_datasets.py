@@ -21,7 +21,6 @@ from pipeline.decode.run_times import read_run_times
 from pipeline.decode.shards import ShardJob
 from pipeline.decode.sources import changed_tracks
 from pipeline.info.overview import info
-from pipeline.jobs.plan import PlanReader
 from pipeline.labels.overlay import lay_labels
 from pipeline.labels.splits import SplitMethod, make_split, read_split, split_log
 from pipeline.removal.prune import prune
@@ -32,6 +31,7 @@ from schemas.dataset import Dataset
 from schemas.examples import decode_example
 from schemas.features import FeatureSpec
 from schemas.label_version import open_labels, versions_in_order
+from schemas.plan_file import PlanReader
 from schemas.storage.checksums import CHECKSUM
 from schemas.storage.files import read_range
 from schemas.tfrecord import unframe

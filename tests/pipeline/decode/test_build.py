@@ -314,7 +314,7 @@ def test_resuming_with_other_library_versions_is_refused_unless_asked_for(
 ) -> None:
     import pyarrow.parquet as pq
 
-    from pipeline.jobs.plan import plan_bytes
+    from schemas.plan_file import plan_bytes
 
     begun = json.loads((dataset / "dataset.json").read_text())
     begun["generations"][0].update(records=None, rejects=None, tracks_sha256=None)

@@ -12,10 +12,10 @@ import pytest
 from pipeline.decode.catalog import read_catalog
 from pipeline.decode.generations import close_generation, wanted_tracks
 from pipeline.decode.shards import ShardJob
-from pipeline.jobs.plan import plan_bytes
 from schemas.console.errors import DatasetError
 from schemas.dataset import Dataset
 from schemas.manifests import DatasetManifest
+from schemas.plan_file import plan_bytes
 from tests.conftest import TRACKS, SmallCorpus
 
 

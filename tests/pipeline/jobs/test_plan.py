@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.jobs.plan import LARGEST_SHARD, PlanReader, hash_position, plan_bytes, plan_tracks, shard_count
+from pipeline.jobs.plan import LARGEST_SHARD, hash_position, plan_tracks, shard_count
 from schemas.console.errors import DatasetError
 from schemas.features import Excerpt
+from schemas.plan_file import PlanReader, plan_bytes
 from schemas.tables import PLAN
 
 

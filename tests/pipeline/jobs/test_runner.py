@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.decode.shards import ShardJob
-from pipeline.jobs.plan import PlanReader
 from pipeline.jobs.runner import handing_out, run_shards
 from pipeline.jobs.shard_job import unfinished_shards
 from schemas.console.errors import TagscaleError
 from schemas.manifests import DatasetManifest
+from schemas.plan_file import PlanReader
 from tests.conftest import SmallCorpus
 
 Contents = Callable[..., dict[str, str]]

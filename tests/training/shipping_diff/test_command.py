@@ -7,11 +7,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 from click.testing import CliRunner, Result
 
 from benchmarks.synthetic_tags import write_generation
+from schemas.console.errors import DatasetError
 from tests.html_reader import Reader
 from tests.training.shipping_diff.conftest import TAGS, Pair, Tracks
 from tests.warm_commands import run_warm
@@ -112,6 +115,23 @@ def test_the_page_plays_the_tracks_and_shows_text_as_text(pair: Pair, tmp_path: 
     again = page.read_bytes()
     write_page(found, str(page))
     assert page.read_bytes() == again
+
+
+def test_a_plan_that_was_changed_names_no_audio(pair: Pair, tmp_path: Path) -> None:
+    """Its rows have a checksum: the page plays no file that somebody else wrote into it."""
+    found = compare_tags(str(pair.old), str(pair.new))
+    plan = pair.new / "plan" / "gen-000.parquet"
+    read = pq.ParquetFile(plan)
+    schema = read.schema_arrow
+    parts = [read.read_row_group(number) for number in range(read.num_row_groups)]
+    with pq.ParquetWriter(plan, schema) as writer:
+        for part in parts:
+            others = pa.array(["other.mp3"] * part.num_rows)
+            writer.write_table(part.set_column(schema.get_field_index("uri"), "uri", others).cast(schema))
+    with pytest.raises(
+        DatasetError, match=r"gen-000\.parquet: row group 0 cannot be read: .* do not match its checksum"
+    ):
+        write_page(found, str(tmp_path / "page.html"))
 
 
 def test_equal_tags_make_a_page_without_tracks(pair: Pair, tmp_path: Path) -> None:
