@@ -6,6 +6,7 @@ A pipe that closes with this process ends it too, so that none is left behind.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -80,6 +81,7 @@ class ChildProcess:
         self._stall_seconds, self._memory = stall_seconds, memory_bytes
         self._patience = start_seconds  # until it reports that it is ready
         self._pending = b""
+        self._peak = 0  # bytes of memory that it has been seen to use
         # Unlinked from the start, so that nothing is left on the disk however either process ends.
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (open for the life of the process)
         child_end, self._lifeline = os.pipe()
@@ -142,6 +144,7 @@ class ChildProcess:
                     self._tell(fetch(*fields["fetch"]))
                 elif "progress" not in fields:
                     return fields
+                self._note_peak()
                 self._patience = self._stall_seconds
                 deadline = time.monotonic() + self._patience
                 continue
@@ -154,6 +157,13 @@ class ChildProcess:
                 raise self._ended()
             self._pending += received
 
+    def _note_peak(self) -> None:
+        """Note how much memory it has used, if the system's account of its end will be hidden by this process's own."""
+        if self._memory is None or _own_peak() < _OUT_OF_MEMORY_SHARE * self._memory:
+            return
+        with contextlib.suppress(OSError), open(f"/proc/{self.pid}/statm") as pages:
+            self._peak = max(self._peak, int(pages.read().split()[1]) * resource.getpagesize())
+
     def _ended(self) -> ChildEnded:
         """The end of a process that ended by itself."""
         _, status, usage = os.wait4(self._process.pid, 0)
@@ -165,16 +175,19 @@ class ChildProcess:
         # C code seldom checks malloc's result, and C++ ends with its own exception: both look like a crash. numpy,
         # TensorFlow and onnxruntime have words of their own for it.
         named = any(told in last for told in _OUT_OF_MEMORY_WORDS)
-        # A child's peak memory starts at its parent's usage, so only a higher value is evidence.
-        inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        most = usage.ru_maxrss << 10
-        limited = self._memory is not None and most > _OUT_OF_MEMORY_SHARE * self._memory
-        if named or (limited and usage.ru_maxrss > inherited):
+        # A child's peak memory starts at its parent's, so only a higher value is evidence.
+        most = max(self._peak, usage.ru_maxrss << 10 if usage.ru_maxrss << 10 > _own_peak() else 0)
+        if named or (self._memory is not None and most > _OUT_OF_MEMORY_SHARE * self._memory):
             return ChildEnded("memory", "asked for more memory than it may use")
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         if code > 0 and last:
             how += f": {last}"
         return ChildEnded("crash", f"ended by {how}")
+
+
+def _own_peak() -> int:
+    """The most memory in bytes that this process has used."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 def _descriptor(stream: Any) -> int:

@@ -109,6 +109,34 @@ def test_a_misbehaving_decoder_is_one_typed_reject_and_the_next_track_decodes(
     assert misbehaving.features(str(song)).waveform.shape == (16_000,)
 
 
+LARGE_PARENT = """
+import sys
+import numpy as np
+from pipeline.audio.causes import TrackRejected
+from pipeline.audio.isolation import DecodingProcess
+from schemas.features import LogMelSpec
+np.ones(int(1.6 * 2**30), np.uint8)  # given back, but the system counts it as the peak of every child, too
+decoding = DecodingProcess(LogMelSpec(), module="misbehaving_decoder", memory_bytes=3 << 29, stall_seconds=8.0)
+try:
+    decoding.features(sys.argv[1])
+except TrackRejected as rejected:
+    print(rejected.cause.value)
+"""
+
+
+def test_memory_is_the_cause_even_where_this_process_has_used_more(song: Path, tmp_path: Path) -> None:
+    bad = shutil.copy(song, tmp_path / "unchecked.wav")
+    found = subprocess.run(
+        [sys.executable, "-c", LARGE_PARENT, bad],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests" / "faults")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "decoder_memory\n"
+
+
 def test_a_slow_decoder_that_makes_progress_is_not_hung(
     song: Path, tmp_path: Path, misbehaving: DecodingProcess
 ) -> None:
