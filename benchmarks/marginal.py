@@ -17,11 +17,13 @@ class Marginal:
         per_hour: CPU seconds of the whole process tree for each additional hour of audio.
         fixed: CPU seconds that do not depend on the audio.
         peak: peak memory of the largest process with many tracks, in bytes.
+        wall_per_hour: wall time in seconds for each additional hour of audio.
     """
 
     per_hour: float
     fixed: float
     peak: int
+    wall_per_hour: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,5 +58,7 @@ def marginal(command: Callable[[Path], Sequence[str]], sizes: Sizes, repeats: in
         few.append(cost_of(command(sizes.few)))
         many.append(cost_of(command(sizes.many)))
     low, high = min(cost.cpu for cost in few), min(cost.cpu for cost in many)
-    per_hour = (high - low) / (sizes.many_hours - sizes.few_hours)
-    return Marginal(per_hour, low - per_hour * sizes.few_hours, max(cost.peak for cost in many))
+    hours = sizes.many_hours - sizes.few_hours
+    per_hour = (high - low) / hours
+    wall = (min(cost.wall for cost in many) - min(cost.wall for cost in few)) / hours
+    return Marginal(per_hour, low - per_hour * sizes.few_hours, max(cost.peak for cost in many), wall)
