@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import click
 
 from pipeline.audio.limits import MAX_SECONDS
@@ -31,4 +35,26 @@ reject_rate_option = click.option(
     show_default=True,
     help="Fail if a larger share of the tracks is rejected.",
 )
-beam_argument = click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]")
+
+
+def where_it_runs(command: Callable[..., None]) -> Callable[..., None]:
+    """Decorator that adds the options on where a job runs; the command gets `detach` and `beam_options`."""
+
+    @functools.wraps(command)
+    def run(*, engine: str | None, engine_config: str | None, beam_options: tuple[str, ...], **options: Any) -> None:
+        from pipeline.jobs.engines import engine_options
+
+        command(beam_options=engine_options(engine, engine_config, beam_options), **options)
+
+    for option in (
+        click.argument("beam_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- BEAM OPTIONS]"),
+        click.option("--detach", is_flag=True, help="Leave the job to the engine instead of waiting for it."),
+        click.option("--engine-config", help="YAML file with the settings of the engine, local or gs://."),
+        click.option(
+            "--engine",
+            type=click.Choice(["local", "flink", "spark", "dask", "dataflow"]),
+            help="Where the job runs [default: here, or the --runner after --].",
+        ),
+    ):
+        run = option(run)
+    return run

@@ -7,6 +7,10 @@ from schemas.console.commands import HelpPage
 _BUILD = ("--excerpt", "--families", "--decoder", "--strict", "--max-seconds")
 _IMPORT_GROUPS = {"Input": ("--audio-root",), "Output": ("--out",)}
 
+_WHERE: dict[str, tuple[str, ...]] = {
+    "Where it runs": ("--workers", "--engine", "--engine-config", "--detach", "--allow-other-versions")
+}
+
 PAGES = {
     "build": HelpPage(
         "--catalog catalog.csv --dataset data --workers 8",
@@ -15,7 +19,7 @@ PAGES = {
             "Output": ("--dataset", "--shards"),
             "Features": _BUILD,
             "Rejects": ("--retry-rejects", "--max-reject-rate"),
-            "Beam": ("--workers", "--allow-other-versions"),
+            **_WHERE,
         },
     ),
     "tag": HelpPage(
@@ -25,15 +29,16 @@ PAGES = {
             "Output": ("--out", "--shards", "--no-embeddings"),
             "Decoding": ("--decoder", "--max-seconds"),
             "Rejects": ("--retry-rejects", "--max-reject-rate"),
-            "Beam": ("--workers", "--allow-other-versions"),
+            **_WHERE,
         },
     ),
+    "status": HelpPage("--dataset data", {"Input": ("--dataset", "--tags"), "Output": ("--json",)}),
     "derive": HelpPage(
         "--dataset data --n-mels 128 --hop-length 512",
         {
             "Input and output": ("--dataset",),
             "Features": ("--n-mels", "--n-fft", "--hop-length"),
-            "Beam": ("--workers", "--allow-other-versions"),
+            **_WHERE,
         },
     ),
     "estimate": HelpPage(
@@ -68,7 +73,11 @@ PAGES = {
     ),
     "export-records": HelpPage(
         "--dataset data --label-set mine --out records",
-        {"Input": ("--dataset", "--label-set", "--features"), "Output": ("--out",), "Beam": ("--workers",)},
+        {
+            "Input": ("--dataset", "--label-set", "--features"),
+            "Output": ("--out",),
+            "Where it runs": _WHERE["Where it runs"][:-1],
+        },
     ),
     "verify": HelpPage("--dataset data --deep", {"Input": ("--dataset", "--tags", "--deep")}),
     "info": HelpPage(

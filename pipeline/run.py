@@ -17,7 +17,6 @@ require_packages()  # before anything is imported that may be missing
 import click
 
 from pipeline.command_options import (
-    beam_argument,
     catalog_option,
     dataset_option,
     decoder_option,
@@ -26,6 +25,7 @@ from pipeline.command_options import (
     other_versions_option,
     reject_rate_option,
     retry_option,
+    where_it_runs,
     workers_option,
 )
 from pipeline.estimate.options import (
@@ -39,6 +39,7 @@ from pipeline.estimate.options import (
 from pipeline.help_pages import EXAMPLE, PAGES
 from pipeline.importers.commands import import_group
 from pipeline.search.commands import similar_command
+from pipeline.status.commands import status_command
 from pipeline.tagging.commands import tag_command, verify_tags_or_raise
 from schemas.console.commandline import run_command
 from schemas.console.commands import Group
@@ -54,6 +55,7 @@ def cli() -> None:
 cli.add_command(import_group)
 cli.add_command(tag_command)
 cli.add_command(similar_command)
+cli.add_command(status_command)
 
 
 @cli.command("build", context_settings={"ignore_unknown_options": False})
@@ -76,7 +78,7 @@ cli.add_command(similar_command)
 @retry_option
 @reject_rate_option
 @other_versions_option
-@beam_argument
+@where_it_runs
 def build_command(catalog: str, dataset: str, families: str | None, **options: object) -> None:
     """Decode a catalog into feature shards. The same command resumes; with a grown catalog it adds to them."""
     from pipeline.decode.build import build
@@ -94,7 +96,7 @@ def build_command(catalog: str, dataset: str, families: str | None, **options: o
 @click.option("--hop-length", type=int, help="Samples between frames [default: 256].")
 @workers_option
 @other_versions_option
-@beam_argument
+@where_it_runs
 def derive_command(dataset: str, **options: object) -> None:
     """Make another log-mel family from the stored waveforms, without the audio. The same command resumes."""
     from pipeline.derive.derive import DeriveOptions, derive
@@ -247,7 +249,7 @@ def diff_command(dataset: str, before: str, after: str, as_json: bool) -> None:
     "--features", multiple=True, help="logmel, waveform, or derived features by name; repeat [default: all built]."
 )
 @workers_option
-@beam_argument
+@where_it_runs
 def export_records_command(dataset: str, label_set: str, out: str, **options: object) -> None:
     """Write features, labels and split as self-contained TFRecords for other tools. The same command resumes."""
     from pipeline.export_records.export import ExportOptions, export_records

@@ -98,7 +98,7 @@ def build(catalog_uri: str, dataset: str, options: BuildOptions | None = None) -
     """
     options = options or BuildOptions()
     started = time.monotonic()
-    check_beam_options(options.beam_options)
+    check_beam_options(options.beam_options, detach=options.detach)
     if options.decoder == "tfio":
         from pipeline.audio.tfio_engine import check_tfio  # imports TensorFlow, so only on request
 
@@ -169,7 +169,7 @@ def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOpt
 
     if len(removed):
         remove_half_marks(job, entry.shards, lost_a_track)
-    run_unfinished(job, entry, "decode", options)
+    run_unfinished(job, entry, "decode", options, shown_by=pipeline_command("status", "--dataset", layout.root))
     with changing(layout):  # a removal comes before and is respected here, or after and finds this generation
         closed, table = close_generation(job, entry)
         manifest = DatasetManifest.read(layout.manifest).with_generation(closed)

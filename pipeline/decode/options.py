@@ -30,6 +30,7 @@ class CatalogOptions:
         max_reject_rate: Largest share of the tracks that may be rejected.
         allow_other_versions: Resume a generation that was planned with other library versions.
         beam_options: Options for Beam; without --runner the job runs on this machine.
+        detach: Leave the job to an engine instead of waiting for it.
     """
 
     workers: int | None = None
@@ -42,6 +43,7 @@ class CatalogOptions:
     max_reject_rate: float = MAX_REJECT_RATE
     allow_other_versions: bool = False
     beam_options: Sequence[str] = ()
+    detach: bool = False
 
     def __post_init__(self) -> None:
         for name in ("workers", "shards", "limit"):

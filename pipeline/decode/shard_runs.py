@@ -9,7 +9,7 @@ from schemas.console.progress import Progress
 from schemas.manifests import GenerationEntry
 
 
-def run_unfinished(job: Job, entry: GenerationEntry, what: str, options: CatalogOptions) -> None:
+def run_unfinished(job: Job, entry: GenerationEntry, what: str, options: CatalogOptions, *, shown_by: str) -> None:
     """Write all unfinished shards.
 
     Args:
@@ -17,6 +17,7 @@ def run_unfinished(job: Job, entry: GenerationEntry, what: str, options: Catalog
         entry: The generation.
         what: Name of the work, which progress shows.
         options: Number of workers and options for Beam.
+        shown_by: Command that shows how far a job is that was left to an engine.
 
     Raises:
         TagscaleError: The runner failed; finished shards are kept.
@@ -33,4 +34,6 @@ def run_unfinished(job: Job, entry: GenerationEntry, what: str, options: Catalog
             workers=options.workers,
             beam_options=options.beam_options,
             on_progress=lambda done: progress.update(tracks_in(done)),
+            detach=options.detach,
+            shown_by=shown_by,
         )

@@ -17,6 +17,7 @@ from pipeline.jobs.shard_job import unfinished_shards
 from pipeline.jobs.versions import check_versions, logmel_versions
 from schemas.console.errors import UserError
 from schemas.console.progress import Progress
+from schemas.console.shown_commands import pipeline_command
 from schemas.dataset import Dataset, change_manifest
 from schemas.examples import most_samples
 from schemas.features import LogMelSpec, WaveformSpec, features_name
@@ -38,6 +39,7 @@ class DeriveOptions:
         workers: Number of local worker processes; None for one per core.
         allow_other_versions: Resume a generation that was started with other library versions.
         beam_options: Options for Beam; without --runner the job runs on this machine.
+        detach: Leave the job to an engine instead of waiting for it.
     """
 
     mels: int | None = None
@@ -46,6 +48,7 @@ class DeriveOptions:
     workers: int | None = None
     allow_other_versions: bool = False
     beam_options: Sequence[str] = ()
+    detach: bool = False
 
     def __post_init__(self) -> None:
         for option, value in (
@@ -97,7 +100,7 @@ def derive(root: str, options: DeriveOptions) -> DeriveSummary:
         TagscaleError: the Beam job failed; finished shards are kept.
     """
     started = time.monotonic()
-    check_beam_options(options.beam_options)
+    check_beam_options(options.beam_options, detach=options.detach)
     dataset = Dataset.open(root)
     spec = _spec(dataset, options)
     with sole_writer(dataset.layout.all_features, shown=dataset.layout.root):
@@ -185,5 +188,13 @@ def _derive_generation(dataset: Dataset, spec: LogMelSpec, generation: int, opti
     shards = dataset.manifest.generations[generation].shards
     with Progress(f"derive {generation_name(generation)}", shards, "shards") as progress:
         progress.start_at(shards - len(unfinished_shards(job, shards)))
-        run_shards(job, shards, workers=options.workers, beam_options=options.beam_options, on_progress=progress.update)
+        run_shards(
+            job,
+            shards,
+            workers=options.workers,
+            beam_options=options.beam_options,
+            on_progress=progress.update,
+            detach=options.detach,
+            shown_by=pipeline_command("status", "--dataset", dataset.layout.root),
+        )
     remove_temporaries(dataset.layout.features(spec, generation))

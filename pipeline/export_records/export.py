@@ -45,11 +45,13 @@ class ExportOptions:
         features: Families or names of features; empty for all with which the dataset was built.
         workers: Number of local worker processes; None for one per core.
         beam_options: Options for Beam; without --runner the job runs on this machine.
+        detach: Leave the job to an engine instead of waiting for it.
     """
 
     features: Sequence[str] = ()
     workers: int | None = None
     beam_options: Sequence[str] = ()
+    detach: bool = False
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -97,7 +99,7 @@ def export_records(root: str, label_set: str, out: str, options: ExportOptions) 
         DatasetError: a payload is damaged, or the counts do not reconcile.
         TagscaleError: the Beam job failed; finished shards are kept.
     """
-    check_beam_options(options.beam_options)
+    check_beam_options(options.beam_options, detach=options.detach)
     dataset = Dataset.open(root)
     labels = open_labels(dataset, label_set)
     specs = exported_specs(dataset, options.features)
@@ -122,7 +124,14 @@ def _export(
     missing = unfinished_shards(job, shards)
     with Progress("export", shards, "shards") as progress:
         progress.start_at(shards - len(missing))
-        run_shards(job, shards, workers=options.workers, beam_options=options.beam_options, on_progress=progress.update)
+        run_shards(
+            job,
+            shards,
+            workers=options.workers,
+            beam_options=options.beam_options,
+            on_progress=progress.update,
+            detach=options.detach,
+        )
     expected = {side: pc.sum(pc.equal(plan["split"], side)).as_py() or 0 for side in SPLITS}
     files = _files(job, shards)
     records = {

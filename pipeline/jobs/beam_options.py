@@ -10,6 +10,7 @@ from typing import NoReturn
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
 from pipeline.jobs.chosen_runner import advice_for, check_runner, names_of_job_server, open_runner, starts_job_server
+from pipeline.jobs.remote_run import check_detachable
 from schemas.console.errors import UserError
 from schemas.console.usage_words import suggestion
 
@@ -30,22 +31,25 @@ with contextlib.suppress(ImportError):  # importing it registers its options wit
     import apache_beam.runners.dask.dask_runner  # noqa: F401
 
 
-def check_beam_options(given: Sequence[str]) -> None:
+def check_beam_options(given: Sequence[str], *, detach: bool = False) -> None:
     """Check that Beam knows every given option, and that the runner is available.
 
     Args:
         given: Words after `--`; without a `--runner` among them a job runs on this machine.
+        detach: Check also that the job goes on when this command ends.
 
     Raises:
         UserError: an option is unknown, a value is wrong, or the runner is missing or lacks its packages or job server.
     """
-    if not given:
+    if not given and not detach:
         return
     unknown = _unknown(given)  # raises one line for a wrong value, where Beam's parser prints many
     for word in _HELP.intersection(unknown):
         _refuse(word, is_last_word=True)  # Beam's own parser prints help for only some of them, and exits
     options = PipelineOptions(list(given))
     runner = open_runner(options)
+    if detach:
+        check_detachable(options)
     if unknown:
         unknown = _unknown(given, names_of_job_server(runner, options))
     if unknown:

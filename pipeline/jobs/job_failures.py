@@ -6,6 +6,8 @@ import errno
 import os
 import re
 
+import grpc
+
 from pipeline.jobs.lost_workers import WorkerLostError
 
 # System errors -> what the user can do before the same command continues.
@@ -43,6 +45,8 @@ def _advice(error: BaseException, words: str) -> str:
 
 def _last_words(error: BaseException) -> str:
     """The line of a runner's exception that names the cause."""
+    if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
+        return f"the job server does not answer ({error.code().name}: {' '.join(str(error.details()).split())})"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     named = [line for line in lines if "Error" in line.split(":")[0] and not line.startswith(("File ", "raise "))]
     words = (named or lines or [type(error).__name__])[-1]

@@ -16,6 +16,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from pipeline.jobs.shard_job import Job, ShardCounted, is_done
+from schemas.plan_file import PlanReader
 
 # Set in the environment of worker processes on this machine: Beam prints each error there with its traceback, and also
 # passes it to the process that started them, which reports it in one line.
@@ -79,3 +80,20 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]
         if os.environ.get(LOCAL_WORKER) and _WORKER_ID in os.environ:
             # gRPC's threads sometimes abort a process during the interpreter's normal exit, with two stray lines of output.
             atexit.register(os._exit, 0)
+
+
+def handing_out(job: Job, shards: Sequence[int], workers: int = 1) -> list[int]:
+    """Shards in the best order of assignment to workers.
+
+    The largest come first, since a large shard at the end would keep one worker busy alone. A local runner assigns all shards
+    in turn before it starts, so each round runs in the opposite direction, and no worker gets the larger shard every time.
+
+    Args:
+        job: Job that the shards belong to.
+        shards: Numbers of the shards.
+        workers: Number of workers that get shards in turn; 1 if a worker takes the next shard as soon as it is free.
+    """
+    sizes = PlanReader(job.plan).sizes
+    ordered = sorted(shards, key=lambda shard: (-sizes[shard], shard))
+    rounds = [ordered[start : start + workers] for start in range(0, len(ordered), workers)]
+    return [shard for number, turn in enumerate(rounds) for shard in (turn[::-1] if number % 2 else turn)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from pipeline.command_options import (
-    beam_argument,
     decoder_option,
     max_seconds_option,
     other_versions_option,
     reject_rate_option,
     retry_option,
+    where_it_runs,
     workers_option,
 )
 from pipeline.help_pages import PAGES
@@ -43,7 +43,7 @@ from schemas.console.printer import print_report
 @retry_option
 @reject_rate_option
 @other_versions_option
-@beam_argument
+@where_it_runs
 def tag_command(
     model: str, catalog: str | None, dataset: str | None, out: str, no_embeddings: bool, **options: object
 ) -> None:

@@ -40,6 +40,7 @@ from pipeline.tagging.planning import (
 from pipeline.tagging.shards import TagShardJob
 from schemas.console.errors import UserError
 from schemas.console.progress import Progress
+from schemas.console.shown_commands import pipeline_command
 from schemas.dataset import Dataset
 from schemas.features import logmel_over
 from schemas.sole_writer import changing, sole_writer
@@ -113,7 +114,7 @@ def tag(
         raise UserError(
             "expected either --catalog, whose audio is decoded, or --dataset, whose stored features are read"
         )
-    check_beam_options(options.beam_options)
+    check_beam_options(options.beam_options, detach=options.detach)
     source: Catalog | Dataset
     if dataset is not None:
         options.require_for_dataset()
@@ -182,7 +183,8 @@ class _Tagging:
         started = time.monotonic()
         job = job_under_way(tags, self._model, self._source, self._options)
         entry = entry_under_way(tags)
-        run_unfinished(job, entry, "tag", self._options)
+        shown_by = pipeline_command("status", "--tags", self._layout.root)
+        run_unfinished(job, entry, "tag", self._options, shown_by=shown_by)
         with changing(self._layout):
             closed, table = close_generation(job, entry)
             manifest = TagsManifest.read(self._layout.manifest).with_generation(closed)

@@ -18,6 +18,7 @@ from schemas.console.errors import (
     EXIT_USER_INPUT,
     TagscaleError,
     UserError,
+    WorkGoesOn,
 )
 from schemas.console.interpreter import missing_words
 from schemas.console.stopping import STOPPED_WORDS, Stopped, leave, stop_exit_code, stop_on_signals, stop_wins
@@ -62,6 +63,9 @@ def run_command(command: click.Command, name: str, script: str = "") -> NoReturn
         leave(f"error: {words} (see {context.command_path if context else name} --help)", error.exit_code)
     except click.Abort:  # a KeyboardInterrupt that came otherwise than by ^C
         leave(STOPPED_WORDS, EXIT_INTERRUPTED)
+    except WorkGoesOn as handed_over:
+        say(str(handed_over))
+        leave("", handed_over.exit_code)
     except TagscaleError as error:
         leave(f"error: {error}", error.exit_code)
     except Stopped:

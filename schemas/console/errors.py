@@ -31,6 +31,12 @@ class DatasetError(TagscaleError):
     exit_code = EXIT_FAILED
 
 
+class WorkGoesOn(TagscaleError):  # noqa: N818 (no error)
+    """No failure: the command has handed its work to an engine and ends before it. The message says how to go on."""
+
+    exit_code = EXIT_DONE
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a message: the known name most similar to `name`, ignoring case, or an empty string."""
     spelling: dict[str, str] = {}

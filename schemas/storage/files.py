@@ -115,6 +115,20 @@ def list_names(folder: str) -> list[str]:
     return sorted(name for name in names if name and not name.startswith(TEMPORARY_PREFIX))
 
 
+def modification_times(folder: str) -> dict[str, float]:
+    """Name -> when it was last written, in seconds since 1970, of the files in a folder without temporary ones."""
+    if is_remote(folder):
+        entries = object_store.list_folder(folder)
+        times = {posixpath.basename(entry["name"]): entry["mtime"].timestamp() for entry in entries if "mtime" in entry}
+    else:
+        try:
+            with os.scandir(local_path(folder)) as files:
+                times = {file.name: file.stat().st_mtime for file in files if file.is_file()}
+        except FileNotFoundError:
+            times = {}
+    return {name: times[name] for name in sorted(times) if not name.startswith(TEMPORARY_PREFIX)}
+
+
 def matching(pattern: str) -> list[str]:
     """Files and folders that a glob matches, sorted."""
     return sorted(object_store.matching(pattern) if is_remote(pattern) else glob.glob(local_path(pattern)))

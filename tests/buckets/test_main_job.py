@@ -131,6 +131,8 @@ def test_a_build_that_was_killed_goes_on_and_does_nothing_twice(
     marks = [name for name in before if name.endswith(".json")]
     assert len(marks) == 3
     shell.proxy.faults = []
+    (work,) = json.loads(shell.run("status", "--dataset", bucket.uri("killed"), "--json"))["work"]
+    assert (work["complete"], work["done"]) == (False, len(marks) // 2) and work["last_mark"] < 300
     shell.run(*command)
     after = bucket.generations("killed/features")
     assert {mark: after[mark] for mark in marks} == {mark: before[mark] for mark in marks}

@@ -31,6 +31,7 @@ NOT_RUN = {
     "docs/examples/serve.py": "tests/training/serving/test_serve_example.py runs it; it ends only when it is stopped",
     "training/run.py listen": "tests/training/listen runs it; it ends only when it is stopped",
     "--runner=DataflowRunner": "needs a Google Cloud project; without `--` the same command is run",
+    "--engine dataflow": "the same; tests/pipeline/jobs/test_engines.py reads the file",
 }
 
 # Added to a documented training command to make it short enough for a test: later options win.

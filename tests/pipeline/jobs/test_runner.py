@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.decode.shards import ShardJob
-from pipeline.jobs.runner import handing_out, run_shards
+from pipeline.jobs.runner import run_shards
 from pipeline.jobs.shard_job import unfinished_shards
+from pipeline.jobs.transforms import handing_out
 from schemas.console.errors import TagscaleError
 from schemas.manifests import DatasetManifest
 from schemas.plan_file import PlanReader
