@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import dataclasses
 import hashlib
@@ -17,7 +16,7 @@ from pipeline.audio.fetch import local_audio
 from pipeline.audio.isolation import DecodingProcess
 from pipeline.audio.limits import MAX_SECONDS
 from pipeline.jobs.payload_file import FeatureBytes, HashedFeature, PayloadFile
-from pipeline.jobs.shard_job import GenerationJob, is_done
+from pipeline.jobs.shard_job import GenerationJob, ShardCounts, is_done
 from schemas.examples import most_samples
 from schemas.features import Family, FeatureSpec, LogMelSpec, logmel_spec_of
 from schemas.generations import read_tombstones
@@ -51,23 +50,6 @@ class ShardJob(GenerationJob):
     def open_writer(self) -> ShardWriter:
         """A writer of its shards."""
         return ShardWriter(self)
-
-
-@dataclasses.dataclass(frozen=True)
-class ShardCounts:
-    """Number of stored and rejected tracks of a shard.
-
-    Attributes:
-        shard: Number of the shard.
-        records: Number of stored tracks.
-        rejects: Number of rejects by cause.
-        seconds: Length of the stored audio in seconds.
-    """
-
-    shard: int
-    records: int
-    rejects: dict[str, int]
-    seconds: float
 
 
 class ShardWriter:
@@ -121,20 +103,11 @@ class ShardWriter:
             break
         tracks = tracks_part(rows)
         if is_done(job, shard):  # a twin finished it, perhaps before a track was removed: the twin's result counts
-            return self._counts(shard, rows)
+            return ShardCounts.of_rows(shard, rows)
         write_atomic(job.layout.tracks_part(job.generation, shard), tracks)
         for payload in payloads.values():
             payload.mark_done(len(rows), hashlib.sha256(tracks).hexdigest())
-        return self._counts(shard, rows)
-
-    def _counts(self, shard: int, rows: list[dict[str, Any]]) -> ShardCounts:
-        rejects = collections.Counter(row["cause"] for row in rows if row["cause"] is not None)
-        return ShardCounts(
-            shard=shard,
-            records=len(rows) - rejects.total(),
-            rejects=dict(sorted(rejects.items())),
-            seconds=sum(row["seconds"] or 0.0 for row in rows),
-        )
+        return ShardCounts.of_rows(shard, rows)
 
     def _tombstones(self) -> frozenset[str]:
         return frozenset(read_tombstones(self._job.layout)["track_id"].to_pylist())

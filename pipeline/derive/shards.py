@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.audio.logmel import STORED_DTYPE, logmel_blocks
 from pipeline.jobs.payload_file import PayloadFile
-from pipeline.jobs.shard_job import GenerationJob
+from pipeline.jobs.shard_job import GenerationJob, ShardCounts
 from pipeline.jobs.stored_features import StoredFeature, StoredFeatures
 from schemas.dataset import Dataset
 from schemas.features import Family, FeatureSpec, LogMelSpec
@@ -40,19 +40,6 @@ class DerivedShardJob(GenerationJob):
         return DerivedShardWriter(self)
 
 
-@dataclasses.dataclass(frozen=True)
-class DerivedCounts:
-    """Number of stored and rejected tracks of a shard.
-
-    Attributes:
-        records: Number of tracks with features, as in the waveform payload.
-        rejects: Always empty; tracks without a waveform were rejected when they were decoded.
-    """
-
-    records: int
-    rejects: dict[str, int] = dataclasses.field(default_factory=dict)
-
-
 class DerivedShardWriter:
     """Writes shards of one derived family in one generation.
 
@@ -70,7 +57,7 @@ class DerivedShardWriter:
     def close(self) -> None:
         """Do nothing: the writer holds no resources."""
 
-    def write(self, shard: int) -> DerivedCounts:
+    def write(self, shard: int) -> ShardCounts:
         """Write one shard; raises DatasetError if its waveforms are damaged."""
         job = self._job
         with contextlib.ExitStack() as stack:
@@ -82,7 +69,7 @@ class DerivedShardWriter:
                 payload.append(track.track_id, _DerivedLogMel(track, job.spec))
             payload.publish()
             payload.mark_done(stored.mark.tracks, stored.mark.tracks_sha256)
-        return DerivedCounts(payload.records)
+        return ShardCounts(shard, payload.records)
 
     def _rows(self, shard: int) -> pa.Table:
         first, end = np.searchsorted(self._shards, (shard, shard + 1))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from pipeline.jobs.record_file import RecordFile
-from pipeline.jobs.shard_job import mark_name
+from pipeline.jobs.shard_job import ShardCounts, mark_name
 from pipeline.jobs.stored_features import StoredFeature, StoredFeatures
 from schemas.console.errors import DatasetError
 from schemas.dataset import Dataset
@@ -30,10 +30,12 @@ class ExportJob:
     Attributes:
         dataset: Folder of the dataset.
         out: Folder of the export.
+        memory: Memory that a worker needs.
     """
 
     dataset: str
     out: str
+    memory: ClassVar[str] = "1GB"
 
     @property
     def plan(self) -> str:
@@ -46,19 +48,6 @@ class ExportJob:
     def open_writer(self) -> RecordsWriter:
         """A writer of its shards."""
         return RecordsWriter(self)
-
-
-@dataclasses.dataclass(frozen=True)
-class RecordsCounted:
-    """Records of a shard.
-
-    Attributes:
-        records: Number of records in all its files.
-        rejects: Always empty.
-    """
-
-    records: int
-    rejects: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 class RecordsWriter:
@@ -74,7 +63,7 @@ class RecordsWriter:
     def close(self) -> None:
         """Do nothing: the writer holds no resources."""
 
-    def write(self, shard: int) -> RecordsCounted:
+    def write(self, shard: int) -> ShardCounts:
         """Write one shard; raises DatasetError if its payloads are damaged."""
         rows = self._plan.shard(shard)
         generation, source = rows["generation"][0].as_py(), rows["source"][0].as_py()
@@ -108,7 +97,7 @@ class RecordsWriter:
         uri = join(self._job.mark_folders[0], mark_name(shard))
         if not write_if_absent(uri, mark):
             raise DatasetError(f"{uri}: another process finished this shard with other bytes; choose another folder")
-        return RecordsCounted(rows.num_rows)
+        return ShardCounts(shard, rows.num_rows)
 
     def _uri(self, split: str, shard: int) -> str:
         return join(self._job.out, split, f"{shard_name(shard)}.tfrecord")

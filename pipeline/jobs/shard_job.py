@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, Self
 
 from schemas.features import Family, FeatureSpec
 from schemas.layout import Layout, shard_name
 from schemas.storage.files import exists, join, list_names, remove
 
 
-class ShardCounted(Protocol):
-    """Number of stored and rejected tracks of a shard."""
+@dataclasses.dataclass(frozen=True)
+class ShardCounts:
+    """What a shard holds once it is written.
 
-    @property
-    def records(self) -> int: ...
+    Attributes:
+        shard: Number of the shard.
+        records: Number of stored tracks.
+        rejects: Number of rejects by cause.
+        seconds: Length of the stored audio in seconds.
+    """
 
-    @property
-    def rejects(self) -> dict[str, int]: ...
+    shard: int
+    records: int
+    rejects: dict[str, int] = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+
+    @classmethod
+    def of_rows(cls, shard: int, rows: Sequence[Mapping[str, Any]]) -> Self:
+        """Counts of a shard's rows of the tracks table."""
+        rejects = collections.Counter(row["cause"] for row in rows if row["cause"] is not None)
+        seconds = sum(row["seconds"] or 0.0 for row in rows if row["cause"] is None)
+        return cls(shard, len(rows) - rejects.total(), dict(sorted(rejects.items())), seconds)
 
 
 class Writer(Protocol):
     """Writes shards, one after the other."""
 
-    def write(self, shard: int) -> ShardCounted: ...
+    def write(self, shard: int) -> ShardCounts: ...
 
     def close(self) -> None: ...
 
@@ -40,6 +55,11 @@ class Job(Protocol):
     @property
     def mark_folders(self) -> list[str]:
         """Folders, each of which receives a done mark of every shard."""
+        ...
+
+    @property
+    def memory(self) -> str:
+        """Memory that a worker needs, such as "2GB"; an engine chooses its machines by it."""
         ...
 
     def open_writer(self) -> Writer: ...
@@ -70,10 +90,12 @@ class GenerationJob:
     Attributes:
         dataset: Folder of the dataset.
         generation: Number of the generation.
+        memory: Memory that a worker needs: its own, that of the decoding process, and room for a long track.
     """
 
     dataset: str
     generation: int
+    memory: ClassVar[str] = "2GB"
 
     @property
     def layout(self) -> Layout:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from pipeline.jobs.shard_job import Job, ShardCounted, is_done
+from pipeline.jobs.shard_job import Job, ShardCounts, is_done
 from schemas.plan_file import PlanReader
 
 # Set in the environment of worker processes on this machine: Beam prints each error there with its traceback, and also
 # passes it to the process that started them, which reports it in one line.
 LOCAL_WORKER = "TAGSCALE_LOCAL_WORKER"
+METRICS = "tagscale"  # namespace of the counters, as an engine shows them
 _WORKER_ID = "WORKER_ID"  # Beam sets it in a worker process that it starts
 
 
@@ -48,7 +50,8 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]
             | "Key" >> beam.Map(lambda shard: (shard, None))
             | "Spread" >> beam.GroupByKey()
             | "Number" >> beam.Keys()
-            | "WriteShard" >> beam.ParDo(WriteShard(self._job))
+            | "WriteShard"
+            >> beam.ParDo(WriteShard(self._job)).with_resource_hints(min_ram=self._job.memory, cpu_count="1")
         )
 
 
@@ -57,22 +60,27 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._records = Metrics.counter("tagscale", "records")
-        self._rejects = Metrics.counter("tagscale", "rejects")
-        self._shards = Metrics.counter("tagscale", "shards")
+        self._shard_seconds = Metrics.distribution(METRICS, "shard_seconds")
 
     def setup(self) -> None:
         if os.environ.get(LOCAL_WORKER):
             sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (until the process ends)
         self._writer = self._job.open_writer()
 
-    def process(self, shard: int) -> Iterator[ShardCounted]:
+    def process(self, shard: int) -> Iterator[ShardCounts]:
         if is_done(self._job, shard):  # a retried bundle: its finished shards are kept
             return
+        started = time.monotonic()
         counts = self._writer.write(shard)
-        self._shards.inc()
-        self._records.inc(counts.records)
-        self._rejects.inc(sum(counts.rejects.values()))
+        self._shard_seconds.update(round(time.monotonic() - started))
+        for name, count in (
+            ("shards", 1),
+            ("records", counts.records),
+            ("audio_seconds", round(counts.seconds)),
+            ("rejects", sum(counts.rejects.values())),
+            *((f"rejects_{cause}", rejects) for cause, rejects in counts.rejects.items()),
+        ):
+            Metrics.counter(METRICS, name).inc(count)
         yield counts
 
     def teardown(self) -> None:

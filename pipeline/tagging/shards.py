@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import dataclasses
 import hashlib
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +15,8 @@ from pipeline.audio.causes import Cause, TrackRejected, reject_message
 from pipeline.audio.engines import Decoder
 from pipeline.audio.isolation import DecodingProcess
 from pipeline.audio.limits import MAX_SECONDS
-from pipeline.decode.shards import ShardCounts, tracks_part
-from pipeline.jobs.shard_job import GenerationJob, is_done
+from pipeline.decode.shards import tracks_part
+from pipeline.jobs.shard_job import GenerationJob, ShardCounts, is_done
 from pipeline.tagging.inference import Inference
 from pipeline.tagging.model_files import ServedModel
 from pipeline.tagging.track_scores import TrackScores
@@ -51,8 +50,10 @@ class TagShardJob(GenerationJob):
         source: The dataset that holds the features; None if audio is decoded.
         decoder: Decoder engine.
         max_seconds: Reject longer tracks.
+        memory: Memory that a worker needs: its own, that of the decoding process, and that of the model (docs/tagging.md).
     """
 
+    memory: ClassVar[str] = "3GB"
     model: ServedModel
     spec: FeatureSpec
     embeddings: bool = True
@@ -120,7 +121,7 @@ class TagShardWriter:
             if not (self._removed() - removed) & {row["track_id"] for row in rows}:
                 break  # otherwise one of them was removed meanwhile, so nothing of it may be stored
         if is_done(job, shard):
-            return _counts(shard, rows)
+            return ShardCounts.of_rows(shard, rows)
         data = table_bytes(table)
         digest = hashlib.sha256(data).hexdigest()
         payload = job.layout.payload(job.spec, job.generation, shard, digest)
@@ -141,7 +142,7 @@ class TagShardWriter:
                 f"{uri}: another process finished this shard with other bytes; did the audio change meanwhile? "
                 "Remove this file to tag the shard again"
             )
-        return _counts(shard, rows)
+        return ShardCounts.of_rows(shard, rows)
 
     def _removed(self) -> frozenset[str]:
         layouts = [self._job.layout, *([] if self._job.source is None else [Layout(self._job.source)])]
@@ -219,9 +220,3 @@ def _blank_row(planned: dict[str, Any], shard: int) -> dict[str, Any]:
     row.update({name: planned[name] for name in ("track_id", "group", "split")})
     row.update(shard=shard, transient=False, flags=[])
     return row
-
-
-def _counts(shard: int, rows: list[dict[str, Any]]) -> ShardCounts:
-    rejects = collections.Counter(row["cause"] for row in rows if row["cause"] is not None)
-    seconds = sum(row["seconds"] or 0.0 for row in rows)
-    return ShardCounts(shard, len(rows) - rejects.total(), dict(sorted(rejects.items())), seconds)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import apache_beam as beam
+import pytest
+from apache_beam.portability.common_urns import resource_hints
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from pipeline.decode.shards import ShardCounts, ShardJob
+from pipeline.decode.shards import ShardJob
+from pipeline.jobs.shard_job import GenerationJob, ShardCounts
 from pipeline.jobs.transforms import WriteShards
+from pipeline.tagging.shards import TagShardJob
 from schemas.manifests import DatasetManifest
 from tests.conftest import SmallCorpus
 
@@ -36,9 +41,44 @@ def test_each_missing_shard_gives_its_counts_and_a_finished_one_none(dataset: Pa
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         counts = pipeline | WriteShards(job_of(dataset, small_corpus), range(4))
         assert_that(counts, equal_to(expected))
+    counters = {one.key.metric.name: one.result for one in pipeline.result.metrics().query()["counters"]}
+    own = {name: counters[name] for name in ("shards", "records", "audio_seconds", "rejects")}
+    assert own == {
+        "shards": 2,
+        "records": rows[0] + rows[2],
+        "audio_seconds": round(seconds[0]) + round(seconds[2]),
+        "rejects": 0,
+    }
 
 
 def test_the_job_graph_stays_small_whatever_the_catalogs_size(built_dataset: Path, small_corpus: SmallCorpus) -> None:
     pipeline = beam.Pipeline(runner=FnApiRunner())
     pipeline | WriteShards(job_of(built_dataset, small_corpus), range(7_500))
     assert len(pipeline.to_runner_api().SerializeToString()) < GRAPH_BYTES
+
+
+@pytest.mark.parametrize(("kind", "size"), [(ShardJob, b"2000000000"), (TagShardJob, b"3000000000")])
+def test_the_graph_says_what_a_worker_needs(
+    kind: type[GenerationJob],
+    size: bytes,
+    built_dataset: Path,
+    small_corpus: SmallCorpus,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ShardJob, "memory", kind.memory)
+    pipeline = beam.Pipeline(runner=FnApiRunner())
+    pipeline | WriteShards(job_of(built_dataset, small_corpus), range(3))
+    environments = pipeline.to_runner_api().components.environments.values()
+    needs = {resource_hints.MIN_RAM_BYTES.urn: size, resource_hints.CPU_COUNT.urn: b"1"}
+    assert needs in [dict(environment.resource_hints) for environment in environments]
+
+
+def test_rejects_are_counted_by_cause(dataset: Path, small_corpus: SmallCorpus, tmp_path: Path) -> None:
+    for mark in (dataset / "features").rglob("part-00001.json"):
+        mark.unlink()
+    job = dataclasses.replace(job_of(dataset, small_corpus), audio_root=str(tmp_path / "elsewhere"))
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        pipeline | WriteShards(job, [1])
+    counters = {one.key.metric.name: one.result for one in pipeline.result.metrics().query()["counters"]}
+    assert counters["rejects_not_found"] == counters["rejects"] > 0
+    assert counters["records"] == 0
