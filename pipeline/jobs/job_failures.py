@@ -9,11 +9,19 @@ import re
 import grpc
 
 from pipeline.jobs.lost_workers import WorkerLostError
+from schemas.console.commandline import TRACEBACK_VARIABLE
 
 # System errors -> what the user can do before the same command continues.
 _REMEDIES = (
     ((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room there"),
     ((errno.EACCES, errno.EPERM, errno.EROFS), "give this user the right to read and write there"),
+)
+
+_READABLE_LINES = 5  # a longer trace is not worth a person's while, unless the line of its cause is not enough
+_FRAME = re.compile(r"at [\w.$<>/]+\(|\.\.\. \d+ |File \"|raise |[~^]+$|Suppressed: ")
+_PYTHON = re.compile(r"[\w.]*(Error|Exception)(: |$)")
+_JAVA = re.compile(
+    r"(?P<caused>Caused by: )?(javax?|jdk|sun|scala|org|com|io)\.[\w.$]*?(?P<kind>\w+(Exception|Error))[\w$]*: (?P<words>.+)"
 )
 
 
@@ -47,7 +55,23 @@ def _last_words(error: BaseException) -> str:
     """The line of a runner's exception that names the cause."""
     if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
         return f"the job server does not answer ({error.code().name}: {' '.join(str(error.details()).split())})"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    named = [line for line in lines if "Error" in line.split(":")[0] and not line.startswith(("File ", "raise "))]
-    words = (named or lines or [type(error).__name__])[-1]
-    return re.sub(r" \[while running .*?\]", "", words).removeprefix("RuntimeError: ")
+    lines = [line for text in str(error).splitlines() if (line := text.strip()) and not _FRAME.match(line)]
+    words = _named_cause(lines) or (lines or [type(error).__name__])[-1]
+    words = re.sub(r" \[while running .*?\]", "", words).removeprefix("RuntimeError: ")
+    if not isinstance(error, WorkerLostError) and str(error).count("\n") > _READABLE_LINES:
+        words += f" (the whole, {len(str(error).splitlines())} lines, is shown with {TRACEBACK_VARIABLE}=1)"
+    return words
+
+
+def _named_cause(lines: list[str]) -> str | None:
+    """The cause among the lines of Python's and Java's traces without their frames; None if none is named.
+
+    A worker's own error is at the end of a Python trace, also where the engine wraps it in Java's, whose cause is named last
+    too, in front of what was suppressed on the way.
+    """
+    python = [line for line in lines if _PYTHON.match(line) and not _JAVA.match(line)]
+    if python:
+        return python[-1]
+    java = [found for line in lines if (found := _JAVA.match(line))]
+    causes = [found for found in java if found["caused"]] or java[:1]
+    return f"{causes[-1]['kind']}: {causes[-1]['words']}" if causes else None

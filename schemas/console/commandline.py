@@ -36,7 +36,8 @@ _HELP: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 def run_command(command: click.Command, name: str, script: str = "") -> NoReturn:
     """Run a click command and exit with the project's codes; any error is one line on stderr.
 
-    With TAGSCALE_TRACEBACK=1 in the environment, an error that nobody foresaw shows its traceback before that line.
+    With TAGSCALE_TRACEBACK=1 in the environment, an error that nobody foresaw shows its traceback before that line, and an
+    error that follows from another shows that one's.
 
     Args:
         command: what to run with the words of the command line.
@@ -67,6 +68,8 @@ def run_command(command: click.Command, name: str, script: str = "") -> NoReturn
         say(str(handed_over))
         leave("", handed_over.exit_code)
     except TagscaleError as error:
+        if error.__cause__ is not None:
+            _show_traceback(error.__cause__)
         leave(f"error: {error}", error.exit_code)
     except Stopped:
         leave(STOPPED_WORDS, stop_exit_code())
@@ -97,8 +100,13 @@ def unexpected(error: Exception) -> TagscaleError:
     words = " ".join(" ".join(lines).split())
     words = words if len(words) <= SHOWN_WORDS else f"{words[:SHOWN_WORDS]}…"
     said = f"unexpected {type(error).__name__}{': ' if words else ''}{words}"
-    if os.environ.get(TRACEBACK_VARIABLE, "0") not in ("", "0"):
-        lines = "".join(traceback.format_exception(error)).rstrip("\n").split("\n")
-        say(*lines, file=sys.stderr, level="error")
-        return TagscaleError(said)
-    return TagscaleError(f"{said}; set {TRACEBACK_VARIABLE}=1 to see where")
+    is_shown = _show_traceback(error)
+    return TagscaleError(said if is_shown else f"{said}; set {TRACEBACK_VARIABLE}=1 to see where")
+
+
+def _show_traceback(error: BaseException) -> bool:
+    """Print an error as Python does, if the environment asks for it; True if it does."""
+    if os.environ.get(TRACEBACK_VARIABLE, "0") in ("", "0"):
+        return False
+    say(*"".join(traceback.format_exception(error)).rstrip("\n").split("\n"), file=sys.stderr, level="error")
+    return True

@@ -10,6 +10,53 @@ from pipeline.jobs.lost_workers import WorkerLostError
 AGAIN = "run the same command again"
 
 
+# What Beam's job server on Flink answers, shortened.
+JAVA = """java.lang.RuntimeException: The Runner experienced the following error during execution:
+java.util.concurrent.ExecutionException: org.apache.flink.client.program.ProgramInvocationException: Job failed (JobID: 4e)
+\tat org.apache.beam.runners.flink.FlinkPipelineRunner.run(FlinkPipelineRunner.java:118)
+\t... 4 more
+Caused by: org.apache.flink.runtime.JobException: Recovery is suppressed by FixedDelayRestartBackoffTimeStrategy
+\tat java.base/java.util.concurrent.CompletableFuture.uniHandle(CompletableFuture.java:934)
+Caused by: java.io.IOException: Cannot run program "/opt/worker": error=2, No such file or directory
+\tat java.base/java.lang.ProcessBuilder.start(ProcessBuilder.java:1143)
+\tSuppressed: java.io.IOException: the process was not there
+\tat java.lang.Thread.run(Thread.java:840)
+"""
+PYTHON_IN_JAVA = """java.lang.RuntimeException: Error received from SDK harness for instruction 3: Traceback (most recent call):
+  File "apache_beam/runners/common.py", line 1500, in process
+    raise DatasetError(
+    ~~~~~~~~~~~~^^^^^^^
+schemas.console.errors.DatasetError: gs://music/plan: the plan is missing [while running 'WriteShard']
+
+\tat org.apache.beam.runners.fnexecution.control.FnApiControlClient.handle(FnApiControlClient.java:180)
+Caused by: java.lang.RuntimeException: Error received from SDK harness for instruction 3: Traceback (most recent call):
+\tat java.lang.Thread.run(Thread.java:840)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            JAVA,
+            ': IOException: Cannot run program "/opt/worker": error=2, No such file or directory (the whole, 10 lines,',
+        ),
+        (
+            PYTHON_IN_JAVA,
+            ": schemas.console.errors.DatasetError: gs://music/plan: the plan is missing (the whole, 9 lines,",
+        ),
+        (
+            "java.lang.IllegalStateException: No TaskManager\n\tat a.B.c(B.java:1)",
+            ": IllegalStateException: No TaskManager;",
+        ),
+    ],
+)
+def test_the_cause_is_found_in_an_engines_trace(text: str, words: str) -> None:
+    said = job_failure(RuntimeError(text), 3, 4)
+    assert words in said
+    assert "\n" not in said
+
+
 @pytest.mark.parametrize(
     ("error", "advice"),
     [
