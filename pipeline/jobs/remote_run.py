@@ -216,5 +216,5 @@ def staged_template(options: PipelineOptions) -> WorkGoesOn | None:
     return WorkGoesOn(
         f"{cloud.template_location}: the template is staged; start it with `gcloud dataflow jobs run NAME "
         f"--project={cloud.project} --region={cloud.region} --gcs-location={cloud.template_location}`, and once that job has "
-        "ended, the same command without --template_location completes what it wrote"
+        "ended, the same command without the template completes what it wrote"
     )
