@@ -10,7 +10,7 @@ CODE := schemas pipeline training tests benchmarks docs setup.py
 WORKERS ?= $(shell nproc | awk '{print ($$1 < 4) ? $$1 : 4}')
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: venv venv-tfio renderer demo test coverage quick test-tfio lint format schemas lock bench clean
+.PHONY: venv venv-tfio renderer demo test coverage quick test-tfio test-engines lint format schemas lock bench clean
 
 venv: .venv/.locked
 
@@ -31,20 +31,24 @@ demo: renderer
 	@$(BIN)/python -m pipeline.demo --out demo
 
 test: renderer
-	$(PYTEST) -m "not tfio" --durations=15
+	$(PYTEST) -m "not tfio and not engines" --durations=15
 
 # Branches that the tests take, those of the commands that they start too. Tracing takes half as long again.
 coverage: renderer
-	$(PYTEST) -m "not tfio" --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(PYTEST) -m "not tfio and not engines" --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 # An answer within two minutes: the linter and the quick tests that run no Beam job and train nothing.
 QUICK := tests/schemas tests/test_*.py $(patsubst %,tests/pipeline/%,audio importers info labels removal)
 quick: venv
 	$(BIN)/ruff check $(CODE)
-	$(PYTEST) -m "not slow and not tfio" -q $(QUICK) --ignore=tests/pipeline/audio/fidelity
+	$(PYTEST) -m "not slow and not tfio and not engines" -q $(QUICK) --ignore=tests/pipeline/audio/fidelity
 
 test-tfio: venv-tfio
 	$(TFIO_BIN)/python -m pytest -m tfio tests/tfio --durations=5
+
+# Real clusters, from Maven, each in processes of its own.
+test-engines: venv
+	$(BIN)/python -m pytest -m engines tests/engines --durations=5
 
 lint: venv
 	$(BIN)/ruff check $(CODE)

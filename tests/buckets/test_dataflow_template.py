@@ -47,8 +47,8 @@ def test_the_template_is_staged_once_small_and_with_what_workers_need(
     staged: tuple[str, bytes], shell: Shell, bucket: Bucket
 ) -> None:
     printed, data = staged
-    start = f"gcloud dataflow jobs run NAME --project=music-tagging --region=europe-west1 --gcs-location={bucket.uri('templates/build')}"
-    assert start in printed
+    where = f"--region=europe-west1 --gcs-location={bucket.uri('templates/build')}"
+    assert f"gcloud dataflow jobs run NAME --project=music-tagging {where}" in printed
     assert len(data) < TEMPLATE_BYTES
     job: dict[str, Any] = json.loads(data)
     text = data.decode()

@@ -1,0 +1,185 @@
+"""A standalone Flink cluster on this machine: a JobManager, two TaskManagers, and Beam's job server, each a process.
+
+python -m tests.engines.flink_cluster FOLDER      starts one and writes FOLDER/engine.yaml; ^C ends it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from tests.engines.jars import classpath
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 90
+TASK_MANAGERS = 2
+
+_JAVA_OPTIONS = (
+    "-Xmx512m",
+    "--add-opens=java.base/java.lang=ALL-UNNAMED",
+    "--add-opens=java.base/java.util=ALL-UNNAMED",
+    "--add-opens=java.base/java.nio=ALL-UNNAMED",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
+)
+# A killed TaskManager is noticed within ten seconds, and its tasks are started again: Flink's default starts none.
+_CONFIG = """
+jobmanager.rpc.address: localhost
+jobmanager.rpc.port: {rpc}
+rest.port: {rest}
+rest.address: localhost
+jobmanager.memory.process.size: 1g
+taskmanager.numberOfTaskSlots: 1
+taskmanager.cpu.cores: 1
+taskmanager.memory.task.heap.size: 256m
+taskmanager.memory.task.off-heap.size: 64m
+taskmanager.memory.network.min: 64m
+taskmanager.memory.network.max: 64m
+taskmanager.memory.managed.size: 128m
+taskmanager.memory.framework.heap.size: 128m
+taskmanager.memory.framework.off-heap.size: 128m
+taskmanager.memory.jvm-metaspace.size: 256m
+taskmanager.memory.jvm-overhead.min: 192m
+taskmanager.memory.jvm-overhead.max: 192m
+heartbeat.timeout: 10000
+heartbeat.interval: 2000
+restart-strategy.type: fixed-delay
+restart-strategy.fixed-delay.attempts: 5
+restart-strategy.fixed-delay.delay: 1s
+"""
+
+
+class FlinkCluster:
+    """A running cluster; use it as a context.
+
+    Args:
+        folder: Empty folder for its files and logs.
+
+    Attributes:
+        config: File for --engine-config.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._classpath = folder, classpath("flink")
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._ports = dict(zip(("rpc", "rest", "job", "artifact", "expansion"), _free_ports(5), strict=True))
+        self.config = folder / "engine.yaml"
+
+    def __enter__(self) -> Self:
+        conf, worker = self._folder / "conf", self._folder / "worker"
+        conf.mkdir()
+        (conf / "config.yaml").write_text(_CONFIG.format(**self._ports))
+        # On a machine of a cluster this is the installed tagscale-worker.
+        worker.write_text(
+            f'#!/bin/sh\nexec env PYTHONPATH="{ROOT}" "{sys.executable}" -m pipeline.jobs.sdk_worker "$@"\n'
+        )
+        worker.chmod(0o755)
+        self.config.write_text(
+            f"job_endpoint: localhost:{self._ports['job']}\nworker_command: {worker}\nparallelism: {TASK_MANAGERS}\n"
+        )
+        try:
+            self.start_job_manager()
+            for number in range(TASK_MANAGERS):
+                self.start_task_manager(number)
+            self._java(
+                "job-server",
+                "org.apache.beam.runners.flink.FlinkJobServerDriver",
+                f"--flink-master=localhost:{self._ports['rest']}",
+                "--job-host=localhost",
+                f"--job-port={self._ports['job']}",
+                f"--artifact-port={self._ports['artifact']}",
+                f"--expansion-port={self._ports['expansion']}",
+                f"--artifacts-dir={self._folder / 'staging'}",
+            )
+            self._wait(lambda: self.ask("overview")["taskmanagers"] == TASK_MANAGERS)
+            self._wait(
+                lambda: bool(socket.create_connection(("localhost", self._ports["job"]), timeout=1).close() or True)
+            )
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self._processes):
+            self.kill(name)
+
+    def start_job_manager(self) -> None:
+        main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+        self._java("job-manager", main, "--configDir", str(self._folder / "conf"))
+
+    def start_task_manager(self, number: int) -> None:
+        main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+        self._java(f"task-manager-{number}", main, "--configDir", str(self._folder / "conf"))
+
+    def kill(self, name: str) -> None:
+        """Kill a process, and the workers that it started, with -9."""
+        process = self._processes.pop(name)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def wait_for_task_managers(self) -> None:
+        self._wait(lambda: self.ask("overview")["taskmanagers"] == TASK_MANAGERS)
+
+    def ask(self, path: str) -> Any:
+        """Flink's answer to a question over its REST interface."""
+        with urllib.request.urlopen(f"http://localhost:{self._ports['rest']}/{path}", timeout=5) as answer:
+            return json.load(answer)
+
+    def states(self) -> list[str]:
+        """States of the jobs, the oldest first."""
+        return [job["state"] for job in sorted(self.ask("jobs/overview")["jobs"], key=lambda job: job["start-time"])]
+
+    def _java(self, name: str, main: str, *words: str) -> None:
+        command = ["java", *_JAVA_OPTIONS, "-cp", self._classpath, main, *words]
+        with open(self._folder / f"{name}.log", "ab") as log:
+            self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    def _wait(self, is_there: Any) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            with contextlib.suppress(OSError):
+                if is_there():
+                    return
+            gone = [name for name, process in self._processes.items() if process.poll() is not None]
+            if gone or time.monotonic() > deadline:
+                raise RuntimeError(f"the Flink cluster did not start: ended {gone}; see {self._folder}")
+            time.sleep(0.2)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        listening = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in listening:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in listening]
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    with contextlib.suppress(KeyboardInterrupt):
+        yield
+
+
+def main() -> None:
+    """Run a cluster until ^C."""
+    (folder,) = map(Path, sys.argv[1:])
+    folder.mkdir(parents=True, exist_ok=True)
+    with FlinkCluster(folder) as cluster, _interruptible():
+        print(f"--engine flink --engine-config {cluster.config}", flush=True)
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()

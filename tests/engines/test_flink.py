@@ -1,0 +1,181 @@
+"""On a real Flink cluster: the bytes of a local run, also after a TaskManager, a worker or the JobManager was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import RunPipeline, small_catalog
+from tests.engines.flink_cluster import FlinkCluster
+from tests.engines.jars import EngineMissingError
+
+pytestmark = [pytest.mark.slow, pytest.mark.engines]
+
+ROOT = Path(__file__).parents[2]
+TRACKS, SHARDS = 96, 48
+RECOVERY_SECONDS = 120
+
+Contents = Callable[..., dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
+    try:
+        started = FlinkCluster(tmp_path_factory.mktemp("flink"))
+    except EngineMissingError as error:
+        pytest.skip(str(error))
+    with started as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return small_catalog(tmp_path_factory.mktemp("music"), TRACKS, seconds=2.0)
+
+
+@pytest.fixture(scope="module")
+def here(catalog: str, tmp_path_factory: pytest.TempPathFactory, run_pipeline: RunPipeline) -> Path:
+    """The dataset of a local build."""
+    data = tmp_path_factory.mktemp("here") / "data"
+    ended = run_pipeline("build", "--catalog", catalog, "--dataset", data, "--shards", SHARDS)
+    assert ended.returncode == 0, ended.stderr
+    return data
+
+
+def there(cluster: FlinkCluster) -> tuple[str, ...]:
+    return ("--engine", "flink", "--engine-config", str(cluster.config))
+
+
+def marks(data: Path) -> int:
+    return len(list(data.glob("features/logmel-*/gen-000/*.json")))
+
+
+@contextlib.contextmanager
+def begun(cluster: FlinkCluster, catalog: str, data: Path) -> Iterator[subprocess.Popen[str]]:
+    """A build on the cluster that has finished some of its shards."""
+    command = [sys.executable, "-m", "pipeline.run", "build", "--catalog", str(catalog), "--dataset", str(data)]
+    command += ["--shards", str(SHARDS), *there(cluster)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as building:
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        while marks(data) < 3:
+            assert building.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        assert marks(data) < SHARDS - 3
+        yield building
+        if building.poll() is None:
+            building.kill()
+
+
+def workers() -> list[int]:
+    """Beam's workers that the TaskManagers of this test started."""
+    found = []
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes() if process.name.isdigit() else b""
+            environment = (process / "environ").read_bytes() if b"sdk_worker_main" in words else b""
+            if f"PYTHONPATH={ROOT}\0".encode() in environment and b"CONTROL_API_SERVICE_DESCRIPTOR" in environment:
+                found.append(int(process.name))
+    return found
+
+
+def test_a_build_derived_features_and_records_are_those_of_this_machine(
+    cluster: FlinkCluster, catalog: str, here: Path, tmp_path: Path, run_pipeline: RunPipeline, contents: Contents
+) -> None:
+    annotations, label_set = tmp_path / "annotations.csv", tmp_path / "tags.yaml"
+    annotations.write_text(
+        "track_id,tag\n" + "".join(f"{number:02d},{'abc'[number % 3]}\n" for number in range(TRACKS))
+    )
+    label_set.write_text("name: mine\n")
+    for data, options in ((here, ()), (tmp_path / "there", there(cluster))):
+        for command in (
+            ("build", "--catalog", catalog, "--dataset", data, "--shards", SHARDS, *options),
+            ("derive", "--dataset", data, "--n-mels", "48", *options),
+            ("label", "--dataset", data, "--annotations", annotations, "--label-set", label_set),
+            (
+                "export-records",
+                "--dataset",
+                data,
+                "--label-set",
+                "mine",
+                "--out",
+                data.parent / f"{data.name}-out",
+                *options,
+            ),
+            ("verify", "--dataset", data),
+        ):
+            ended = run_pipeline(*command)
+            assert ended.returncode == 0, ended.stderr
+    assert contents(tmp_path / "there") == contents(here)
+    assert contents(tmp_path / "there-out") == contents(here.parent / f"{here.name}-out")
+    assert set(cluster.states()) == {"FINISHED"}
+
+
+@pytest.mark.parametrize("killed", ["TaskManager", "worker"])
+def test_the_job_recovers_by_itself(
+    killed: str, cluster: FlinkCluster, catalog: str, here: Path, tmp_path: Path, contents: Contents
+) -> None:
+    before = len(cluster.states())
+    with begun(cluster, catalog, tmp_path / "there") as building:
+        if killed == "TaskManager":
+            cluster.kill("task-manager-1")
+            cluster.start_task_manager(1)
+        else:
+            os.kill(workers()[0], signal.SIGKILL)
+        _, words = building.communicate(timeout=RECOVERY_SECONDS)
+    assert building.returncode == 0, words
+    assert "Traceback" not in words
+    assert len(cluster.states()) == before + 1  # the same job
+    assert features(contents(tmp_path / "there")) == features(contents(here))
+
+
+def test_a_stopped_command_cancels_its_job(cluster: FlinkCluster, catalog: str, tmp_path: Path) -> None:
+    with begun(cluster, catalog, tmp_path / "there") as building:
+        building.send_signal(signal.SIGTERM)
+        _, words = building.communicate(timeout=RECOVERY_SECONDS)
+    assert building.returncode == 75
+    assert "was cancelled" in words
+    deadline = time.monotonic() + 30
+    while cluster.states()[-1] != "CANCELED" and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert cluster.states()[-1] == "CANCELED"
+
+
+def test_a_dead_job_manager_ends_the_command_which_goes_on_with_a_new_one(
+    cluster: FlinkCluster,
+    catalog: str,
+    here: Path,
+    tmp_path: Path,
+    run_pipeline: RunPipeline,
+    contents: Contents,
+) -> None:
+    with begun(cluster, catalog, tmp_path / "there") as building:
+        cluster.kill("job-manager")
+        _, words = building.communicate(timeout=300)
+    assert building.returncode == 1
+    (line,) = [line for line in words.splitlines() if line.startswith("error: ")]
+    assert "shards unfinished" in line
+    assert "Traceback" not in words
+    cluster.start_job_manager()
+    cluster.wait_for_task_managers()
+    build = ("build", "--catalog", catalog, "--dataset", tmp_path / "there", "--shards", SHARDS)
+    ended = run_pipeline(*build, *there(cluster))
+    assert ended.returncode == 0, ended.stderr
+    assert features(contents(tmp_path / "there")) == features(contents(here))
+
+
+def features(found: dict[str, str]) -> dict[str, str]:
+    """The built features and tracks; `here` may have labels and derived features as well."""
+    built = {name.split("/")[1] for name in found if name.startswith("features/waveform")}
+    return {
+        name: digest
+        for name, digest in found.items()
+        if name.startswith(("tracks/", "plan/")) or (name.split("/")[1:2] and name.split("/")[1] in built)
+    }
