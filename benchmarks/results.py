@@ -1,9 +1,11 @@
-"""Functions for the results of benchmarks: means, CPU time, and JSON files beside the printed table."""
+"""Functions for the results of benchmarks: times, means, CPU time, and JSON files beside the printed table."""
 
 from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,13 @@ def write_results(name: str, measured: dict[str, Any]) -> None:
     """Write benchmarks/results/NAME.json."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(measured, indent=2, sort_keys=True) + "\n")
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall time of a call."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def mean(rows: list[dict[str, float]], name: str) -> float:
