@@ -7,6 +7,7 @@ however many cores make them.
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -73,17 +74,23 @@ def make_graph(
 
     Raises:
         DamagedIndexError: The vectors are not those written.
+        OSError: Memory or the disk is full.
     """
     graph = empty_graph(vectors.values.shape[1])
     wanted = np.zeros(len(vectors.values), bool)
     wanted[rows.start : rows.stop] = True
-    for place, _ in vectors.blocks(wanted):
-        if stop.is_set():
-            return
-        numbers = np.arange(max(place.start, rows.start), min(place.stop, rows.stop))
-        graph.add(numbers, vectors.values[numbers[0] : numbers[-1] + 1], copy=False, threads=1)
-        is_done(len(numbers))
-    graph.save(path)
+    try:
+        for place, _ in vectors.blocks(wanted):
+            if stop.is_set():
+                return
+            numbers = np.arange(max(place.start, rows.start), min(place.stop, rows.stop))
+            graph.add(numbers, vectors.values[numbers[0] : numbers[-1] + 1], copy=False, threads=1)
+            is_done(len(numbers))
+        graph.save(path)
+    except RuntimeError as error:  # what usearch raises for want of memory or of space on the disk
+        raise OSError(str(error)) from error
+    if os.path.getsize(path) != graph.serialized_length:
+        raise OSError(f"{graph.serialized_length:,} bytes of a graph were not written whole")
 
 
 def can_name(allowed: npt.NDArray[np.bool_], count: int) -> bool:

@@ -15,7 +15,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.synthetic_tags import TaggedTracks, write_generation
 from pipeline.search import graph_files
-from pipeline.search.graphs import Graphs, nearest_by_graphs
+from pipeline.search.graphs import Graphs, make_graph, nearest_by_graphs
 from pipeline.search.index import open_index
 from pipeline.search.similar import Similar, SimilarOptions, similar
 from schemas.sole_writer import sole_writer
@@ -255,4 +255,7 @@ def test_without_graphs_the_search_is_exact_and_one_line_says_why(
 
         patch.setattr(graph_files, "publish", full)
         check("the graphs cannot be written there: No space left on device; this search is exact")
+    with monkeypatch.context() as patch:
+        patch.setattr(graph_files, "make_graph", lambda *given, **named: make_graph(*given[:2], "/dev/full", **named))
+        check("Failed to serialize into stream; this search is exact")
     assert not similar(str(root), track=tracks.ids[0], options=approximately()).exact
