@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.clustered_tracks import clustered, shards_of
-from benchmarks.results import seconds
+from benchmarks.results import medians, seconds
 from benchmarks.synthetic_tags import write_generation
 from pipeline.search.graph_files import open_graphs
 from pipeline.search.graphs import nearest_by_graphs
@@ -28,7 +29,7 @@ _GENERATION = 250_000  # tracks made and written at a time
 _BLOCK = 10_000  # rows compared at a time
 
 
-def measure_approximate(folder: Path, tracks: int) -> dict[str, float]:
+def measure_approximate(folder: Path, tracks: int) -> dict[str, Any]:
     """Measures one catalog; times in seconds, sizes in bytes."""
     root = folder / f"tags-{tracks}"
     for seed, first in enumerate(range(0, tracks, _GENERATION)):
@@ -36,10 +37,11 @@ def measure_approximate(folder: Path, tracks: int) -> dict[str, float]:
         write_generation(root, clustered(count, seed=seed, first=first), shards=shards_of(count))
     tags, rng = Tags.open(str(root)), np.random.default_rng(1)
     asked = rng.integers(tracks, size=QUERIES)
-    measured = {"index": seconds(lambda: similar(str(root), track=f"{0:010d}", options=SimilarOptions(exact=True)))}
+    exactly = SimilarOptions(exact=True)
+    measured: dict[str, Any] = {"index": seconds(partial(similar, str(root), track=f"{0:010d}", options=exactly))}
     with open_index(tags) as index:
-        measured["graphs made"] = seconds(lambda: open_graphs(tags, index))
-        measured["graphs opened"] = seconds(lambda: open_graphs(tags, index))
+        measured["graphs made"] = medians([lambda: open_graphs(tags, index)])
+        measured["graphs opened"] = medians([lambda: open_graphs(tags, index)] * REPEATS)
         measured["graphs, bytes"] = sum(path.stat().st_size for path in (root / "index").glob("*.usearch"))
         graphs = open_graphs(tags, index)
         if graphs is None:
@@ -47,30 +49,27 @@ def measure_approximate(folder: Path, tracks: int) -> dict[str, float]:
         stored = index.vectors.rows(asked)
         noise = rng.standard_normal(stored.shape, np.float32) * np.float32(0.3)
         queries = {"stored": (stored, asked), "new": (np.maximum(stored + noise, 0).astype(np.float16), None)}
-        took = []
+
+        def wanted(vector: npt.NDArray[np.float16], row: int | None) -> tuple[Any, ...]:
+            allowed = np.ones(tracks, bool)
+            if row is not None:
+                allowed[row] = False
+            return index.vectors, index.norms, vector, allowed, index.rows["track_id"], COUNT
+
         for name, (vectors, rows) in queries.items():
-            truth, hits = brute_force(index, vectors, rows), 0
-            for number, vector in enumerate(vectors):
-                allowed = np.ones(tracks, bool)
-                if rows is not None:
-                    allowed[rows[number]] = False
-                wanted = (index.vectors, index.norms, vector, allowed, index.rows["track_id"], COUNT)
-                found = []
-                took.append(
-                    seconds(lambda wanted=wanted, found=found: found.append(nearest_by_graphs(graphs, *wanted)))
-                )
-                hits += len(set(found[0][0].tolist()) & set(truth[number].tolist()))
+            truth = brute_force(index, vectors, rows)
+            own = [None] * QUERIES if rows is None else rows.tolist()
+            found = []
+            measured[f"search, {name}"] = medians(
+                lambda given=given, found=found: found.append(nearest_by_graphs(graphs, *wanted(*given)))
+                for given in zip(vectors, own, strict=True)
+            )
+            hits = sum(len(set(one[0].tolist()) & set(best.tolist())) for one, best in zip(found, truth, strict=True))
             measured[f"recall, {name}"] = hits / COUNT / QUERIES
-        measured["search"] = statistics.median(took)
-        everything = np.ones(tracks, bool)
-        measured["exact search"] = statistics.median(
-            seconds(lambda v=v: nearest(index.vectors, index.norms, v, everything, index.rows["track_id"], COUNT))
-            for v in stored[:REPEATS]
-        )
-    for name, options in (("similar", SimilarOptions(exact_up_to=0)), ("similar, exact", SimilarOptions(exact=True))):
-        measured[name] = statistics.median(
-            seconds(lambda row=row, options=options: similar(str(root), track=f"{row:010d}", options=options))
-            for row in asked[:REPEATS]
+        measured["search, exact"] = medians(partial(nearest, *wanted(vector, None)) for vector in stored[:REPEATS])
+    for name, options in (("similar", SimilarOptions(exact_up_to=0)), ("similar, exact", exactly)):
+        measured[name] = medians(
+            partial(similar, str(root), track=f"{row:010d}", options=options) for row in asked[:REPEATS]
         )
     words = (sys.executable, "-m", "benchmarks.idle_search", str(root))
     said = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -103,15 +102,18 @@ def brute_force(
     return found
 
 
-def lines(tracks: int, measured: dict[str, float]) -> list[str]:
+def time_line(name: str, times: dict[str, float]) -> str:
+    """The words for a time."""
+    return f"  {name:<18} {times['wall'] * 1e3:>8.1f} ms, {times['cpu'] * 1e3:>8.1f} ms CPU"
+
+
+def lines(tracks: int, measured: dict[str, Any]) -> list[str]:
     """The words for a catalog's figures."""
+    made, names = measured["graphs made"], ("graphs opened", "search, stored", "search, new", "search, exact")
     return [
-        f"{tracks:,} tracks, approximate: graphs made in {measured['graphs made']:.0f} s, "
-        f"{measured['graphs, bytes'] / 1e9:.2f} GB, checked and opened in {measured['graphs opened'] * 1e3:.0f} ms",
-        *(
-            f"  {name:<18} {measured[name] * 1e3:>8.1f} ms"
-            for name in ("search", "exact search", "similar", "similar, exact")
-        ),
+        f"{tracks:,} tracks, approximate: graphs of {measured['graphs, bytes'] / 1e9:.2f} GB made in {made['wall']:.0f} s, "
+        f"{made['cpu']:.0f} s CPU",
+        *(time_line(name, measured[name]) for name in (*names, "similar", "similar, exact")),
         f"  recall at {COUNT}: {measured['recall, stored']:.4f} of {QUERIES} tracks, {measured['recall, new']:.4f} of as "
         "many that are not in it",
         f"  memory after opening {measured['memory, idle'] / 1e6:.0f} MB, at most {measured['memory, peak'] / 1e6:.0f} MB "
