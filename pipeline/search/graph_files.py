@@ -43,7 +43,7 @@ from schemas.storage.files import (
 from schemas.tags import Tags
 
 PART_ROWS = 100_000  # rows of a graph: larger ones take longer to make for each row, and reach fewer of the nearest
-_CHECKED = 1 << 20  # bytes read at a time
+_CHECKED = 1 << 18  # bytes read at a time: they are still in a core's cache when their checksum is computed
 _SHOWN_SECONDS = 0.5  # between two looks at the progress
 
 
@@ -129,7 +129,7 @@ def write_graphs(index: Index) -> None:
     with contextlib.ExitStack() as stack:
         paths = [stack.enter_context(spool(base + graph_ending(number))) for number in numbers]
         progress = stack.enter_context(Progress("graphs", count, "tracks"))
-        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))))
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(_cores()))
         stack.callback(stop.set)  # before the pool waits for its threads, should this one be interrupted
         made = [
             pool.submit(make_graph, index.vectors, rows, path, is_done=done.append, stop=stop)
@@ -159,17 +159,24 @@ def _opened(index: Index) -> Graphs | None:
         manifest = GraphsManifest.from_dict(fields, where=base + GRAPHS)
         if manifest.index_sha256 != index.sha256:
             raise DamagedIndexError(f"{base}{GRAPHS}: the graphs of another index")
-        parts, mapped = [], []
-        for number, (size, crc32c) in enumerate(zip(manifest.bytes, manifest.crc32c, strict=True)):
-            uri = base + graph_ending(number)
-            mapped.append(_mapped(uri, size, crc32c))
-            parts.append(empty_graph(index.vectors.values.shape[1]))
-            parts[-1].view(mapped[-1])
+        written = [
+            (base + graph_ending(number), size, crc32c)
+            for number, (size, crc32c) in enumerate(zip(manifest.bytes, manifest.crc32c, strict=True))
+        ]
+        with concurrent.futures.ThreadPoolExecutor(_cores()) as pool:
+            mapped = tuple(pool.map(lambda one: _mapped(*one), written))
+        parts = tuple(empty_graph(index.vectors.values.shape[1]) for _ in mapped)
+        for part, file in zip(parts, mapped, strict=True):
+            part.view(file)
     except DamagedIndexError:
         raise
     except (DatasetError, FileNotFoundError, ValueError, RuntimeError) as error:  # the last is what usearch raises
         raise DamagedIndexError(str(error)) from error
-    return Graphs(tuple(parts), tuple(mapped))
+    return Graphs(parts, mapped)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _mapped(uri: str, size: int, crc32c: str) -> npt.NDArray[np.uint8]:
