@@ -14,6 +14,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.synthetic_tags import TaggedTracks, write_generation
+from pipeline.removal.tagged import take_out
 from pipeline.search import graph_files
 from pipeline.search.graphs import Graphs, make_graph, nearest_by_graphs
 from pipeline.search.index import open_index
@@ -134,6 +135,20 @@ def test_removed_tracks_never_come_back_and_others_take_their_places(
         assert len(set(ids_of(found)) & set(wanted)) >= 0.9 * len(wanted)
         assert (found.exact, found.passing) == (is_exact, len(tracks.ids) - removed - 1)
     assert graph_bytes(root) == made
+
+
+def test_a_purge_removes_the_graphs(few: tuple[Path, TaggedTracks]) -> None:
+    root, tracks = few
+    before = similar(str(root), track=tracks.ids[0], options=approximately())
+    gone = ids_of(before)[:3]
+    held = [tracks.embeddings[tracks.ids.index(str(one))].tobytes() for one in gone]
+    assert all(any(one in data for data in graph_bytes(root).values()) for one in held)
+    take_out(str(root), pa.array(gone), purge=True)
+    assert graph_bytes(root) == {}
+    after = similar(str(root), track=tracks.ids[0], options=approximately())
+    assert (after.exact, len(after.neighbours)) == (False, COUNT)
+    assert set(ids_of(after)).isdisjoint(gone)
+    assert not any(one in data for data in graph_bytes(root).values() for one in held)
 
 
 def test_graphs_that_name_too_few_are_not_relied_on(few: tuple[Path, TaggedTracks]) -> None:
