@@ -88,7 +88,7 @@ PAGES = {
         "--index tags --track 0042 --tag 'rock>0.5' --html similar.html",
         {
             "Input": ("--index", "--track", "--file", "--model"),
-            "Search": ("--count", "--tag", "--not-same-group", "--not-same-audio"),
+            "Search": ("--count", "--tag", "--not-same-group", "--not-same-audio", "--exact"),
             "Output": ("--html", "--json"),
         },
     ),

@@ -1,1 +1,1 @@
-"""Nearest tracks by embedding: an index over the tags of a catalog, filters, and an exact search."""
+"""Nearest tracks by embedding: an index over the tags of a catalog, filters, exact and approximate searches."""

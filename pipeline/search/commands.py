@@ -24,6 +24,7 @@ from schemas.console.printer import print_either
 )
 @click.option("--not-same-group", is_flag=True, help="Leave out the group (artist) of the track.")
 @click.option("--not-same-audio", is_flag=True, help="Leave out tracks with the very same audio.")
+@click.option("--exact", is_flag=True, help="Compare every track, also of more than a million.")
 @click.option("--html", help="Also write an HTML page with players to this file, local or gs://.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def similar_command(
@@ -35,7 +36,7 @@ def similar_command(
     as_json: bool,
     **options: object,
 ) -> None:
-    """Find the tracks nearest to a track or an audio file by embedding, exactly, among those that pass the filters."""
+    """Find the tracks nearest to a track or an audio file by embedding, among those that pass the filters."""
     from pipeline.search.audio_places import audio_uris
     from pipeline.search.page import write_page
     from pipeline.search.similar import SimilarOptions, similar

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import sys
 import tempfile
@@ -49,6 +50,7 @@ class Index:
         scores: Scores.
         rows: A table of schema ROWS_SCHEMA without the hashes.
         norms: float64 [rows], norms of the embeddings.
+        sha256: SHA-256 of the index's manifest.
     """
 
     uri: str
@@ -57,6 +59,7 @@ class Index:
     scores: BlockMatrix
     rows: pa.Table
     norms: npt.NDArray[np.float64]
+    sha256: str
 
     def row_of(self, track_id: str) -> int | None:
         """The row of a track; None if it has none."""
@@ -156,7 +159,8 @@ def _opened(tags: Tags, stack: contextlib.ExitStack) -> Index | None:
         raise
     except (DatasetError, FileNotFoundError, ValueError) as error:
         raise DamagedIndexError(str(error)) from error
-    return Index(base, model.tags, vectors, scores, rows, rows["norm"].to_numpy())
+    digest = hashlib.sha256(manifest.to_bytes()).hexdigest()
+    return Index(base, model.tags, vectors, scores, rows, rows["norm"].to_numpy(), digest)
 
 
 def _local(uri: str, stack: contextlib.ExitStack) -> str:

@@ -5,6 +5,7 @@
     TAGS/index/KEY.parquet      track_id, group, pcm_sha256, generation, shard and norm of each row
     TAGS/index/KEY.removed      the tracks that had been removed when it was made, as removed.parquet holds them
     TAGS/index/KEY.json         what it was made from, and checksums; written last
+    TAGS/index/KEY.graphs.json  and KEY.NUMBER.usearch, see `graph_files`
 
 KEY is a hash of the model and of the tracks tables, so tags that have grown or changed never meet an old index. A row is the
 newest record of a track that was not removed when the index was made.
@@ -19,12 +20,13 @@ import pyarrow as pa
 
 from schemas.features import canonical_json
 from schemas.manifests import Manifest
-from schemas.storage.files import join, remove
+from schemas.storage.files import join, list_names, remove
 from schemas.tags import Tags
 
 FORMAT = 1  # raised when the files of an index change their meaning
 VECTORS, SCORES, ROWS, REMOVED_THEN, MANIFEST = ".vectors", ".scores", ".parquet", ".removed", ".json"
 ENDINGS = (MANIFEST, REMOVED_THEN, ROWS, SCORES, VECTORS)  # in the order in which they are removed
+GRAPHS, GRAPH = ".graphs.json", ".usearch"
 _KEY_LENGTH = 16  # hex digits
 
 ROWS_SCHEMA = pa.schema(
@@ -79,3 +81,22 @@ def remove_index(tags: Tags) -> None:
     """Remove the index of tags as they are, the manifest first."""
     for ending in ENDINGS:
         remove(index_base(tags) + ending)
+    remove_graphs(index_base(tags))
+
+
+def graph_ending(number: int) -> str:
+    """The end of the name of a graph."""
+    return f".{number}{GRAPH}"
+
+
+def remove_graphs(base: str) -> None:
+    """Remove the graphs of an index, their manifest first.
+
+    Args:
+        base: What the paths of the index begin with.
+    """
+    remove(base + GRAPHS)
+    folder, key = base.rsplit("/", 1)
+    for name in list_names(folder):
+        if name.startswith(key) and name.endswith(GRAPH):
+            remove(f"{folder}/{name}")

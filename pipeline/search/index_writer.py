@@ -10,6 +10,7 @@ import pyarrow as pa
 from pipeline.search.block_matrix import BlockWriter
 from pipeline.search.index_files import (
     ENDINGS,
+    GRAPH,
     MANIFEST,
     REMOVED_THEN,
     ROWS,
@@ -19,6 +20,7 @@ from pipeline.search.index_files import (
     IndexManifest,
     index_base,
     index_folder,
+    remove_graphs,
 )
 from pipeline.search.nearest import norms_of
 from schemas.console.errors import UserError
@@ -58,6 +60,7 @@ def write_index(tags: Tags) -> None:
             raise UserError(f"{tags.layout.root}: expected tracks with embeddings, found none that are not removed")
         # If an index of these tags is replaced, no reader may take the new files for the old ones.
         remove(base + MANIFEST)
+        remove_graphs(base)
         publish(vectors_path, base + VECTORS)
         publish(scores_path, base + SCORES)
     rows = table_bytes(tracks.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA))
@@ -81,5 +84,5 @@ def _remove_others(tags: Tags) -> None:
     folder, base = index_folder(tags), index_base(tags)
     for name in list_names(folder):
         uri = f"{folder}/{name}"
-        if not uri.startswith(base) and name.endswith(ENDINGS):
+        if not uri.startswith(base) and name.endswith((*ENDINGS, GRAPH)):
             remove(uri)

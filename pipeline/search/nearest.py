@@ -50,21 +50,49 @@ def nearest(
     count = min(count, len(numbers))
     if not count:
         return np.empty(0, np.int64), np.empty(0, np.float64)
-    unit = query.astype(np.float64) / norms_of(query[np.newaxis])[0]
     divisors = np.where(norms[numbers] > 0, norms[numbers], 1)
-    rough = vectors.products(unit.astype(np.float32), allowed)[numbers] / divisors
+    rough = vectors.products(_unit(query).astype(np.float32), allowed)[numbers] / divisors
     bound = (vectors.values.shape[1] + 16) * float(np.finfo(np.float32).eps)
     last = np.partition(rough, len(rough) - count)[len(rough) - count]
-    candidates = numbers[rough >= last - 2 * bound]
+    return ranked(vectors, norms, query, numbers[rough >= last - 2 * bound], ids, count)
+
+
+def ranked(
+    vectors: BlockMatrix,
+    norms: npt.NDArray[np.float64],
+    query: npt.NDArray[np.float16],
+    candidates: npt.NDArray[np.int64],
+    ids: pa.ChunkedArray,
+    count: int,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """The nearest of some rows, by float64 arithmetic, as `nearest` orders and returns them.
+
+    Args:
+        vectors: float16 [rows, width].
+        norms: Norm of each row.
+        query: float16 [width], not all zeros.
+        candidates: Numbers of the rows among which to search.
+        ids: Id of each row.
+        count: Number of rows wanted.
+
+    Raises:
+        DamagedIndexError: The vectors are not those written.
+    """
+    unit = _unit(query)
     similarities = np.concatenate(
         [
-            _similarities(vectors.values[part], norms[part], unit)
+            _similarities(vectors.rows(part), norms[part], unit)
             for part in np.split(candidates, range(_RESCORED, len(candidates), _RESCORED))
         ]
     )
     names = ids.take(pa.array(candidates)).to_pylist()
     order = sorted(range(len(candidates)), key=lambda place: (-similarities[place], names[place]))[:count]
     return candidates[order], similarities[order]
+
+
+def _unit(query: npt.NDArray[np.float16]) -> npt.NDArray[np.float64]:
+    unit: npt.NDArray[np.float64] = query.astype(np.float64) / norms_of(query[np.newaxis])[0]
+    return unit
 
 
 def _similarities(

@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from pipeline.search.block_matrix import DamagedIndexError
 from pipeline.search.filters import ScoreFilter, parse_filter, passing, without
+from pipeline.search.graph_files import open_graphs
+from pipeline.search.graphs import can_name, nearest_by_graphs
 from pipeline.search.index import Index, open_index, require_embeddings
 from pipeline.search.index_files import remove_index
 from pipeline.search.nearest import nearest
@@ -22,6 +24,7 @@ from schemas.console.terminal import say
 from schemas.tags import Tags
 
 TOP_TAGS = 3  # tags named of each track
+EXACT_UP_TO = 1_000_000  # tracks; so many of 500 values are compared within a second
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Similar:
         filters: The filters, as text.
         tracks: Number of tracks with embeddings that are not removed.
         passing: Number of those among which was searched.
+        exact: Whether all of them were compared, so that no other is nearer.
         neighbours: The nearest, the nearest first.
         missing_source: The dataset whose tracks were tagged if it is not there, so that it cannot say what was removed from
             it; None otherwise.
@@ -76,6 +80,7 @@ class Similar:
     filters: tuple[str, ...]
     tracks: int
     passing: int
+    exact: bool
     neighbours: tuple[Neighbour, ...]
     missing_source: str | None
 
@@ -93,16 +98,25 @@ class SimilarOptions:
         conditions: Conditions on scores, such as `rock>0.5`, all of which a track must meet.
         not_same_group: Leave out tracks of the query's group.
         not_same_audio: Leave out tracks that have the very audio of the query.
+        exact: Compare every track, however many there are.
+        exact_up_to: Number of tracks up to which every one is compared in any case.
     """
 
     count: int = 10
     conditions: Sequence[str] = ()
     not_same_group: bool = False
     not_same_audio: bool = False
+    exact: bool = False
+    exact_up_to: int = EXACT_UP_TO
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise UserError(f"--count: expected at least 1, received {self.count}")
+
+    def compares_all(self, rows: int) -> bool:
+        """Whether a search over an index with so many rows compares all that pass: else a filter could leave too few."""
+        is_filtered = bool(self.conditions) or self.not_same_group or self.not_same_audio
+        return self.exact or is_filtered or rows <= self.exact_up_to
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -119,7 +133,9 @@ def similar(
     model: str | None = None,
     options: SimilarOptions | None = None,
 ) -> Similar:
-    """Find the tracks whose embeddings are nearest by cosine, exactly, among those that pass the filters.
+    """Find the tracks whose embeddings are nearest by cosine among those that pass the filters.
+
+    The result is exact, except for a search without filters over more tracks than `SimilarOptions.exact_up_to`.
 
     >>> from pipeline import SimilarOptions, similar
     >>> found = similar("tags", track="track-00", options=SimilarOptions(count=2, not_same_group=True))
@@ -187,7 +203,11 @@ def _search(
         allowed &= without(hashes, pa.array([audio] if audio else [], pa.string()))
     if query.row is not None:
         allowed[query.row] = False
-    rows, similarities = nearest(index.vectors, index.norms, query.embedding, allowed, ids, options.count)
+    wanted = (index.vectors, index.norms, query.embedding, allowed, ids, options.count)
+    is_approximate = not options.compares_all(len(ids)) and can_name(allowed, options.count)
+    graphs = open_graphs(tags, index) if is_approximate else None
+    likely = None if graphs is None else nearest_by_graphs(graphs, *wanted)
+    rows, similarities = likely or nearest(*wanted)
     found = index.rows.select(["track_id", "group", "generation", "shard"]).take(pa.array(rows)).to_pylist()
     scores = index.scores.rows(rows)
     neighbours = tuple(
@@ -202,6 +222,7 @@ def _search(
         filters=(*map(str, conditions), *options.flags),
         tracks=int(stored.sum()),
         passing=int(allowed.sum()),
+        exact=likely is None,
         neighbours=neighbours,
         missing_source=missing_source,
     )

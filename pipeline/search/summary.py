@@ -42,6 +42,7 @@ def similar_fields(found: Similar, uris: Mapping[str, str]) -> dict[str, Any]:
         "filters": list(found.filters),
         "tracks": found.tracks,
         "passing": found.passing,
+        "exact": found.exact,
         "missing_source": found.missing_source,
         "results": [
             {
@@ -62,7 +63,7 @@ def _track_fields(track: Track) -> dict[str, Any]:
 def _parts(found: Similar) -> Iterator[Line | Table]:
     yield heading(f"{found.tags}: nearest to {found.file or found.query.track_id}, {tag_words(found.query)}")
     filters = f", {found.passing:,} pass {'; '.join(found.filters)}" if found.filters else ""
-    yield Line(f"  tracks    {found.tracks:,}{filters}")
+    yield Line(f"  tracks    {found.tracks:,}{filters}{'' if found.exact else ', not all compared'}")
     words = missing_source_words(found)
     if words is not None:
         yield warning(words)

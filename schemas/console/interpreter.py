@@ -52,6 +52,7 @@ EXTRAS = {
     "tf2onnx": "export",
     "threadpoolctl": "train",
     "tinysoundfont": "corpus",
+    "usearch": "search",
     "uvicorn": "listen",
 }
 

@@ -33,6 +33,7 @@ def test_a_search_in_a_bucket_finds_what_it_finds_on_a_disk(bucket: Bucket, stor
     for _ in range(2):  # the first makes the index
         there = similar(bucket.uri("tags"), track="track 7", options=options)
         assert dataclasses.replace(there, tags=here.tags) == here
+    assert similar(bucket.uri("tags"), track="track 7", options=SimilarOptions(exact_up_to=0)).exact
     made = {path.name: path.read_bytes() for path in (tmp_path / "tags" / "index").iterdir()}
     assert {name: bucket.get(f"tags/index/{name}") for name in made} == made
     write_page(there, bucket.uri("page.html"))

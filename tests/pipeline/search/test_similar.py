@@ -318,6 +318,7 @@ def test_the_command_prints_a_table_and_json(tagged: tuple[Path, TaggedTracks], 
     fields = json.loads(run_pipeline(*words, "--json").stdout)
     assert [row["track_id"] for row in fields["results"]] == [" ".join(row.split()[1:3]) for row in rows]
     assert [row["rank"] for row in fields["results"]] == [1, 2, 3]
+    assert fields["exact"] is True
     places = [f"{root.parent}/audio/{row['track_id']}.mp3" for row in fields["results"]]
     assert [row["uri"] for row in fields["results"]] == places
     ended = run_pipeline("similar", "--index", root, "--track", "nothing")
