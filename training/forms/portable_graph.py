@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from schemas.features import LogMelSpec
 from schemas.filterbank import hann_window, mel_filterbank
+from schemas.model_calibration import Calibration
+from training.forms.calibrated import calibrated
 from training.forms.frozen import FrozenTagger
 
 
@@ -24,14 +26,21 @@ class PortableTagger:
         tagger: scores patches.
         spec: the log-mel spec of a spectrogram model; None for a waveform model.
         power: float32 [batch, samples] -> the power spectrum of each frame, as `convolved_power` or `fourier_power`.
+        calibration: of the scores of waveforms, if they are calibrated.
     """
 
-    def __init__(self, tagger: FrozenTagger, spec: LogMelSpec | None, power: Callable[[Any, LogMelSpec], Any]) -> None:
-        self._tagger, self._spec, self._power = tagger, spec, power
+    def __init__(
+        self,
+        tagger: FrozenTagger,
+        spec: LogMelSpec | None,
+        power: Callable[[Any, LogMelSpec], Any],
+        calibration: Calibration | None = None,
+    ) -> None:
+        self._tagger, self._spec, self._power, self._calibration = tagger, spec, power, calibration
         self._patch = tagger.patch_shape[0]  # frames or samples
 
     def of_patches(self, patches: Any) -> dict[str, Any]:
-        """`patches` float32 [batch, patch(, mels)] -> `scores` and `embedding` of each, not averaged."""
+        """`patches` float32 [batch, patch(, mels)] -> `scores` and `embedding` of each, neither averaged nor calibrated."""
         outputs = self._tagger(patches)
         taint = not_finite_rows(patches)
         return {name: outputs[name] + taint for name in ("scores", "embedding")}
@@ -72,7 +81,7 @@ class PortableTagger:
             parallel_iterations=1,
         )
         patches = tf.cast(count, tf.float32)
-        return {"scores": scores / patches, "embedding": embeddings / patches}
+        return {"scores": calibrated(scores / patches, self._calibration), "embedding": embeddings / patches}
 
     def _patches(self, samples: Any, length: Any) -> Any:
         if self._spec is None:
