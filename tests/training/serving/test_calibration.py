@@ -197,7 +197,7 @@ def test_no_track_changes_sides_of_its_threshold() -> None:
 def test_a_file_that_is_no_calibration_is_refused(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         parse_calibration(text.encode(), 2)
-    assert parse_calibration(calibration_json(CALIBRATION), 3) == CALIBRATION
+    assert parse_calibration(calibration_json(CALIBRATION), 4) == CALIBRATION
 
 
 def _write(out: Path, form: Form = "savedmodel") -> Path:
