@@ -49,7 +49,16 @@ def draw_reliability(before: Reliability, after: Reliability, title: str) -> byt
         edges = np.linspace(0, 1, BINS + 1)
         for name, one, colour in (("before", before, _MICRO), ("after", after, _PR)):
             label = f"{name} (expected calibration error {one.error:.3f})"
-            axes.plot(one.means, one.shares, color=colour, marker="o", markersize=4, linewidth=1.8, label=label)
+            filled = one.counts > 0
+            axes.plot(
+                one.means[filled],
+                one.shares[filled],
+                color=colour,
+                marker="o",
+                markersize=4,
+                linewidth=1.8,
+                label=label,
+            )
             counts_axes.stairs(one.counts, edges, color=colour, linewidth=1.8, label=name)
         axes.plot([0, 1], [0, 1], color="0.5", linestyle=":", linewidth=1.2, label="a score is a probability")
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="mean score in a bin", ylabel="share of positives", aspect="equal")

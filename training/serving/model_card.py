@@ -9,6 +9,7 @@ from schemas.model_calibration import RELIABILITY_NAME
 from training.report.run_facts import TagResult, read_facts
 from training.runs.trained import TrainedRun
 from training.serving.calibration import FOLDS, CalibrationFit
+from training.serving.smaller_weights import WeightsCost
 from training.serving.thresholds import Chosen
 
 CARD_NAME = "MODEL_CARD.md"
@@ -25,7 +26,11 @@ _NOT_ANNOTATED = {"negative": "counted as absent", "unknown": "left out"}
 
 
 def model_card(
-    run: TrainedRun, thresholds: Chosen, licence: str | None, calibration: CalibrationFit | None = None
+    run: TrainedRun,
+    thresholds: Chosen,
+    licence: str | None,
+    calibration: CalibrationFit | None = None,
+    weights: WeightsCost | None = None,
 ) -> str:
     """A page in Markdown, whose head repositories of models read; the same run gives the same bytes.
 
@@ -36,6 +41,7 @@ def model_card(
         thresholds: those of its tags.
         licence: SPDX identifier or name of the model's licence; None if none is stated.
         calibration: what calibrates the scores; None if nothing does.
+        weights: what smaller weights cost; None if they are float32.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -70,6 +76,7 @@ def model_card(
         licence=licence,
         calibration=calibration,
         folds=FOLDS,
+        weights=weights,
         reliability_name=RELIABILITY_NAME,
     )
     return card

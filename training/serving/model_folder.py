@@ -17,7 +17,7 @@ from tensorflow.core.protobuf import fingerprint_pb2
 
 from schemas.features import FeatureSpec, LogMelSpec, features_name
 from schemas.model_calibration import CALIBRATION_NAME, RELIABILITY_NAME, Calibration, calibration_json
-from schemas.model_forms import ASSETS, MARKERS, Form
+from schemas.model_forms import ASSETS, MARKERS, Form, Weights
 from schemas.storage.files import write_atomic
 from training.forms.essentia_files import write_essentia
 from training.forms.keras_file import write_keras
@@ -42,6 +42,7 @@ def write_model(
     config: dict[str, Any],
     licence: str | None = None,
     calibration: Calibration | None = None,
+    weights: Weights = "float32",
     beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> int:
     """Write a tagger that takes raw audio (as a Keras file: patches); returns the size of its files in bytes.
@@ -57,6 +58,7 @@ def write_model(
         config: fields of the run's configuration.
         licence: the model's licence, if one is stated.
         calibration: of the scores of tracks, if they are calibrated; a Keras file, which scores patches, cannot hold it.
+        weights: what a LiteRT model stores the network's weights as; in the other forms they are float32.
         beside: name in the folder -> bytes of each further file.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +72,7 @@ def write_model(
             if form == "onnx":
                 write_onnx(folder, plain, logmel, calibration)
             elif form == "tflite":
-                write_tflite(folder, plain, logmel, calibration)
+                write_tflite(folder, plain, logmel, calibration, weights)
             elif form == "essentia":
                 write_essentia(
                     folder,

@@ -72,6 +72,12 @@ def _export_parts(summary: ExportSummary) -> Iterator[Line]:
         f"{summary.out}: {FORM_NAMES[summary.form]}, {summary.tags} tags, patches of {summary.patch_seconds:g} s, "
         f"epoch {summary.epoch}, {summary.bytes / 1e6:.1f} MB{precision}"
     )
+    if summary.weights is not None:
+        cost = summary.weights
+        yield Line(
+            f"  {cost.weights} weights: PR-AUC (macro) {cost.before:.4f} -> {cost.after:.4f} on {cost.tracks:,} of "
+            f"{cost.of_tracks:,} validation tracks"
+        )
     if summary.calibration is not None:
         yield from _calibration_parts(summary.calibration)
     if summary.form == "savedmodel":
