@@ -60,7 +60,8 @@ def _beside(is_assigned: bool, threshold: float | None) -> str:
 def _calibration_parts(fit: CalibrationFit) -> Iterator[Line]:
     yield Line(
         f"  calibrated on {fit.tracks:,} validation tracks: expected calibration error {fit.before.error:.3f} -> "
-        f"{fit.after.error:.3f}, log loss {fit.before.log_loss:.3f} -> {fit.after.log_loss:.3f} on tracks of other folds"
+        f"{fit.after.error:.3f}, log loss {fit.before.log_loss:.3f} -> {fit.after.log_loss:.3f}, "
+        "on tracks that the fit had not seen"
     )
     for tag, reason in fit.left.items():
         yield Line(f"  {tag}: left as it is, since {reason}")
