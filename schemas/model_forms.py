@@ -8,6 +8,8 @@ from schemas.storage.files import exists, join
 
 Form = Literal["savedmodel", "onnx", "tflite", "keras", "essentia"]
 FORMS: tuple[Form, ...] = get_args(Form)
+Weights = Literal["float32", "float16", "int8"]
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)  # what a LiteRT model may hold
 MARKERS: dict[Form, str] = {  # the file without which a folder does not hold the form
     "savedmodel": "saved_model.pb",
     "onnx": "model.onnx",

@@ -41,7 +41,7 @@ PAGES = {
     "report": HelpPage("--run run", {"Input": ("--run", "--split")}),
     "export": HelpPage(
         "--run run --format onnx --out model",
-        {"Input": ("--run",), "Output": ("--out", "--format", "--precision", "--licence")},
+        {"Input": ("--run",), "Output": ("--out", "--format", "--precision", "--weights", "--calibrate", "--licence")},
     ),
     "tag": HelpPage(
         "--model model song.mp3 music --csv tags.csv",

@@ -30,7 +30,8 @@ from schemas.console.commands import Group
 from schemas.console.errors import EXIT_REGRESSION
 from schemas.console.printer import print_fields, print_report
 from schemas.console.shown_commands import training_command
-from schemas.model_forms import FORMS, Form
+from schemas.model_calibration import METHODS, CalibrationMethod
+from schemas.model_forms import FORMS, WEIGHTS, Form, Weights
 from training.config_options import train_options
 from training.devices.out_of_memory import explained_out_of_memory
 from training.devices.tensorflow_import import import_tensorflow
@@ -227,6 +228,16 @@ def report_command(run_folder: str, split: str | None) -> None:
     help="What a SavedModel computes in [default: as the run was trained]; the other formats compute in float32.",
 )
 @click.option(
+    "--weights",
+    type=click.Choice(WEIGHTS),
+    help="What a LiteRT model stores its weights as [default: float32]; what smaller ones cost in PR-AUC is measured.",
+)
+@click.option(
+    "--calibrate",
+    type=click.Choice(METHODS),
+    help="Make probabilities of the scores by Platt scaling, fitted on the validation split [default: as the run gives them].",
+)
+@click.option(
     "--licence",
     metavar="NAME",
     help="Licence of the model, such as CC-BY-4.0 [default: the card says that none is stated].",
@@ -236,6 +247,8 @@ def export_command(
     out: str,
     form: Form,
     precision: Literal["float32", "mixed_bfloat16"] | None,
+    weights: Weights | None,
+    calibrate: CalibrationMethod | None,
     licence: str | None,
 ) -> None:
     """Write a run's best epoch as a model that takes raw audio and needs nothing of this package."""
@@ -243,7 +256,7 @@ def export_command(
     from training.serving.export import export
     from training.serving.summary import export_report
 
-    summary = export(run_folder, out, form, precision, licence)
+    summary = export(run_folder, out, form, precision, licence, calibrate=calibrate, weights=weights)
     print_report(export_report(summary))
 
 

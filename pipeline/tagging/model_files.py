@@ -12,6 +12,7 @@ from typing import Any, Literal
 from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import training_command
 from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
+from schemas.model_calibration import CALIBRATION_NAME, Calibration, parse_calibration
 from schemas.model_forms import ASSETS, FORM_NAMES, MARKERS, ONNX_PATCHES_NAME, Form, forms_in
 from schemas.model_hash import model_file_names, model_hash
 from schemas.model_thresholds import THRESHOLDS_NAME, parse_thresholds
@@ -33,12 +34,14 @@ class ServedModel:
         entry: What tags.json says of it.
         spec: The features that it reads; the excerpt is that of its training.
         runtime: What runs it.
+        calibration: Of the scores of tracks, which the model that scores patches does not hold; None for none.
     """
 
     uri: str
     entry: ModelEntry
     spec: FeatureSpec
     runtime: Runtime = "tensorflow"
+    calibration: Calibration | None = None
 
     @property
     def patch_shape(self) -> tuple[int, ...]:
@@ -107,6 +110,8 @@ def read_model(uri: str, runtime: Runtime = "tensorflow") -> ServedModel:
         named = f"{labels['name']}@{labels['version']}"
         has_thresholds = exists(join(uri, ASSETS, THRESHOLDS_NAME))
         thresholds = parse_thresholds(asset(THRESHOLDS_NAME), tags) if has_thresholds else None
+        is_calibrated = exists(join(uri, ASSETS, CALIBRATION_NAME))
+        calibration = parse_calibration(asset(CALIBRATION_NAME), len(tags)) if is_calibrated else None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{uri}: its assets cannot be read: {error}; {again}") from error
     if not tags or facts.patch < 1 or facts.embedding < 1:
@@ -122,7 +127,7 @@ def read_model(uri: str, runtime: Runtime = "tensorflow") -> ServedModel:
         labels=named,
         thresholds=thresholds,
     )
-    return ServedModel(uri, entry, spec, runtime)
+    return ServedModel(uri, entry, spec, runtime, calibration)
 
 
 def runtime_for(uri: str) -> Runtime:

@@ -27,6 +27,7 @@ from schemas.features import INT16_SCALE, Family, FeatureSpec, LogMelSpec, logme
 from schemas.generations import read_tombstones
 from schemas.layout import Layout
 from schemas.manifests import ShardManifest
+from schemas.model_calibration import calibrated_scores
 from schemas.patches import patch_starts
 from schemas.plan_file import PlanReader
 from schemas.storage.files import write_atomic, write_if_absent
@@ -183,9 +184,10 @@ class TagShardWriter:
         tags, width = len(self._job.model.entry.tags), self._job.model.entry.embedding
         schema = scores_schema(tags, width if self._job.embeddings else 0)
         outputs = np.array([outputs for _, outputs, _ in stored], np.float64).reshape(len(stored), tags + width)
+        scores = calibrated_scores(outputs[:, :tags], self._job.model.calibration)
         values = {
             "track_id": pa.array([track for track, _, _ in stored], pa.string()),
-            "scores": _fixed_lists(outputs[:, :tags], schema.field("scores").type),
+            "scores": _fixed_lists(scores, schema.field("scores").type),
             "seconds": pa.array([seconds for _, _, seconds in stored], pa.float64()),
         }
         if self._job.embeddings:

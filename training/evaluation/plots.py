@@ -14,6 +14,7 @@ import numpy as np
 from training.evaluation.curves import GRID, curves_of
 from training.evaluation.files import Evaluation
 from training.evaluation.stored_scores import StoredScores
+from training.metrics.reliability import BINS, Reliability
 
 SHOWN_TAGS = 30  # drawn from each end of the ranking of tags
 _ROC, _PR, _CHANCE, _MICRO = "#9ab4cf", "#1f4e79", "#c0392b", "#d08a2e"
@@ -33,6 +34,40 @@ def draw_curves(result: Evaluation, stored: StoredScores) -> bytes:
     """Draw ROC and PR curves as a PNG: the mean over tags, and all tags in one ranking."""
     with _own_settings():
         return _png(_curves_figure(result, stored))
+
+
+def draw_reliability(before: Reliability, after: Reliability, title: str) -> bytes:
+    """Draw, as a PNG, how often pairs of track and tag are positive at each score, before and after a calibration.
+
+    Args:
+        before: reliability of the scores as they were.
+        after: reliability of the calibrated scores.
+        title: the line above the picture.
+    """
+    with _own_settings():
+        figure, (axes, counts_axes) = _figure(9.6, 4.9, columns=2)
+        edges = np.linspace(0, 1, BINS + 1)
+        for name, one, colour in (("before", before, _MICRO), ("after", after, _PR)):
+            label = f"{name} (expected calibration error {one.error:.3f})"
+            filled = one.counts > 0
+            axes.plot(
+                one.means[filled],
+                one.shares[filled],
+                color=colour,
+                marker="o",
+                markersize=4,
+                linewidth=1.8,
+                label=label,
+            )
+            counts_axes.stairs(one.counts, edges, color=colour, linewidth=1.8, label=name)
+        axes.plot([0, 1], [0, 1], color="0.5", linestyle=":", linewidth=1.2, label="a score is a probability")
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="mean score in a bin", ylabel="share of positives", aspect="equal")
+        counts_axes.set(xlim=(0, 1), xlabel="score", ylabel="pairs of track and tag", yscale="symlog")
+        for one_axes in (axes, counts_axes):
+            one_axes.grid(color="0.9", linewidth=0.6)
+            one_axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8, frameon=False)
+        figure.suptitle(title.replace("$", r"\$"), fontsize=9)
+        return _png(figure)
 
 
 def _per_tag_figure(result: Evaluation) -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 import numpy as np
 
 from schemas.console.errors import DatasetError
 from schemas.console.progress import Progress
+from schemas.console.terminal import say
 from schemas.features import FeatureSpec
 from schemas.storage.files import exists
 from training.data.label_mapping import LabelMapping, unseen
@@ -37,7 +39,13 @@ class SplitScores:
 
 
 def score_split(
-    run: TrainedRun, mapping: LabelMapping, split: str, *, stage: Stage | None = None, reuse: bool = False
+    run: TrainedRun,
+    mapping: LabelMapping,
+    split: str,
+    *,
+    stage: Stage | None = None,
+    reuse: bool = False,
+    must_keep: bool = True,
 ) -> SplitScores:
     """Score a split, and write the scores to evaluation/NAME_scores.parquet of the run.
 
@@ -47,6 +55,7 @@ def score_split(
         split: train, validation or test.
         stage: place that payloads are copied to before they are read.
         reuse: use the existing file if it holds this checkpoint's scores of exactly these tracks.
+        must_keep: whether it is an error that the file cannot be written; otherwise only a warning.
 
     Raises:
         UserError: there is no such split, or none of its tracks is new to the model.
@@ -69,8 +78,18 @@ def score_split(
                 f"{int(np.isfinite(scores).all(axis=1).sum())}"
             )
         stored = StoredScores(of, tracks.track_ids, tracks.targets, scores)
-        stored.write(uri)
+        _keep(stored, uri, run, must_keep)
     return SplitScores(stored, name, tracks.removed, seen)
+
+
+def _keep(stored: StoredScores, uri: str, run: TrainedRun, must_keep: bool) -> None:
+    try:
+        stored.write(uri)
+    except Exception as error:  # each store has errors of its own
+        if must_keep:
+            raise
+        words = f"{run.folder.root}: cannot be written, so the scores of {stored.of.split} are not kept: {error}"
+        say(words, file=sys.stderr, level="warning")
 
 
 def split_tracks(run: TrainedRun, mapping: LabelMapping, split: str, spec: FeatureSpec) -> tuple[LabelledTracks, int]:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from schemas.features import FeatureSpec, LogMelSpec
+from schemas.model_calibration import Calibration
 from schemas.model_forms import ESSENTIA_DESCRIPTION_NAME, MARKERS
 from training.forms.frozen import FrozenTagger
 from training.forms.portable_graph import PortableTagger, fourier_power
@@ -26,6 +27,7 @@ def write_essentia(
     vocabulary: Sequence[str],
     labels: dict[str, Any],
     licence: str | None,
+    calibration: Calibration | None = None,
 ) -> None:
     """Write model.pb, from waveforms of any length to scores and embedding, and model.json.
 
@@ -39,13 +41,14 @@ def write_essentia(
         vocabulary: tags in output order.
         labels: fields of the label version's manifest.
         licence: the model's licence, if one is stated.
+        calibration: of the scores, if they are calibrated.
 
     Raises:
         TagscaleError: the frozen graph gives other scores than the tagger.
     """
     tagger = FrozenTagger(plain)
     logmel = spec if isinstance(spec, LogMelSpec) else None
-    portable = PortableTagger(tagger, logmel, fourier_power)
+    portable = PortableTagger(tagger, logmel, fourier_power, calibration)
 
     def named(waveform: Any) -> dict[str, Any]:
         outputs = portable.of_waveform(waveform)

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from schemas.features import LogMelSpec
+from schemas.model_calibration import Calibration
 from schemas.model_forms import MARKERS, ONNX_PATCHES_NAME
 from training.forms.canonical_onnx import canonical_model
 from training.forms.frozen import FrozenTagger
@@ -20,19 +21,22 @@ from training.forms.trial import Outputs, require_alike, trial_patches, trial_wa
 OPSET = 17  # of 2022, which onnxruntime runs since 1.12
 
 
-def write_onnx(folder: str, plain: keras.Model, spec: LogMelSpec | None) -> None:
+def write_onnx(
+    folder: str, plain: keras.Model, spec: LogMelSpec | None, calibration: Calibration | None = None
+) -> None:
     """Write model.onnx and patches.onnx, once onnxruntime has run both.
 
     Args:
         folder: an existing folder.
         plain: a tagger from `training.models.plain_layers.in_plain_layers`.
         spec: the log-mel spec of a spectrogram model; None for a waveform model.
+        calibration: of the scores of waveforms, if they are calibrated.
 
     Raises:
         TagscaleError: onnxruntime gives other scores than the tagger.
     """
     tagger = FrozenTagger(plain)
-    portable = PortableTagger(tagger, spec, convolved_power)
+    portable = PortableTagger(tagger, spec, convolved_power, calibration)
     waveform = tf.TensorSpec([None, None], tf.float32, name="waveform")
     patches = tf.TensorSpec([None, *tagger.patch_shape], tf.float32, name="patches")
     _write(os.path.join(folder, MARKERS["onnx"]), portable.of_waveform, waveform, ("batch", "samples"))

@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from schemas.features import LogMelSpec
 from schemas.filterbank import hann_window, mel_filterbank
+from schemas.model_calibration import Calibration
+from training.forms.calibrated import calibrated
 from training.forms.frozen import FrozenTagger
 
 
@@ -24,14 +26,25 @@ class PortableTagger:
         tagger: scores patches.
         spec: the log-mel spec of a spectrogram model; None for a waveform model.
         power: float32 [batch, samples] -> the power spectrum of each frame, as `convolved_power` or `fourier_power`.
+        calibration: of the scores of waveforms, if they are calibrated.
+        hides_filterbank: keep it from a converter that stores constant factors of a product in fewer bits.
     """
 
-    def __init__(self, tagger: FrozenTagger, spec: LogMelSpec | None, power: Callable[[Any, LogMelSpec], Any]) -> None:
-        self._tagger, self._spec, self._power = tagger, spec, power
+    def __init__(
+        self,
+        tagger: FrozenTagger,
+        spec: LogMelSpec | None,
+        power: Callable[[Any, LogMelSpec], Any],
+        calibration: Calibration | None = None,
+        *,
+        hides_filterbank: bool = False,
+    ) -> None:
+        self._tagger, self._spec, self._power, self._calibration = tagger, spec, power, calibration
+        self._hides_filterbank = hides_filterbank
         self._patch = tagger.patch_shape[0]  # frames or samples
 
     def of_patches(self, patches: Any) -> dict[str, Any]:
-        """`patches` float32 [batch, patch(, mels)] -> `scores` and `embedding` of each, not averaged."""
+        """`patches` float32 [batch, patch(, mels)] -> `scores` and `embedding` of each, neither averaged nor calibrated."""
         outputs = self._tagger(patches)
         taint = not_finite_rows(patches)
         return {name: outputs[name] + taint for name in ("scores", "embedding")}
@@ -72,15 +85,15 @@ class PortableTagger:
             parallel_iterations=1,
         )
         patches = tf.cast(count, tf.float32)
-        return {"scores": scores / patches, "embedding": embeddings / patches}
+        return {"scores": calibrated(scores / patches, self._calibration), "embedding": embeddings / patches}
 
     def _patches(self, samples: Any, length: Any) -> Any:
         if self._spec is None:
             return samples
-        mels = tf.matmul(
-            self._power(samples, self._spec),
-            tf.constant(mel_filterbank(self._spec.sample_rate, self._spec.n_fft, self._spec.mels)),
-        )
+        filterbank = tf.constant(mel_filterbank(self._spec.sample_rate, self._spec.n_fft, self._spec.mels))
+        if self._hides_filterbank:
+            filterbank = tf.where(length > 0, filterbank, 0.0)  # as it always is, which no converter knows
+        mels = tf.matmul(self._power(samples, self._spec), filterbank)
         logmel = tf.math.log(1.0 + self._spec.gain * mels) / tf.math.log(10.0)
         # The windows of frames after the last one still reach the tail; a stored track does not have these frames.
         own = tf.range(self._patch) < length

@@ -28,19 +28,22 @@ def trial_patches(patch_shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
     return np.random.default_rng(0).uniform(size=(2, *patch_shape)).astype(np.float32)
 
 
-def require_alike(path: str, outputs: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+def require_alike(
+    path: str, outputs: Mapping[str, Any], expected: Mapping[str, Any], farthest: float = FARTHEST
+) -> None:
     """Raise TagscaleError unless the outputs of a converted model are those of its original, except for rounding.
 
     Args:
         path: the converted model, for the error.
         outputs: name -> what it gave.
         expected: name -> what the original gave.
+        farthest: how far they may lie apart, relative to the largest value.
     """
     for name, values in expected.items():
         wanted = np.asarray(values)
         off = float(np.abs(np.asarray(outputs[name]) - wanted).max())
         largest = float(np.abs(wanted).max())
-        if not off <= FARTHEST * max(largest, 1.0):
+        if not off <= farthest * max(largest, 1.0):
             raise TagscaleError(
                 f"{os.path.basename(path)}: gives other {name} than the model that it was converted from (off by {off:.2g} "
                 f"of {largest:.2g}); nothing was written: use another format, and report this"

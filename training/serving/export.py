@@ -9,14 +9,19 @@ import keras
 
 from schemas.console.errors import UserError
 from schemas.console.interpreter import missing_words
-from schemas.model_forms import ASSETS, FORM_NAMES, FORMS, MARKERS, Form
+from schemas.model_calibration import METHODS, RELIABILITY_NAME, CalibrationMethod
+from schemas.model_forms import ASSETS, FORM_NAMES, FORMS, MARKERS, WEIGHTS, Form, Weights
 from schemas.model_thresholds import THRESHOLDS_NAME, thresholds_json
 from training.config import Precision
+from training.data.groups import track_groups
+from training.evaluation.plots import draw_reliability
 from training.runs.build_model import build_model
 from training.runs.trained import TrainedRun, open_run
+from training.serving.calibration import CalibrationFit, fit_calibration
 from training.serving.model_card import CARD_NAME, model_card
 from training.serving.model_folder import write_model
-from training.serving.thresholds import validation_thresholds
+from training.serving.smaller_weights import WeightsCost, measure_weights
+from training.serving.thresholds import calibrated_thresholds, thresholds_of, validation_scores
 from training.serving.whole_folder import require_replaceable
 
 _NEEDED: dict[Form, tuple[str, ...]] = {"onnx": ("tf2onnx", "onnx", "onnxruntime"), "tflite": ("ai_edge_litert",)}
@@ -34,6 +39,8 @@ class ExportSummary:
         patch_seconds: length of its patches.
         epoch: the run's epoch that the weights come from.
         bytes: size of all its files.
+        calibration: what calibrates its scores; None if they are as the run gives them.
+        weights: what smaller weights cost; None if they are float32.
     """
 
     out: str
@@ -43,10 +50,19 @@ class ExportSummary:
     patch_seconds: float
     epoch: int
     bytes: int
+    calibration: CalibrationFit | None = None
+    weights: WeightsCost | None = None
 
 
 def export(
-    root: str, out: str, form: Form = "savedmodel", precision: Precision | None = None, licence: str | None = None
+    root: str,
+    out: str,
+    form: Form = "savedmodel",
+    precision: Precision | None = None,
+    licence: str | None = None,
+    *,
+    calibrate: CalibrationMethod | None = None,
+    weights: Weights | None = None,
 ) -> ExportSummary:
     """Export the best epoch of a run.
 
@@ -62,6 +78,10 @@ def export(
         form: `savedmodel`, `onnx`, `tflite`, `keras` or `essentia`.
         precision: what a SavedModel computes in [default: as the run was trained]. Other forms compute in float32.
         licence: the model's licence, as an SPDX identifier or in words; it is written into the model and its card.
+        calibrate: `platt` to make probabilities of the scores, by a fit on the validation split. No two tracks change places
+            for any tag, and the thresholds move with the scores.
+        weights: what a LiteRT model stores its weights as: `float32`, `float16` or `int8`; what the smaller ones cost in PR-AUC
+            is measured on validation tracks. Other forms have float32 weights.
 
     Raises:
         UserError: there is no such run, `out` holds something else, the form has no such precision, or a package that
@@ -75,16 +95,30 @@ def export(
             f"--precision {precision}: expected only with --format savedmodel, since {FORM_NAMES[form]} computes in float32; "
             "leave it out"
         )
+    if weights not in (None, *WEIGHTS):
+        raise UserError(f"--weights: expected one of {', '.join(WEIGHTS)}, received {weights!r}")
+    if weights is not None and form != "tflite":
+        raise UserError(f"--weights {weights}: expected only with --format tflite, received {form}; leave it out")
+    if calibrate is not None:
+        _require_calibration(calibrate, form)
     for module in _NEEDED.get(form, ()):
         if importlib.util.find_spec(module) is None:
             raise UserError(f"--format {form}: {missing_words(module)}")
     run = open_run(root)
     require_replaceable(out, MARKERS[form], f"{FORM_NAMES[form]} to replace")
     computes: Precision = (precision or run.config.precision) if form == "savedmodel" else "float32"
-    thresholds = validation_thresholds(run)
+    stored = validation_scores(run)
+    thresholds, fit = thresholds_of(stored), None
+    beside: dict[str, bytes] = {}
+    if calibrate is not None:
+        fit = fit_calibration(stored, track_groups(run.dataset, stored.track_ids))
+        thresholds = calibrated_thresholds(thresholds, fit.calibration)
+        beside[RELIABILITY_NAME] = _reliability_picture(run, fit)
+    model = _computing_in(computes, run)
+    cost = None if weights in (None, "float32") else measure_weights(run, model, stored, weights)
     size = write_model(
         out,
-        _computing_in(computes, run),
+        model,
         form=form,
         patch=run.config.patch,
         spec=run.spec,
@@ -92,14 +126,34 @@ def export(
         labels=run.labels.manifest.to_dict(),
         config=run.config.to_dict(),
         licence=licence,
+        calibration=None if fit is None else fit.calibration,
+        weights=weights or "float32",
         beside={
+            **beside,
             f"{ASSETS}/{THRESHOLDS_NAME}": thresholds_json(run.labels.vocabulary, thresholds.values, thresholds.tracks),
-            CARD_NAME: model_card(run, thresholds, licence).encode(),
+            CARD_NAME: model_card(run, thresholds, licence, fit, cost).encode(),
         },
     )
-    return ExportSummary(
-        out, form, computes, len(run.labels.vocabulary), run.config.patch_seconds, run.state.epoch, size
-    )
+    tags = len(run.labels.vocabulary)
+    return ExportSummary(out, form, computes, tags, run.config.patch_seconds, run.state.epoch, size, fit, cost)
+
+
+def _require_calibration(method: CalibrationMethod, form: Form) -> None:
+    if method not in METHODS:
+        raise UserError(f"--calibrate: expected {' or '.join(METHODS)}, received {method!r}")
+    if form == "keras":
+        raise UserError(
+            f"--calibrate {method}: expected another --format than keras, since a Keras file scores single patches, and the "
+            "mean over a track's patches is what is calibrated; leave it out"
+        )
+    for module in ("sklearn", "threadpoolctl"):
+        if importlib.util.find_spec(module) is None:
+            raise UserError(f"--calibrate {method}: {missing_words(module)}")
+
+
+def _reliability_picture(run: TrainedRun, fit: CalibrationFit) -> bytes:
+    title = f"{run.labels.reference}, {fit.tracks:,} validation tracks, each calibrated by a fit on others"
+    return draw_reliability(fit.before, fit.after, title)
 
 
 def _computing_in(precision: Precision, run: TrainedRun) -> keras.Model:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from schemas.model_calibration import RELIABILITY_NAME
 from training.report.run_facts import TagResult, read_facts
 from training.runs.trained import TrainedRun
+from training.serving.calibration import FOLDS, CalibrationFit
+from training.serving.smaller_weights import WeightsCost
 from training.serving.thresholds import Chosen
 
 CARD_NAME = "MODEL_CARD.md"
@@ -22,7 +25,13 @@ _SPLITS = ("train", "validation", "test")
 _NOT_ANNOTATED = {"negative": "counted as absent", "unknown": "left out"}
 
 
-def model_card(run: TrainedRun, thresholds: Chosen, licence: str | None) -> str:
+def model_card(
+    run: TrainedRun,
+    thresholds: Chosen,
+    licence: str | None,
+    calibration: CalibrationFit | None = None,
+    weights: WeightsCost | None = None,
+) -> str:
     """A page in Markdown, whose head repositories of models read; the same run gives the same bytes.
 
     Results are those of the evaluation on the test split, if there is one of these very weights on the run's own labels.
@@ -31,6 +40,8 @@ def model_card(run: TrainedRun, thresholds: Chosen, licence: str | None) -> str:
         run: the run.
         thresholds: those of its tags.
         licence: SPDX identifier or name of the model's licence; None if none is stated.
+        calibration: what calibrates the scores; None if nothing does.
+        weights: what smaller weights cost; None if they are float32.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -41,7 +52,7 @@ def model_card(run: TrainedRun, thresholds: Chosen, licence: str | None) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["cell"] = _cell
+    environment.filters.update(cell=_cell, number=_number)
     results, per_tag = _results(run)
     manifest = run.labels.manifest
     rows = []
@@ -63,6 +74,10 @@ def model_card(run: TrainedRun, thresholds: Chosen, licence: str | None) -> str:
         threshold_tracks=thresholds.tracks,
         rows=rows,
         licence=licence,
+        calibration=calibration,
+        folds=FOLDS,
+        weights=weights,
+        reliability_name=RELIABILITY_NAME,
     )
     return card
 

@@ -16,7 +16,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import fingerprint_pb2
 
 from schemas.features import FeatureSpec, LogMelSpec, features_name
-from schemas.model_forms import ASSETS, MARKERS, Form
+from schemas.model_calibration import CALIBRATION_NAME, RELIABILITY_NAME, Calibration, calibration_json
+from schemas.model_forms import ASSETS, MARKERS, Form, Weights
 from schemas.storage.files import write_atomic
 from training.forms.essentia_files import write_essentia
 from training.forms.keras_file import write_keras
@@ -25,6 +26,8 @@ from training.forms.tflite_file import write_tflite
 from training.models.plain_layers import in_plain_layers
 from training.serving.served_tagger import ServedTagger
 from training.serving.whole_folder import place_folder
+
+_OF_CALIBRATED = (f"{ASSETS}/{CALIBRATION_NAME}", RELIABILITY_NAME)  # files that not every model has
 
 
 def write_model(
@@ -38,6 +41,8 @@ def write_model(
     labels: dict[str, Any],
     config: dict[str, Any],
     licence: str | None = None,
+    calibration: Calibration | None = None,
+    weights: Weights = "float32",
     beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> int:
     """Write a tagger that takes raw audio (as a Keras file: patches); returns the size of its files in bytes.
@@ -52,28 +57,40 @@ def write_model(
         labels: fields of the label version's manifest.
         config: fields of the run's configuration.
         licence: the model's licence, if one is stated.
+        calibration: of the scores of tracks, if they are calibrated; a Keras file, which scores patches, cannot hold it.
+        weights: what a LiteRT model stores the network's weights as; in the other forms they are float32.
         beside: name in the folder -> bytes of each further file.
     """
     with tempfile.TemporaryDirectory() as folder:
         logmel = spec if isinstance(spec, LogMelSpec) else None
         if form == "savedmodel":
-            served = ServedTagger(model, patch, logmel, tuple(vocabulary))
+            served = ServedTagger(model, patch, logmel, tuple(vocabulary), calibration)
             tf.saved_model.save(served.saved_object(), folder, signatures=served.signatures())
             _derive_uuid(os.path.join(folder, "fingerprint.pb"))
         else:
             plain = in_plain_layers(model)
             if form == "onnx":
-                write_onnx(folder, plain, logmel)
+                write_onnx(folder, plain, logmel, calibration)
             elif form == "tflite":
-                write_tflite(folder, plain, logmel)
+                write_tflite(folder, plain, logmel, calibration, weights)
             elif form == "essentia":
-                write_essentia(folder, plain, spec, vocabulary=vocabulary, labels=labels, licence=licence)
+                write_essentia(
+                    folder,
+                    plain,
+                    spec,
+                    vocabulary=vocabulary,
+                    labels=labels,
+                    licence=licence,
+                    calibration=calibration,
+                )
             else:
                 write_keras(folder, plain)
         assets = _assets(model, patch, spec, vocabulary, labels, config, licence)
+        if calibration is not None:
+            assets[CALIBRATION_NAME] = calibration_json(calibration)
         for name, data in {**{f"{ASSETS}/{name}": data for name, data in assets.items()}, **beside}.items():
             write_atomic(os.path.join(folder, name), data)
-        return place_folder(folder, out, MARKERS[form])
+        return place_folder(folder, out, MARKERS[form], _OF_CALIBRATED)
 
 
 def _assets(

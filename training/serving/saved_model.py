@@ -13,6 +13,7 @@ import tensorflow as tf
 from schemas.console.errors import UserError
 from schemas.console.shown_commands import training_command
 from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
+from schemas.model_calibration import CALIBRATION_NAME, Calibration, calibrated_scores, parse_calibration
 from schemas.model_forms import ASSETS, FORM_NAMES, MARKERS, forms_in
 from schemas.model_thresholds import THRESHOLDS_NAME, parse_thresholds
 from schemas.patches import patch_starts
@@ -54,9 +55,13 @@ class SavedModel:
         else:
             self._input, signature = "waveform", "serving_default"
             self._patch = patch_length(seconds, "waveform")
+        is_calibrated = exists(join(uri, ASSETS, CALIBRATION_NAME))
+        if is_calibrated:
+            self._input = signature = "patches"  # whose scores are averaged before they are calibrated
         self._at_once = max(1, int(SECONDS_AT_ONCE / seconds))
         self._served, self.tags = _load(uri, signature)
         self.thresholds = _thresholds(uri, self.tags)
+        self._calibration = _calibration(uri, self.tags) if is_calibrated else None
 
     def patch_bounds(self, samples: int) -> npt.NDArray[np.float64]:
         """Where the patches of a waveform begin and end, in seconds.
@@ -82,7 +87,8 @@ class SavedModel:
 
         Args:
             blocks: the signal in order: log-mel float32 [frames, mels], or a waveform float32 [samples].
-            see: called with the scores of the patches, float32 [patches, tags], a batch at a time.
+            see: called with the scores of the patches, float32 [patches, tags], a batch at a time; each is calibrated as
+                that of a track of one patch.
 
         Returns:
             float64 [tags], averaged over patches.
@@ -94,8 +100,8 @@ class SavedModel:
             total += scores.sum(axis=0, dtype=np.float64)
             count += len(batch)
             if see is not None:
-                see(scores)
-        return total / count
+                see(calibrated_scores(scores, self._calibration).astype(np.float32) if self._calibration else scores)
+        return calibrated_scores(total / count, self._calibration)
 
 
 def _batches(patches: Iterator[npt.NDArray[np.float32]], size: int) -> Iterator[npt.NDArray[np.float32]]:
@@ -143,6 +149,14 @@ def _thresholds(uri: str, tags: list[str]) -> dict[str, float | None]:
         return {}
     try:
         return dict(zip(tags, parse_thresholds(read_bytes(name), tags), strict=True))
+    except (ValueError, UserError) as error:
+        raise UserError(f"{name}: {error}; export the model again") from error
+
+
+def _calibration(uri: str, tags: list[str]) -> Calibration:
+    name = join(uri, ASSETS, CALIBRATION_NAME)
+    try:
+        return parse_calibration(read_bytes(name), len(tags))
     except (ValueError, UserError) as error:
         raise UserError(f"{name}: {error}; export the model again") from error
 

@@ -13,6 +13,8 @@ import keras
 import tensorflow as tf
 
 from schemas.features import LogMelSpec
+from schemas.model_calibration import Calibration
+from training.forms.calibrated import calibrated
 from training.forms.portable_graph import not_finite_rows
 from training.serving.logmel import graph_logmel
 
@@ -25,10 +27,18 @@ class ServedTagger:
         patch: length of its patches, in frames (spectrogram) or samples (waveform).
         spec: the log-mel spec of a spectrogram model; None for a waveform model.
         vocabulary: tags in output order.
+        calibration: of the scores of tracks, if they are calibrated.
     """
 
-    def __init__(self, model: keras.Model, patch: int, spec: LogMelSpec | None, vocabulary: tuple[str, ...]) -> None:
-        self._model = model
+    def __init__(
+        self,
+        model: keras.Model,
+        patch: int,
+        spec: LogMelSpec | None,
+        vocabulary: tuple[str, ...],
+        calibration: Calibration | None = None,
+    ) -> None:
+        self._model, self._calibration = model, calibration
         self._patch = patch
         self._spec = spec
         self._vocabulary = list(vocabulary)
@@ -77,7 +87,7 @@ class ServedTagger:
         return {"scores": self._patch_averages(logmel, _full_lengths(logmel))[0]}
 
     def outputs_of_patches(self, patches: Any) -> dict[str, Any]:
-        """`patches` float32 [batch, patch(, mels)] -> `scores` and `embedding` of each, not averaged.
+        """`patches` float32 [batch, patch(, mels)] -> `scores` and `embedding` of each, neither averaged nor calibrated.
 
         A program that reads features itself fills batches with patches of several tracks.
         """
@@ -131,7 +141,7 @@ class ServedTagger:
         )
         patches = tf.cast(counts, tf.float32)[:, tf.newaxis]
         taint = not_finite_rows(signal)
-        return scores / patches + taint, embeddings / patches + taint
+        return calibrated(scores / patches, self._calibration) + taint, embeddings / patches + taint
 
 
 def _full_lengths(signal: Any) -> Any:

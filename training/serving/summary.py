@@ -10,6 +10,7 @@ from schemas.console.report import Line, Report, following, heading
 from schemas.console.shown_commands import pipeline_command, training_command
 from schemas.console.terminal import say
 from schemas.model_forms import FORM_NAMES
+from training.serving.calibration import CalibrationFit
 from training.serving.export import ExportSummary
 from training.serving.saved_model import SavedModel
 from training.serving.tag import TaggedFile
@@ -56,12 +57,30 @@ def _beside(is_assigned: bool, threshold: float | None) -> str:
     return f" ({'≥' if is_assigned else '<'} {threshold:.2f})"
 
 
+def _calibration_parts(fit: CalibrationFit) -> Iterator[Line]:
+    yield Line(
+        f"  calibrated on {fit.tracks:,} validation tracks: expected calibration error {fit.before.error:.3f} -> "
+        f"{fit.after.error:.3f}, log loss {fit.before.log_loss:.3f} -> {fit.after.log_loss:.3f}, "
+        "on tracks that the fit had not seen"
+    )
+    for tag, reason in fit.left.items():
+        yield Line(f"  {tag}: left as it is, since {reason}")
+
+
 def _export_parts(summary: ExportSummary) -> Iterator[Line]:
     precision = "" if summary.precision == "float32" else f", computes in {summary.precision}"
     yield heading(
         f"{summary.out}: {FORM_NAMES[summary.form]}, {summary.tags} tags, patches of {summary.patch_seconds:g} s, "
         f"epoch {summary.epoch}, {summary.bytes / 1e6:.1f} MB{precision}"
     )
+    if summary.weights is not None:
+        cost = summary.weights
+        yield Line(
+            f"  {cost.weights} weights: PR-AUC (macro) {cost.before:.4f} -> {cost.after:.4f} on {cost.tracks:,} of "
+            f"{cost.of_tracks:,} validation tracks"
+        )
+    if summary.calibration is not None:
+        yield from _calibration_parts(summary.calibration)
     if summary.form == "savedmodel":
         yield following(training_command("tag", "--model", summary.out, "FILE"))
     elif summary.form == "onnx":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Sequence
 
 from schemas.sole_writer import sole_writer
 from schemas.storage.files import (
@@ -39,7 +40,7 @@ def require_replaceable(out: str, marker: str, what: str) -> None:
         require_empty_or(out, marker, what)
 
 
-def place_folder(folder: str, out: str, marker: str) -> int:
+def place_folder(folder: str, out: str, marker: str, optional: Sequence[str] = ()) -> int:
     """Put a finished local folder in its place, replacing an existing one of its kind.
 
     Files that the user has put there stay. If folders cannot be renamed, for example in a bucket, the files are copied one by
@@ -49,6 +50,7 @@ def place_folder(folder: str, out: str, marker: str) -> int:
         folder: the finished folder; it is left unchanged.
         out: its place, which has passed `require_replaceable`.
         marker: the file without which readers ignore the folder.
+        optional: names of files that an earlier folder may have left, and that go unless this one has them.
 
     Returns:
         Size of all files in bytes.
@@ -56,19 +58,20 @@ def place_folder(folder: str, out: str, marker: str) -> int:
     names = sorted(
         os.path.relpath(os.path.join(where, name), folder) for where, _, files in os.walk(folder) for name in files
     )
+    stale = [name for name in optional if name not in names]
     if is_remote(out):
-        _fill(folder, names, out, marker)
+        _fill(folder, names, stale, out, marker)
     else:
         try:
-            _swap(folder, os.path.realpath(local_path(out)))
+            _swap(folder, stale, os.path.realpath(local_path(out)))
         except OSError as error:
             if error.errno not in _NOT_RENAMED:
                 raise
-            _fill(folder, names, local_path(out), marker)
+            _fill(folder, names, stale, local_path(out), marker)
     return sum(os.path.getsize(os.path.join(folder, name)) for name in names)
 
 
-def _swap(folder: str, out: str) -> None:
+def _swap(folder: str, stale: Sequence[str], out: str) -> None:
     above, name = os.path.split(out)
     new, old = (os.path.join(above, f"{TEMPORARY_PREFIX}{kind}-{name}") for kind in ("new", "old"))
     os.makedirs(new, exist_ok=True)
@@ -82,7 +85,7 @@ def _swap(folder: str, out: str) -> None:
             shutil.copytree(folder, new, copy_function=_copy, dirs_exist_ok=True)
             os.chmod(new, 0o755)  # the mode of a temporary folder would hide it from the rest of the team
             if os.path.isdir(out):
-                _keep_others(out, new)
+                _keep_others(out, new, stale)
                 os.rename(out, old)
             try:
                 os.rename(new, out)
@@ -102,11 +105,11 @@ def _remove(path: str) -> None:
         os.remove(path)
 
 
-def _keep_others(out: str, new: str) -> None:
+def _keep_others(out: str, new: str, stale: Sequence[str]) -> None:
     """Copy the files of the old folder whose names the new folder does not use."""
     for name in os.listdir(out):
         source, target = os.path.join(out, name), os.path.join(new, name)
-        if name.startswith(TEMPORARY_PREFIX) or os.path.lexists(target):
+        if name.startswith(TEMPORARY_PREFIX) or name in stale or os.path.lexists(target):
             continue
         if os.path.isdir(source):
             shutil.copytree(source, target, symlinks=True)
@@ -120,9 +123,10 @@ def _copy(source: str, target: str) -> None:
         os.fsync(file.fileno())
 
 
-def _fill(folder: str, names: list[str], out: str, marker: str) -> None:
+def _fill(folder: str, names: list[str], stale: Sequence[str], out: str, marker: str) -> None:
     write_atomic(join(out, BEGUN_NAME), b"")
-    remove(join(out, marker))
+    for name in (marker, *stale):
+        remove(join(out, name))
     for name in sorted(names, key=lambda name: name == marker):
         path = os.path.join(folder, name)
         if is_remote(out):

@@ -10,6 +10,7 @@ import pytest
 from pipeline.tagging.options import TagOptions
 from pipeline.tagging.tag import tag
 from schemas.features import FeatureSpec, LogMelSpec, WaveformSpec
+from schemas.model_calibration import Calibration
 from schemas.model_forms import Form
 
 TAGS = ("low", "noise", "tremolo", "tag/with ünïcode")
@@ -25,6 +26,7 @@ def write_model(
     head: int | None = None,
     patch: int | None = None,
     form: Form = "savedmodel",
+    calibration: Calibration | None = None,
 ) -> Path:
     """A tagger with weights that follow from a seed, those of its last layer from `head`."""
     from training.devices.tensorflow_import import import_tensorflow
@@ -50,6 +52,7 @@ def write_model(
         vocabulary=TAGS,
         labels=LABELS,
         config={"patch_seconds": patch / 16_000 if frontend == "waveform" else 1.0, "frontend": frontend},
+        calibration=calibration,
     )
     return out
 

@@ -57,6 +57,25 @@ def test_one_that_is_there_is_replaced_and_what_the_user_put_in_stays(folder: Pa
     assert sorted(os.listdir(tmp_path)) == ["finished", "out"]
 
 
+@pytest.mark.parametrize("renames", [True, False])
+def test_an_optional_file_of_an_earlier_one_goes(
+    renames: bool, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not renames:
+        monkeypatch.setattr(os, "rename", _refuse)
+    (folder / "picture.png").write_text("new")
+    optional = ("assets/slopes.txt", "picture.png", "old.png")
+    for name in (MARKER, *optional):
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_text("old")
+    place_folder(str(folder), str(tmp_path / "out"), MARKER, optional)
+    assert texts(tmp_path / "out") == texts(folder)
+
+
+def _refuse(*_: object) -> None:
+    raise OSError(errno.EXDEV, "another disk")
+
+
 def test_a_link_stays_a_link(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "target").mkdir()
     (tmp_path / "out").symlink_to("target")
