@@ -3,14 +3,14 @@
     python -m benchmarks.head_alone [--tracks 1500000] [--workers 2] [--folder DIR]
 
 The tags are synthetic, of 50 tags and embeddings of 500 values in shards of 200 tracks, as a catalog of 30 s excerpts has them.
-Nothing of this depends on what the trunk is; the head is that of a small model with random weights.
+The head is random; the model has no graph, since nothing runs it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,27 +23,29 @@ from benchmarks.results import write_results
 from benchmarks.synthetic_tags import TaggedTracks, write_generation
 from benchmarks.tree_cost import cost_of
 from pipeline.tagging.model_files import read_model
+from schemas.features import LogMelSpec, WaveformSpec
+from schemas.model_forms import ASSETS, MARKERS
+from schemas.model_head import HEAD_NAME, Head
 
 TRACKS, TAGS, WIDTH, TRACKS_PER_SHARD, TRACKS_PER_ARTIST = 1_500_000, 50, 500, 200, 10
 _PART = 50_000  # tracks made at a time
 
 
 def write_model(out: Path) -> None:
-    """Export a model whose head is of full size, with random weights and few filters."""
-    program = (
-        "import sys\n"
-        "from training.devices.tensorflow_import import import_tensorflow\n"
-        "import_tensorflow()\n"
-        "from schemas.features import LogMelSpec, WaveformSpec\n"
-        "from training.models.tagger import ModelConfig, build_tagger\n"
-        "from training.serving.model_folder import write_model\n"
-        f"tags = [f'tag {{number}}' for number in range({TAGS})]\n"
-        f"config = ModelConfig('spectrogram', num_filt=1, dense_units={WIDTH})\n"
-        f"model = build_tagger(config, tags={TAGS}, patch=63)\n"
-        "write_model(sys.argv[1], model, patch=63, spec=LogMelSpec(WaveformSpec('center:30')), vocabulary=tags,\n"
-        "    labels={'name': 'random', 'version': '0'}, config={'patch_seconds': 1.0})\n"
-    )
-    subprocess.run([sys.executable, "-c", program, str(out)], check=True)
+    """Write the assets of a model with a random head of full size; the graph is empty, since nothing runs it."""
+    rng = np.random.default_rng(0)
+    kernel, bias = rng.normal(scale=0.1, size=(WIDTH, TAGS)), rng.normal(size=TAGS)
+    assets = {
+        "vocabulary.txt": "".join(f"tag {number}\n" for number in range(TAGS)).encode(),
+        "feature_spec.json": json.dumps(LogMelSpec(WaveformSpec("center:30")).to_dict()).encode(),
+        "labels.json": b'{"name": "random", "version": "0"}',
+        "model.json": json.dumps({"patch": 938, "embedding": WIDTH, "trunk_sha256": "1" * 64}).encode(),
+        HEAD_NAME: Head(kernel.astype(np.float32), bias.astype(np.float32)).to_bytes(),
+    }
+    (out / ASSETS).mkdir(parents=True)
+    (out / MARKERS["savedmodel"]).write_bytes(b"")
+    for name, data in assets.items():
+        (out / ASSETS / name).write_bytes(data)
 
 
 def write_tags(root: Path, model: Path, tracks: int) -> None:
