@@ -48,6 +48,8 @@ def write_generation(
     tags: tuple[str, ...] = (),
     source: SourceEntry | None = None,
     model: str = "0" * 64,
+    entry: ModelEntry | None = None,
+    spec: LogMelSpec | None = None,
     with_embeddings: bool = True,
 ) -> None:
     """Begin a folder of tags, or add the next generation to one.
@@ -58,7 +60,9 @@ def write_generation(
         shards: Number of shards.
         tags: Names of the tags [default: `tag 0` and so on]; of a new folder, like all that follow.
         source: Where the audio lies.
-        model: SHA-256 of the model.
+        model: SHA-256 of the model; or
+        entry: all that is said of it.
+        spec: Features that it read [default: the usual ones].
         with_embeddings: Whether embeddings are stored.
     """
     layout = TagsLayout(str(root))
@@ -67,9 +71,9 @@ def write_generation(
         manifest = TagsManifest.read(layout.manifest)
     else:
         names = tags or tuple(f"tag {number}" for number in range(tracks.scores.shape[1]))
-        entry = ModelEntry(model, "1" * 64, names, width, 63, "small@0123456789abcdef")
+        entry = entry or ModelEntry(model, "1" * 64, names, width, 63, "small@0123456789abcdef")
         source = source or SourceEntry("catalog", str(root.parent / "catalog.csv"))
-        manifest = TagsManifest((), {}, entry, LogMelSpec(), source, with_embeddings)
+        manifest = TagsManifest((), {}, entry, spec or LogMelSpec(), source, with_embeddings)
     generation, count = len(manifest.generations), len(tracks.ids)
     shard = np.arange(count) * shards // count
     is_kept = ~np.isin(tracks.ids, list(tracks.rejected))

@@ -25,7 +25,7 @@ PAGES = {
     "tag": HelpPage(
         "--model run/saved_model --dataset data --out tags",
         {
-            "Input": ("--model", "--runtime", "--dataset", "--catalog", "--limit", "--excerpt"),
+            "Input": ("--model", "--runtime", "--dataset", "--catalog", "--embeddings", "--limit", "--excerpt"),
             "Output": ("--out", "--shards", "--no-embeddings"),
             "Decoding": ("--decoder", "--max-seconds"),
             "Rejects": ("--retry-rejects", "--max-reject-rate"),

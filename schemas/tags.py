@@ -43,16 +43,34 @@ class ModelEntry:
 
 
 @dataclasses.dataclass(frozen=True)
+class EmbeddingsEntry:
+    """The tags whose embeddings were kept, where only the model's head ran.
+
+    Attributes:
+        tags: Absolute path or URI of their folder, as it was named first.
+        model_sha256: SHA-256 of the model that made their scores, hex.
+        scores: What each score is: that of the head for the stored mean embedding of a track, which is not quite the mean of
+            the scores of its patches.
+    """
+
+    tags: str
+    model_sha256: str
+    scores: Literal["head_of_mean_embedding"] = "head_of_mean_embedding"
+
+
+@dataclasses.dataclass(frozen=True)
 class SourceEntry:
     """Where the audio or its features come from.
 
     Attributes:
         kind: `catalog` if the audio was decoded, `dataset` if stored features were read.
         uri: Absolute path or URI of the catalog or the dataset, as it was named first.
+        embeddings: The tags whose embeddings were kept; None if the whole model ran.
     """
 
     kind: Literal["catalog", "dataset"]
     uri: str
+    embeddings: EmbeddingsEntry | None = None
 
     @property
     def catalog(self) -> str | None:

@@ -122,6 +122,20 @@ def query_of_file(tags: Tags, file: str, model_uri: str) -> Query:
     return _checked(Query(outputs[count:], outputs[:count], row["pcm_sha256"]), f"--file: {file}")
 
 
+def query_of_embedding(embedding: npt.NDArray[np.float16], scores: npt.NDArray[np.float16], name: str) -> Query:
+    """An embedding that was made elsewhere, by the model that made the tags.
+
+    Args:
+        embedding: float16 [width].
+        scores: float16 [tags].
+        name: What it is of, for errors.
+
+    Raises:
+        UserError: Nothing is near it.
+    """
+    return _checked(Query(embedding, scores), name)
+
+
 def _checked(query: Query, what: str) -> Query:
     if not np.isfinite(query.embedding).all():
         raise UserError(f"{what}: its embedding is too large for float16, so nothing is near it")

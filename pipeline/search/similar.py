@@ -171,7 +171,8 @@ def similar(
 
     def search() -> Similar:
         with open_index(tags) as index:
-            return _search(tags, index, track, file, given, conditions, options)
+            query = given or query_of_track(tags, index, str(track), tags.removed_anywhere()[0])
+            return search_index(tags, index, query, conditions, options, file=file)
 
     try:
         return search()
@@ -181,17 +182,30 @@ def similar(
         return search()
 
 
-def _search(
+def search_index(
     tags: Tags,
     index: Index,
-    track: str | None,
-    file: str | None,
-    given: Query | None,
+    query: Query,
     conditions: tuple[ScoreFilter, ...],
     options: SimilarOptions,
+    *,
+    file: str | None = None,
 ) -> Similar:
+    """Search an open index.
+
+    Args:
+        tags: The tags.
+        index: Their index.
+        query: What to search for.
+        conditions: The conditions of the options, parsed.
+        options: Filters, and the number of tracks to find.
+        file: The audio file that is asked about; None for a track.
+
+    Raises:
+        DatasetError: What was removed from the tags cannot be read.
+        DamagedIndexError: The index is not the one written.
+    """
     removed, missing_source = tags.removed_anywhere()
-    query = query_of_track(tags, index, str(track), removed) if given is None else given
     ids = index.rows["track_id"]
     stored = without(ids, pa.array(sorted(removed), pa.string())) if removed else np.ones(len(ids), bool)
     allowed = stored & passing(index, conditions)

@@ -21,7 +21,8 @@ from schemas.console.printer import print_report
 @click.command("tag", cls=Command, page=PAGES["tag"])
 @click.option("--model", required=True, help="Model that `export` wrote, local or gs://.")
 @click.option("--catalog", help="CSV, JSON Lines or Parquet with track_id and uri, whose audio is decoded; or")
-@click.option("--dataset", help="dataset whose stored features are read, so that nothing is decoded.")
+@click.option("--dataset", help="dataset whose stored features are read, so that nothing is decoded; or")
+@click.option("--embeddings", metavar="TAGS", help="tags by a model with the same trunk: only the head scores.")
 @click.option("--out", required=True, help="Folder of the tags, local or gs://: a new one, or one to resume or add to.")
 @workers_option
 @click.option("--shards", type=int, help="Shards of a new generation [default: by size; with --dataset, its own].")
@@ -45,7 +46,13 @@ from schemas.console.printer import print_report
 @other_versions_option
 @where_it_runs
 def tag_command(
-    model: str, catalog: str | None, dataset: str | None, out: str, no_embeddings: bool, **options: object
+    model: str,
+    catalog: str | None,
+    dataset: str | None,
+    embeddings: str | None,
+    out: str,
+    no_embeddings: bool,
+    **options: object,
 ) -> None:
     """Score a catalog with a model: tags and embeddings of every track. The same command resumes, and adds new tracks."""
     from pipeline.tagging.options import TagOptions
@@ -53,7 +60,8 @@ def tag_command(
     from pipeline.tagging.tag import tag
 
     chosen = TagOptions(embeddings=not no_embeddings, **options)  # type: ignore[arg-type]
-    print_report(tag_report(tag(model, out, catalog=catalog, dataset=dataset, options=chosen)))
+    inputs = {"catalog": catalog, "dataset": dataset, "embeddings": embeddings}
+    print_report(tag_report(tag(model, out, **inputs, options=chosen)))
 
 
 def verify_tags_or_raise(tags: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from schemas.features import FeatureSpec, LogMelSpec, spec_from_dict
 from schemas.model_calibration import CALIBRATION_NAME, Calibration, parse_calibration
 from schemas.model_forms import ASSETS, FORM_NAMES, MARKERS, ONNX_PATCHES_NAME, Form, forms_in
 from schemas.model_hash import model_file_names, model_hash
+from schemas.model_head import HEAD_NAME, Head, parse_head
 from schemas.model_thresholds import THRESHOLDS_NAME, parse_thresholds
 from schemas.storage.files import download, exists, is_remote, join, local_path, read_bytes
 from schemas.storage.json_object import parse_json_object
@@ -130,6 +132,35 @@ def read_model(uri: str, runtime: Runtime = "tensorflow") -> ServedModel:
     return ServedModel(uri, entry, spec, runtime, calibration)
 
 
+def head_sha256(model: ServedModel) -> str:
+    """SHA-256 of the file of a model's head, hex, after checking that it is one.
+
+    Raises:
+        UserError: The model was exported by an earlier version, which wrote none, or the file is damaged.
+    """
+    name = f"{ASSETS}/{HEAD_NAME}"
+    again = f"export it again with `{training_command('export')}`"
+    try:
+        data = read_bytes(join(model.uri, name))
+        parse_head(data, model.entry.embedding, len(model.entry.tags))
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{model.uri}: expected a model that this version's `export` wrote, found one without {name}, which --embeddings "
+            f"needs; {again}"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{model.uri}: its assets cannot be read: {error}; {again}") from error
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_head(model: ServedModel, sha256: str) -> Head:
+    """The head of a model, if it is still the one with this SHA-256; raises DatasetError otherwise."""
+    data = read_bytes(join(model.uri, ASSETS, HEAD_NAME))
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise _changed(model)
+    return parse_head(data, model.entry.embedding, len(model.entry.tags))
+
+
 def runtime_for(uri: str) -> Runtime:
     """What runs the model in a folder: onnxruntime if it holds an ONNX model and no SavedModel, otherwise TensorFlow."""
     held = forms_in(uri)
@@ -160,7 +191,9 @@ def local_model(model: ServedModel) -> Iterator[str]:
                 os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
                 download(join(model.uri, name), os.path.join(folder, name))
         if model_hash(folder, form) != model.entry.sha256:
-            raise DatasetError(
-                f"{model.uri}: the model's files have changed since the job began; run the command again"
-            )
+            raise _changed(model)
         yield folder
+
+
+def _changed(model: ServedModel) -> DatasetError:
+    return DatasetError(f"{model.uri}: the model's files have changed since the job began; run the command again")

@@ -31,8 +31,12 @@ class TagOptions(CatalogOptions):
         if self.excerpt is not None:
             Excerpt.parse(self.excerpt)
 
-    def require_for_dataset(self) -> None:
-        """Raise UserError for an option that has no meaning where stored features are read."""
+    def require_for_stored(self, source: str) -> None:
+        """Raise UserError for an option that has no meaning where nothing is decoded.
+
+        Args:
+            source: The option that names what is read instead: `--dataset` or `--embeddings`.
+        """
         given = {
             "--shards": self.shards is not None,
             "--limit": self.limit is not None,
@@ -42,5 +46,5 @@ class TagOptions(CatalogOptions):
         for option, is_given in given.items():
             if is_given:
                 raise UserError(
-                    f"{option}: expected only with --catalog; with --dataset its tracks are scored as stored"
+                    f"{option}: expected only with --catalog; with {source} its tracks are scored as stored"
                 )

@@ -10,7 +10,9 @@ from pipeline.decode.catalog import Catalog
 from pipeline.decode.planning import begin_generation, entry_under_way
 from pipeline.jobs.plan import plan_tracks, shard_count
 from pipeline.jobs.versions import check_versions, feature_versions
-from pipeline.tagging.model_files import Runtime, ServedModel
+from pipeline.tagging.head_shards import HeadShardJob
+from pipeline.tagging.kept_embeddings import check_same_embeddings, embeddings_entry
+from pipeline.tagging.model_files import Runtime, ServedModel, head_sha256
 from pipeline.tagging.options import TagOptions
 from pipeline.tagging.shards import TagShardJob
 from schemas.console.errors import UserError
@@ -29,9 +31,10 @@ _RUNTIMES: dict[Runtime, tuple[str, ...]] = {"tensorflow": ("tensorflow", "tenso
 _EXTRAS: dict[Runtime, str] = {"tensorflow": "train", "onnx": "onnx"}
 
 
-def open_or_begin(
-    layout: TagsLayout, model: ServedModel, source: Catalog | Dataset, options: TagOptions
-) -> TagsManifest:
+Source = Catalog | Dataset | Tags  # audio, stored features, or the tags whose embeddings are kept
+
+
+def open_or_begin(layout: TagsLayout, model: ServedModel, source: Source, options: TagOptions) -> TagsManifest:
     """The manifest of tags to which these inputs can add, or of new ones, which is not written yet.
 
     Raises:
@@ -41,7 +44,10 @@ def open_or_begin(
     begun = require_empty_or(layout.root, TAGS_NAME, "tags")
     held = TagsManifest.read(layout.manifest) if begun else None
     excerpt = options.excerpt or (waveform_of(held.spec).excerpt if held is not None else "full")
-    if isinstance(source, Dataset):
+    spec: FeatureSpec
+    if isinstance(source, Tags):
+        spec, entry = source.manifest.spec, embeddings_entry(source, model)
+    elif isinstance(source, Dataset):
         spec = _stored_spec(source, model.spec)
         entry = SourceEntry("dataset", absolute(source.layout.root))
     else:
@@ -60,6 +66,7 @@ def open_or_begin(
         raise UserError(
             f"{layout.root}: holds the scores of a {held.source.kind}, received a {asked.source.kind}; {beside}"
         )
+    check_same_embeddings(layout, held, asked, source, beside)
     if held.spec.fingerprint != asked.spec.fingerprint:
         raise UserError(
             f"{layout.root}: holds the scores of {_described(held.spec)}, received {_described(asked.spec)}; {beside}"
@@ -97,7 +104,7 @@ def plan_tags(tags: Tags, plan: pa.Table, options: TagOptions) -> Tags:
         plan: A table of schema PLAN.
         options: Options of the tagging.
     """
-    versions = tag_versions(tags.manifest.source.kind, options)
+    versions = tag_versions(tags.manifest.source, options)
     facts = {"max_seconds": options.max_seconds}
     return Tags.of(tags.layout, begin_generation(tags.layout, tags.manifest, plan, versions, facts))
 
@@ -108,16 +115,18 @@ def plan_of_catalog(wanted: pa.Table, tags: Tags, options: TagOptions) -> pa.Tab
     return plan_tracks(wanted, options.shards or shard_count(wanted["duration"].to_pylist(), excerpt))
 
 
-def plan_of_dataset(dataset: Dataset, generation: int) -> pa.Table:
-    """The plan of a dataset's generation, whose shards the tags share."""
-    return PlanReader(dataset.layout.plan(generation)).columns(PLAN.names)
+def plan_of_source(source: Dataset | Tags, generation: int) -> pa.Table:
+    """The plan of a generation of a dataset or of other tags, whose shards the tags share."""
+    return PlanReader(source.layout.plan(generation)).columns(PLAN.names)
 
 
-def tag_versions(kind: str, options: TagOptions) -> dict[str, str]:
+def tag_versions(source: SourceEntry, options: TagOptions) -> dict[str, str]:
     """Name -> version of everything that determines the bytes of scores."""
     versions = feature_versions(options.decoder)
-    if kind == "dataset":  # nothing is decoded
+    if source.kind == "dataset" or source.embeddings is not None:  # nothing is decoded
         versions = {name: versions[name] for name in ("cpu", "numpy")}
+    if source.embeddings is not None:  # numpy alone computes the head
+        return versions
     packages = _RUNTIMES[options.runtime]
     for package in packages:
         try:
@@ -130,7 +139,7 @@ def tag_versions(kind: str, options: TagOptions) -> dict[str, str]:
     )
 
 
-def job_under_way(tags: Tags, model: ServedModel, source: Catalog | Dataset, options: TagOptions) -> TagShardJob:
+def job_under_way(tags: Tags, model: ServedModel, source: Source, options: TagOptions) -> TagShardJob | HeadShardJob:
     """The job of the generation under way, after checking that it can be resumed here.
 
     Raises:
@@ -145,8 +154,18 @@ def job_under_way(tags: Tags, model: ServedModel, source: Catalog | Dataset, opt
             f"{what} was begun with --max-seconds {metadata['max_seconds']:g}, received {options.max_seconds:g}; continue "
             "with the first"
         )
-    here = tag_versions(tags.manifest.source.kind, options)
+    here = tag_versions(tags.manifest.source, options)
     check_versions(what, metadata["versions"], here, allow_others=options.allow_other_versions)
+    if isinstance(source, Tags):
+        return HeadShardJob(
+            dataset=tags.layout.root,
+            generation=generation,
+            model=model,
+            head_sha256=head_sha256(model),
+            source=source.layout.root,
+            spec=tags.manifest.spec,
+            embeddings=tags.manifest.embeddings,
+        )
     return TagShardJob(
         dataset=tags.layout.root,
         generation=generation,

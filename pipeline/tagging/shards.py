@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,19 +18,16 @@ from pipeline.decode.shards import tracks_part
 from pipeline.jobs.shard_job import GenerationJob, ShardCounts, is_done
 from pipeline.tagging.inference import Inference
 from pipeline.tagging.model_files import ServedModel
+from pipeline.tagging.shard_files import finish_shard, fixed_lists
 from pipeline.tagging.track_scores import TrackScores
 from pipeline.tagging.track_sources import DecodedTracks, Read, StoredTracks, TrackSource
-from schemas.console.errors import DatasetError
 from schemas.dataset import Dataset
 from schemas.features import INT16_SCALE, Family, FeatureSpec, LogMelSpec, logmel_over
 from schemas.generations import read_tombstones
 from schemas.layout import Layout
-from schemas.manifests import ShardManifest
 from schemas.model_calibration import calibrated_scores
 from schemas.patches import patch_starts
 from schemas.plan_file import PlanReader
-from schemas.storage.files import write_atomic, write_if_absent
-from schemas.storage.stored_tables import table_bytes
 from schemas.tables import TRACKS
 from schemas.tags import TagsLayout, scores_schema
 
@@ -121,28 +117,8 @@ class TagShardWriter:
             rows, table = self._scored(shard, planned, removed)
             if not (self._removed() - removed) & {row["track_id"] for row in rows}:
                 break  # otherwise one of them was removed meanwhile, so nothing of it may be stored
-        if is_done(job, shard):
-            return ShardCounts.of_rows(shard, rows)
-        data = table_bytes(table)
-        digest = hashlib.sha256(data).hexdigest()
-        payload = job.layout.payload(job.spec, job.generation, shard, digest)
-        part = tracks_part(rows)
-        write_atomic(payload, data)
-        write_atomic(job.layout.tracks_part(job.generation, shard), part)
-        mark = ShardManifest(
-            payload=payload.rsplit("/", 1)[-1],
-            records=table.num_rows,
-            bytes=len(data),
-            sha256=digest,
-            tracks=len(rows),
-            tracks_sha256=hashlib.sha256(part).hexdigest(),
-        )
-        uri = job.layout.done_mark(job.spec, job.generation, shard)
-        if not write_if_absent(uri, mark.to_bytes()):
-            raise DatasetError(
-                f"{uri}: another process finished this shard with other bytes; did the audio change meanwhile? "
-                "Remove this file to tag the shard again"
-            )
+        if not is_done(job, shard):
+            finish_shard(job, job.spec, shard, table, tracks_part(rows), len(rows))
         return ShardCounts.of_rows(shard, rows)
 
     def _removed(self) -> frozenset[str]:
@@ -187,11 +163,11 @@ class TagShardWriter:
         scores = calibrated_scores(outputs[:, :tags], self._job.model.calibration)
         values = {
             "track_id": pa.array([track for track, _, _ in stored], pa.string()),
-            "scores": _fixed_lists(scores, schema.field("scores").type),
+            "scores": fixed_lists(scores, schema.field("scores").type),
             "seconds": pa.array([seconds for _, _, seconds in stored], pa.float64()),
         }
         if self._job.embeddings:
-            values["embedding"] = _fixed_lists(outputs[:, tags:], schema.field("embedding").type)
+            values["embedding"] = fixed_lists(outputs[:, tags:], schema.field("embedding").type)
         return pa.table([values[name] for name in schema.names], schema=schema)
 
 
@@ -210,11 +186,6 @@ def add_patches(scores: TrackScores, number: int, read: Read, length: int, patch
         scale = INT16_SCALE if values.dtype == np.int16 else 1.0
         if not scores.add(number, np.asarray(values, np.float32) / np.float32(scale)):
             return
-
-
-def _fixed_lists(values: npt.NDArray[np.float64], kind: pa.DataType) -> pa.Array:
-    flat = pa.array(values.astype(np.float16).ravel(), pa.float16())
-    return pa.FixedSizeListArray.from_arrays(flat, type=kind)
 
 
 def _blank_row(planned: dict[str, Any], shard: int) -> dict[str, Any]:

@@ -28,6 +28,8 @@ def _parts(summary: TagSummary) -> Iterator[Line]:
         yield Line(f"            {count:,} {cause}, such as {track}: {message}")
     embedding = f" and an embedding of {summary.embedding}" if summary.embedding else ""
     yield Line(f"  scores    {summary.tags:,} tags{embedding} of each track, by {summary.model}")
+    if summary.embeddings is not None:
+        yield Line(f"            by its head alone, for the mean embeddings in {summary.embeddings}")
     if summary.built:
         yield Line(f"  size      {summary.bytes / 1e6:,.1f} MB")
     yield following(pipeline_command("verify", "--tags", summary.out))

@@ -27,14 +27,17 @@ from pipeline.jobs.beam_options import check_beam_options
 from pipeline.jobs.shard_job import unfinished_shards
 from pipeline.jobs.writable_folder import writable_folder
 from pipeline.removal.tagged import erase_again, register_tags
-from pipeline.tagging.model_files import ServedModel, read_model
+from pipeline.tagging.head_shards import HeadShardJob
+from pipeline.tagging.kept_embeddings import register_beside, tags_with_embeddings, take_out_too
+from pipeline.tagging.model_files import ServedModel, head_sha256, read_model, runtime_for
 from pipeline.tagging.model_rejects import check_model_rejects
 from pipeline.tagging.options import TagOptions
 from pipeline.tagging.planning import (
+    Source,
     job_under_way,
     open_or_begin,
     plan_of_catalog,
-    plan_of_dataset,
+    plan_of_source,
     plan_tags,
 )
 from pipeline.tagging.shards import TagShardJob
@@ -57,6 +60,7 @@ class TagSummary:
         model: Folder of the model.
         tags: Number of tags that it scores.
         embedding: Number of values of each stored embedding; 0 if none is stored.
+        embeddings: Folder of the tags whose embeddings were kept; None if the whole model ran.
         built: Generations that this call finished.
         tracks: Number of tracks in the folder.
         records: Number of tracks with scores.
@@ -71,6 +75,7 @@ class TagSummary:
     model: str
     tags: int
     embedding: int
+    embeddings: str | None
     built: tuple[int, ...]
     tracks: int
     records: int
@@ -87,9 +92,10 @@ def tag(
     *,
     catalog: str | None = None,
     dataset: str | None = None,
+    embeddings: str | None = None,
     options: TagOptions | None = None,
 ) -> TagSummary:
-    """Score every track of a catalog, or of a dataset from its stored features.
+    """Score every track of a catalog, of a dataset from its stored features, or of other tags from their embeddings.
 
     The same call again resumes, and adds a generation for new tracks.
 
@@ -102,7 +108,8 @@ def tag(
         model_uri: Folder of a SavedModel or an ONNX model that `export` wrote.
         out: Folder of the tags, new or begun by an earlier call.
         catalog: The catalog, whose audio is decoded; or
-        dataset: the dataset, of which nothing is decoded.
+        dataset: the dataset, of which nothing is decoded; or
+        embeddings: folder of tags by a model with the same trunk, whose embeddings are kept: only the head runs.
         options: Options of the tagging.
 
     Raises:
@@ -110,18 +117,26 @@ def tag(
         TagscaleError: The Beam job failed; finished shards are kept.
     """
     options, started = options or TagOptions(), time.monotonic()
-    if (catalog is None) == (dataset is None):
+    if [catalog, dataset, embeddings].count(None) != 2:
         raise UserError(
-            "expected either --catalog, whose audio is decoded, or --dataset, whose stored features are read"
+            "expected either --catalog, whose audio is decoded, or --dataset, whose stored features are read, or --embeddings, "
+            "tags whose embeddings are kept"
         )
     check_beam_options(options.beam_options, detach=options.detach)
-    source: Catalog | Dataset
-    if dataset is not None:
-        options.require_for_dataset()
+    source: Source
+    runtime = options.runtime
+    if embeddings is not None:
+        options.require_for_stored("--embeddings")
+        source = tags_with_embeddings(embeddings)
+        runtime = runtime if runtime == "onnx" else runtime_for(model_uri)  # nothing runs it
+    elif dataset is not None:
+        options.require_for_stored("--dataset")
         source = Dataset.open(dataset)
     else:
         source = read_catalog(str(catalog), options.limit)
-    model = read_model(model_uri, options.runtime)
+    model = read_model(model_uri, runtime)
+    if isinstance(source, Tags):
+        head_sha256(model)  # raises for a model without
     layout = TagsLayout(out.rstrip("/") or "/")
     open_or_begin(layout, model, source, options)  # raises for impossible inputs before a folder is created
     with writable_folder(layout.root), sole_writer(layout.root, "folder of tags"):
@@ -132,7 +147,7 @@ class _Tagging:
     """One call of `tag`, which holds the lock of its folder."""
 
     def __init__(
-        self, model: ServedModel, source: Catalog | Dataset, layout: TagsLayout, options: TagOptions, started: float
+        self, model: ServedModel, source: Source, layout: TagsLayout, options: TagOptions, started: float
     ) -> None:
         self._model, self._source, self._layout, self._options = model, source, layout, options
         self._started = started
@@ -141,19 +156,22 @@ class _Tagging:
 
     def run(self) -> TagSummary:
         tags = Tags.of(self._layout, open_or_begin(self._layout, self._model, self._source, self._options))
+        if isinstance(self._source, Catalog):
+            return self._summary(self._tag_catalog(tags, self._source))
         if isinstance(self._source, Dataset):
             register_tags(self._source.layout, self._layout.root)
-            tags = self._tag_dataset(tags, self._source)
-        else:
-            tags = self._tag_catalog(tags, self._source)
+            return self._summary(self._tag_stored(tags, self._source))
+        register_beside(self._source, self._layout.root)
+        tags = self._tag_stored(tags, self._source)
+        take_out_too(tags, self._source)
         return self._summary(tags)
 
-    def _tag_dataset(self, tags: Tags, dataset: Dataset) -> Tags:
-        """Score each generation of a dataset that is not scored yet."""
+    def _tag_stored(self, tags: Tags, source: Dataset | Tags) -> Tags:
+        """Score each generation of a dataset, or of other tags, that is not scored yet."""
         if tags.under_way is not None:
             tags = self._finish(tags)
-        for entry in dataset.manifest.generations[len(tags.manifest.generations) :]:
-            tags = self._finish(plan_tags(tags, plan_of_dataset(dataset, entry.generation), self._options))
+        for entry in source.manifest.generations[len(tags.manifest.generations) :]:
+            tags = self._finish(plan_tags(tags, plan_of_source(source, entry.generation), self._options))
         return tags
 
     def _tag_catalog(self, tags: Tags, catalog: Catalog) -> Tags:
@@ -198,12 +216,12 @@ class _Tagging:
         return tags
 
     def _check_rejects(self, tags: Tags, retry: Retry) -> None:
-        if isinstance(self._source, Dataset):
+        if not isinstance(self._source, Catalog):
             check_model_rejects(tags, self._options.max_reject_rate)  # the others were accepted when they were built
         elif not tried_again(self._source.table, tags, retry):
             check_reject_rate(tags, self._source, self._options.max_reject_rate)
 
-    def _note_times(self, tags: Tags, job: TagShardJob, table: pa.Table, seconds: float) -> None:
+    def _note_times(self, tags: Tags, job: TagShardJob | HeadShardJob, table: pa.Table, seconds: float) -> None:
         summary = read_run_times(self._layout, job.generation)
         if isinstance(self._source, Catalog) and "began_ns" in summary:
             remember_sources(tags, self._source.table, self._source.root, summary["began_ns"])
@@ -223,6 +241,7 @@ class _Tagging:
             model=self._model.uri,
             tags=len(tags.manifest.model.tags),
             embedding=tags.manifest.model.embedding if tags.manifest.embeddings else 0,
+            embeddings=self._source.layout.root if isinstance(self._source, Tags) else None,
             built=tuple(self._built),
             tracks=newest.num_rows,
             records=newest.num_rows - sum(rejects.values()),

@@ -23,7 +23,7 @@ from schemas.console.page import render_page
 from schemas.console.terminal import say
 from training.listen.heard import Listener, open_path
 from training.listen.shelf import Shelf, ShelvedSong
-from training.listen.similar_tracks import SimilarTracks, similar_tracks
+from training.listen.similar_tracks import SimilarSearch
 from training.listen.uploads import MOST_BYTES, refusal, uploaded_file
 
 HOSTS = ("127.0.0.1", "localhost")
@@ -45,27 +45,26 @@ _HEADERS = {
 _T = TypeVar("_T")
 
 
-def make_app(listener: Listener, model_uri: str, index: str | None) -> FastAPI:
+def make_app(listener: Listener, model_uri: str, search: SimilarSearch | None = None) -> FastAPI:
     """The application.
 
     Args:
         listener: hears the songs.
         model_uri: its model, as the user names it.
-        index: folder of tags in which similar tracks are searched; None for no search.
+        search: searches tags for similar tracks; None for no search.
     """
     app = FastAPI(openapi_url=None)
     app.add_middleware(_Headers)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False)
     shelf = Shelf()
     hearing = ThreadPoolExecutor(1, thread_name_prefix="hearing")  # the model uses all cores for one song
-    searching = asyncio.Lock()  # so does a search
     waiting: set[Request] = set()
     page = render_page(
         "training.listen",
         "listen.html",
         title="Listen with the model",
         model=model_uri,
-        index=index,
+        index=None if search is None else search.index,
         tags=len(listener.model.tags),
         sample_rate=listener.model.spec.sample_rate,
         most_bytes=MOST_BYTES,
@@ -115,21 +114,18 @@ def make_app(listener: Listener, model_uri: str, index: str | None) -> FastAPI:
 
     @app.get("/songs/{number}/similar", dependencies=[Depends(_require_own_page)])
     async def similar(request: Request, number: int) -> Response:
-        if index is None:
+        if search is None:
             raise HTTPException(404, "expected --index, in which similar tracks are searched")
         shelved = song_of(number)
-
-        async def search() -> SimilarTracks:
-            async with searching:
-                name, upload = shelved.song.facts["name"], shelved.song.upload
-                return shelved.similar or await similar_tracks(index, model_uri, name, upload)
-
         try:
-            found = shelved.similar = await _while_connected(request, search())
+            found = shelved.similar
+            if found is None:
+                found = await _while_connected(request, search.near(shelved.song))
         except ClientDisconnect:
             return Response(status_code=400)  # which nobody reads any more
         except Exception as error:
             raise _failure(error) from None
+        shelved.similar = found
         return JSONResponse({"rows": found.rows, "missing_source": found.missing_source})
 
     @app.get("/songs/{number}/similar/{rank}/audio")

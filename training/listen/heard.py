@@ -14,13 +14,27 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.audio.isolation import DecodedArray, DecodingProcess
+from schemas.features import logmel_over, with_excerpt
 from schemas.filterbank import hz_to_mel
 from training.serving.saved_model import SavedModel
-from training.serving.tag import feature_blocks, ranked_scores, whole_file_spec
+from training.serving.tag import SeePatches, feature_blocks, ranked_scores, whole_file_spec
 from training.serving.timeline import MOST_LINES, patch_means, picture_of
 from training.serving.timeline_picture import TICKS_HZ, top_mel
 
 MOST_SECONDS = 3 * 3600.0  # longer songs are refused
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Place:
+    """The embedding of a song as tags hold those of their tracks: of the excerpt that they are of, in float16.
+
+    Attributes:
+        embedding: float16 [width].
+        scores: float16 [tags].
+    """
+
+    embedding: npt.NDArray[np.float16]
+    scores: npt.NDArray[np.float16]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,14 +42,14 @@ class HeardSong:
     """A song that was tagged. Its files have no names on the disk, and are gone with the last use of it.
 
     Attributes:
-        upload: the file as it was received.
         heard: what the model hears, a mono WAV file.
         facts: what the page shows, as JSON holds it.
+        place: where the song lies among those of the tags that are searched; None if none are.
     """
 
-    upload: IO[bytes]
     heard: IO[bytes]
     facts: dict[str, Any]
+    place: Place | None = None
 
 
 class Listener:
@@ -43,11 +57,17 @@ class Listener:
 
     Args:
         model: the model.
+        excerpt: part of each track that the tags are of in which similar tracks are searched; None if none are.
     """
 
-    def __init__(self, model: SavedModel) -> None:
+    def __init__(self, model: SavedModel, excerpt: str | None = None) -> None:
         self.model = model
         self._decoding = DecodingProcess(whole_file_spec(model.spec), max_seconds=MOST_SECONDS)
+        self._excerpt = excerpt
+        self._cutting = None
+        if excerpt not in (None, "full"):
+            cut = with_excerpt(logmel_over(model.spec), str(excerpt))
+            self._cutting = DecodingProcess(cut, max_seconds=MOST_SECONDS)
 
     def hear(self, name: str, upload: IO[bytes]) -> HeardSong:
         """Decode an uploaded file in the decoding process, and score it.
@@ -58,7 +78,14 @@ class Listener:
         decoded = self._decoding.features(open_path(upload))
         waveform, samples = decoded.waveform, decoded.waveform.shape[0]
         means = patch_means(self.model, samples)
-        scores = self.model.scores(feature_blocks(waveform.part, samples, self.model.spec), means.add).tolist()
+        place = None
+        if self._excerpt == "full":
+            outputs = self._outputs(waveform, means.add)
+            scores, place = outputs[0].tolist(), _place(*outputs)
+        else:
+            scores = self.model.scores(feature_blocks(waveform.part, samples, self.model.spec), means.add).tolist()
+            if self._cutting is not None:
+                place = _place(*self._outputs(self._cutting.features(open_path(upload)).waveform))
         picture = picture_of(self.model, name, waveform.part, samples, means, MOST_LINES)
         lines = dict(zip(picture.tags, picture.scores.T.round(4).tolist(), strict=True))
         ranked = ranked_scores(self.model.tags, scores)
@@ -77,7 +104,17 @@ class Listener:
             "lines": [{"tag": tag, "scores": lines[tag]} for tag in ranked if tag in lines],
             "scores": [{"tag": tag, "score": score} for tag, score in ranked.items()],
         }
-        return HeardSong(upload, _wav(waveform, picture.sample_rate), facts)
+        return HeardSong(_wav(waveform, picture.sample_rate), facts, place)
+
+    def _outputs(
+        self, waveform: DecodedArray, see: SeePatches | None = None
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        blocks = feature_blocks(waveform.part, waveform.shape[0], self.model.spec)
+        return self.model.scores_and_embedding(blocks, see)
+
+
+def _place(scores: npt.NDArray[np.float64], embedding: npt.NDArray[np.float64]) -> Place:
+    return Place(embedding.astype(np.float16), scores.astype(np.float16))
 
 
 def open_path(file: IO[bytes]) -> str:

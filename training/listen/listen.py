@@ -16,7 +16,7 @@ from schemas.console.stopping import Stopped, deferred_stop
 from schemas.console.terminal import say
 from training.listen.app import HOSTS, make_app
 from training.listen.heard import Listener
-from training.listen.similar_tracks import require_index
+from training.listen.similar_tracks import SimilarSearch, require_index
 from training.serving.saved_model import SavedModel
 
 _MOST_CONNECTIONS = 32
@@ -34,11 +34,12 @@ def listen(model_uri: str, *, index: str | None = None, port: int = 8000) -> Non
     Raises:
         UserError: there is no such model, the tags are not its own, or the port is taken.
     """
-    with contextlib.closing(_bound_socket(port)) as bound:
+    with contextlib.ExitStack() as stack:
+        bound = stack.enter_context(contextlib.closing(_bound_socket(port)))
         model = SavedModel(model_uri)
-        if index is not None:
-            require_index(index, model_uri)
-        app = make_app(Listener(model), model_uri, index)
+        excerpt = None if index is None else require_index(index, model_uri)
+        search = None if index is None else stack.enter_context(SimilarSearch(index))
+        app = make_app(Listener(model, excerpt), model_uri, search)
         with contextlib.suppress(Stopped), deferred_stop() as is_stopped:
             config = uvicorn.Config(
                 app,

@@ -1,27 +1,30 @@
-"""The tracks of a catalog that sound like a song: the command `similar` finds them, in a process of its own."""
+"""The tracks of a catalog that sound like a song: a process of the pipeline finds them, as the command `similar` does."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
-import json
 import os
-import sys
-from typing import IO, Any
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self
 
 import pyarrow.compute as pc
 
-import schemas
+from pipeline.audio.child_process import ChildEnded, ChildProcess
 from pipeline.audio.file_endings import has_audio_ending
 from schemas.console.errors import TagscaleError, UserError
 from schemas.console.shown_commands import pipeline_command
+from schemas.features import waveform_of
 from schemas.model_hash import model_hash
 from schemas.storage.files import is_remote, local_path
 from schemas.tags import Tags
-from training.listen.heard import open_path
+from training.listen.heard import HeardSong
 
 COUNT = 10
-_SEARCH_SECONDS = 300.0  # the first search also makes the index
+_MODULE = "pipeline.search.search_process"  # started, not imported: this stage needs none of the pipeline's libraries
+_SEARCH_SECONDS = 300.0  # the first search may have to wait for the index to be made
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +42,8 @@ class SimilarTracks:
     paths: dict[int, str]
 
 
-def require_index(index: str, model_uri: str) -> None:
-    """Check that tags can be searched by a model.
+def require_index(index: str, model_uri: str) -> str:
+    """Check that tags can be searched by a model; returns the excerpt that they are of, such as `full`.
 
     Raises:
         UserError: there are no such tags, they hold no embeddings, or another model made them.
@@ -57,43 +60,66 @@ def require_index(index: str, model_uri: str) -> None:
         )
     if not pc.sum(tags.newest_tracks(["record"])["record"].is_valid()).as_py():
         raise UserError(f"--index: {index}: expected tagged tracks, found none; tag a catalog that has some: {again}")
+    return waveform_of(tags.manifest.spec).excerpt
 
 
-async def similar_tracks(index: str, model_uri: str, name: str, upload: IO[bytes]) -> SimilarTracks:
-    """Search the tracks that are nearest to a song.
+class SimilarSearch:
+    """Searches tags in a process that keeps their index open, one song at a time.
+
+    The process starts at once, so that the index is open, or made, before the first song is dropped.
 
     Args:
         index: folder of the tags.
-        model_uri: the model that made them.
-        name: of the song, for messages.
-        upload: the song.
 
-    Raises:
-        TagscaleError: the search failed or took too long; the message is that of `similar`.
+    Attributes:
+        index: the folder.
     """
-    path = open_path(upload)
-    words = ["--index", index, "--file", path, "--model", model_uri, "--count", str(COUNT), "--json"]
-    root = os.path.dirname(os.path.dirname(os.path.abspath(schemas.__file__)))
-    inherited = os.environ.get("PYTHONPATH")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pipeline.run", "similar", *words),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": root if not inherited else os.pathsep.join((root, inherited))},
-    )
-    try:
-        async with asyncio.timeout(_SEARCH_SECONDS):
-            printed, said = await process.communicate()
-    except TimeoutError:
-        raise TagscaleError(f"the search took longer than {_SEARCH_SECONDS:g} s") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-    if process.returncode:
-        last = (said.decode(errors="replace").strip().splitlines() or ["the search ended without a word"])[-1]
-        raise TagscaleError(last.removeprefix("error: ").replace(f"--file: {path}", name).replace(path, name))
-    return _parsed(json.loads(printed))
+
+    def __init__(self, index: str) -> None:
+        self.index = index
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="searching")
+        self._process: ChildProcess | None = self._start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process, and with it a search that is under way."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
+        self._thread.shutdown(cancel_futures=True)
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+    async def near(self, song: HeardSong) -> SimilarTracks:
+        """The tracks that are nearest to a song.
+
+        Raises:
+            TagscaleError: the search failed or took too long; the message is that of `similar`.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._near, song)
+
+    def _near(self, song: HeardSong) -> SimilarTracks:
+        if song.place is None:
+            raise ValueError("Expected a song that was heard for a search.")
+        process = self._process = self._process or self._start()
+        values = {"embedding": song.place.embedding.tolist(), "scores": song.place.scores.tolist()}
+        try:
+            found = process.ask({**values, "count": COUNT, "name": song.facts["name"]})
+        except ChildEnded as ended:
+            self._process = None  # the next search starts another
+            raise TagscaleError(ended.of("the search")) from None
+        if "error" in found:
+            raise TagscaleError(found["error"])
+        return _parsed(found)
+
+    def _start(self) -> ChildProcess:
+        return ChildProcess(_MODULE, [f"--index={self.index}"], [], stall_seconds=_SEARCH_SECONDS)
 
 
 def _parsed(found: dict[str, Any]) -> SimilarTracks:

@@ -18,6 +18,7 @@ from tensorflow.core.protobuf import fingerprint_pb2
 from schemas.features import FeatureSpec, LogMelSpec, features_name
 from schemas.model_calibration import CALIBRATION_NAME, RELIABILITY_NAME, Calibration, calibration_json
 from schemas.model_forms import ASSETS, MARKERS, Form, Weights
+from schemas.model_head import HEAD_NAME, Head
 from schemas.storage.files import write_atomic
 from training.forms.essentia_files import write_essentia
 from training.forms.keras_file import write_keras
@@ -103,7 +104,9 @@ def _assets(
     licence: str | None,
 ) -> dict[str, bytes]:
     """Name -> bytes of each asset, the same for every form."""
+    head = model.get_layer("logits")
     return {
+        HEAD_NAME: Head(head.kernel.numpy(), head.bias.numpy()).to_bytes(),
         "vocabulary.txt": "".join(f"{tag}\n" for tag in vocabulary).encode(),
         "feature_spec.json": _json(spec.to_dict()),
         "labels.json": _json(labels),

@@ -46,6 +46,7 @@ class SavedModel:
             raise UserError(
                 f"{uri}: expected a SavedModel, found {found}; write one with `{training_command('export')}`"
             )
+        self._uri = uri
         self.spec = _spec(_asset(uri, "feature_spec.json"))
         seconds = _patch_seconds(_asset(uri, "config.json"))
         if isinstance(self.spec, LogMelSpec):
@@ -59,7 +60,8 @@ class SavedModel:
         if is_calibrated:
             self._input = signature = "patches"  # whose scores are averaged before they are calibrated
         self._at_once = max(1, int(SECONDS_AT_ONCE / seconds))
-        self._served, self.tags = _load(uri, signature)
+        signatures, self.tags = _load(uri, signature)
+        self._served, self._of_patches = signatures[signature], signatures.get("patches")
         self.thresholds = _thresholds(uri, self.tags)
         self._calibration = _calibration(uri, self.tags) if is_calibrated else None
 
@@ -93,15 +95,57 @@ class SavedModel:
         Returns:
             float64 [tags], averaged over patches.
         """
-        total = np.zeros(len(self.tags), np.float64)
+        return self._means(self._served, self._input, ("scores",), blocks, see)[0]
+
+    def scores_and_embedding(
+        self,
+        blocks: Iterable[npt.NDArray[np.float32]],
+        see: Callable[[npt.NDArray[np.float32]], object] | None = None,
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """The same scores, and the embedding of the signal, as `pipeline.run tag` stores it.
+
+        Args:
+            blocks: as of `scores`.
+            see: as of `scores`.
+
+        Returns:
+            float64 [tags] and float64 [width], averaged over patches.
+
+        Raises:
+            UserError: an earlier version exported the model, which does not give the embeddings of patches.
+        """
+        if self._of_patches is None:
+            raise UserError(
+                f"{self._uri}: expected a model with the signature `patches`, found an older one; export it again"
+            )
+        scores, embedding = self._means(self._of_patches, "patches", ("scores", "embedding"), blocks, see)
+        return scores, embedding
+
+    def _means(
+        self,
+        served: Any,
+        given: str,
+        wanted: tuple[str, ...],
+        blocks: Iterable[npt.NDArray[np.float32]],
+        see: Callable[[npt.NDArray[np.float32]], object] | None,
+    ) -> list[npt.NDArray[np.float64]]:
+        """Means over patches of the wanted outputs, the first of which are the scores."""
+        totals: list[npt.NDArray[np.float64]] = []
         count = 0
         for batch in _batches(patches_of(blocks, self._patch), self._at_once):
-            scores = self._served(**{self._input: tf.constant(batch)})["scores"].numpy()
-            total += scores.sum(axis=0, dtype=np.float64)
+            outputs = served(**{given: tf.constant(batch)})
+            values = [outputs[name].numpy() for name in wanted]
+            sums = [one.sum(axis=0, dtype=np.float64) for one in values]
+            totals = [total + one for total, one in zip(totals, sums, strict=True)] if totals else sums
             count += len(batch)
             if see is not None:
-                see(calibrated_scores(scores, self._calibration).astype(np.float32) if self._calibration else scores)
-        return calibrated_scores(total / count, self._calibration)
+                see(
+                    calibrated_scores(values[0], self._calibration).astype(np.float32)
+                    if self._calibration
+                    else values[0]
+                )
+        scores, *others = (total / count for total in totals)
+        return [calibrated_scores(scores, self._calibration), *others]
 
 
 def _batches(patches: Iterator[npt.NDArray[np.float32]], size: int) -> Iterator[npt.NDArray[np.float32]]:
@@ -162,11 +206,12 @@ def _calibration(uri: str, tags: list[str]) -> Calibration:
 
 
 def _load(uri: str, signature: str) -> tuple[Any, list[str]]:
-    """Load a served function of a SavedModel, and its tags in the order of the scores."""
+    """Load the served functions of a SavedModel, one of which it must have, and its tags in the order of the scores."""
     try:
         served = tf.saved_model.load(absolute(uri))  # TensorFlow reads a file:// URI literally
         tags = [tag.decode() for tag in served.signatures["tags"]()["tags"].numpy()]
-        return served.signatures[signature], tags
+        served.signatures[signature]  # raises for a model without
+        return dict(served.signatures), tags
     except tf.errors.ResourceExhaustedError:
         raise
     except (PermissionError, tf.errors.PermissionDeniedError) as error:

@@ -263,7 +263,7 @@ def test_the_manifest_names_model_features_and_tags(tagged: Path, small_corpus: 
     written = json.loads((tagged / "tags.json").read_text())
     assert written["model"]["tags"] == list(TAGS)
     assert written["model"]["labels"] == "small@0123456789abcdef"
-    assert written["source"] == {"kind": "catalog", "uri": small_corpus.catalog}
+    assert written["source"] == {"kind": "catalog", "uri": small_corpus.catalog, "embeddings": None}
     assert written["spec"]["waveform"]["excerpt"] == "center:30"
     facts = json.loads((model / "assets" / "model.json").read_text())
     assert written["model"]["trunk_sha256"] == facts["trunk_sha256"]

@@ -36,7 +36,7 @@ def listener(small_model: Path) -> Listener:
 @pytest.fixture
 def app(listener: Listener, small_model: Path) -> FastAPI:
     """The application without a search."""
-    return make_app(listener, str(small_model), None)
+    return make_app(listener, str(small_model))
 
 
 @pytest.fixture

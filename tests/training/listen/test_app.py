@@ -71,7 +71,7 @@ def test_the_page_loads_nothing_from_elsewhere(app: FastAPI) -> None:
 
 def test_a_model_s_name_is_shown_as_text(listener: Listener) -> None:
     evil = "</script><b onload=alert(1)>"
-    page = ask(training.listen.app.make_app(listener, evil, None), lambda client: client.get("/"))
+    page = ask(training.listen.app.make_app(listener, evil), lambda client: client.get("/"))
     assert "onload" not in [name for name, _ in Reader(page.text).attributes]
     assert evil in "".join(Reader(page.text).texts)
 
@@ -143,13 +143,14 @@ def test_only_the_last_songs_are_kept(app: FastAPI, song: Path) -> None:
     assert ask(app, asked) == [404, 404, *[200] * KEPT, 404]
 
 
-def test_a_track_is_played_only_by_its_place_in_an_answer(
-    listener: Listener, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_track_is_played_only_by_its_place_in_an_answer(listener: Listener, song: Path, tmp_path: Path) -> None:
     (tmp_path / "near.ogg").write_bytes(b"near")
 
-    async def found(*_: object) -> SimilarTracks:
-        return SimilarTracks([{"rank": 1, "track_id": "a"}], None, {1: str(tmp_path / "near.ogg")})
+    class Found:
+        index = "tags"
+
+        async def near(self, _song: object) -> SimilarTracks:
+            return SimilarTracks([{"rank": 1, "track_id": "a"}], None, {1: str(tmp_path / "near.ogg")})
 
     async def asked(client: httpx.AsyncClient) -> list[httpx.Response]:
         await client.post("/songs", files=upload(song))
@@ -158,8 +159,7 @@ def test_a_track_is_played_only_by_its_place_in_an_answer(
         names = ("..%2f..%2fetc%2fpasswd", "../../etc/passwd", "/etc/passwd", "1%00", "-1")
         return [early, *answers, *[await client.get(f"/songs/1/similar/{name}/audio") for name in names]]
 
-    monkeypatch.setattr(training.listen.app, "similar_tracks", found)
-    early, rows, near, *others = ask(training.listen.app.make_app(listener, "model", "tags"), asked)
+    early, rows, near, *others = ask(training.listen.app.make_app(listener, "model", Found()), asked)  # type: ignore[arg-type]
     assert early.status_code == 404
     assert rows.json()["rows"] == [{"rank": 1, "track_id": "a"}]
     assert (near.status_code, near.content, near.headers["content-type"]) == (200, b"near", "audio/ogg")
@@ -177,12 +177,15 @@ def test_a_search_is_given_up_when_its_client_is_gone(
 ) -> None:
     ended: list[str] = []
 
-    async def endless(*_: object) -> SimilarTracks:
-        try:
-            await asyncio.sleep(60)
-        finally:
-            ended.append("search")
-        raise AssertionError
+    class Endless:
+        index = "tags"
+
+        async def near(self, _song: object) -> SimilarTracks:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.append("search")
+            raise AssertionError
 
     async def asked(client: httpx.AsyncClient) -> None:
         await client.post("/songs", files=upload(song))
@@ -199,8 +202,7 @@ def test_a_search_is_given_up_when_its_client_is_gone(
         async with asyncio.timeout(20):
             await app(scope, receive, send)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training.listen.app, "similar_tracks", endless)
     monkeypatch.setattr(training.listen.app, "_LOOK_SECONDS", 0.01)
-    app = training.listen.app.make_app(listener, "model", "tags")
+    app = training.listen.app.make_app(listener, "model", Endless())  # type: ignore[arg-type]
     ask(app, asked)
     assert ended == ["search"]

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
+import dataclasses
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import soundfile
 
 from benchmarks.synthetic_tags import TaggedTracks, write_generation
 from pipeline.audio import load_waveform
+from pipeline.removal.tagged import take_out
+from pipeline.search.similar import similar
 from schemas.console.errors import TagscaleError, UserError
+from schemas.features import LogMelSpec, WaveformSpec
 from schemas.model_hash import model_hash
 from tests.pipeline.tagging.conftest import TAGS
-from training.listen.similar_tracks import playable_path, require_index, similar_tracks
+from training.listen.heard import HeardSong, Listener, Place
+from training.listen.similar_tracks import SimilarSearch, SimilarTracks, playable_path, require_index
+from training.serving.saved_model import SavedModel
 
 WIDTH, TRACKS = 8, 30  # values of the small model's embedding
 
 
 def write_tags(root: Path, made_by: Path, **options: object) -> TaggedTracks:
     """Tags of tracks with random embeddings, said to be made by a model."""
-    rng = np.random.default_rng(0)
+    first = int(str(options.pop("first", 0)))
+    rng = np.random.default_rng(first)
     rejected = options.pop("rejected", ())
     tracks = TaggedTracks(
-        ids=[f"track {number:02d}" for number in range(TRACKS)],
+        ids=[f"track {number:02d}" for number in range(first, first + TRACKS)],
         groups=[f"artist {number // 5}" for number in range(TRACKS)],
         embeddings=rng.random((TRACKS, WIDTH)).astype(np.float16),
         scores=rng.random((TRACKS, len(TAGS))).astype(np.float16),
@@ -55,32 +64,77 @@ def test_tags_that_cannot_be_searched_are_refused_in_one_line(small_model: Path,
         assert "\n" not in str(refused.value)
 
 
+def heard(model: Path, excerpt: str, song: Path) -> HeardSong:
+    """A song that was heard for a search in tags of an excerpt."""
+    with open(song, "rb") as file:
+        return Listener(SavedModel(str(model)), excerpt).hear(song.name, file)
+
+
 @pytest.mark.slow
-def test_the_nearest_tracks_are_those_of_the_model_s_embedding(small_model: Path, song: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("excerpt", ["full", "center:2"])
+def test_the_nearest_tracks_are_those_of_the_model_s_embedding(
+    excerpt: str, small_model: Path, song: Path, tmp_path: Path
+) -> None:
     import tensorflow as tf
 
-    tracks = write_tags(tmp_path / "tags", small_model)
-    (tmp_path / "audio").mkdir()
-    waveform = load_waveform(str(song)).astype(np.float32) / 32_768
+    root = tmp_path / "tags"
+    tracks = write_tags(root, small_model, spec=LogMelSpec(WaveformSpec(excerpt)))
+    waveform = load_waveform(str(song), excerpt).astype(np.float32) / 32_768
     embed = tf.saved_model.load(str(small_model)).signatures["embed"]
     asked = embed(waveform=tf.constant(waveform[np.newaxis]))["embedding"].numpy()[0].astype(np.float64)
     held = tracks.embeddings.astype(np.float64)
     cosines = held @ asked / np.linalg.norm(held, axis=1) / np.linalg.norm(asked)
-    nearest = np.argsort(-cosines)[:10]
-    playable = tmp_path / "audio" / f"{tracks.ids[nearest[2]]}.mp3"
+    order = np.argsort(-cosines)
+    assert np.diff(-cosines[order[:12]]).min() > 2e-4  # rounding to float16 cannot change it
+    playable = tmp_path / "audio" / f"{tracks.ids[order[2]]}.mp3"
+    playable.parent.mkdir()
     playable.touch()
-    with tempfile.TemporaryFile() as file:
-        file.write(song.read_bytes())
-        file.flush()
-        found = asyncio.run(similar_tracks(str(tmp_path / "tags"), str(small_model), song.name, file))
-    assert [row["track_id"] for row in found.rows] == [tracks.ids[number] for number in nearest]
-    np.testing.assert_allclose([row["similarity"] for row in found.rows], cosines[nearest], atol=2e-3)
-    assert [row["plays"] for row in found.rows] == [rank == 3 for rank in range(1, 11)]
-    assert found.paths == {3: str(playable)}
-    with tempfile.TemporaryFile() as file, pytest.raises(TagscaleError) as failed:
-        asyncio.run(similar_tracks(str(tmp_path / "tags"), str(small_model), "nothing.mp3", file))
-    assert str(failed.value).startswith("nothing.mp3: ")  # and no path of a temporary file
-    assert "/proc/" not in str(failed.value)
+    one = heard(small_model, require_index(str(root), str(small_model)), song)
+
+    async def searched() -> list[SimilarTracks]:
+        first = await search.near(one)
+        take_out(str(root), pa.array([tracks.ids[order[0]]]), purge=False)
+        return [first, await search.near(one)]
+
+    with SimilarSearch(str(root)) as search:
+        first, again = asyncio.run(searched())
+    assert [row["track_id"] for row in first.rows] == [tracks.ids[number] for number in order[:10]]
+    np.testing.assert_allclose([row["similarity"] for row in first.rows], cosines[order[:10]], atol=2e-4)
+    assert [row["plays"] for row in first.rows] == [rank == 3 for rank in range(1, 11)]
+    assert first.paths == {3: str(playable)}
+    # A removal counts at once, though the index is open.
+    assert [row["track_id"] for row in again.rows] == [tracks.ids[number] for number in order[1:11]]
+    if excerpt != "full":
+        command = similar(str(root), file=str(song), model=str(small_model))
+        assert [one.track_id for one in command.neighbours] == [row["track_id"] for row in again.rows]
+        near = [row["similarity"] for row in again.rows]
+        np.testing.assert_allclose([one.similarity for one in command.neighbours], near, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_search_that_fails_is_told_and_the_next_one_works(small_model: Path, song: Path, tmp_path: Path) -> None:
+    root = tmp_path / "tags"
+    write_tags(root, small_model)
+    one = heard(small_model, "full", song)
+    silent = dataclasses.replace(one, place=Place(np.zeros(WIDTH, np.float16), np.zeros(len(TAGS), np.float16)))
+
+    async def searched() -> None:
+        with pytest.raises(TagscaleError, match=rf"{song.name}: its embedding is all zeros"):
+            await search.near(silent)
+        assert (await search.near(one)).rows
+        write_tags(root, small_model, first=TRACKS)  # a generation that was added meanwhile
+        near = await asyncio.gather(search.near(one), search.near(one))
+        assert near[0] == near[1]
+        assert search._process is not None
+        os.kill(search._process.pid, signal.SIGKILL)
+        with pytest.raises(TagscaleError, match="the search's process ended by signal SIGKILL"):
+            await search.near(one)
+        assert await search.near(one) == near[0]
+
+    with SimilarSearch(str(root)) as search:
+        asyncio.run(searched())
+    with pytest.raises(RuntimeError):
+        asyncio.run(search.near(one))
 
 
 def test_only_an_audio_file_in_its_own_place_is_played(tmp_path: Path) -> None:

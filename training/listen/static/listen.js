@@ -147,7 +147,7 @@ function showTags(scores, count) {
 
 async function search(song, mine) {
   at("tracks").replaceChildren();
-  say("searching", "Searching, for about as long as the command `similar` takes …");
+  say("searching", "Searching …");
   try {
     const found = await answered(`/songs/${song.number}/similar`, { signal: searching.signal });
     if (mine !== asked) return;
