@@ -98,4 +98,5 @@ def _side(
         thresholds_from=thresholds_from,
         under_way=tags.under_way_words(),
         missing_source=common.missing_sources[number],
+        head_alone=tags.manifest.source.embeddings is not None,
     )

@@ -40,6 +40,7 @@ class Side:
         thresholds_from: Where the thresholds come from: an `option`, its `model`, or the `default` of 0.5.
         under_way: Progress of a generation that is not finished and does not count; None if there is none.
         missing_source: The dataset that was tagged, if it is not there to say which of its tracks were removed.
+        head_alone: True if its scores are those of the model's head for kept embeddings.
     """
 
     root: str
@@ -53,6 +54,7 @@ class Side:
     thresholds_from: ThresholdsFrom
     under_way: str | None
     missing_source: str | None
+    head_alone: bool
 
 
 @dataclasses.dataclass(frozen=True)

@@ -62,6 +62,7 @@ def _side(side: Side) -> dict[str, Any]:
         "thresholds_from": side.thresholds_from,
         "under_way": side.under_way,
         "missing_source": side.missing_source,
+        "head_alone": side.head_alone,
     }
 
 

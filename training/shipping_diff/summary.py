@@ -61,6 +61,12 @@ def warnings(diff: ShippingDiff) -> list[str]:
         found.append(
             f"{diff.old.root} heard {diff.old.excerpt} of each track, {diff.new.root} {diff.new.excerpt}: which flips tags too"
         )
+    if diff.old.head_alone != diff.new.head_alone:
+        alone, whole = (diff.old, diff.new) if diff.old.head_alone else (diff.new, diff.old)
+        found.append(
+            f"{alone.root} has scores of mean embeddings (`tag --embeddings`), {whole.root} means of the scores of patches: "
+            "which flips tags too"
+        )
     for side in (diff.old, diff.new):
         if side.missing_source is not None:
             found.append(

@@ -18,7 +18,7 @@ from schemas.features import LogMelSpec, WaveformSpec
 from schemas.layout import Layout
 from schemas.storage.stored_tables import table_bytes
 from schemas.tables import REMOVED
-from schemas.tags import SourceEntry, Tags, TagsLayout, TagsManifest
+from schemas.tags import EmbeddingsEntry, SourceEntry, Tags, TagsLayout, TagsManifest
 from tests.training.shipping_diff.conftest import GENRES, TAGS, Pair, Tracks
 from training.shipping_diff.compare_tags import DiffOptions, compare_tags
 from training.shipping_diff.database import open_database
@@ -162,6 +162,18 @@ def test_what_is_removed_from_the_tagged_dataset_does_not_count(tmp_path: Path, 
     assert (found.tracks, found.removed, found.new.missing_source) == (39, 1, None)
     with pytest.raises(UserError, match=r"--by genre: .* does not name its catalog; give --catalog FILE"):
         compare_tags(str(tmp_path / "old"), str(tmp_path / "new"), DiffOptions(by="genre"))
+
+
+def test_scores_of_mean_embeddings_are_told_from_means_of_scores(tmp_path: Path, make_tracks: Tracks) -> None:
+    whole = SourceEntry("catalog", str(tmp_path / "catalog.csv"))
+    alone = dataclasses.replace(whole, embeddings=EmbeddingsEntry(str(tmp_path / "old"), "0" * 64))
+    for name, source in (("old", whole), ("new", alone)):
+        write_generation(tmp_path / name, make_tracks(40, seed=len(name)), tags=TAGS, source=source)
+    found = compare_tags(str(tmp_path / "old"), str(tmp_path / "new"))
+    assert f"{tmp_path / 'new'} has scores of mean embeddings" in str(diff_report(found, None, None))
+    assert [diff_json(found, None)[side]["head_alone"] for side in ("old", "new")] == [False, True]
+    same = compare_tags(str(tmp_path / "new"), str(tmp_path / "new"))
+    assert "mean embeddings" not in str(diff_report(same, None, None))
 
 
 def _remove(layout: Layout, *ids: str) -> None:
