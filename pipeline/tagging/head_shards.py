@@ -12,48 +12,31 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.audio.causes import Cause
-from pipeline.jobs.shard_job import GenerationJob, ShardCounts, is_done
-from pipeline.tagging.model_files import ServedModel, read_head
-from pipeline.tagging.shard_files import finish_shard, fixed_lists
+from pipeline.jobs.shard_job import ShardCounts, is_done
+from pipeline.tagging.model_files import read_head
+from pipeline.tagging.shard_files import TagsJob, finish_shard, fixed_lists
 from schemas.console.errors import DatasetError
-from schemas.features import Family, FeatureSpec
 from schemas.generations import read_tombstones
-from schemas.layout import Layout
 from schemas.model_calibration import calibrated_scores
 from schemas.stored_scores import read_scores
 from schemas.tables import TRACKS
 from schemas.tag_shards import matrix
-from schemas.tags import Tags, TagsLayout, scores_schema
+from schemas.tags import Tags, scores_schema
 
 Rejects = Mapping[int, tuple[Cause, str]]  # row -> why it has no scores
 
 
 @dataclasses.dataclass(frozen=True)
-class HeadShardJob(GenerationJob):
+class HeadShardJob(TagsJob):
     """Parameters of a generation of tags that keeps the embeddings of others; small, since it travels in the job graph.
 
     Attributes:
-        model: The model.
-        head_sha256: SHA-256 of the file of its head.
+        head_sha256: SHA-256 of the file of the model's head.
         source: Folder of the tags whose embeddings are kept.
-        spec: Features from which these were made.
-        embeddings: Whether they are stored here too.
     """
 
-    model: ServedModel
     head_sha256: str
     source: str
-    spec: FeatureSpec
-    embeddings: bool = True
-
-    @property
-    def layout(self) -> Layout:
-        return TagsLayout(self.dataset)
-
-    @property
-    def families(self) -> dict[Family, FeatureSpec]:
-        """The one kind of payload, under the name of what was read for it."""
-        return {self.spec.family: self.spec}
 
     def open_writer(self) -> HeadShardWriter:
         """A writer of its shards."""
@@ -83,7 +66,7 @@ class HeadShardWriter:
             if not (self._removed() - removed) & set(tracks["track_id"].to_pylist()):
                 break  # otherwise one of them was removed meanwhile, so nothing of it may be stored
         if not is_done(self._job, shard):
-            finish_shard(self._job, self._job.spec, shard, table, _tracks_part(rows), rows.num_rows)
+            finish_shard(self._job, shard, table, _tracks_part(rows), rows.num_rows)
         causes = {str(one["values"]): one["counts"] for one in rows["cause"].drop_null().value_counts().to_pylist()}
         return ShardCounts(shard, table.num_rows, dict(sorted(causes.items())), pc.sum(rows["seconds"]).as_py() or 0.0)
 

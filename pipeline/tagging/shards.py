@@ -15,34 +15,30 @@ from pipeline.audio.engines import Decoder
 from pipeline.audio.isolation import DecodingProcess
 from pipeline.audio.limits import MAX_SECONDS
 from pipeline.decode.shards import tracks_part
-from pipeline.jobs.shard_job import GenerationJob, ShardCounts, is_done
+from pipeline.jobs.shard_job import ShardCounts, is_done
 from pipeline.tagging.inference import Inference
-from pipeline.tagging.model_files import ServedModel
-from pipeline.tagging.shard_files import finish_shard, fixed_lists
+from pipeline.tagging.shard_files import TagsJob, finish_shard, fixed_lists
 from pipeline.tagging.track_scores import TrackScores
 from pipeline.tagging.track_sources import DecodedTracks, Read, StoredTracks, TrackSource
 from schemas.dataset import Dataset
-from schemas.features import INT16_SCALE, Family, FeatureSpec, LogMelSpec, logmel_over
+from schemas.features import INT16_SCALE, LogMelSpec, logmel_over
 from schemas.generations import read_tombstones
 from schemas.layout import Layout
 from schemas.model_calibration import calibrated_scores
 from schemas.patches import patch_starts
 from schemas.plan_file import PlanReader
 from schemas.tables import TRACKS
-from schemas.tags import TagsLayout, scores_schema
+from schemas.tags import scores_schema
 
 BATCH_SECONDS = 240.0  # of audio whose patches go through the model together: 16 patches of 15 s
 MOST_PATCHES = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class TagShardJob(GenerationJob):
+class TagShardJob(TagsJob):
     """Parameters of a generation of tags for the workers; small, since it travels in the job graph.
 
     Attributes:
-        model: The model.
-        spec: Features that it reads, with the excerpt of each track.
-        embeddings: Whether embeddings are stored too.
         audio_root: Folder to which relative uris refer; None if the features come from a dataset.
         source: The dataset that holds the features; None if audio is decoded.
         decoder: Decoder engine.
@@ -51,22 +47,11 @@ class TagShardJob(GenerationJob):
     """
 
     memory: ClassVar[str] = "3GB"
-    model: ServedModel
-    spec: FeatureSpec
     embeddings: bool = True
     audio_root: str | None = None
     source: str | None = None
     decoder: Decoder = "auto"
     max_seconds: float = MAX_SECONDS
-
-    @property
-    def layout(self) -> Layout:
-        return TagsLayout(self.dataset)
-
-    @property
-    def families(self) -> dict[Family, FeatureSpec]:
-        """The one kind of payload, under the name of what was read for it."""
-        return {self.spec.family: self.spec}
 
     @property
     def logmel_spec(self) -> LogMelSpec:
@@ -118,7 +103,7 @@ class TagShardWriter:
             if not (self._removed() - removed) & {row["track_id"] for row in rows}:
                 break  # otherwise one of them was removed meanwhile, so nothing of it may be stored
         if not is_done(job, shard):
-            finish_shard(job, job.spec, shard, table, tracks_part(rows), len(rows))
+            finish_shard(job, shard, table, tracks_part(rows), len(rows))
         return ShardCounts.of_rows(shard, rows)
 
     def _removed(self) -> frozenset[str]:
