@@ -11,18 +11,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import NoReturn
 
 import grpc
 from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc
+from apache_beam.runners.worker import sdk_worker_main
 from google.protobuf.json_format import MessageToJson
 
 ANSWER_SECONDS = 60  # time that the provision service may take to answer
-_WORKER_MODULE = "apache_beam.runners.worker.sdk_worker_main"
 
 
-def main() -> NoReturn:
-    """Replace this process by Beam's Python worker, set up as the engine's provision service says."""
+def main() -> None:
+    """Run Beam's Python worker, set up as the engine's provision service says."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--id", required=True, help="Id that the engine gave this worker.")
     parser.add_argument("--provision_endpoint", required=True, help="Address of the engine's provision service.")
@@ -38,14 +37,15 @@ def main() -> NoReturn:
             )
             .info
         )
-    environment = {
-        **os.environ,
-        "WORKER_ID": arguments.id,
-        "PIPELINE_OPTIONS": MessageToJson(info.pipeline_options),
-        "CONTROL_API_SERVICE_DESCRIPTOR": f'url: "{info.control_endpoint.url}"',
-        "LOGGING_API_SERVICE_DESCRIPTOR": f'url: "{info.logging_endpoint.url}"',
-    }
-    os.execve(sys.executable, [sys.executable, "-m", _WORKER_MODULE], environment)
+    # In this process, since importing Beam takes seconds; Beam's worker reads the environment.
+    os.environ.update(
+        WORKER_ID=arguments.id,
+        PIPELINE_OPTIONS=MessageToJson(info.pipeline_options),
+        RUNNER_CAPABILITIES=" ".join(info.runner_capabilities),
+        CONTROL_API_SERVICE_DESCRIPTOR=f'url: "{info.control_endpoint.url}"',
+        LOGGING_API_SERVICE_DESCRIPTOR=f'url: "{info.logging_endpoint.url}"',
+    )
+    sdk_worker_main.main(sys.argv)
 
 
 if __name__ == "__main__":

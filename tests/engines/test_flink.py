@@ -79,9 +79,8 @@ def workers() -> list[int]:
     found = []
     for process in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            words = (process / "cmdline").read_bytes() if process.name.isdigit() else b""
-            environment = (process / "environ").read_bytes() if b"sdk_worker_main" in words else b""
-            if f"PYTHONPATH={ROOT}\0".encode() in environment and b"CONTROL_API_SERVICE_DESCRIPTOR" in environment:
+            words = (process / "cmdline").read_bytes().split(b"\0") if process.name.isdigit() else []
+            if b"pipeline.jobs.sdk_worker" in words:
                 found.append(int(process.name))
     return found
 

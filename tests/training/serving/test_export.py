@@ -152,7 +152,7 @@ def test_two_exports_of_a_run_are_the_same_bytes(small_run: str, tmp_path: Path,
 
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(exported, ["1", "2"])
-    assert len(first) == 11
+    assert len(first) == 12
     assert first == second
 
 
