@@ -14,6 +14,7 @@ from pipeline.audio.isolation import DecodingProcess, Features
 from schemas.features import LogMelSpec, WaveformSpec
 
 SPEC = LogMelSpec(waveform=WaveformSpec("full"))
+PATIENCE_SECONDS = 30.0  # without progress: what is looked at here does not hang, and a busy machine may hold it up
 BROKEN = {"truncated", "corrupt"}
 
 # More can be decoded from these files than FFmpeg decoded: its errors were about a picture or came after the last sample,
@@ -75,7 +76,7 @@ def verdicts(bad: Path) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def decoding() -> Iterator[DecodingProcess]:
-    with DecodingProcess(SPEC) as process:
+    with DecodingProcess(SPEC, stall_seconds=PATIENCE_SECONDS) as process:
         yield process
 
 
@@ -129,7 +130,7 @@ def test_a_bad_file_ends_the_same_way_every_time(
 def test_strict_rejects_what_is_flagged_as_broken_and_nothing_else(
     bad: Path, verdicts: list[dict[str, str]], decoding: DecodingProcess
 ) -> None:
-    with DecodingProcess(SPEC, strict=True) as strictly:
+    with DecodingProcess(SPEC, strict=True, stall_seconds=PATIENCE_SECONDS) as strictly:
         for row in verdicts:
             by_default, strict = (outcome(process, bad / row["path"]) for process in (decoding, strictly))
             if isinstance(by_default, Features) and set(by_default.facts["flags"]) & BROKEN:
