@@ -41,6 +41,8 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]
         super().__init__()
         self._job = job
         self._shards = list(shards)
+        # For all steps alike: a step with needs of its own would get workers of its own.
+        self.with_resource_hints(min_ram=job.memory, cpu_count="1")
 
     def expand(self, pipeline: Any) -> Any:
         return (
@@ -50,8 +52,7 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]
             | "Key" >> beam.Map(lambda shard: (shard, None))
             | "Spread" >> beam.GroupByKey()
             | "Number" >> beam.Keys()
-            | "WriteShard"
-            >> beam.ParDo(WriteShard(self._job)).with_resource_hints(min_ram=self._job.memory, cpu_count="1")
+            | "WriteShard" >> beam.ParDo(WriteShard(self._job))
         )
 
 
