@@ -12,11 +12,10 @@ import pyarrow.compute as pc
 from pipeline.decode.generations import payload_bytes
 from pipeline.derive.shards import DerivedShardJob
 from pipeline.jobs.beam_options import check_beam_options
-from pipeline.jobs.runner import run_shards
+from pipeline.jobs.runner import run_with_progress
 from pipeline.jobs.shard_job import unfinished_shards
 from pipeline.jobs.versions import check_versions, logmel_versions
 from schemas.console.errors import UserError
-from schemas.console.progress import Progress
 from schemas.console.shown_commands import pipeline_command
 from schemas.dataset import Dataset, change_manifest
 from schemas.examples import most_samples
@@ -186,15 +185,6 @@ def _check_lengths(dataset: Dataset, spec: LogMelSpec) -> None:
 def _derive_generation(dataset: Dataset, spec: LogMelSpec, generation: int, options: DeriveOptions) -> None:
     job = DerivedShardJob(dataset.layout.root, generation, spec)
     shards = dataset.manifest.generations[generation].shards
-    with Progress(f"derive {generation_name(generation)}", shards, "shards") as progress:
-        progress.start_at(shards - len(unfinished_shards(job, shards)))
-        run_shards(
-            job,
-            shards,
-            workers=options.workers,
-            beam_options=options.beam_options,
-            on_progress=progress.update,
-            detach=options.detach,
-            shown_by=pipeline_command("status", "--dataset", dataset.layout.root),
-        )
+    shown_by = pipeline_command("status", "--dataset", dataset.layout.root)
+    run_with_progress(job, shards, f"derive {generation_name(generation)}", options, shown_by=shown_by)
     remove_temporaries(dataset.layout.features(spec, generation))

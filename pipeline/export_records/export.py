@@ -14,11 +14,10 @@ import pyarrow.compute as pc
 from pipeline.export_records.plan import EXPORT_PLAN, export_plan, exported_specs
 from pipeline.export_records.shards import PLAN_NAME, ExportJob
 from pipeline.jobs.beam_options import check_beam_options
-from pipeline.jobs.runner import run_shards
+from pipeline.jobs.runner import run_with_progress
 from pipeline.jobs.shard_job import mark_name, unfinished_shards
 from pipeline.jobs.writable_folder import writable_folder
 from schemas.console.errors import DatasetError, UserError
-from schemas.console.progress import Progress
 from schemas.dataset import Dataset
 from schemas.examples import EXAMPLE_DTYPES, EXAMPLE_KEYS
 from schemas.features import FeatureSpec, LogMelSpec, features_name
@@ -122,16 +121,7 @@ def _export(
     job = ExportJob(dataset.layout.root, out)
     shards = plan["shard"][-1].as_py() + 1
     missing = unfinished_shards(job, shards)
-    with Progress("export", shards, "shards") as progress:
-        progress.start_at(shards - len(missing))
-        run_shards(
-            job,
-            shards,
-            workers=options.workers,
-            beam_options=options.beam_options,
-            on_progress=progress.update,
-            detach=options.detach,
-        )
+    run_with_progress(job, shards, "export", options)
     expected = {side: pc.sum(pc.equal(plan["split"], side)).as_py() or 0 for side in SPLITS}
     files = _files(job, shards)
     records = {

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -18,11 +18,25 @@ from pipeline.jobs.remote_run import Patience, RemoteRun, left_running, staged_t
 from pipeline.jobs.shard_job import Job, unfinished_shards
 from pipeline.jobs.transforms import WriteShards, handing_out
 from schemas.console.errors import TagscaleError
+from schemas.console.progress import Progress
 from schemas.console.verbosity import verbosity
 from schemas.storage.files import is_remote
 
 POLL_SECONDS = 1.0  # between two counts of the done marks
 REMOTE_POLL_SECONDS = 10.0  # the same in a store, where each count takes one listing per thousand marks
+
+
+class RunOptions(Protocol):
+    """What the options of every job say about where it runs."""
+
+    @property
+    def workers(self) -> int | None: ...
+
+    @property
+    def beam_options(self) -> Sequence[str]: ...
+
+    @property
+    def detach(self) -> bool: ...
 
 
 def run_shards(
@@ -54,23 +68,55 @@ def run_shards(
     """
     options = PipelineOptions(list(beam_options))
     if unfinished_shards(job, shards):
-        with _watched(job, shards, on_progress), _quiet_beam():
+        with _watched(job, shards, on_progress) as left, _quiet_beam():
             if options.view_as(StandardOptions).runner is None:
                 run_here(job, shards, workers=workers, beam_options=list(beam_options))
             else:
-                _run_there(job, shards, options, patience, shown_by if detach else None)
+                _run_there(job, shards, options, left, patience, shown_by if detach else None)
     on_progress(shards)
 
 
+def run_with_progress(job: Job, shards: int, what: str, options: RunOptions, *, shown_by: str = "") -> None:
+    """Write all unfinished shards of a job, with its shards as the measure of progress.
+
+    Args:
+        job: Job to run.
+        shards: Number of shards in its plan.
+        what: Name of the work, which progress shows.
+        options: Where the job runs.
+        shown_by: as of `run_shards`.
+
+    Raises:
+        TagscaleError: as `run_shards`.
+        WorkGoesOn: as `run_shards`.
+    """
+    with Progress(what, shards, "shards") as progress:
+        progress.start_at(shards - len(unfinished_shards(job, shards)))
+        run_shards(
+            job,
+            shards,
+            workers=options.workers,
+            beam_options=options.beam_options,
+            on_progress=progress.update,
+            detach=options.detach,
+            shown_by=shown_by,
+        )
+
+
 def _run_there(
-    job: Job, shards: int, options: PipelineOptions, patience: Patience | None, left_to_it: str | None
+    job: Job,
+    shards: int,
+    options: PipelineOptions,
+    left_last: Callable[[], int],
+    patience: Patience | None,
+    left_to_it: str | None,
 ) -> None:
     """Run a job on an engine, or leave it there; it is submitted once, since the engine itself repeats what it lost."""
     try:
         run = RemoteRun(_submitted(job, shards, options), options, patience)
         if left_to_it is not None:
             raise left_running(run, left_to_it)
-        run.wait(lambda: len(unfinished_shards(job, shards)))
+        run.wait(left_last)
     except TagscaleError:
         raise
     except Exception as error:  # a runner wraps a worker's exception in its own
@@ -98,20 +144,26 @@ def _submitted(job: Job, shards: int, options: PipelineOptions) -> Any:
 
 
 @contextlib.contextmanager
-def _watched(job: Job, shards: int, on_progress: Callable[[int], None]) -> Iterator[None]:
-    """Count done marks while the job runs; this works with any runner, since the marks are files."""
+def _watched(job: Job, shards: int, on_progress: Callable[[int], None]) -> Iterator[Callable[[], int]]:
+    """Count done marks while the job runs; this works with any runner, since the marks are files.
+
+    Yields:
+        A function that returns the number of unfinished shards at the last count, at first all of them.
+    """
+    left = [shards]
     ended = threading.Event()
     pause = REMOTE_POLL_SECONDS if is_remote(job.plan) else POLL_SECONDS
 
     def watch() -> None:
         while not ended.wait(pause):
             with contextlib.suppress(OSError):  # a failure of the store surfaces in the job itself
-                on_progress(shards - len(unfinished_shards(job, shards)))
+                left[0] = len(unfinished_shards(job, shards))
+                on_progress(shards - left[0])
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield
+        yield lambda: left[0]
     finally:
         ended.set()
         thread.join()

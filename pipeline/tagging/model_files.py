@@ -36,7 +36,7 @@ class ServedModel:
         entry: What tags.json says of it.
         spec: The features that it reads; the excerpt is that of its training.
         runtime: What runs it.
-        calibration: Of the scores of tracks, which the model that scores patches does not hold; None for none.
+        calibration: Calibration of the scores of tracks, which the model of patches does not apply itself; None for none.
     """
 
     uri: str
