@@ -50,3 +50,14 @@ def tagged(tmp_path: Path, make_tracks: Tracks) -> tuple[Path, TaggedTracks]:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A spectrogram model; tests only read it."""
     return write_model(tmp_path_factory.mktemp("model") / "spectrogram", LogMelSpec(WaveformSpec("center:30")))
+
+
+def harm_file(index: Path, ending: str, harm: str) -> None:
+    """Flips a bit of the file of an index with this ending, cuts it, empties it, or loses it."""
+    (file,) = index.glob(f"*{ending}")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 4
+    if harm == "lose":
+        file.unlink()
+    else:
+        file.write_bytes({"flip": bytes(data), "cut": bytes(data[: len(data) // 2]), "empty": b""}[harm])

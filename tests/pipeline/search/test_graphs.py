@@ -23,6 +23,7 @@ from schemas.sole_writer import sole_writer
 from schemas.storage.stored_tables import table_bytes
 from schemas.tables import REMOVED
 from schemas.tags import Tags, TagsLayout
+from tests.pipeline.search.conftest import harm_file
 
 Tracks = Callable[..., TaggedTracks]
 COUNT = 10
@@ -190,13 +191,7 @@ def test_damaged_graphs_are_made_again(
     root, tracks = few
     found = similar(str(root), track=tracks.ids[0], options=approximately())
     whole = graph_bytes(root)
-    (file,) = (root / "index").glob(f"*{ending}")
-    data = bytearray(file.read_bytes())
-    data[len(data) // 2] ^= 4
-    if harm == "lose":
-        file.unlink()
-    else:
-        file.write_bytes({"flip": bytes(data), "cut": bytes(data[: len(data) // 2]), "empty": b""}[harm])
+    harm_file(root / "index", ending, harm)
     capsys.readouterr()
     assert similar(str(root), track=tracks.ids[0], options=approximately()) == found
     assert graph_bytes(root) == whole

@@ -18,6 +18,7 @@ from schemas.layout import Layout
 from schemas.storage.stored_tables import table_bytes
 from schemas.tables import REMOVED
 from schemas.tags import SourceEntry, TagsLayout
+from tests.pipeline.search.conftest import harm_file
 
 Tracks = Callable[..., TaggedTracks]
 TAGS = ("rock", "hip hop", "a>b", "tag <i>ünïcode</i>")
@@ -211,13 +212,7 @@ def test_a_damaged_index_is_made_again(
     root, tracks = tagged
     found = similar(str(root), track=tracks.ids[0], options=SimilarOptions(20, ["rock>0.1"]))
     whole = index_files(root)
-    (file,) = (root / "index").glob(f"*{ending}")
-    data = bytearray(file.read_bytes())
-    data[len(data) // 2] ^= 4
-    if harm == "lose":
-        file.unlink()
-    else:
-        file.write_bytes({"flip": bytes(data), "cut": bytes(data[: len(data) // 2]), "empty": b""}[harm])
+    harm_file(root / "index", ending, harm)
     capsys.readouterr()
     assert similar(str(root), track=tracks.ids[0], options=SimilarOptions(20, ["rock>0.1"])) == found
     assert index_files(root) == whole
