@@ -7,7 +7,7 @@ import dataclasses
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from apache_beam.options.pipeline_options import (
@@ -88,8 +88,8 @@ class RemoteRun:
         threading.Thread(target=self._wait_until_finish, args=(ended, failure), daemon=True).start()
         threading.Thread(target=self._listen, args=(ended, answered), daemon=True).start()
         try:
-            with _quiet_threads():
-                self._watch(ended, answered, left)
+            _quieten_threads()
+            self._watch(ended, answered, left)
         except _SilentEngineError:
             raise
         except BaseException as error:
@@ -159,20 +159,21 @@ class RemoteRun:
         return f"{self.name} may still run: {failure[0]}; cancel it there" if failure else f"{self.name} was cancelled"
 
 
-@contextlib.contextmanager
-def _quiet_threads() -> Iterator[None]:
-    """Keep Beam's threads that read from an engine from printing a traceback when it ends; what they met is reported."""
+def _quieten_threads() -> None:
+    """Keep Beam's threads that read from an engine from printing a traceback when it ends; what they met is reported.
+
+    This holds for the rest of the process, since such a thread may still read when the wait has ended.
+    """
     before = threading.excepthook
+    if getattr(before, "quietens_threads", False):
+        return
 
     def on_failed_thread(failed: threading.ExceptHookArgs) -> None:
         if failed.thread is None or not failed.thread.name.startswith("wait_until_finish"):
             before(failed)
 
+    on_failed_thread.quietens_threads = True  # type: ignore[attr-defined]
     threading.excepthook = on_failed_thread
-    try:
-        yield
-    finally:
-        threading.excepthook = before
 
 
 class _SilentEngineError(TagscaleError):
