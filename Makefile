@@ -6,6 +6,9 @@ BIN := .venv/bin
 TFIO_BIN := .venv-tfio/bin
 CODE := schemas pipeline training tests benchmarks docs setup.py
 
+# Where this is set, as in many images, each command of a test compiles all of TensorFlow anew, which takes ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Number of test processes; each takes a core and up to 4 GB.
 WORKERS ?= $(shell nproc | awk '{print ($$1 < 4) ? $$1 : 4}')
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
