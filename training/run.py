@@ -253,9 +253,12 @@ def export_command(
 ) -> None:
     """Write a run's best epoch as a model that takes raw audio and needs nothing of this package."""
     import_tensorflow()
-    from training.serving.export import export
+    from training.serving.export import export, require_exportable
     from training.serving.summary import export_report
+    from training.serving.validation_first import score_validation_first
 
+    require_exportable(out, form, precision, calibrate, weights)
+    score_validation_first(run_folder)
     summary = export(run_folder, out, form, precision, licence, calibrate=calibrate, weights=weights)
     print_report(export_report(summary))
 

@@ -88,24 +88,8 @@ def export(
             writes the form is not installed.
         TagscaleError: the converted model gives other scores.
     """
-    if form not in FORMS:
-        raise UserError(f"--format: expected one of {', '.join(FORMS)}, received {form!r}")
-    if form != "savedmodel" and precision not in (None, "float32"):
-        raise UserError(
-            f"--precision {precision}: expected only with --format savedmodel, since {FORM_NAMES[form]} computes in float32; "
-            "leave it out"
-        )
-    if weights not in (None, *WEIGHTS):
-        raise UserError(f"--weights: expected one of {', '.join(WEIGHTS)}, received {weights!r}")
-    if weights is not None and form != "tflite":
-        raise UserError(f"--weights {weights}: expected only with --format tflite, received {form}; leave it out")
-    if calibrate is not None:
-        _require_calibration(calibrate, form)
-    for module in _NEEDED.get(form, ()):
-        if importlib.util.find_spec(module) is None:
-            raise UserError(f"--format {form}: {missing_words(module)}")
+    require_exportable(out, form, precision, calibrate, weights)
     run = open_run(root)
-    require_replaceable(out, MARKERS[form], f"{FORM_NAMES[form]} to replace")
     computes: Precision = (precision or run.config.precision) if form == "savedmodel" else "float32"
     stored = validation_scores(run)
     thresholds, fit = thresholds_of(stored), None
@@ -136,6 +120,33 @@ def export(
     )
     tags = len(run.labels.vocabulary)
     return ExportSummary(out, form, computes, tags, run.config.patch_seconds, run.state.epoch, size, fit, cost)
+
+
+def require_exportable(
+    out: str,
+    form: Form,
+    precision: Precision | None = None,
+    calibrate: CalibrationMethod | None = None,
+    weights: Weights | None = None,
+) -> None:
+    """Raise UserError for what `export` cannot write to a folder, whatever the run; the arguments are those of `export`."""
+    if form not in FORMS:
+        raise UserError(f"--format: expected one of {', '.join(FORMS)}, received {form!r}")
+    if form != "savedmodel" and precision not in (None, "float32"):
+        raise UserError(
+            f"--precision {precision}: expected only with --format savedmodel, since {FORM_NAMES[form]} computes in float32; "
+            "leave it out"
+        )
+    if weights not in (None, *WEIGHTS):
+        raise UserError(f"--weights: expected one of {', '.join(WEIGHTS)}, received {weights!r}")
+    if weights is not None and form != "tflite":
+        raise UserError(f"--weights {weights}: expected only with --format tflite, received {form}; leave it out")
+    if calibrate is not None:
+        _require_calibration(calibrate, form)
+    for module in _NEEDED.get(form, ()):
+        if importlib.util.find_spec(module) is None:
+            raise UserError(f"--format {form}: {missing_words(module)}")
+    require_replaceable(out, MARKERS[form], f"{FORM_NAMES[form]} to replace")
 
 
 def _require_calibration(method: CalibrationMethod, form: Form) -> None:
