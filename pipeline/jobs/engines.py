@@ -156,7 +156,17 @@ _WORKERS = ("worker_command", "worker_pool", "worker_image")
 
 ENGINES: Mapping[str, Engine] = {
     "local": Engine((), {}),
-    "flink": Engine(("--runner=PortableRunner",), {**_PORTABLE, "parallelism": _count("parallelism")}, _WORKERS),
+    "flink": Engine(
+        ("--runner=PortableRunner",),
+        {
+            **_PORTABLE,
+            "rest": _setting(
+                "flink_master", "HOST:PORT of its JobManager's REST interface", r"(https?://)?[^\s/:]+:[0-9]{1,5}/?"
+            ),
+            "parallelism": _count("parallelism"),
+        },
+        _WORKERS,
+    ),
     "spark": Engine(("--runner=PortableRunner",), _PORTABLE, _WORKERS),
     "dask": Engine(
         ("--runner=apache_beam.runners.dask.dask_runner.DaskRunner",),

@@ -18,6 +18,7 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import PipelineState
 
+from pipeline.jobs.flink_cancel import cancel_on_flink, flink_address
 from schemas.console.errors import TagscaleError, UserError, WorkGoesOn
 from schemas.console.stopping import Stopped, deferred_stop
 from schemas.console.terminal import say
@@ -87,42 +88,48 @@ class RemoteRun:
         answered = [time.monotonic()]
         threading.Thread(target=self._wait_until_finish, args=(ended, failure), daemon=True).start()
         threading.Thread(target=self._listen, args=(ended, answered), daemon=True).start()
-        try:
-            _quieten_threads()
-            self._watch(ended, answered, left)
-        except _SilentEngineError:
-            raise
-        except BaseException as error:
-            words = self._cancel()
-            if isinstance(error, Stopped):
-                say(words, file=sys.stderr, level="warning")
-            raise
+        _quieten_threads()
+        with deferred_stop() as told_to_stop:  # also while the engine is told, for which it may take its time
+            try:
+                self._watch(ended, answered, left, told_to_stop)
+            except _SilentEngineError:
+                raise
+            except BaseException as error:
+                words = self._cancel()
+                if isinstance(error, Stopped):
+                    say(words, file=sys.stderr, level="warning")
+                raise
         if failure:
             raise failure[0]
 
-    def _watch(self, ended: threading.Event, answered: list[float], left: Callable[[], int]) -> None:
+    def _watch(
+        self,
+        ended: threading.Event,
+        answered: list[float],
+        left: Callable[[], int],
+        told_to_stop: Callable[[], bool],
+    ) -> None:
         complete: float | None = None  # since when everything is there
         counted = time.monotonic()
-        with deferred_stop() as told_to_stop:
-            while not ended.wait(LOOK_SECONDS):
-                if told_to_stop():
-                    raise Stopped
-                now = time.monotonic()
-                if now - counted < self._patience.ask:
-                    continue
-                counted = now
-                with contextlib.suppress(OSError):  # a failure of the store surfaces in the job itself
-                    complete = None if left() else (complete or now)
-                if complete is not None and now - complete > self._patience.closing:
-                    say(f"note: every shard is written; {self.name} has not ended", file=sys.stderr, level="warning")
+        while not ended.wait(LOOK_SECONDS):
+            if told_to_stop():
+                raise Stopped
+            now = time.monotonic()
+            if now - counted < self._patience.ask:
+                continue
+            counted = now
+            with contextlib.suppress(OSError):  # a failure of the store surfaces in the job itself
+                complete = None if left() else (complete or now)
+            if complete is not None and now - complete > self._patience.closing:
+                say(f"note: every shard is written; {self.name} has not ended", file=sys.stderr, level="warning")
+                return
+            if now - answered[0] > self._patience.silent:
+                if complete is not None:
                     return
-                if now - answered[0] > self._patience.silent:
-                    if complete is not None:
-                        return
-                    raise _SilentEngineError(
-                        f"{self.name}: expected an answer, received none for {self._patience.silent:g} s; if it still runs it "
-                        "goes on writing: look there, then run the same command again, which keeps every finished shard"
-                    )
+                raise _SilentEngineError(
+                    f"{self.name}: expected an answer, received none for {self._patience.silent:g} s; if it still runs it "
+                    "goes on writing: look there, then run the same command again, which keeps every finished shard"
+                )
 
     def _wait_until_finish(self, ended: threading.Event, failure: list[BaseException]) -> None:
         try:
@@ -143,11 +150,12 @@ class RemoteRun:
 
     def _cancel(self) -> str:
         """Cancel the job; return what became of it."""
-        failure = list[str]()
+        failure, ended = list[str](), list[str]()
 
         def cancel() -> None:
             try:
                 self._result.cancel()
+                ended.append(self._ended_on_flink())
             except Exception as error:
                 failure.append(" ".join(str(error).split()) or type(error).__name__)
 
@@ -156,7 +164,23 @@ class RemoteRun:
         thread.join(CANCEL_SECONDS)
         if thread.is_alive():
             failure.append(f"no answer within {CANCEL_SECONDS:g} s")
-        return f"{self.name} may still run: {failure[0]}; cancel it there" if failure else f"{self.name} was cancelled"
+        if failure:
+            return f"{self.name} may still run: {failure[0]}; cancel it there"
+        return ended[0]
+
+    def _ended_on_flink(self) -> str:
+        """What became of a job that was cancelled; a job server's word for it is not Flink's."""
+        address = flink_address(self._options)
+        if address is not None:
+            state = cancel_on_flink(address, str(self._result._job_id).rpartition("_")[0], CANCEL_SECONDS - 1)
+            how = "was cancelled" if state == "CANCELED" else f"had ended as {state}"
+            return f"{self.name} {how}, as Flink at {address} says"
+        if self._options.view_as(PortableOptions).job_endpoint not in (None, "embed"):
+            return (
+                f"{self.name} was told to stop; its engine may go on with it, as Flink does: look there, and name Flink's "
+                "address as `rest` in the file of --engine-config, by which it is cancelled next time"
+            )
+        return f"{self.name} was cancelled"
 
 
 def _quieten_threads() -> None:

@@ -67,13 +67,21 @@ def run_shards(
         WorkGoesOn: the engine has the job, or a template of it.
     """
     options = PipelineOptions(list(beam_options))
-    if unfinished_shards(job, shards):
-        with _watched(job, shards, on_progress) as left, _quiet_beam():
+    if left := unfinished_shards(job, shards):
+        if str(options.view_as(StandardOptions).runner).endswith("DaskRunner"):
+            options = PipelineOptions(evenly_on_dask(beam_options, len(left)))
+        with _watched(job, shards, on_progress) as left_last, _quiet_beam():
             if options.view_as(StandardOptions).runner is None:
                 run_here(job, shards, workers=workers, beam_options=list(beam_options))
             else:
-                _run_there(job, shards, options, left, patience, shown_by if detach else None)
+                _run_there(job, shards, options, left_last, patience, shown_by if detach else None)
     on_progress(shards)
+
+
+def evenly_on_dask(beam_options: Sequence[str], shards: int) -> list[str]:
+    """Options for Beam by which dask hands out shard by shard; it would make one task of 128, unless told otherwise."""
+    told = any(option.startswith(("--dask_npartitions", "--dask_partition_size")) for option in beam_options)
+    return [*beam_options] if told else [*beam_options, f"--dask_npartitions={shards}"]
 
 
 def run_with_progress(job: Job, shards: int, what: str, options: RunOptions, *, shown_by: str = "") -> None:
@@ -172,10 +180,19 @@ def _watched(job: Job, shards: int, on_progress: Callable[[int], None]) -> Itera
 @contextlib.contextmanager
 def _quiet_beam() -> Iterator[None]:
     """Silence Beam's own log, except with --verbose, since a worker's failure is reported in one line."""
-    logger = logging.getLogger("apache_beam")
+    logger, root = logging.getLogger("apache_beam"), logging.getLogger()
     before = logger.level
-    logger.setLevel(before if verbosity().verbose else logging.CRITICAL)
+    if verbosity().verbose:
+        yield
+        return
+    logger.setLevel(logging.CRITICAL)
+    root.addFilter(_nothing)  # holds for what is logged to the root itself, as Beam logs what a job server says
     try:
         yield
     finally:
         logger.setLevel(before)
+        root.removeFilter(_nothing)
+
+
+def _nothing(_record: logging.LogRecord) -> bool:
+    return False

@@ -48,10 +48,9 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]
         return (
             pipeline
             | "ShardNumbers" >> beam.Create(self._shards, reshuffle=False)
-            # Each number is its own key, so that a runner can distribute them; a local one does so evenly.
-            | "Key" >> beam.Map(lambda shard: (shard, None))
-            | "Spread" >> beam.GroupByKey()
-            | "Number" >> beam.Keys()
+            # A runner distributes what is reshuffled, evenly where it knows how: Flink deals it in turn, and would send the
+            # groups of a GroupByKey where the hashes of their keys fall.
+            | "Spread" >> beam.Reshuffle()
             | "WriteShard" >> beam.ParDo(WriteShard(self._job))
         )
 

@@ -32,7 +32,7 @@ _JAVA_OPTIONS = (
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
     "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
 )
-# A killed TaskManager is noticed within ten seconds, and its tasks are started again: Flink's default starts none.
+# A killed TaskManager is noticed within five seconds, and its tasks are started again: Flink's default starts none.
 _CONFIG = """
 jobmanager.rpc.address: localhost
 jobmanager.rpc.port: {rpc}
@@ -51,8 +51,8 @@ taskmanager.memory.framework.off-heap.size: 128m
 taskmanager.memory.jvm-metaspace.size: 256m
 taskmanager.memory.jvm-overhead.min: 192m
 taskmanager.memory.jvm-overhead.max: 192m
-heartbeat.timeout: 10000
-heartbeat.interval: 2000
+heartbeat.timeout: 5000
+heartbeat.interval: 1000
 restart-strategy.type: fixed-delay
 restart-strategy.fixed-delay.attempts: 5
 restart-strategy.fixed-delay.delay: 1s
@@ -79,13 +79,16 @@ class FlinkCluster:
         conf, worker = self._folder / "conf", self._folder / "worker"
         conf.mkdir()
         (conf / "config.yaml").write_text(_CONFIG.format(**self._ports))
-        # On a machine of a cluster this is the installed tagscale-worker.
+        # On a machine of a cluster this is the installed tagscale-worker. Files of the second TaskManager's cannot be read by
+        # others, which tells them apart.
         worker.write_text(
-            f'#!/bin/sh\nexec env PYTHONPATH="{ROOT}" "{sys.executable}" -m pipeline.jobs.sdk_worker "$@"\n'
+            f'#!/bin/sh\n[ "$TASK_MANAGER" = 1 ] && umask 027\n'
+            f'exec env PYTHONPATH="{ROOT}" "{sys.executable}" -m pipeline.jobs.sdk_worker "$@"\n'
         )
         worker.chmod(0o755)
         self.config.write_text(
-            f"job_endpoint: localhost:{self._ports['job']}\nworker_command: {worker}\nparallelism: {TASK_MANAGERS}\n"
+            f"job_endpoint: localhost:{self._ports['job']}\nrest: localhost:{self._ports['rest']}\n"
+            f"worker_command: {worker}\nparallelism: {TASK_MANAGERS}\n"
         )
         try:
             self.start_job_manager()
@@ -120,7 +123,7 @@ class FlinkCluster:
 
     def start_task_manager(self, number: int) -> None:
         main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-        self._java(f"task-manager-{number}", main, "--configDir", str(self._folder / "conf"))
+        self._java(f"task-manager-{number}", main, "--configDir", str(self._folder / "conf"), TASK_MANAGER=str(number))
 
     def kill(self, name: str) -> None:
         """Kill a process, and the workers that it started, with -9."""
@@ -141,10 +144,15 @@ class FlinkCluster:
         """States of the jobs, the oldest first."""
         return [job["state"] for job in sorted(self.ask("jobs/overview")["jobs"], key=lambda job: job["start-time"])]
 
-    def _java(self, name: str, main: str, *words: str) -> None:
-        command = ["java", *_JAVA_OPTIONS, "-cp", self._classpath, main, *words]
+    def _java(self, name: str, main: str, *words: str, **variables: str) -> None:
+        command, environment = (
+            ["java", *_JAVA_OPTIONS, "-cp", self._classpath, main, *words],
+            {**os.environ, **variables},
+        )
         with open(self._folder / f"{name}.log", "ab") as log:
-            self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            self._processes[name] = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
 
     def _wait(self, is_there: Any) -> None:
         deadline = time.monotonic() + START_SECONDS

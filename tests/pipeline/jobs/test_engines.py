@@ -73,7 +73,7 @@ def test_options_after_the_dashes_go_over_the_file(tmp_path: Path) -> None:
 
 
 def test_beam_knows_every_option_that_a_field_stands_for() -> None:
-    values = {"job_endpoint": "h:1", "job_name": "a", "service_account": "a@b", "labels": {"a": "b"}}
+    values = {"job_endpoint": "h:1", "rest": "h:1", "job_name": "a", "service_account": "a@b", "labels": {"a": "b"}}
     for engine in ENGINES.values():
         options = list(engine.always)
         for field, setting in engine.settings.items():

@@ -124,7 +124,7 @@ def test_a_stopped_command_cancels_its_job(engine: Engine, tmp_path: Path) -> No
         building.send_signal(signal.SIGTERM)
         _, words = building.communicate(timeout=30)
     assert building.returncode == 75
-    assert "of the job server at localhost:" in words and "was cancelled" in words
+    assert "of the job server at localhost:" in words and "was told to stop" in words
 
 
 @pytest.mark.slow

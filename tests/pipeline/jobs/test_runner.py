@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.decode.shards import ShardJob
-from pipeline.jobs.runner import run_shards
+from pipeline.jobs.runner import evenly_on_dask, run_shards
 from pipeline.jobs.shard_job import unfinished_shards
 from pipeline.jobs.transforms import handing_out
 from schemas.console.errors import TagscaleError
@@ -124,3 +124,9 @@ def test_shards_that_are_dealt_out_in_turn_load_workers_alike(job: ShardJob, mon
         assert sorted(order) == list(range(len(sizes)))
         loads = [sum(sizes[shard] for shard in order[worker::workers]) for worker in range(workers)]
         assert max(loads) - min(loads) <= apart
+
+
+def test_dask_gets_a_task_for_each_shard_unless_it_is_told_otherwise() -> None:
+    assert evenly_on_dask(["--dask_client_address=a:1"], 40)[-1] == "--dask_npartitions=40"
+    told = ["--dask_npartitions=7"]
+    assert evenly_on_dask(told, 40) == told
