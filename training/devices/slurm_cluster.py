@@ -21,6 +21,7 @@ TASKS = "SLURM_STEP_NUM_TASKS"
 RANK = "SLURM_PROCID"
 NODES = "SLURM_STEP_NODELIST"
 TASKS_PER_NODE = "SLURM_STEP_TASKS_PER_NODE"
+DISTRIBUTION = "SLURM_DISTRIBUTION"
 PLACE = ("SLURM_NODEID", "SLURM_LOCALID")  # of this task: its node in the list, and its number among the node's tasks
 
 # Ports below those that Linux gives to outgoing connections (32768 and up). Each step has a range of them to itself, so that
@@ -30,6 +31,7 @@ PORTS_PER_STEP = 64
 RANGES = 312
 _STEP_STRIDE = 101  # prime, and no divisor of RANGES: steps of a job are far from the next jobs' first steps
 
+_BLOCKS = "give srun --distribution=block"
 _SRUN = "start the command with srun, which sets it"
 _RUN = re.compile(r"(\d+)(?:\(x(\d+)\))?")
 _PIECE = re.compile(r"\[([^\[\]]*)\]|([^\[\],]+)")
@@ -53,12 +55,18 @@ def slurm_cluster() -> Cluster | None:
             f"{TASKS_PER_NODE}: expected the {tasks} tasks of {TASKS} on {len(nodes)} nodes of {NODES}, received "
             f"{sum(each)} tasks on {len(each)} nodes; {_SRUN}"
         )
+    # Every task must see that the layout is another: the others would wait for one that does not.
+    layout = os.environ.get(DISTRIBUTION, "").strip() or "block"
+    if layout.partition(":")[0] != "block" and max(each) > 1:
+        raise UserError(
+            f"{DISTRIBUTION}: expected block, which fills one node after the other, received {layout}; {_BLOCKS}"
+        )
     places = [(node, local) for node, count in enumerate(each) for local in range(count)]
     here = tuple(read_number(name, "the place of this task of Slurm", _SRUN) for name in PLACE)
     if here != places[rank]:
         raise UserError(
             f"{', '.join(PLACE)}: expected {_shown(places[rank])} for task {rank}, with tasks in blocks, received "
-            f"{_shown(here)}; give srun --distribution=block"
+            f"{_shown(here)}; {_BLOCKS}"
         )
     first = _first_port(
         read_number(JOB, "the number of the job", _SRUN), read_number(STEP, "the number of the step", _SRUN)

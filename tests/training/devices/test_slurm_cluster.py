@@ -42,6 +42,7 @@ def _step(monkeypatch: pytest.MonkeyPatch, nodes: str, each: str, rank: int, **o
         "SLURM_LOCALID": str(places[rank][1]),
         "SLURM_STEP_NODELIST": nodes,
         "SLURM_STEP_TASKS_PER_NODE": each,
+        "SLURM_DISTRIBUTION": "",
         **others,
     }
     for name, value in variables.items():
@@ -101,6 +102,20 @@ def test_steps_and_jobs_that_share_a_node_use_other_ports_which_linux_gives_to_n
             assert not ports & used
             assert all(1024 <= int(port) < 32_768 for port in ports)
             used |= ports
+
+
+@pytest.mark.parametrize("layout", ["cyclic", "cyclic:block", "plane"])
+def test_tasks_in_another_layout_than_blocks_are_refused_in_all_of_them_alike(
+    layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rank in range(4):
+        _step(monkeypatch, "n[1-2]", "2(x2)", rank, SLURM_DISTRIBUTION=layout)
+        with pytest.raises(
+            UserError, match=f"SLURM_DISTRIBUTION: expected block, .* received {layout}; give srun --dist"
+        ):
+            slurm_cluster()
+    _step(monkeypatch, "n[1-2]", "1(x2)", 1, SLURM_DISTRIBUTION=layout)  # with one task a node, there is one layout
+    assert slurm_cluster() is not None
 
 
 def test_outside_of_slurm_there_is_no_such_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
