@@ -56,6 +56,7 @@ def documents() -> list[Path]:
                 "beam",
                 "training",
                 "export",
+                "training_cluster",
                 "training_speed",
                 "study",
                 "audio",

@@ -29,6 +29,11 @@ class Cluster:
     task_type: str
     task_index: int
 
+    def tf_config(self) -> str:
+        """The value of TF_CONFIG that describes the cluster and this process to TensorFlow."""
+        task = {"type": self.task_type, "index": self.task_index}
+        return json.dumps({"cluster": self.addresses, "task": task})
+
 
 def cluster_from_environment() -> Cluster | None:
     """The cluster of TF_CONFIG; None if it is not set or names no process.
@@ -78,10 +83,14 @@ def _addresses(cluster: Any) -> dict[str, tuple[str, ...]]:
     return {name: tuple(listed) for name, listed in cluster.items() if listed}
 
 
-def _refuse(expected: str, received: Any) -> NoReturn:
+def shown_value(received: Any) -> str:
+    """A value of a variable in JSON, or a part of it, in one short line for an error."""
     shown = " ".join((received if isinstance(received, str) else json.dumps(received)).split())
-    shown = shown if len(shown) <= 100 else f"{shown[:100]}…"
+    return shown if len(shown) <= 100 else f"{shown[:100]}…"
+
+
+def _refuse(expected: str, received: Any) -> NoReturn:
     raise UserError(
-        f"{VARIABLE}: expected {expected}, received {shown}; set it such as {EXAMPLE}, or unset it to train on this "
-        "machine alone"
+        f"{VARIABLE}: expected {expected}, received {shown_value(received)}; set it such as {EXAMPLE}, or unset it "
+        "to train on this machine alone"
     )

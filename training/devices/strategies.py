@@ -11,16 +11,18 @@ import tensorflow as tf
 
 from schemas.console.errors import UserError
 from training.config import StrategyName
-from training.devices.cluster import EXAMPLE, VARIABLE, cluster_from_environment
+from training.devices.cluster import cluster_from_environment
+from training.devices.launched_cluster import require_cluster
 
 
 def make_strategy(name: StrategyName) -> Any:
     """Make the tf.distribute.Strategy of a name.
 
-    `auto` is multi-worker if TF_CONFIG names a cluster, mirrored if there are several GPUs, and single otherwise.
+    `auto` is multi-worker if TF_CONFIG names a cluster, mirrored if there are several GPUs, and single otherwise. Only
+    multi-worker asks Kubernetes, Slurm or Vertex AI for a cluster: their variables are also set where processes train apart.
 
     Raises:
-        UserError: the strategy needs something that is missing, or TF_CONFIG is invalid.
+        UserError: the strategy needs something that is missing, or what describes the cluster is invalid.
     """
     if name == "auto":
         if cluster_from_environment() is not None:
@@ -33,11 +35,7 @@ def make_strategy(name: StrategyName) -> Any:
         gpus = tf.config.list_logical_devices("GPU")
         return tf.distribute.MirroredStrategy([device.name for device in gpus or tf.config.list_logical_devices("CPU")])
     if name == "multi-worker":
-        if cluster_from_environment() is None:
-            raise UserError(
-                f"--strategy multi-worker: expected {VARIABLE} in the environment, naming the cluster and this task, "
-                f"received none; set it such as {EXAMPLE}"
-            )
+        require_cluster()
         return tf.distribute.MultiWorkerMirroredStrategy()
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver()

@@ -1,4 +1,4 @@
-"""One loop under several strategies: logical devices in one process, two processes on loopback."""
+"""One loop under several strategies: logical devices in one process, two processes on loopback, two hosts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from schemas.console.stopping import STOPPED_WORDS
 from schemas.dataset import Dataset
 from tests.training.conftest import SmallDataset
+from tests.training.devices.two_hosts import ENTER_HOST, TwoHosts, on_loopback, two_hosts
 from tests.warm_commands import WarmCommand, run_warm
 from training.config import TrainConfig
 from training.runs.build_model import build_model
@@ -41,7 +41,7 @@ TWO_CPUS = (
 
 # Graphs that run as they are traced: optimizing them takes a third of the time of these small trainings.
 PLAIN_GRAPHS = (
-    "import sys, runpy\n"
+    ENTER_HOST + "import sys, runpy\n"
     "from training.devices.tensorflow_import import import_tensorflow\n"
     "import_tensorflow()\n"  # quietly, as the commands do
     "import tensorflow as tf\n"
@@ -128,31 +128,19 @@ def test_two_replicas_train_as_one_device_does(odd_dataset: SmallDataset, single
     _assert_same_run(single, out)
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 @contextlib.contextmanager
-def _two_workers(dataset: SmallDataset, out: Path, options: list[str]) -> Iterator[list[WarmCommand]]:
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
+def _two_workers(
+    dataset: SmallDataset, out: Path, options: list[str], hosts: TwoHosts | None = None
+) -> Iterator[list[WarmCommand]]:
     command = _command(dataset, out, "multi-worker", options)
-    workers = [WarmCommand(command, env=_as_worker(cluster, index)) for index in range(2)]
+    hosts = hosts or on_loopback()
+    workers = [WarmCommand(command, env={**ENVIRONMENT, **variables}) for variables in hosts.variables]
     try:
         yield workers
     finally:
         for worker in workers:
             worker.kill()
             worker.wait()
-
-
-def _as_worker(cluster: dict[str, list[str]], index: int) -> dict[str, str]:
-    return {**ENVIRONMENT, "TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})}
 
 
 def _wait_for(reached: Callable[[], bool]) -> None:
@@ -175,45 +163,72 @@ def test_two_worker_processes_train_as_one_device_does_and_one_goes_on_alone(
     assert [line["epoch"] for line in _lines(out)] == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("killed", [0, 1])
-def test_the_others_end_with_clear_words_when_a_worker_is_killed(
-    odd_dataset: SmallDataset, tmp_path: Path, killed: int
-) -> None:
-    out = tmp_path / "run"
-    endless = ["--epochs", "9999", "--batch-size", "8", "--validate-every", "9999"]
-    with _two_workers(odd_dataset, out, endless) as workers:
-        _wait_for((out / "metrics.jsonl").exists)
-        workers[killed].kill()
-        assert workers[1 - killed].wait(timeout=60) == 1
-        last = workers[1 - killed].printed()[1].splitlines()[-1]
+# With a checkpoint after each second epoch, and at no other time.
+ENDLESS = "--epochs 9999 --batch-size 6 --validate-every 2 --checkpoint-minutes 99".split()
+
+
+def _newest_state(run: Path) -> dict[str, int]:
+    """The position in the newest checkpoint; nothing if there is none."""
+    for path in sorted(run.glob("checkpoints/step-*/state.json"), reverse=True):
+        state: dict[str, int] = json.loads(path.read_text())["state"]
+        return state
+    return {}
+
+
+def _assert_lost(survivor: WarmCommand) -> None:
+    """Check that a worker ends within a minute, and says why."""
+    assert survivor.wait(timeout=60) == 1, survivor.printed()
+    last = survivor.printed()[1].splitlines()[-1]
     assert last.startswith("error: another worker is gone or cannot be reached; start the same command again on every")
 
 
 @pytest.mark.slow
-def test_a_stopped_worker_stops_all_at_the_same_step_with_the_position_saved(
+def test_the_other_worker_ends_with_clear_words_when_the_first_is_killed(
     odd_dataset: SmallDataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    endless = ["--epochs", "9999", "--batch-size", "6", "--validate-every", "9999", "--checkpoint-minutes", "99"]
-    with _two_workers(odd_dataset, out, endless) as workers:
+    with _two_workers(odd_dataset, out, ENDLESS) as workers:
         _wait_for((out / "metrics.jsonl").exists)
-        workers[1].terminate()
-        codes = [worker.wait(timeout=60) for worker in workers]
-        logs = [worker.printed()[1][-2000:] for worker in workers]
+        workers[0].kill()
+        _assert_lost(workers[1])
+
+
+@pytest.mark.slow
+def test_of_two_hosts_one_is_lost_and_the_same_command_goes_on_until_one_is_stopped(
+    odd_dataset: SmallDataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    with two_hosts() as hosts:
+        with _two_workers(odd_dataset, out, ENDLESS, hosts) as workers:
+            _wait_for(lambda: _newest_state(out).get("epoch", 0) > 0)
+            hosts.pull_cable(1)
+            workers[1].kill()
+            _assert_lost(workers[0])
+        hosts.plug_in(1)
+        saved = _newest_state(out)
+        kept = _lines(out)[: saved["epoch"]]
+        with _two_workers(odd_dataset, out, ENDLESS, hosts) as workers:
+            first = int(workers[0].wait_until_printed(r"train: (\d+) of", timeout=240)[1])
+            assert first > saved["step"]
+            _wait_for(lambda: len(_lines(out)) > len(kept))
+            workers[1].terminate()
+            codes = [worker.wait(timeout=60) for worker in workers]
+            logs = [worker.printed()[1][-2000:] for worker in workers]
     assert codes == [75, 75], logs
     assert [log.splitlines()[-1] for log in logs] == [STOPPED_WORDS] * 2
-    newest = sorted(out.glob("checkpoints/step-*/state.json"))[-1]
-    state = json.loads(newest.read_text())["state"]
+    state = _newest_state(out)
     assert state["step"] == 4 * state["epoch"] + state["epoch_step"]
     assert state["step"] > 4 * len(_lines(out)) or state["epoch_step"] == 0
+    assert _lines(out)[: len(kept)] == kept
 
 
 @pytest.mark.slow
 def test_workers_that_were_started_differently_say_so(odd_dataset: SmallDataset, tmp_path: Path) -> None:
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
     command = _command(odd_dataset, tmp_path / "run", "multi-worker")
-    workers = [WarmCommand([*command, "--seed", index], env=_as_worker(cluster, index)) for index in range(2)]
+    workers = [
+        WarmCommand([*command, "--seed", index], env={**ENVIRONMENT, **variables})
+        for index, variables in enumerate(on_loopback().variables)
+    ]
     ended = [worker.communicate(timeout=240)[1].splitlines()[-1] for worker in workers]
     assert [worker.returncode for worker in workers] == [2, 2]
     assert all(line.startswith("error: the workers' configurations differ; start the same command") for line in ended)
