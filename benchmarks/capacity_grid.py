@@ -153,6 +153,9 @@ def variations(setting: Setting, tracks: int, workers: int) -> dict[str, Simulat
         "shards dealt by hash (Flink)": _with_fleet(setting, assignment="hashed"),
         "workers start at once": _with_fleet(setting, start_seconds=0.0),
         "no waiting for the store": dataclasses.replace(setting, access=Access()),
+        "128 requests at a time to close": dataclasses.replace(
+            setting, access=dataclasses.replace(setting.access, readers=128)
+        ),
         "no limits of the store": dataclasses.replace(setting, bucket=Bucket()),
         "every core half as fast": dataclasses.replace(setting, measured=_slower(setting.measured, 2.0)),
     }

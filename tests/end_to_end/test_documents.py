@@ -61,6 +61,7 @@ def documents() -> list[Path]:
                 "audio",
                 "catalog",
                 "planning",
+                "capacity",
                 "buckets",
                 "importing",
                 "records",

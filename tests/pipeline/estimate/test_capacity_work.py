@@ -23,7 +23,7 @@ from pipeline.estimate.cost_sample import Spent
 from pipeline.jobs import plan
 from schemas.features import Excerpt
 from schemas.layout import Layout
-from schemas.plan_file import PlanReader
+from schemas.plan_file import plan_bytes
 
 MEASURED = Measured(np.array([0.1, 0.2, 0.4]), np.array([1e6, 2e6, 3e6]), 0.01, 3.0, 1e-5, 1e-4, 1e3, 1e-5, 5e3, 1e-3)
 
@@ -91,10 +91,13 @@ def test_a_store_that_answers_late_costs_each_track_two_round_trips_and_its_tran
     assert waited == pytest.approx(2 * 0.1 + (2e6 + stored) / 1e7, rel=0.05)
 
 
-def test_a_prediction_of_a_build_adds_up_its_plan(built_dataset: Path) -> None:
-    layout = Layout(str(built_dataset))
-    reader = PlanReader(layout.plan(0))
-    uris = reader.columns(["uri"])["uri"].to_pylist()
+def test_a_prediction_of_a_build_adds_up_its_plan(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    uris = [f"{number}.mp3" for number in range(24)]
+    table = pa.table({"track_id": uris, "uri": uris, "group": uris, "split": pa.nulls(24, pa.string())})
+    planned = plan.plan_tracks(table, 4)
+    Path(layout.plan(0)).parent.mkdir(parents=True)
+    Path(layout.plan(0)).write_bytes(plan_bytes(planned, {}))
     files = {
         "files": {uri: {"wall": 1.0, "cpu": 1.0} for uri in uris},
         "shard": {"wall": 0.5, "cpu": 0.5},
@@ -102,8 +105,18 @@ def test_a_prediction_of_a_build_adds_up_its_plan(built_dataset: Path) -> None:
     }
     startup = Spent(4.0, 5.0), Spent(3.0, 3.0)
     alone = predict(layout, workers=1, files=files, slower=1.0, startup=startup, cores=2)
-    total = len(uris) + 0.5 * reader.shards
+    total = 24 + 0.5 * (planned["shard"][-1].as_py() + 1)
     assert (alone.wall, alone.cpu) == pytest.approx((5 + 2 + total, 4 + 1 + total))
     both = predict(layout, workers=2, files=files, slower=1.0, startup=startup, cores=1)
     assert both.wall == pytest.approx(5 + 2 * 5 + total)  # one core does everything, whoever gets which shard
     assert both.cpu == pytest.approx(4 + 2 * 4 + total)
+    apart = predict(layout, workers=2, files=files, slower=1.5, startup=startup, cores=2)
+    sizes = np.bincount(planned["shard"].to_numpy())
+    longest = max(1.5 * sizes[list(own)].sum() + 0.5 * len(own) for own in _dealt(sizes))
+    assert apart.wall == pytest.approx(5 + 5 + longest)
+
+
+def _dealt(sizes: np.ndarray) -> tuple[list[int], list[int]]:
+    """The largest and the fourth for one worker, the second and the third for the other."""
+    order = np.argsort(-sizes, kind="stable").tolist()
+    return [order[0], *order[3:4]], order[1:3]
