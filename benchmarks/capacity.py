@@ -25,7 +25,7 @@ from benchmarks.capacity_figure import write_figure
 from benchmarks.capacity_grid import Setting, all_builds, variations
 from benchmarks.capacity_measure import measured_apart, mixed_catalog
 from benchmarks.capacity_page import tables_of, write_page
-from benchmarks.capacity_runs import hold, measure_pair
+from benchmarks.capacity_runs import hold
 from benchmarks.capacity_work import Measured
 from benchmarks.material import described
 from benchmarks.results import RESULTS, write_results
@@ -43,16 +43,14 @@ def measure(audio: Path) -> dict[str, Any]:
     """
     load = os.getloadavg()[0]
     sample = mixed_catalog(audio, SAMPLED)
-    excerpt = measure_pair(sample, "center:30")
-    whole = measure_pair(sample, "full")
+    excerpt = measured_apart("tracks", str(sample), "center:30", together=2)[0]
     (plan,) = measured_apart("plan")
-    runs = hold(mixed_catalog(audio, BUILT), *whole)
+    runs = hold(sample, mixed_catalog(audio, BUILT))
     return {
         "audio": described(),
         "cores": os.cpu_count(),
         "load": load,
-        "excerpt": {"alone": excerpt[0], "paired": excerpt[1]},
-        "whole": {"alone": whole[0], "paired": whole[1]},
+        "excerpt": excerpt,
         "plan": plan,
         **dataclasses.asdict(runs),
     }
@@ -60,7 +58,7 @@ def measure(audio: Path) -> dict[str, Any]:
 
 def measured_of(found: dict[str, Any]) -> Measured:
     """The inputs of the simulation, from what `measure` found; tracks as they were while another process did the same."""
-    paired, plan = found["excerpt"]["paired"], found["plan"]
+    paired, plan = found["excerpt"], found["plan"]
     return Measured(
         tracks=np.array([file["cpu"] for file in paired["files"].values()]),
         sizes=np.array([file["bytes"] for file in paired["files"].values()], np.float64),

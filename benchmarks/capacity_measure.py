@@ -68,7 +68,7 @@ def measured_apart(*arguments: str, together: int = 1) -> list[dict[str, Any]]:
 
 
 def tracks(catalog: str, excerpt: str) -> dict[str, Any]:
-    """CPU and wall seconds of each file, the least of its repeats, and of a shard and a decoding process."""
+    """CPU and wall seconds of each file, the median of its repeats, and of a shard and a decoding process."""
     from pipeline.decode.catalog import read_catalog
     from pipeline.decode.shards import ShardJob
     from pipeline.estimate.cost_sample import measure_sample
@@ -84,8 +84,8 @@ def tracks(catalog: str, excerpt: str) -> dict[str, Any]:
     found: dict[str, Any] = {"shard": vars(measured.shard), "decoding": vars(measured.decoding), "files": {}}
     for uri in dict.fromkeys(uris):
         costs = [cost for cost, other in zip(measured.costs, uris, strict=True) if other == uri]
-        least = {kind: min(getattr(cost, kind) for cost in costs) for kind in ("cpu", "wall")}
-        found["files"][uri] = {**least, "bytes": os.path.getsize(os.path.join(read.root, uri))}
+        usual = {kind: statistics.median(getattr(cost, kind) for cost in costs) for kind in ("cpu", "wall")}
+        found["files"][uri] = {**usual, "bytes": os.path.getsize(os.path.join(read.root, uri))}
     return found
 
 

@@ -60,57 +60,51 @@ class Runs:
 
     Attributes:
         held: Each build beside its prediction.
-        contention: CPU time of tracks while another process builds too, over that without.
         start: CPU seconds for starting a worker process.
         close_per_shard: CPU seconds of the driver for closing a generation, per shard.
     """
 
     held: tuple[Held, ...]
-    contention: float
     start: float
     close_per_shard: float
 
 
-def hold(catalog: Path, alone: dict[str, Any], paired: dict[str, Any]) -> Runs:
-    """Build a catalog with each number of workers, and predict each build.
+def hold(sample: Path, catalog: Path) -> Runs:
+    """Build a catalog with each number of workers, and predict each build from tracks that are measured just before it.
 
     Args:
-        catalog: Path of the catalog.
-        alone: Costs of its files, from `capacity_measure tracks`.
-        paired: The same while another process did the same.
+        sample: Path of a catalog with the same files, of which each is measured as often as it is listed.
+        catalog: Path of the catalog that is built.
     """
-    contention = _total(paired, "cpu") / _total(alone, "cpu")
     with tempfile.TemporaryDirectory() as folder:
         startup = measure_startup(folder)
-    held = []
+    held, measured = [], []
     with tempfile.TemporaryDirectory() as folder:
         for workers in WORKERS:
+            files = measured_apart("tracks", str(sample), EXCERPT, together=min(workers, 2))[0]
+            measured.append(files)
             options = ("--workers", str(workers), "--excerpt", EXCERPT, "--shards", str(SHARDS))
             command = build_command(Path(folder) / "data", *options)(catalog)
             before, started = _busy_seconds(), time.monotonic()
             cost = cost_of(command)
             others = (_busy_seconds() - before - cost.cpu) / (time.monotonic() - started)
-            slower = contention if workers > 1 else 1.0
-            predicted = predict(_layout(folder), workers, alone, slower, startup, os.cpu_count() or 1)
+            predicted = predict(_layout(folder), workers, files, startup, os.cpu_count() or 1)
             held.append(Held(workers, predicted.wall, cost.wall, predicted.cpu, cost.cpu, max(0.0, others)))
         close = _close_seconds(_layout(folder), catalog) / SHARDS
-    return Runs(tuple(held), contention, startup[1].cpu + alone["decoding"]["cpu"], close)
+    return Runs(tuple(held), startup[1].cpu + measured[0]["decoding"]["cpu"], close)
 
 
-def predict(
-    layout: Layout, workers: int, files: dict[str, Any], slower: float, startup: tuple[Spent, Spent], cores: int
-) -> Spent:
+def predict(layout: Layout, workers: int, files: dict[str, Any], startup: tuple[Spent, Spent], cores: int) -> Spent:
     """Predict wall and CPU time of a build from its plan.
 
     Args:
         layout: Layout of the dataset, of which only the plan is read.
         workers: Number of worker processes.
-        files: Costs of the catalog's files, measured alone.
-        slower: Factor of those costs when more than one worker is at work.
+        files: Costs of the catalog's files, measured alone for one worker, and beside another process for more.
         startup: Cost of the job and of starting a worker, both without a decoding process.
         cores: Number of cores, which all processes share.
     """
-    wall, cpu = (_shard_seconds(layout, files, kind, slower) for kind in ("wall", "cpu"))
+    wall, cpu = (_shard_seconds(layout, files, kind) for kind in ("wall", "cpu"))
     order = handing_out(SimpleNamespace(plan=layout.plan(0)), range(len(wall)), workers)  # type: ignore[arg-type]
     job, worker = startup
     decoding = Spent(**files["decoding"])
@@ -120,12 +114,11 @@ def predict(
     return Spent(job.cpu + workers * starting.cpu + float(cpu.sum()), job.wall + stage)
 
 
-def _shard_seconds(layout: Layout, files: dict[str, Any], kind: str, slower: float) -> Floats:
+def _shard_seconds(layout: Layout, files: dict[str, Any], kind: str) -> Floats:
     plan = PlanReader(layout.plan(0))
     return np.array(
         [
-            slower * sum(files["files"][uri][kind] for uri in plan.shard(shard)["uri"].to_pylist())
-            + files["shard"][kind]
+            sum(files["files"][uri][kind] for uri in plan.shard(shard)["uri"].to_pylist()) + files["shard"][kind]
             for shard in range(plan.shards)
         ]
     )
@@ -145,18 +138,7 @@ def _layout(folder: str) -> Layout:
     return Layout(os.path.join(folder, "data"))
 
 
-def _total(measured: dict[str, Any], kind: str) -> float:
-    return float(sum(file[kind] for file in measured["files"].values()))
-
-
 def _busy_seconds() -> float:
     """CPU time that all processes of this machine have used, so far, without that spent idle or waiting for a disk."""
     user, nice, system, _, _, *interrupts = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
     return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
-
-
-def measure_pair(catalog: Path, excerpt: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Costs of the catalog's files alone, and in one of two simultaneous processes."""
-    (alone,) = measured_apart("tracks", str(catalog), excerpt)
-    both = measured_apart("tracks", str(catalog), excerpt, together=2)
-    return alone, both[0]

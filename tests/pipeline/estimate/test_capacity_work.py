@@ -104,15 +104,15 @@ def test_a_prediction_of_a_build_adds_up_its_plan(tmp_path: Path) -> None:
         "decoding": {"wall": 2.0, "cpu": 1.0},
     }
     startup = Spent(4.0, 5.0), Spent(3.0, 3.0)
-    alone = predict(layout, workers=1, files=files, slower=1.0, startup=startup, cores=2)
+    alone = predict(layout, workers=1, files=files, startup=startup, cores=2)
     total = 24 + 0.5 * (planned["shard"][-1].as_py() + 1)
     assert (alone.wall, alone.cpu) == pytest.approx((5 + 2 + total, 4 + 1 + total))
-    both = predict(layout, workers=2, files=files, slower=1.0, startup=startup, cores=1)
+    both = predict(layout, workers=2, files=files, startup=startup, cores=1)
     assert both.wall == pytest.approx(5 + 2 * 5 + total)  # one core does everything, whoever gets which shard
     assert both.cpu == pytest.approx(4 + 2 * 4 + total)
-    apart = predict(layout, workers=2, files=files, slower=1.5, startup=startup, cores=2)
+    apart = predict(layout, workers=2, files=files, startup=startup, cores=2)
     sizes = np.bincount(planned["shard"].to_numpy())
-    longest = max(1.5 * sizes[list(own)].sum() + 0.5 * len(own) for own in _dealt(sizes))
+    longest = max(sizes[list(own)].sum() + 0.5 * len(own) for own in _dealt(sizes))
     assert apart.wall == pytest.approx(5 + 5 + longest)
 
 
