@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks import (
     build_cost,
+    capacity,
     estimate_error,
     excerpt_cost,
     flat_memory,
@@ -22,6 +23,7 @@ BENCHMARKS = (
     build_cost,
     worker_scaling,
     planning,
+    capacity,
     labelling,
     flat_memory,
     excerpt_cost,

@@ -62,6 +62,7 @@ def documents() -> list[Path]:
                 "audio",
                 "catalog",
                 "planning",
+                "capacity",
                 "buckets",
                 "importing",
                 "records",
