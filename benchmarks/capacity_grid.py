@@ -150,7 +150,8 @@ def variations(setting: Setting, tracks: int, workers: int) -> dict[str, Simulat
         "no stragglers, machines alike": _with_fleet(setting, speed_spread=0.0, straggler_share=0.0),
         "no lost workers": _with_fleet(setting, preemptions_per_hour=0.0),
         "ten times as many lost workers": _with_fleet(setting, preemptions_per_hour=0.1),
-        "shards dealt by hash (Flink)": _with_fleet(setting, assignment="hashed"),
+        "shards dealt in turn (Flink)": _with_fleet(setting, assignment="turns"),
+        "shards dealt by hash": _with_fleet(setting, assignment="hashed"),
         "workers start at once": _with_fleet(setting, start_seconds=0.0),
         "no waiting for the store": dataclasses.replace(setting, access=Access()),
         "128 requests at a time to close": dataclasses.replace(

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-Assignment = Literal["free", "hashed"]
+Assignment = Literal["free", "turns", "hashed"]
 
 _MOST_DOUBLINGS = 10.0  # after which a growing rate stays as it is: a thousand times the first one
 _NOBODY = -1
@@ -50,8 +50,9 @@ class Fleet:
         straggler_share: Share of the machines that are slower by `straggler_factor` on top.
         straggler_factor: See there.
         preemptions_per_hour: Rate at which a busy worker is lost, with the shard in its hands; it starts anew.
-        assignment: `free`: a free worker takes the next shard, as on Dataflow; `hashed`: each shard belongs to one worker
-            from the beginning, as on Flink, whatever the others are doing.
+        assignment: `free`: a free worker takes the next shard, as on Dataflow; `turns`: each shard belongs to one worker
+            from the beginning, whatever the others are doing, and they are dealt in turn, as on Flink; `hashed`: likewise,
+            each dealt at random, as Flink deals the keys of a GroupByKey.
     """
 
     workers: int
@@ -195,7 +196,7 @@ def simulate(shards: Shards, fleet: Fleet, bucket: Bucket | None = None, seed: i
         now, worker, returned = heapq.heappop(events)
         if returned != _NOBODY:
             left.put_back(worker, returned)
-            if fleet.assignment == "hashed" or not idle:
+            if fleet.assignment != "free" or not idle:
                 continue
             worker = idle.pop()
         shard = left.take(worker)
@@ -226,7 +227,8 @@ class _Left:
             self._of_worker = None
             self._shared = collections.deque(range(count))
         else:
-            owner = rng.integers(fleet.workers, size=count)
+            in_turn = np.arange(count) % fleet.workers
+            owner = in_turn if fleet.assignment == "turns" else rng.integers(fleet.workers, size=count)
             self._of_worker = [collections.deque[int]() for _ in range(fleet.workers)]
             for shard, worker in enumerate(owner.tolist()):
                 self._of_worker[worker].append(shard)

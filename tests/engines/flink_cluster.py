@@ -51,6 +51,9 @@ taskmanager.memory.framework.off-heap.size: 128m
 taskmanager.memory.jvm-metaspace.size: 256m
 taskmanager.memory.jvm-overhead.min: 192m
 taskmanager.memory.jvm-overhead.max: 192m
+classloader.resolve-order: parent-first
+rest.retry.max-attempts: 5
+rest.retry.delay: 1000
 heartbeat.timeout: 5000
 heartbeat.interval: 1000
 restart-strategy.type: fixed-delay
@@ -79,11 +82,9 @@ class FlinkCluster:
         conf, worker = self._folder / "conf", self._folder / "worker"
         conf.mkdir()
         (conf / "config.yaml").write_text(_CONFIG.format(**self._ports))
-        # On a machine of a cluster this is the installed tagscale-worker. Files of the second TaskManager's cannot be read by
-        # others, which tells them apart.
+        # On a machine of a cluster this is the installed tagscale-worker.
         worker.write_text(
-            f'#!/bin/sh\n[ "$TASK_MANAGER" = 1 ] && umask 027\n'
-            f'exec env PYTHONPATH="{ROOT}" "{sys.executable}" -m pipeline.jobs.sdk_worker "$@"\n'
+            f'#!/bin/sh\nexec env PYTHONPATH="{ROOT}" "{sys.executable}" -m pipeline.jobs.sdk_worker "$@"\n'
         )
         worker.chmod(0o755)
         self.config.write_text(
@@ -97,6 +98,7 @@ class FlinkCluster:
             self._java(
                 "job-server",
                 "org.apache.beam.runners.flink.FlinkJobServerDriver",
+                f"--flink-conf-dir={self._folder / 'conf'}",
                 f"--flink-master=localhost:{self._ports['rest']}",
                 "--job-host=localhost",
                 f"--job-port={self._ports['job']}",
@@ -123,7 +125,7 @@ class FlinkCluster:
 
     def start_task_manager(self, number: int) -> None:
         main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-        self._java(f"task-manager-{number}", main, "--configDir", str(self._folder / "conf"), TASK_MANAGER=str(number))
+        self._java(f"task-manager-{number}", main, "--configDir", str(self._folder / "conf"))
 
     def kill(self, name: str) -> None:
         """Kill a process, and the workers that it started, with -9."""
@@ -144,15 +146,17 @@ class FlinkCluster:
         """States of the jobs, the oldest first."""
         return [job["state"] for job in sorted(self.ask("jobs/overview")["jobs"], key=lambda job: job["start-time"])]
 
-    def _java(self, name: str, main: str, *words: str, **variables: str) -> None:
-        command, environment = (
-            ["java", *_JAVA_OPTIONS, "-cp", self._classpath, main, *words],
-            {**os.environ, **variables},
-        )
+    def shards_of_workers(self) -> list[int]:
+        """Number of shards that each worker of the first job got, as Flink counted them."""
+        first = min(self.ask("jobs/overview")["jobs"], key=lambda job: job["start-time"])["jid"]
+        (writing,) = [one for one in self.ask(f"jobs/{first}")["vertices"] if "WriteShard)" in one["name"]]
+        tasks = self.ask(f"jobs/{first}/vertices/{writing['id']}")["subtasks"]
+        return [task["metrics"]["read-records"] for task in tasks]
+
+    def _java(self, name: str, main: str, *words: str) -> None:
+        command = ["java", *_JAVA_OPTIONS, "-cp", self._classpath, main, *words]
         with open(self._folder / f"{name}.log", "ab") as log:
-            self._processes[name] = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+            self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def _wait(self, is_there: Any) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -181,7 +185,8 @@ def _interruptible() -> Iterator[None]:
 
 
 def main() -> None:
-    """Run a cluster until ^C."""
+    """Run a cluster until ^C or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     (folder,) = map(Path, sys.argv[1:])
     folder.mkdir(parents=True, exist_ok=True)
     with FlinkCluster(folder) as cluster, _interruptible():

@@ -107,6 +107,14 @@ def test_shards_that_are_dealt_by_hash_end_with_the_worker_that_got_most() -> No
     assert simulate(shards, Fleet(50)).seconds == 10
 
 
+def test_shards_that_are_dealt_in_turn_are_worth_a_round_more_at_most() -> None:
+    seconds = np.sort(np.random.default_rng(5).uniform(1, 9, 503))[::-1]
+    found = simulate(_shards(seconds), Fleet(50, assignment="turns"))
+    assert found.seconds == pytest.approx(max(seconds[worker::50].sum() for worker in range(50)))
+    assert found.seconds <= seconds.sum() / 50 + seconds[0]
+    assert found.ends.min() >= found.seconds - seconds[0]
+
+
 def test_machines_work_at_the_speeds_that_were_drawn() -> None:
     fleet = Fleet(2_000, speed_spread=0.3, straggler_share=0.1, straggler_factor=3.0)
     slowness = fleet.slowness(np.random.default_rng(0))
