@@ -7,7 +7,8 @@ are returned through an unlinked temporary file whose descriptor both processes 
     request:  {"path": …}, with "size" if the path is a sparse copy whose pieces are fetched on demand
     answers:  {"progress": true}        once when it is ready, then any number of times while it decodes
               {"fetch": [offset, length]}   requests a piece; the reply is a line: {}, or {"message": …} if it failed
-              {"facts": {…}, "waveform": [offset, samples], "logmel": [offset, frames]}   their positions in the file
+              {"facts": {…}, "waveform": [offset, samples], "logmel": [offset, frames],   their positions in the file
+               "seconds": {…}}   that its parts took
               {"cause": …, "message": …}   the last two with "cpu": seconds of CPU time that this process has used so far
 """
 
@@ -108,8 +109,9 @@ def _decode(
 def _features(
     file: AudioFile, spec: LogMelSpec, policy: DecodingPolicy, results: int, hooks: DecodingHooks
 ) -> dict[str, Any]:
-    store = FileStore(results)
+    store, started = FileStore(results), time.monotonic()
     track = read_track(file, spec.waveform, policy, store, hooks)
+    decoded = time.monotonic()
     samples = track.end - track.first
     end = offset = store.length * SAMPLE_BYTES
     frames = 0
@@ -119,6 +121,7 @@ def _features(
         hooks.on_progress()
     return {
         "facts": track.facts(),
+        "seconds": {"decode": decoded - started, "logmel": time.monotonic() - decoded},
         "waveform": [track.first * SAMPLE_BYTES, samples],
         "logmel": [offset, frames],
     }

@@ -74,11 +74,13 @@ class Features:
         waveform: int16 [samples].
         logmel: float16 [frames, mels].
         facts: source_seconds, sample_rate, channels, codec, flags, message.
+        seconds: Time that `decode` took, with what was fetched meanwhile, and `logmel`.
     """
 
     waveform: DecodedArray
     logmel: DecodedArray
     facts: dict[str, Any]
+    seconds: dict[str, float]
 
 
 class DecodingProcess:
@@ -164,6 +166,7 @@ class DecodingProcess:
             DecodedArray((samples,), EXAMPLE_DTYPES["waveform"], waveform_offset, results),
             DecodedArray((frames, self._spec.mels), EXAMPLE_DTYPES["logmel"], logmel_offset, results),
             answer["facts"],
+            answer["seconds"],
         )
 
     def _message(self, ended: ChildEnded) -> str:

@@ -22,7 +22,7 @@ from pipeline.decode.options import BuildOptions
 from pipeline.decode.planning import entry_under_way, job_under_way, open_or_begin, plan_generation
 from pipeline.decode.preflight import preflight
 from pipeline.decode.reject_rate import check_reject_rate, example_rejects, rejects_by_cause
-from pipeline.decode.run_times import read_run_times, write_run_times
+from pipeline.decode.run_times import added_counters, read_run_times, write_run_times
 from pipeline.decode.shard_runs import run_unfinished
 from pipeline.decode.shards import ShardJob
 from pipeline.decode.sources import changed_tracks, remember_sources
@@ -169,7 +169,8 @@ def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOpt
 
     if len(removed):
         remove_half_marks(job, entry.shards, lost_a_track)
-    run_unfinished(job, entry, "decode", options, shown_by=pipeline_command("status", "--dataset", layout.root))
+    shown_by = pipeline_command("status", "--dataset", layout.root)
+    counters = run_unfinished(job, entry, "decode", options, shown_by=shown_by)
     with changing(layout):  # a removal comes before and is respected here, or after and finds this generation
         closed, table = close_generation(job, entry)
         manifest = DatasetManifest.read(layout.manifest).with_generation(closed)
@@ -186,6 +187,7 @@ def _finish(job: ShardJob, dataset: Dataset, catalog: Catalog, options: BuildOpt
         "tracks": table.num_rows,
         "stored_seconds": pc.sum(table["seconds"]).as_py() or 0.0,
         "wall_seconds": round(time.monotonic() - started, 3),
+        "counters": added_counters(summary, counters),
     }
     write_run_times(layout, job.generation, {**summary, **facts})
     return dataset

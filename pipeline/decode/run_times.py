@@ -19,6 +19,18 @@ def read_run_times(layout: Layout, generation: int) -> dict[str, Any]:
         return {}
 
 
+def added_counters(before: dict[str, Any], written: dict[str, int]) -> dict[str, int]:
+    """Counters of a generation over all calls that wrote some of it.
+
+    Args:
+        before: What `read_run_times` returned.
+        written: Counters of the last call.
+    """
+    counted = before.get("counters", {})
+    names = sorted({*counted, *written})
+    return {name: counted.get(name, 0) + written.get(name, 0) for name in names}
+
+
 def write_run_times(layout: Layout, generation: int, facts: dict[str, Any]) -> None:
     """Write times and counters of a generation, which may differ between two builds."""
     uri = layout.run_summary(f"build-{generation_name(generation)}")

@@ -9,7 +9,9 @@ from schemas.console.progress import Progress
 from schemas.manifests import GenerationEntry
 
 
-def run_unfinished(job: Job, entry: GenerationEntry, what: str, options: CatalogOptions, *, shown_by: str) -> None:
+def run_unfinished(
+    job: Job, entry: GenerationEntry, what: str, options: CatalogOptions, *, shown_by: str
+) -> dict[str, int]:
     """Write all unfinished shards.
 
     Args:
@@ -18,6 +20,9 @@ def run_unfinished(job: Job, entry: GenerationEntry, what: str, options: Catalog
         what: Name of the work, which progress shows.
         options: Number of workers and options for Beam.
         shown_by: Command that shows how far a job is that was left to an engine.
+
+    Returns:
+        Counters of what was written, by name.
 
     Raises:
         TagscaleError: The runner failed; finished shards are kept.
@@ -28,7 +33,7 @@ def run_unfinished(job: Job, entry: GenerationEntry, what: str, options: Catalog
 
     with Progress(what, entry.tracks, "tracks") as progress:
         progress.start_at(tracks_in(entry.shards - len(unfinished_shards(job, entry.shards))))
-        run_shards(
+        return run_shards(
             job,
             entry.shards,
             workers=options.workers,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import hashlib
+import time
+from collections.abc import Iterator
 from typing import Any, Self
 
 import pyarrow as pa
@@ -63,6 +66,9 @@ class ShardWriter:
         self._job = job
         self._plan = PlanReader(job.layout.plan(job.generation))
         self._removed: frozenset[str] = frozenset()
+        self._spent: collections.defaultdict[str, float] = collections.defaultdict(
+            float
+        )  # seconds, by part of the work
         self._decoding = DecodingProcess(
             job.logmel_spec,
             job.decoder,
@@ -88,6 +94,7 @@ class ShardWriter:
     def write(self, shard: int) -> ShardCounts:
         """Write one shard from its planned rows."""
         job = self._job
+        self._spent.clear()
         while True:
             self._removed = self._tombstones()
             with contextlib.ExitStack() as stack:
@@ -98,16 +105,29 @@ class ShardWriter:
                 rows = [self._track(row, shard, payloads) for row in self._plan.shard(shard).to_pylist()]
                 if (self._tombstones() - self._removed) & {row["track_id"] for row in rows}:
                     continue  # one of them was removed meanwhile, so nothing of it may be stored
-                for payload in payloads.values():
-                    payload.publish()
+                with self._timed("write"):
+                    for payload in payloads.values():
+                        payload.publish()
             break
-        tracks = tracks_part(rows)
         if is_done(job, shard):  # a twin finished it, perhaps before a track was removed: the twin's result counts
             return ShardCounts.of_rows(shard, rows)
+        with self._timed("write"):
+            self._finish(shard, rows, payloads)
+        return ShardCounts.of_rows(shard, rows, sum(payload.bytes for payload in payloads.values()), self._spent)
+
+    def _finish(self, shard: int, rows: list[dict[str, Any]], payloads: dict[Family, PayloadFile]) -> None:
+        job, tracks = self._job, tracks_part(rows)
         write_atomic(job.layout.tracks_part(job.generation, shard), tracks)
         for payload in payloads.values():
             payload.mark_done(len(rows), hashlib.sha256(tracks).hexdigest())
-        return ShardCounts.of_rows(shard, rows)
+
+    @contextlib.contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._spent[part] += time.monotonic() - started
 
     def _tombstones(self) -> frozenset[str]:
         return frozenset(read_tombstones(self._job.layout)["track_id"].to_pylist())
@@ -121,9 +141,13 @@ class ShardWriter:
             spec = self._job.logmel_spec
             if planned["track_id"] in self._removed:
                 raise TrackRejected(Cause.REMOVED, "it was taken out of the dataset before it was decoded")
+            started = time.monotonic()
             with local_audio(join(self._job.audio_root, planned["uri"]), spec.waveform.excerpt) as audio:
+                self._spent["fetch"] += time.monotonic() - started
                 row["source_checksum"] = audio.checksum
                 features = self._decoding.features(audio.path, audio.pieces)
+                for part, seconds in features.seconds.items():
+                    self._spent[part] += seconds
         except TrackRejected as rejected:
             row.update(
                 cause=str(rejected.cause),
@@ -133,9 +157,10 @@ class ShardWriter:
             return row
         waveform = HashedFeature(features.waveform)
         arrays: dict[Family, FeatureBytes] = {"logmel": features.logmel, "waveform": waveform}
-        for family, payload in payloads.items():
-            row["record"] = payload.records
-            row[f"{family}_offset"], row[f"{family}_length"] = payload.append(planned["track_id"], arrays[family])
+        with self._timed("write"):
+            for family, payload in payloads.items():
+                row["record"] = payload.records
+                row[f"{family}_offset"], row[f"{family}_length"] = payload.append(planned["track_id"], arrays[family])
         row.update(
             features.facts,
             seconds=features.waveform.shape[0] / spec.sample_rate,

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -23,11 +24,15 @@ FRUITLESS_ATTEMPTS = 2  # attempts that may end without a single new shard
 WORKER_MODULE = "apache_beam.runners.worker.sdk_worker_main"
 
 
-def run_here(job: Job, shards: int, *, workers: int | None, beam_options: Sequence[str]) -> None:
-    """Write all unfinished shards of a job with worker processes of this machine; see `run_shards`."""
+def run_here(job: Job, shards: int, *, workers: int | None, beam_options: Sequence[str]) -> Any:
+    """Write all unfinished shards of a job with worker processes of this machine; see `run_shards`.
+
+    Returns:
+        What Beam returns for the last attempt.
+    """
     count = max(1, min(workers or os.cpu_count() or 1, len(unfinished_shards(job, shards))))
     options = PipelineOptions([*beam_options, *_local_options(count)])
-    fruitless = 0
+    fruitless, result = 0, None
     while missing := unfinished_shards(job, shards):
         try:
             with (
@@ -41,6 +46,9 @@ def run_here(job: Job, shards: int, *, workers: int | None, beam_options: Sequen
             fruitless = 0 if len(left) < len(missing) else fruitless + 1
             if fruitless == FRUITLESS_ATTEMPTS:
                 raise TagscaleError(job_failure(error, len(left), shards)) from error
+        else:
+            result = pipeline.result
+    return result
 
 
 def _local_runner(count: int) -> FnApiRunner:

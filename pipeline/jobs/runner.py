@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
+from pipeline.jobs.counters import counters_of
 from pipeline.jobs.job_failures import job_failure
 from pipeline.jobs.kept_stops import kept_stops
 from pipeline.jobs.local_run import run_here
@@ -49,7 +50,7 @@ def run_shards(
     detach: bool = False,
     shown_by: str = "",
     patience: Patience | None = None,
-) -> None:
+) -> dict[str, int]:
     """Write all unfinished shards of a job.
 
     Args:
@@ -62,20 +63,25 @@ def run_shards(
         shown_by: Command that shows how far a job is that was left to an engine.
         patience: How long to wait for an engine that does not answer.
 
+    Returns:
+        Counters of what was written, by name; see `counters_of`.
+
     Raises:
         TagscaleError: the runner failed, or left shards unwritten; finished shards are kept.
         WorkGoesOn: the engine has the job, or a template of it.
     """
-    options = PipelineOptions(list(beam_options))
+    options, counters = PipelineOptions(list(beam_options)), dict[str, int]()
     if left := unfinished_shards(job, shards):
         if str(options.view_as(StandardOptions).runner).endswith("DaskRunner"):
             options = PipelineOptions(evenly_on_dask(beam_options, len(left)))
         with _watched(job, shards, on_progress) as left_last, _quiet_beam():
             if options.view_as(StandardOptions).runner is None:
-                run_here(job, shards, workers=workers, beam_options=list(beam_options))
+                result = run_here(job, shards, workers=workers, beam_options=list(beam_options))
             else:
-                _run_there(job, shards, options, left_last, patience, shown_by if detach else None)
+                result = _run_there(job, shards, options, left_last, patience, shown_by if detach else None)
+            counters = counters_of(result)
     on_progress(shards)
+    return counters
 
 
 def evenly_on_dask(beam_options: Sequence[str], shards: int) -> list[str]:
@@ -118,10 +124,15 @@ def _run_there(
     left_last: Callable[[], int],
     patience: Patience | None,
     left_to_it: str | None,
-) -> None:
-    """Run a job on an engine, or leave it there; it is submitted once, since the engine itself repeats what it lost."""
+) -> Any:
+    """Run a job on an engine, or leave it there; it is submitted once, since the engine itself repeats what it lost.
+
+    Returns:
+        What the runner returned for it.
+    """
     try:
-        run = RemoteRun(_submitted(job, shards, options), options, patience)
+        result = _submitted(job, shards, options)
+        run = RemoteRun(result, options, patience)
         if left_to_it is not None:
             raise left_running(run, left_to_it)
         run.wait(left_last)
@@ -131,12 +142,13 @@ def _run_there(
         left = len(unfinished_shards(job, shards))
         if left:
             raise TagscaleError(job_failure(error, left, shards)) from error
-        return
+        return None
     if left := len(unfinished_shards(job, shards)):
         raise TagscaleError(
             f"{run.name} ended without an error, and {left} of {shards} shards are unfinished; look there for the reason, "
             "then run the same command again, which keeps every finished shard"
         )
+    return result
 
 
 def _submitted(job: Job, shards: int, options: PipelineOptions) -> Any:

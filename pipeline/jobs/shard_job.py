@@ -21,19 +21,25 @@ class ShardCounts:
         records: Number of stored tracks.
         rejects: Number of rejects by cause.
         seconds: Length of the stored audio in seconds.
+        bytes: Size of the payloads.
+        spent: Seconds that the parts of the work took, by name.
     """
 
     shard: int
     records: int
     rejects: dict[str, int] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
+    bytes: int = 0
+    spent: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of_rows(cls, shard: int, rows: Sequence[Mapping[str, Any]]) -> Self:
-        """Counts of a shard's rows of the tracks table."""
+    def of_rows(
+        cls, shard: int, rows: Sequence[Mapping[str, Any]], size: int = 0, spent: Mapping[str, float] | None = None
+    ) -> Self:
+        """Counts of a shard's rows of the tracks table, with the size of its payloads and the times that were spent."""
         rejects = collections.Counter(row["cause"] for row in rows if row["cause"] is not None)
         seconds = sum(row["seconds"] or 0.0 for row in rows if row["cause"] is None)
-        return cls(shard, len(rows) - rejects.total(), dict(sorted(rejects.items())), seconds)
+        return cls(shard, len(rows) - rejects.total(), dict(sorted(rejects.items())), seconds, size, dict(spent or {}))
 
 
 class Writer(Protocol):

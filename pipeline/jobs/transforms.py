@@ -78,7 +78,9 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]
             ("records", counts.records),
             ("audio_seconds", round(counts.seconds)),
             ("rejects", sum(counts.rejects.values())),
+            ("bytes", counts.bytes),
             *((f"rejects_{cause}", rejects) for cause, rejects in counts.rejects.items()),
+            *((f"{part}_milliseconds", round(1000 * seconds)) for part, seconds in counts.spent.items()),
         ):
             Metrics.counter(METRICS, name).inc(count)
         yield counts

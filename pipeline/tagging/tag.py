@@ -20,7 +20,7 @@ from pipeline.decode.generations import (
 from pipeline.decode.planning import entry_under_way
 from pipeline.decode.preflight import preflight
 from pipeline.decode.reject_rate import check_reject_rate, example_rejects, rejects_by_cause
-from pipeline.decode.run_times import read_run_times, write_run_times
+from pipeline.decode.run_times import added_counters, read_run_times, write_run_times
 from pipeline.decode.shard_runs import run_unfinished
 from pipeline.decode.sources import changed_tracks, remember_sources
 from pipeline.jobs.beam_options import check_beam_options
@@ -202,7 +202,7 @@ class _Tagging:
         job = job_under_way(tags, self._model, self._source, self._options)
         entry = entry_under_way(tags)
         shown_by = pipeline_command("status", "--tags", self._layout.root)
-        run_unfinished(job, entry, "tag", self._options, shown_by=shown_by)
+        counters = run_unfinished(job, entry, "tag", self._options, shown_by=shown_by)
         with changing(self._layout):
             closed, table = close_generation(job, entry)
             manifest = TagsManifest.read(self._layout.manifest).with_generation(closed)
@@ -210,7 +210,7 @@ class _Tagging:
             erase_again(tags, closed.generation)
             self._check_rejects(tags, retry)
             write_atomic(self._layout.manifest, manifest.to_bytes())
-        self._note_times(tags, job, table, time.monotonic() - started)
+        self._note_times(tags, job, table, time.monotonic() - started, counters)
         self._built.append(job.generation)
         self._bytes += sum(payload_bytes(job, closed.shards).values())
         return tags
@@ -221,7 +221,14 @@ class _Tagging:
         elif not tried_again(self._source.table, tags, retry):
             check_reject_rate(tags, self._source, self._options.max_reject_rate)
 
-    def _note_times(self, tags: Tags, job: TagShardJob | HeadShardJob, table: pa.Table, seconds: float) -> None:
+    def _note_times(
+        self,
+        tags: Tags,
+        job: TagShardJob | HeadShardJob,
+        table: pa.Table,
+        seconds: float,
+        counters: dict[str, int],
+    ) -> None:
         summary = read_run_times(self._layout, job.generation)
         if isinstance(self._source, Catalog) and "began_ns" in summary:
             remember_sources(tags, self._source.table, self._source.root, summary["began_ns"])
@@ -229,6 +236,7 @@ class _Tagging:
             "tracks": table.num_rows,
             "scored_seconds": pc.sum(table["seconds"]).as_py() or 0.0,
             "wall_seconds": round(seconds, 3),
+            "counters": added_counters(summary, counters),
         }
         write_run_times(self._layout, job.generation, {**summary, **facts})
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apache_beam.portability.api import beam_runner_api_pb2
+from apache_beam.portability.common_urns import resource_hints
 
 from tests.buckets.conftest import Bucket, Shell
 from tests.conftest import small_catalog
@@ -63,5 +65,10 @@ def test_the_template_is_staged_once_small_and_with_what_workers_need(
     assert job["labels"] == {"team": "mir"}
     staged_names = [name for name in bucket.contents("") if "pickled_main_session" in name]
     assert staged_names == []
+    (name,) = [name for name in bucket.contents("") if name.endswith("pipeline.pb")]
+    graph = beam_runner_api_pb2.Pipeline.FromString(bucket.get(name)).components
+    writing = next(step for step in graph.transforms.values() if step.unique_name == "WriteShards/WriteShard")
+    hints = dict(graph.environments[writing.environment_id].resource_hints)
+    assert hints == {resource_hints.MIN_RAM_BYTES.urn: b"2000000000", resource_hints.CPU_COUNT.urn: b"1"}
     (work,) = json.loads(shell.run("status", "--dataset", bucket.uri("data"), "--json"))["work"]
     assert (work["shards"], work["done"], work["complete"]) == (6, 0, False)

@@ -54,6 +54,8 @@ def documents() -> list[Path]:
                 "layout",
                 "labels",
                 "beam",
+                "flink",
+                "dataflow",
                 "training",
                 "export",
                 "training_cluster",

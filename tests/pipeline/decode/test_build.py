@@ -15,6 +15,7 @@ import soundfile
 
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
+from pipeline.decode.run_times import added_counters
 from pipeline.verify import verify
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset
@@ -333,6 +334,20 @@ def test_a_run_leaves_its_times_beside_the_data(built_dataset: Path) -> None:
     run = json.loads((built_dataset / "runs" / "build-gen-000.json").read_text())
     assert (run["generation"], run["tracks"]) == (0, TRACKS)
     assert run["wall_seconds"] > 0
+    counters = run["counters"]
+    stored = sum(path.stat().st_size for path in (built_dataset / "features").rglob("*.tfrecord"))
+    assert (counters["records"], counters["rejects"], counters["bytes"]) == (TRACKS, 0, stored)
+    parts = {name: counters[f"{name}_milliseconds"] for name in ("fetch", "decode", "logmel", "write")}
+    assert parts["decode"] > 0 and parts["logmel"] > 0
+
+
+def test_the_counters_of_a_stopped_and_resumed_build_add_up() -> None:
+    first = added_counters({}, {"records": 3, "bytes": 10})
+    assert added_counters({"counters": first}, {"records": 2, "rejects": 1}) == {
+        "bytes": 10,
+        "records": 5,
+        "rejects": 1,
+    }
 
 
 def test_strict_rejects_what_is_cut_short_and_stays_with_its_generation(tmp_path: Path) -> None:

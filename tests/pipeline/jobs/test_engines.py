@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from pathlib import Path
 
 import apache_beam
 import pytest
 from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
     GoogleCloudOptions,
     PipelineOptions,
     PortableOptions,
@@ -21,6 +23,7 @@ from pipeline.jobs.engines import ENGINES, engine_options
 from schemas.console.errors import UserError
 from tests.conftest import RunPipeline, small_catalog
 
+DOCS = Path(__file__).parents[3] / "docs"
 DASK_RUNNER = (Path(apache_beam.__file__).parent / "runners" / "dask" / "dask_runner.py").read_text()
 DATAFLOW = """
 project: music
@@ -140,11 +143,18 @@ def test_a_command_refuses_a_file_without_an_engine_and_runs_here_for_local(
     assert run_pipeline(*build, "--engine", "local").returncode == 0
 
 
-def test_the_page_names_every_field_and_its_example_is_valid(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "beam.md").read_text(encoding="utf-8")
+def test_the_page_names_every_field() -> None:
+    page = (DOCS / "beam.md").read_text(encoding="utf-8")
     for name, engine in ENGINES.items():
         if engine.settings:
             (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}`")]
             assert set(re.findall(r"`([a-z_]+)`", row)) - {name} == set(engine.settings)
-    (example,) = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+
+
+def test_the_examples_of_the_pages_are_valid(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", (DOCS / "dataflow.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     assert options_of(tmp_path, "dataflow", example).view_as(GoogleCloudOptions).labels == ["team=music"]
+    examples = re.findall(r"```yaml\n(.*?)```", (DOCS / "flink.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    (settings,) = [textwrap.dedent(one) for one in examples if "job_endpoint" in one]
+    options = options_of(tmp_path, "flink", settings.replace("JOBSERVER", "jobs").replace("JOBMANAGER", "flink"))
+    assert options.view_as(FlinkRunnerOptions).flink_master == "flink:8081"

@@ -12,6 +12,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
 from pipeline.decode.shards import ShardJob
+from pipeline.jobs.counters import counters_of
 from pipeline.jobs.shard_job import GenerationJob, ShardCounts
 from pipeline.jobs.transforms import WriteShards
 from pipeline.tagging.shards import TagShardJob
@@ -37,18 +38,27 @@ def test_each_missing_shard_gives_its_counts_and_a_finished_one_none(dataset: Pa
         for mark in (dataset / "features").rglob(f"part-{shard:05d}.json"):
             mark.unlink()
     seconds = {shard: sum(row["seconds"] for row in table if row["shard"] == shard) for shard in rows}
-    expected = [ShardCounts(shard, rows[shard], {}, seconds[shard]) for shard in (0, 2)]
+    size = {
+        shard: sum(path.stat().st_size for path in (dataset / "features").rglob(f"part-{shard:05d}-*.tfrecord"))
+        for shard in (0, 2)
+    }
+    expected = [ShardCounts(shard, rows[shard], {}, seconds[shard], size[shard]) for shard in (0, 2)]
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         counts = pipeline | WriteShards(job_of(dataset, small_corpus), range(4))
-        assert_that(counts, equal_to(expected))
+        assert_that(counts | beam.Map(dataclasses.replace, spent={}), equal_to(expected))
     counters = {one.key.metric.name: one.result for one in pipeline.result.metrics().query()["counters"]}
-    own = {name: counters[name] for name in ("shards", "records", "audio_seconds", "rejects")}
+    own = {name: counters[name] for name in ("shards", "records", "audio_seconds", "rejects", "bytes")}
     assert own == {
         "shards": 2,
         "records": rows[0] + rows[2],
         "audio_seconds": round(seconds[0]) + round(seconds[2]),
         "rejects": 0,
+        "bytes": sum(size.values()),
     }
+    assert {name for name in counters if name.endswith("_milliseconds")} == {
+        f"{part}_milliseconds" for part in ("fetch", "decode", "logmel", "write")
+    }
+    assert counters_of(pipeline.result) == dict(sorted(counters.items()))
 
 
 def test_the_job_graph_stays_small_whatever_the_catalogs_size(built_dataset: Path, small_corpus: SmallCorpus) -> None:

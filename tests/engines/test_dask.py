@@ -1,0 +1,151 @@
+"""On a real dask scheduler with two workers: the bytes of a local build, also after a worker was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import RunPipeline, small_catalog
+
+pytestmark = [pytest.mark.slow, pytest.mark.engines]
+
+ROOT = Path(__file__).parents[2]
+TRACKS, SHARDS = 60, 40
+START_SECONDS = 60
+
+Contents = Callable[..., dict[str, str]]
+
+
+class DaskCluster:
+    """A scheduler and two workers of one thread, each a process; use it as a context.
+
+    Args:
+        folder: Empty folder for its files and logs.
+
+    Attributes:
+        config: File for --engine-config.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.config = folder / "engine.yaml"
+
+    def __enter__(self) -> DaskCluster:
+        told = self._folder / "scheduler.json"
+        self._start("scheduler", "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", told)
+        deadline = time.monotonic() + START_SECONDS
+        while not told.exists() or not told.read_text().endswith("}"):
+            assert self._processes["scheduler"].poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        self._address = json.loads(told.read_text())["address"]
+        self.config.write_text(f"scheduler: {self._address}\n")
+        for name in ("first", "second"):
+            self.start_worker(name)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self._processes):
+            self.kill(name)
+
+    def start_worker(self, name: str) -> None:
+        self._start(name, "dask_worker", self._address, "--nthreads", "1", "--no-nanny", "--name", name)
+
+    def kill(self, name: str) -> None:
+        """Kill a process, and those that it started, with -9."""
+        process = self._processes.pop(name)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def _start(self, name: str, module: str, *words: object) -> None:
+        command = [sys.executable, "-m", f"distributed.cli.{module}", *map(str, words), "--no-dashboard"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with open(self._folder / f"{name}.log", "ab") as log:
+            self._processes[name] = subprocess.Popen(
+                command, cwd=self._folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    with DaskCluster(tmp_path_factory.mktemp("dask")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return small_catalog(tmp_path_factory.mktemp("music"), TRACKS, seconds=2.0)
+
+
+@pytest.fixture(scope="module")
+def here(catalog: str, tmp_path_factory: pytest.TempPathFactory, run_pipeline: RunPipeline) -> Path:
+    """The dataset of a local build."""
+    data = tmp_path_factory.mktemp("here") / "data"
+    ended = run_pipeline("build", "--catalog", catalog, "--dataset", data, "--shards", SHARDS)
+    assert ended.returncode == 0, ended.stderr
+    return data
+
+
+@contextlib.contextmanager
+def begun(cluster: DaskCluster, catalog: str, data: Path) -> Iterator[subprocess.Popen[str]]:
+    """A build on the cluster that has finished some of its shards."""
+    command = [sys.executable, "-m", "pipeline.run", "build", "--catalog", catalog, "--dataset", str(data)]
+    command += ["--shards", str(SHARDS), "--engine", "dask", "--engine-config", str(cluster.config)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as building:
+        deadline = time.monotonic() + START_SECONDS
+        while len(list(data.glob("features/logmel-*/gen-000/*.json"))) < 3:
+            assert building.poll() is None and time.monotonic() < deadline, building.communicate()
+            time.sleep(0.02)
+        yield building
+        if building.poll() is None:
+            building.kill()
+
+
+def test_the_job_recovers_from_a_killed_worker(
+    cluster: DaskCluster, catalog: str, here: Path, tmp_path: Path, contents: Contents
+) -> None:
+    with begun(cluster, catalog, tmp_path / "there") as building:
+        cluster.kill("second")
+        cluster.start_worker("third")
+        _, words = building.communicate(timeout=120)
+    assert building.returncode == 0, words
+    assert "Traceback" not in words
+    assert contents(tmp_path / "there") == contents(here)
+
+
+def test_a_stopped_command_takes_its_job_back(
+    cluster: DaskCluster, catalog: str, here: Path, tmp_path: Path, run_pipeline: RunPipeline, contents: Contents
+) -> None:
+    with begun(cluster, catalog, tmp_path / "there") as building:
+        building.send_signal(signal.SIGTERM)
+        _, words = building.communicate(timeout=60)
+    assert building.returncode == 75
+    assert "was cancelled" in words and "Traceback" not in words
+    again = ("--engine", "dask", "--engine-config", cluster.config)
+    ended = run_pipeline("build", "--catalog", catalog, "--dataset", tmp_path / "there", "--shards", SHARDS, *again)
+    assert ended.returncode == 0, ended.stderr
+    assert contents(tmp_path / "there") == contents(here)
+
+
+def test_a_dead_scheduler_ends_the_command_in_one_line(catalog: str, tmp_path: Path) -> None:
+    (tmp_path / "dask").mkdir()
+    with (
+        DaskCluster(tmp_path / "dask") as dying,
+        begun(dying, catalog, tmp_path / "there") as building,
+    ):
+        dying.kill("scheduler")
+        _, words = building.communicate(timeout=120)
+    assert building.returncode == 1
+    (line,) = [line for line in words.splitlines() if line.startswith("error: ")]
+    assert "shards unfinished" in line
+    assert "Traceback" not in words
