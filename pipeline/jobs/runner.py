@@ -70,10 +70,10 @@ def run_shards(
         TagscaleError: the runner failed, or left shards unwritten; finished shards are kept.
         WorkGoesOn: the engine has the job, or a template of it.
     """
-    options, counters = PipelineOptions(list(beam_options)), dict[str, int]()
+    options, counters = PipelineOptions([*stated_needs(job), *beam_options]), dict[str, int]()
     if left := unfinished_shards(job, shards):
         if str(options.view_as(StandardOptions).runner).endswith("DaskRunner"):
-            options = PipelineOptions(evenly_on_dask(beam_options, len(left)))
+            options = PipelineOptions([*stated_needs(job), *evenly_on_dask(beam_options, len(left))])
         with _watched(job, shards, on_progress) as left_last, _quiet_beam():
             if options.view_as(StandardOptions).runner is None:
                 result = run_here(job, shards, workers=workers, beam_options=list(beam_options))
@@ -82,6 +82,11 @@ def run_shards(
             counters = counters_of(result)
     on_progress(shards)
     return counters
+
+
+def stated_needs(job: Job) -> list[str]:
+    """Options for Beam that say what a worker needs, for all steps alike: one with other needs would get other workers."""
+    return [f"--resource_hints=min_ram={job.memory}", "--resource_hints=cpu_count=1"]
 
 
 def evenly_on_dask(beam_options: Sequence[str], shards: int) -> list[str]:

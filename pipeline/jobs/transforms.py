@@ -41,8 +41,6 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]
         super().__init__()
         self._job = job
         self._shards = list(shards)
-        # For all steps alike: a step with needs of its own would get workers of its own.
-        self.with_resource_hints(min_ram=job.memory, cpu_count="1")
 
     def expand(self, pipeline: Any) -> Any:
         return (

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.common_urns import resource_hints
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms.resources import resource_hints_from_options
 
 from pipeline.decode.shards import ShardJob
 from pipeline.jobs.counters import counters_of
+from pipeline.jobs.runner import stated_needs
 from pipeline.jobs.shard_job import GenerationJob, ShardCounts
 from pipeline.jobs.transforms import WriteShards
 from pipeline.tagging.shards import TagShardJob
@@ -76,13 +80,20 @@ def test_the_graph_says_what_a_worker_needs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ShardJob, "memory", kind.memory)
-    pipeline = beam.Pipeline(runner=FnApiRunner())
-    pipeline | WriteShards(job_of(built_dataset, small_corpus), range(3))
-    graph = pipeline.to_runner_api().components
+    job = job_of(built_dataset, small_corpus)
+    options = PipelineOptions([*stated_needs(job), "--environment_type=EXTERNAL", "--environment_config=pool:1"])
+    pipeline = beam.Pipeline(runner=FnApiRunner(), options=options)
+    pipeline | WriteShards(job, range(3))
+    graph = pipeline.to_runner_api(default_environment=PortableRunner._create_environment(options)).components
     needs = {resource_hints.MIN_RAM_BYTES.urn: size, resource_hints.CPU_COUNT.urn: b"1"}
-    steps = [step for step in graph.transforms.values() if step.unique_name.startswith("WriteShards")]
-    (used,) = {step.environment_id for step in steps} - {""}  # a second one would start workers of its own
-    assert dict(graph.environments[used].resource_hints) == needs
+    (environment,) = graph.environments.values()  # a second one would start workers of its own
+    assert dict(environment.resource_hints) == needs
+
+
+def test_what_a_user_says_of_workers_goes_over_it(built_dataset: Path, small_corpus: SmallCorpus) -> None:
+    job = job_of(built_dataset, small_corpus)
+    options = PipelineOptions([*stated_needs(job), "--resource_hints=min_ram=8GB"])
+    assert resource_hints_from_options(options)[resource_hints.MIN_RAM_BYTES.urn] == b"8000000000"
 
 
 def test_rejects_are_counted_by_cause(dataset: Path, small_corpus: SmallCorpus, tmp_path: Path) -> None:
