@@ -5,6 +5,7 @@ The plan depends only on the catalog's rows: not on their order, the number of w
 
 from __future__ import annotations
 
+import collections
 import hashlib
 from collections.abc import Sequence
 
@@ -43,16 +44,15 @@ def plan_tracks(tracks: pa.Table, shards: int) -> pa.Table:
 
     Args:
         tracks: Columns track_id, uri, group (null: the track is its own group), split.
-        shards: Desired number of shards. Empty shards are omitted, and one with more than twice the average (a huge group)
-            is split, so the shards of the result are renumbered from 0.
+        shards: Desired number of shards. There are fewer if there are fewer groups; one with more than twice the average
+            (a huge group) is split, so the shards of the result are renumbered from 0.
 
     Returns:
         A table of schema PLAN, sorted by shard and by position in it.
     """
     ids = tracks["track_id"].to_pylist()
     groups = [group or track for group, track in zip(tracks["group"].to_pylist(), ids, strict=True)]
-    position = {group: hash_position(group) for group in set(groups)}
-    dealt = np.array([int(position[group] * shards) for group in groups])
+    dealt = _dealt(groups, shards)
     order_keys = np.array([hashlib.sha256(track.encode()).digest() for track in ids], dtype="S32")
     order = np.lexsort((order_keys, dealt))
     numbers = _renumbered(dealt[order], most=LARGEST_SHARD * -(-len(ids) // shards))
@@ -66,6 +66,23 @@ def plan_tracks(tracks: pa.Table, shards: int) -> pa.Table:
         },
         schema=PLAN,
     )
+
+
+def _dealt(groups: Sequence[str], shards: int) -> npt.NDArray[np.int64]:
+    """The shard of each track, int64 [tracks]: equal intervals of the groups' positions.
+
+    Where there are so few groups that some intervals would have none, the groups are cut in the order of their positions
+    into shards of equal numbers of tracks, so that no worker goes without.
+    """
+    position = {group: hash_position(group) for group in set(groups)}
+    by_interval = np.array([int(position[group] * shards) for group in groups], np.int64)
+    if len(np.unique(by_interval)) == min(shards, len(position)):
+        return by_interval
+    sizes, before, dealt = collections.Counter(groups), 0, dict[str, int]()
+    for group in sorted(position, key=lambda group: (position[group], group)):
+        dealt[group] = before * shards // len(groups)
+        before += sizes[group]
+    return np.array([dealt[group] for group in groups], np.int64)
 
 
 def _renumbered(dealt: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:

@@ -80,6 +80,14 @@ def test_more_shards_than_tracks_leave_no_empty_shard() -> None:
     assert plan_tracks(tracks(3), 100)["shard"].to_pylist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize(("count", "shards"), [(40, 40), (41, 40), (100, 40), (400, 200), (7, 12)])
+def test_as_many_shards_as_are_asked_for_are_planned_if_there_are_tracks_for_them(count: int, shards: int) -> None:
+    planned = plan_tracks(tracks(count), shards)["shard"].to_pylist()
+    sizes = collections.Counter(planned)
+    assert sorted(sizes) == list(range(min(count, shards)))
+    assert max(sizes.values()) <= max(1, 2 * -(-count // shards))
+
+
 def test_a_new_track_moves_no_other_to_another_shard() -> None:
     before = {row["track_id"]: row["shard"] for row in plan_tracks(tracks(999), 5).to_pylist()}
     after = {row["track_id"]: row["shard"] for row in plan_tracks(tracks(1000), 5).to_pylist()}
