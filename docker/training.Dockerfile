@@ -12,4 +12,7 @@ COPY pipeline pipeline
 COPY training training
 RUN pip install --no-cache-dir --no-deps --no-build-isolation . && tagscale-train --help > /dev/null
 
+# A mounted folder that it writes to must belong to this user, or to the one that --user names.
+RUN useradd --no-log-init --uid 1000 --create-home tagscale
+USER 1000
 ENTRYPOINT ["tagscale-train"]
