@@ -55,6 +55,7 @@ def documents() -> list[Path]:
                 "labels",
                 "beam",
                 "flink",
+                "dask",
                 "dataflow",
                 "training",
                 "export",

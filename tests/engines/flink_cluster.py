@@ -26,6 +26,8 @@ TASK_MANAGERS = 2
 
 _JAVA_OPTIONS = (
     "-Xmx512m",
+    "-XX:+UseSerialGC",  # and one compiler: a process of a test does not live long enough for more
+    "-XX:TieredStopAtLevel=1",
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
     "--add-opens=java.base/java.util=ALL-UNNAMED",
     "--add-opens=java.base/java.nio=ALL-UNNAMED",
