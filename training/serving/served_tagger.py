@@ -42,6 +42,9 @@ class ServedTagger:
         self._patch = patch
         self._spec = spec
         self._vocabulary = list(vocabulary)
+        patches = tf.TensorSpec([None, *model.inputs[0].shape[1:]], tf.float32, name="patches")
+        # One graph, which those of the signatures call: tracing the network for each would take most of an export.
+        self._network = tf.function(lambda patches: model(patches, training=False), input_signature=[patches])
 
     def saved_object(self) -> Any:
         """The object that `tf.saved_model.save` saves beside the signatures: a tf.Module with the weights that they read.
@@ -91,7 +94,7 @@ class ServedTagger:
 
         A program that reads features itself fills batches with patches of several tracks.
         """
-        outputs = self._model(patches, training=False)
+        outputs = self._network(patches)
         taint = not_finite_rows(patches)
         return {"scores": tf.sigmoid(outputs["logits"]) + taint, "embedding": outputs["embedding"] + taint}
 
@@ -125,7 +128,7 @@ class ServedTagger:
         def add(number: Any, scores: Any, embeddings: Any) -> tuple[Any, Any, Any]:
             starts = tf.minimum(number * patch, beyond)
             places = starts[:, tf.newaxis] + tf.range(patch)[tf.newaxis, :]
-            outputs = self._model(tf.gather(signal, places, batch_dims=1), training=False)
+            outputs = self._network(tf.gather(signal, places, batch_dims=1))
             counted = tf.cast(number < counts, tf.float32)[:, tf.newaxis]
             return (
                 number + 1,
