@@ -9,20 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import RunPipeline, small_catalog
+from tests.conftest import RunPipeline
+from tests.engines.conftest import ROOT, SHARDS, Contents, begun
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
-TRACKS, SHARDS = 60, 40
 START_SECONDS = 60
-
-Contents = Callable[..., dict[str, str]]
 
 
 class DaskCluster:
@@ -82,39 +79,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
         yield cluster
 
 
-@pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return small_catalog(tmp_path_factory.mktemp("music"), TRACKS, seconds=2.0)
-
-
-@pytest.fixture(scope="module")
-def here(catalog: str, tmp_path_factory: pytest.TempPathFactory, run_pipeline: RunPipeline) -> Path:
-    """The dataset of a local build."""
-    data = tmp_path_factory.mktemp("here") / "data"
-    ended = run_pipeline("build", "--catalog", catalog, "--dataset", data, "--shards", SHARDS)
-    assert ended.returncode == 0, ended.stderr
-    return data
-
-
-@contextlib.contextmanager
-def begun(cluster: DaskCluster, catalog: str, data: Path) -> Iterator[subprocess.Popen[str]]:
-    """A build on the cluster that has finished some of its shards."""
-    command = [sys.executable, "-m", "pipeline.run", "build", "--catalog", catalog, "--dataset", str(data)]
-    command += ["--shards", str(SHARDS), "--engine", "dask", "--engine-config", str(cluster.config)]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as building:
-        deadline = time.monotonic() + START_SECONDS
-        while len(list(data.glob("features/logmel-*/gen-000/*.json"))) < 3:
-            assert building.poll() is None and time.monotonic() < deadline, building.communicate()
-            time.sleep(0.02)
-        yield building
-        if building.poll() is None:
-            building.kill()
+def there(cluster: DaskCluster) -> tuple[str, ...]:
+    return ("--engine", "dask", "--engine-config", str(cluster.config))
 
 
 def test_the_job_recovers_from_a_killed_worker(
     cluster: DaskCluster, catalog: str, here: Path, tmp_path: Path, contents: Contents
 ) -> None:
-    with begun(cluster, catalog, tmp_path / "there") as building:
+    with begun(there(cluster), catalog, tmp_path / "there") as building:
         cluster.kill("second")
         cluster.start_worker("third")
         _, words = building.communicate(timeout=120)
@@ -126,13 +98,14 @@ def test_the_job_recovers_from_a_killed_worker(
 def test_a_stopped_command_takes_its_job_back(
     cluster: DaskCluster, catalog: str, here: Path, tmp_path: Path, run_pipeline: RunPipeline, contents: Contents
 ) -> None:
-    with begun(cluster, catalog, tmp_path / "there") as building:
+    with begun(there(cluster), catalog, tmp_path / "there") as building:
         building.send_signal(signal.SIGTERM)
         _, words = building.communicate(timeout=60)
     assert building.returncode == 75
     assert "was cancelled" in words and "Traceback" not in words
-    again = ("--engine", "dask", "--engine-config", cluster.config)
-    ended = run_pipeline("build", "--catalog", catalog, "--dataset", tmp_path / "there", "--shards", SHARDS, *again)
+    ended = run_pipeline(
+        "build", "--catalog", catalog, "--dataset", tmp_path / "there", "--shards", SHARDS, *there(cluster)
+    )
     assert ended.returncode == 0, ended.stderr
     assert contents(tmp_path / "there") == contents(here)
 
@@ -141,7 +114,7 @@ def test_a_dead_scheduler_ends_the_command_in_one_line(catalog: str, tmp_path: P
     (tmp_path / "dask").mkdir()
     with (
         DaskCluster(tmp_path / "dask") as dying,
-        begun(dying, catalog, tmp_path / "there") as building,
+        begun(there(dying), catalog, tmp_path / "there") as building,
     ):
         dying.kill("scheduler")
         _, words = building.communicate(timeout=120)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,17 +13,14 @@ import pytest
 from schemas.features import LogMelSpec, WaveformSpec
 from schemas.plan_file import PlanReader
 from tests.conftest import RunPipeline, small_catalog
+from tests.engines.conftest import SHARDS, TRACKS, Contents, begun
 from tests.engines.flink_cluster import FlinkCluster
 from tests.engines.jars import EngineMissingError
 from tests.pipeline.tagging.conftest import write_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines]
 
-ROOT = Path(__file__).parents[2]
-TRACKS, SHARDS = 96, 48
 RECOVERY_SECONDS = 120
-
-Contents = Callable[..., dict[str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -40,20 +34,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return small_catalog(tmp_path_factory.mktemp("music"), TRACKS, seconds=2.0)
-
-
-@pytest.fixture(scope="module")
-def here(catalog: str, tmp_path_factory: pytest.TempPathFactory, run_pipeline: RunPipeline) -> Path:
-    """The dataset of a local build."""
-    data = tmp_path_factory.mktemp("here") / "data"
-    ended = run_pipeline("build", "--catalog", catalog, "--dataset", data, "--shards", SHARDS)
-    assert ended.returncode == 0, ended.stderr
-    return data
-
-
-@pytest.fixture(scope="module")
 def onnx_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = LogMelSpec(WaveformSpec("full"))
     return write_model(tmp_path_factory.mktemp("model") / "onnx", spec, form="onnx")
@@ -61,26 +41,6 @@ def onnx_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def there(cluster: FlinkCluster) -> tuple[str, ...]:
     return ("--engine", "flink", "--engine-config", str(cluster.config))
-
-
-def marks(data: Path) -> int:
-    return len(list(data.glob("features/logmel-*/gen-000/*.json")))
-
-
-@contextlib.contextmanager
-def begun(cluster: FlinkCluster, catalog: str, data: Path, shards: int = SHARDS) -> Iterator[subprocess.Popen[str]]:
-    """A build on the cluster that has finished some of its shards."""
-    command = [sys.executable, "-m", "pipeline.run", "build", "--catalog", str(catalog), "--dataset", str(data)]
-    command += ["--shards", str(shards), *there(cluster)]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as building:
-        deadline = time.monotonic() + RECOVERY_SECONDS
-        while marks(data) < 3:
-            assert building.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
-        assert marks(data) < shards - 3
-        yield building
-        if building.poll() is None:
-            building.kill()
 
 
 def workers() -> list[int]:
@@ -142,7 +102,7 @@ def test_the_job_recovers_by_itself(
     killed: str, cluster: FlinkCluster, catalog: str, here: Path, tmp_path: Path, contents: Contents
 ) -> None:
     before = len(cluster.states())
-    with begun(cluster, catalog, tmp_path / "there") as building:
+    with begun(there(cluster), catalog, tmp_path / "there") as building:
         if killed == "TaskManager":
             cluster.kill("task-manager-1")
             cluster.start_task_manager(1)
@@ -157,7 +117,7 @@ def test_the_job_recovers_by_itself(
 
 def test_a_stopped_command_cancels_its_job(cluster: FlinkCluster, tmp_path: Path) -> None:
     long = small_catalog(tmp_path, 300, seconds=4.0)
-    with begun(cluster, long, tmp_path / "there", shards=150) as building:
+    with begun(there(cluster), long, tmp_path / "there", shards=150) as building:
         building.send_signal(signal.SIGTERM)
         _, words = building.communicate(timeout=RECOVERY_SECONDS)
     assert building.returncode == 75
@@ -173,7 +133,7 @@ def test_a_dead_job_manager_ends_the_command_which_goes_on_with_a_new_one(
     run_pipeline: RunPipeline,
     contents: Contents,
 ) -> None:
-    with begun(cluster, catalog, tmp_path / "there") as building:
+    with begun(there(cluster), catalog, tmp_path / "there") as building:
         for worker in workers():
             os.kill(worker, signal.SIGSTOP)  # otherwise they could write the rest before anyone notices
         cluster.kill("job-manager")
