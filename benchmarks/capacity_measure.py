@@ -10,7 +10,6 @@ third open one. All print JSON.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -25,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.material import write_catalog
+from benchmarks.material import write_catalog, write_rows
 from benchmarks.planning import write_numbered
 from benchmarks.tree_cost import ROOT, cost_of
 
@@ -49,12 +48,7 @@ def mixed_catalog(folder: Path, times: int) -> Path:
     for seconds in track_lengths():
         write_catalog(folder / f"{seconds}", 1, seconds)
         rows += [(f"{seconds}-{number}", f"{seconds}/00000.mp3", seconds) for number in range(times)]
-    catalog = folder / f"catalog-x{times}.csv"
-    with open(catalog, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("track_id", "uri", "duration"))
-        writer.writerows(rows)
-    return catalog
+    return write_rows(folder / f"catalog-x{times}.csv", rows)
 
 
 def measured_apart(*arguments: str, together: int = 1) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,11 @@ def write_catalog(folder: Path, tracks: int, seconds: float, ending: str = "mp3"
         if not path.exists():
             _encode(path, _music(sources, number, seconds))
         rows.append((f"{number:05d}", path.name, seconds))
-    catalog = folder / f"catalog-{tracks}.csv"
+    return write_rows(folder / f"catalog-{tracks}.csv", rows)
+
+
+def write_rows(catalog: Path, rows: Iterable[tuple[str, str, float]]) -> Path:
+    """Write a catalog of these ids, uris and durations in seconds; returns its path."""
     with open(catalog, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("track_id", "uri", "duration"))

@@ -66,9 +66,7 @@ class ShardWriter:
         self._job = job
         self._plan = PlanReader(job.layout.plan(job.generation))
         self._removed: frozenset[str] = frozenset()
-        self._spent: collections.defaultdict[str, float] = collections.defaultdict(
-            float
-        )  # seconds, by part of the work
+        self._spent = collections.defaultdict[str, float](float)  # seconds, by part of the work
         self._decoding = DecodingProcess(
             job.logmel_spec,
             job.decoder,

@@ -150,26 +150,25 @@ class RemoteRun:
 
     def _cancel(self) -> str:
         """Cancel the job; return what became of it."""
-        failure, ended = list[str](), list[str]()
+        words = list[str]()
 
         def cancel() -> None:
             try:
                 self._result.cancel()
-                ended.append(self._ended_on_flink())
+                words.append(self._words_of_cancelled())
             except Exception as error:
-                failure.append(" ".join(str(error).split()) or type(error).__name__)
+                words.append(self._words_of_running(" ".join(str(error).split()) or type(error).__name__))
 
         thread = threading.Thread(target=cancel, daemon=True)
         thread.start()
         thread.join(CANCEL_SECONDS)
-        if thread.is_alive():
-            failure.append(f"no answer within {CANCEL_SECONDS:g} s")
-        if failure:
-            return f"{self.name} may still run: {failure[0]}; cancel it there"
-        return ended[0]
+        return words[0] if words else self._words_of_running(f"no answer within {CANCEL_SECONDS:g} s")
 
-    def _ended_on_flink(self) -> str:
-        """What became of a job that was cancelled; a job server's word for it is not Flink's."""
+    def _words_of_running(self, reason: str) -> str:
+        return f"{self.name} may still run: {reason}; cancel it there"
+
+    def _words_of_cancelled(self) -> str:
+        """What became of a job that was told to stop: on Flink, whose word a job server's is not, it is seen to end."""
         address = flink_address(self._options)
         if address is not None:
             state = cancel_on_flink(address, str(self._result._job_id).rpartition("_")[0], CANCEL_SECONDS - 1)

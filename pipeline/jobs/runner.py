@@ -70,14 +70,15 @@ def run_shards(
         TagscaleError: the runner failed, or left shards unwritten; finished shards are kept.
         WorkGoesOn: the engine has the job, or a template of it.
     """
-    options, counters = PipelineOptions([*stated_needs(job), *beam_options]), dict[str, int]()
-    if left := unfinished_shards(job, shards):
-        if str(options.view_as(StandardOptions).runner).endswith("DaskRunner"):
-            options = PipelineOptions([*stated_needs(job), *evenly_on_dask(beam_options, len(left))])
+    counters: dict[str, int] = {}
+    if missing := unfinished_shards(job, shards):
+        runner = PipelineOptions(list(beam_options)).view_as(StandardOptions).runner
         with _watched(job, shards, on_progress) as left_last, _quiet_beam():
-            if options.view_as(StandardOptions).runner is None:
+            if runner is None:
                 result = run_here(job, shards, workers=workers, beam_options=list(beam_options))
             else:
+                spread = evenly_on_dask(beam_options, len(missing)) if runner.endswith("DaskRunner") else beam_options
+                options = PipelineOptions([*stated_needs(job), *spread])
                 result = _run_there(job, shards, options, left_last, patience, shown_by if detach else None)
             counters = counters_of(result)
     on_progress(shards)

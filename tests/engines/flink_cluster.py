@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.engines.jars import classpath
+from tests.engines.processes import Processes
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 90
@@ -64,24 +63,16 @@ restart-strategy.fixed-delay.delay: 1s
 """
 
 
-class FlinkCluster:
-    """A running cluster; use it as a context.
-
-    Args:
-        folder: Empty folder for its files and logs.
-
-    Attributes:
-        config: File for --engine-config.
-    """
+class FlinkCluster(Processes):
+    """A JobManager, TaskManagers and Beam's job server; use it as a context."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._classpath = folder, classpath("flink")
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        super().__init__(folder)
+        self._classpath = classpath("flink")
         self._ports = dict(zip(("rpc", "rest", "job", "artifact", "expansion"), _free_ports(5), strict=True))
-        self.config = folder / "engine.yaml"
 
     def __enter__(self) -> Self:
-        conf, worker = self._folder / "conf", self._folder / "worker"
+        conf, worker = self.folder / "conf", self.folder / "worker"
         conf.mkdir()
         (conf / "config.yaml").write_text(_CONFIG.format(**self._ports))
         # On a machine of a cluster this is the installed tagscale-worker.
@@ -100,41 +91,33 @@ class FlinkCluster:
             self._java(
                 "job-server",
                 "org.apache.beam.runners.flink.FlinkJobServerDriver",
-                f"--flink-conf-dir={self._folder / 'conf'}",
+                f"--flink-conf-dir={self.folder / 'conf'}",
                 f"--flink-master=localhost:{self._ports['rest']}",
                 "--job-host=localhost",
                 f"--job-port={self._ports['job']}",
                 f"--artifact-port={self._ports['artifact']}",
                 f"--expansion-port={self._ports['expansion']}",
-                f"--artifacts-dir={self._folder / 'staging'}",
+                f"--artifacts-dir={self.folder / 'staging'}",
             )
             self._wait(lambda: self.ask("overview")["taskmanagers"] == TASK_MANAGERS)
             self._wait(
                 lambda: bool(socket.create_connection(("localhost", self._ports["job"]), timeout=1).close() or True)
             )
         except BaseException:
-            self.__exit__()
+            self.kill_all()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in list(self._processes):
-            self.kill(name)
+        self.kill_all()
 
     def start_job_manager(self) -> None:
         main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
-        self._java("job-manager", main, "--configDir", str(self._folder / "conf"))
+        self._java("job-manager", main, "--configDir", str(self.folder / "conf"))
 
     def start_task_manager(self, number: int) -> None:
         main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-        self._java(f"task-manager-{number}", main, "--configDir", str(self._folder / "conf"))
-
-    def kill(self, name: str) -> None:
-        """Kill a process, and the workers that it started, with -9."""
-        process = self._processes.pop(name)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        self._java(f"task-manager-{number}", main, "--configDir", str(self.folder / "conf"))
 
     def wait_for_task_managers(self) -> None:
         self._wait(lambda: self.ask("overview")["taskmanagers"] == TASK_MANAGERS)
@@ -157,8 +140,7 @@ class FlinkCluster:
 
     def _java(self, name: str, main: str, *words: str) -> None:
         command = ["java", *_JAVA_OPTIONS, "-cp", self._classpath, main, *words]
-        with open(self._folder / f"{name}.log", "ab") as log:
-            self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        self.start(name, command)
 
     def _wait(self, is_there: Any) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -166,9 +148,9 @@ class FlinkCluster:
             with contextlib.suppress(OSError):
                 if is_there():
                     return
-            gone = [name for name, process in self._processes.items() if process.poll() is not None]
+            gone = [name for name, process in self.running.items() if process.poll() is not None]
             if gone or time.monotonic() > deadline:
-                raise RuntimeError(f"the Flink cluster did not start: ended {gone}; see {self._folder}")
+                raise RuntimeError(f"the Flink cluster did not start: ended {gone}; see {self.folder}")
             time.sleep(0.2)
 
 

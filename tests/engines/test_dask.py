@@ -2,75 +2,57 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from tests.conftest import RunPipeline
 from tests.engines.conftest import ROOT, SHARDS, Contents, begun
+from tests.engines.processes import Processes
 
 pytestmark = pytest.mark.slow
 
 START_SECONDS = 60
 
 
-class DaskCluster:
-    """A scheduler and two workers of one thread, each a process; use it as a context.
+class DaskCluster(Processes):
+    """A scheduler and two workers of one thread; use it as a context."""
 
-    Args:
-        folder: Empty folder for its files and logs.
+    def __enter__(self) -> Self:
+        try:
+            self._start_all()
+        except BaseException:
+            self.kill_all()
+            raise
+        return self
 
-    Attributes:
-        config: File for --engine-config.
-    """
+    def __exit__(self, *_: object) -> None:
+        self.kill_all()
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.config = folder / "engine.yaml"
-
-    def __enter__(self) -> DaskCluster:
-        told = self._folder / "scheduler.json"
-        self._start("scheduler", "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", told)
+    def _start_all(self) -> None:
+        told = self.folder / "scheduler.json"
+        self._dask("scheduler", "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", told)
         deadline = time.monotonic() + START_SECONDS
         while not told.exists() or not told.read_text().endswith("}"):
-            assert self._processes["scheduler"].poll() is None and time.monotonic() < deadline
+            assert self.running["scheduler"].poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         self._address = json.loads(told.read_text())["address"]
         self.config.write_text(f"scheduler: {self._address}\n")
         for name in ("first", "second"):
             self.start_worker(name)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for name in list(self._processes):
-            self.kill(name)
 
     def start_worker(self, name: str) -> None:
-        self._start(name, "dask_worker", self._address, "--nthreads", "1", "--no-nanny", "--name", name)
+        self._dask(name, "dask_worker", self._address, "--nthreads", "1", "--no-nanny", "--name", name)
 
-    def kill(self, name: str) -> None:
-        """Kill a process, and those that it started, with -9."""
-        process = self._processes.pop(name)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-    def _start(self, name: str, module: str, *words: object) -> None:
+    def _dask(self, name: str, module: str, *words: object) -> None:
         command = [sys.executable, "-m", f"distributed.cli.{module}", *map(str, words), "--no-dashboard"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        with open(self._folder / f"{name}.log", "ab") as log:
-            self._processes[name] = subprocess.Popen(
-                command, cwd=self._folder, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+        self.start(name, command, {"PYTHONPATH": str(ROOT)})
 
 
 @pytest.fixture(scope="module")

@@ -76,11 +76,16 @@ def _addresses(cluster: Any) -> dict[str, tuple[str, ...]]:
     if not isinstance(cluster, dict):
         _refuse("a cluster with a list of addresses for each task type", cluster)
     for name, listed in cluster.items():
-        if not isinstance(listed, list) or not all(isinstance(one, str) and ":" in one for one in listed):
+        if not lists_addresses(listed):
             _refuse(f"a list of HOST:PORT as the cluster's {name}", listed)
     if len(cluster.get("chief", [])) > 1:
         _refuse("at most one chief", cluster["chief"])
     return {name: tuple(listed) for name, listed in cluster.items() if listed}
+
+
+def lists_addresses(value: Any) -> bool:
+    """Whether a value is a list of HOST:PORT, which may be empty."""
+    return isinstance(value, list) and all(isinstance(one, str) and ":" in one for one in value)
 
 
 def shown_value(received: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from schemas.console.errors import UserError
 from schemas.storage.json_object import parse_json_object
-from training.devices.cluster import Cluster, shown_value
+from training.devices.cluster import Cluster, lists_addresses, shown_value
 
 CLUSTER_SPEC = "CLUSTER_SPEC"
 TASK_TYPES = {"workerpool0": "chief", "workerpool1": "worker"}  # as in the TF_CONFIG that Vertex AI sets
@@ -34,7 +34,7 @@ def vertex_cluster() -> Cluster | None:
     if not isinstance(pools, dict) or not isinstance(task, dict):
         _refuse("a cluster and a task", fields)
     for name, listed in pools.items():
-        if not isinstance(listed, list) or not all(isinstance(one, str) and ":" in one for one in listed):
+        if not lists_addresses(listed):
             _refuse(f"a list of HOST:PORT as {name}", listed)
     if idle := sorted(name for name, listed in pools.items() if listed and name not in TASK_TYPES):
         _refuse(

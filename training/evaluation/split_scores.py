@@ -66,7 +66,7 @@ def score_split(
     uri = run.folder.evaluation(f"{name}_scores.parquet")
     positive_at = mapping.labels.positive_at
     of = ScoresOf(mapping.tags, mapping.labels.reference, split, positive_at, run.checkpoint)
-    stored = _stored(uri, of, tracks) if reuse else None
+    stored = kept_scores(uri, of, tracks) if reuse else None
     if stored is None:
         records = staged_records(run, tracks, stage)
         scorer = TrackScorer(run.model, run.config.patch, run.config.batch_size)
@@ -115,7 +115,8 @@ def evaluation_name(run: TrainedRun, mapping: LabelMapping, split: str) -> str:
     return split if own else f"{split}-{mapping.labels.reference}"
 
 
-def _stored(uri: str, of: ScoresOf, tracks: LabelledTracks) -> StoredScores | None:
+def kept_scores(uri: str, of: ScoresOf, tracks: LabelledTracks) -> StoredScores | None:
+    """The scores that a file holds; None if it is missing, damaged, or of something else than exactly these tracks."""
     if not exists(uri):
         return None
     try:

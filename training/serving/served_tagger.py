@@ -42,9 +42,9 @@ class ServedTagger:
         self._patch = patch
         self._spec = spec
         self._vocabulary = list(vocabulary)
-        patches = tf.TensorSpec([None, *model.inputs[0].shape[1:]], tf.float32, name="patches")
+        self._patches = tf.TensorSpec([None, *model.inputs[0].shape[1:]], tf.float32, name="patches")
         # One graph, which those of the signatures call: tracing the network for each would take most of an export.
-        self._network = tf.function(lambda patches: model(patches, training=False), input_signature=[patches])
+        self._network = tf.function(lambda patches: model(patches, training=False), input_signature=[self._patches])
 
     def saved_object(self) -> Any:
         """The object that `tf.saved_model.save` saves beside the signatures: a tf.Module with the weights that they read.
@@ -66,8 +66,7 @@ class ServedTagger:
             "embed": tf.function(self.embedding).get_concrete_function(waveform),
             "tags": tf.function(self.tags).get_concrete_function(),
         }
-        patches = tf.TensorSpec([None, *self._model.inputs[0].shape[1:]], tf.float32, name="patches")
-        signatures["patches"] = tf.function(self.outputs_of_patches).get_concrete_function(patches)
+        signatures["patches"] = tf.function(self.outputs_of_patches).get_concrete_function(self._patches)
         if self._spec is not None:
             logmel = tf.TensorSpec([None, None, self._spec.mels], tf.float32, name="logmel")
             signatures["logmel"] = tf.function(self.scores_of_logmel).get_concrete_function(logmel)

@@ -29,8 +29,10 @@ def _has_scores(root: str) -> bool:
     """Whether a run has the scores that its export needs; true as well if it cannot be exported, which `export` explains."""
     from schemas.dataset import Dataset
     from schemas.label_version import open_labels
+    from training.data.label_mapping import map_labels
     from training.data.labels import labelled_tracks
-    from training.evaluation.stored_scores import read_stored_scores
+    from training.evaluation.split_scores import kept_scores
+    from training.evaluation.stored_scores import ScoresOf
     from training.runs.build_model import features_of
     from training.runs.run_folder import RunFolder
 
@@ -40,14 +42,12 @@ def _has_scores(root: str) -> bool:
         checkpoint = folder.checkpoints().best_sha256()
         dataset = Dataset.open(config.dataset)
         labels = open_labels(dataset, config.label_set)
-        tracks = labelled_tracks(dataset, labels, features_of(dataset, config), "validation")
+        own = map_labels(labels, labels)
+        tracks = own.targets_of(labelled_tracks(dataset, labels, features_of(dataset, config), "validation"))
+        of = ScoresOf(own.tags, labels.reference, "validation", labels.positive_at, checkpoint)
+        return kept_scores(folder.evaluation("validation_scores.parquet"), of, tracks) is not None
     except (TagscaleError, OSError):
         return True
-    try:
-        stored = read_stored_scores(folder.evaluation("validation_scores.parquet"))
-    except (TagscaleError, OSError):
-        return False
-    return stored.of.checkpoint == checkpoint and stored.track_ids == tracks.track_ids
 
 
 def _score(root: str) -> None:
