@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.audio.lifeline import end_with_parent
+from schemas.console.keras_extras import without_keras_extras
 
 Score = Callable[[Any], Any]  # float32 [rows, *patch] -> float32 [rows, scores and embedding]
 
@@ -79,7 +80,8 @@ def shared_bytes(batch: int, patch: tuple[int, ...], results: int) -> int:
 def _loaded(folder: str) -> Score:
     """A SavedModel's signature for patches."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import tensorflow as tf  # only here: a process that decodes must not import it
+    with without_keras_extras():
+        import tensorflow as tf  # only here: a process that decodes must not import it
 
     loaded = tf.saved_model.load(folder)  # holds the weights, so it must outlive its functions
     function = loaded.signatures["patches"]

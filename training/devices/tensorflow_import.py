@@ -11,6 +11,7 @@ import tempfile
 
 from schemas.console.errors import UserError
 from schemas.console.interpreter import missing_words
+from schemas.console.keras_extras import without_keras_extras
 from schemas.console.stopping import stopped_at_once
 from schemas.console.terminal import say
 
@@ -39,7 +40,7 @@ def import_tensorflow() -> None:
     with tempfile.TemporaryFile() as words:
         os.dup2(words.fileno(), 2)
         try:
-            with stopped_at_once():
+            with stopped_at_once(), without_keras_extras():
                 importlib.import_module("tensorflow")
         except ModuleNotFoundError as error:
             if not (advice := missing_words(error.name or "")):
