@@ -13,7 +13,6 @@ from schemas.console.progress import Progress
 from schemas.label_version import open_labels
 from schemas.storage.files import write_atomic
 from training.baselines.kinds import NAMES, BaselineKind
-from training.baselines.models import baseline_scores, fitted_tracks
 from training.baselines.statistics import track_statistics
 from training.data.groups import track_groups
 from training.data.label_mapping import LabelMapping, map_labels
@@ -145,6 +144,8 @@ def _baselines(
     stage: Stage | None,
 ) -> dict[BaselineKind, Metrics]:
     """Metrics of each baseline, fitted on the model's training tracks as far as they are labelled here."""
+    from training.baselines.models import baseline_scores, fitted_tracks  # scikit-learn takes a second
+
     of, spec = scored.stored.of, run.dataset.spec("logmel")
     train, _ = split_tracks(run, mapping, "train", spec)
     known = staged_records(run, train.taken(fitted_tracks(len(train))), stage)

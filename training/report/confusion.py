@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from training.evaluation.stored_scores import StoredScores
 
@@ -130,6 +129,8 @@ def _counts(tracks: StoredScores, thresholds: _Matrix) -> _Counts:
 
 def _rank_correlation(scores: npt.NDArray[np.float32]) -> _Matrix:
     """Spearman's correlation of columns, [tags, tags]."""
+    from scipy.stats import rankdata  # scipy.stats takes most of a second, and every training imports this module
+
     ranks = np.empty(scores.shape, np.float32)
     for tag in range(scores.shape[1]):
         column = rankdata(scores[:, tag])  # ties share their mean rank
