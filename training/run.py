@@ -32,6 +32,7 @@ from schemas.console.printer import print_fields, print_report
 from schemas.console.shown_commands import training_command
 from schemas.model_calibration import METHODS, CalibrationMethod
 from schemas.model_forms import FORMS, WEIGHTS, Form, Weights
+from training.chosen_runs import run_folders
 from training.config_options import train_options
 from training.devices.out_of_memory import explained_out_of_memory
 from training.devices.tensorflow_import import import_tensorflow
@@ -108,7 +109,7 @@ def study_command(
 
 
 @cli.command("evaluate")
-@click.option("--run", "run_folder", required=True, help="Folder of the run.")
+@run_folders
 @click.option("--split", default="test", show_default=True, type=click.Choice(["train", "validation", "test"]))
 @click.option(
     "--label-set", help="Labels to evaluate against, NAME or NAME@HASH [default: those that the run was trained on]."
@@ -122,9 +123,12 @@ def study_command(
 )
 @click.option("--stage", help=STAGE_HELP)
 def evaluate_command(
-    run_folder: str, split: str, label_set: str | None, baseline: str | None, stage: str | None
+    run_folders: tuple[str, ...], split: str, label_set: str | None, baseline: str | None, stage: str | None
 ) -> None:
-    """Compute exact ROC-AUC, PR-AUC and F1 of a run's best epoch, scoring every track of a split once."""
+    """Compute exact ROC-AUC, PR-AUC and F1 of a run's best epoch, scoring every track of a split once.
+
+    Several runs are evaluated as an ensemble, whose logits are the means of theirs.
+    """
     import_tensorflow()
     from training.baselines.kinds import ALL_BASELINES, BASELINES
     from training.evaluation.evaluate import evaluate
@@ -132,7 +136,7 @@ def evaluate_command(
     from training.report.page import report_evaluation
 
     kinds = [kind for kind in BASELINES if baseline in (kind, ALL_BASELINES)]
-    result = evaluate(run_folder, split, label_set=label_set, baselines=kinds, stage=stage)
+    result = evaluate(run_folders, split, label_set=label_set, baselines=kinds, stage=stage)
     report_evaluation(result)
     print_report(evaluation_report(result))
 
@@ -212,7 +216,7 @@ def report_command(run_folder: str, split: str | None) -> None:
 
 
 @cli.command("export")
-@click.option("--run", "run_folder", required=True, help="Folder of the run.")
+@run_folders
 @click.option("--out", required=True, help="Folder of the model.")
 @click.option(
     "--format",
@@ -243,7 +247,7 @@ def report_command(run_folder: str, split: str | None) -> None:
     help="Licence of the model, such as CC-BY-4.0 [default: the card says that none is stated].",
 )
 def export_command(
-    run_folder: str,
+    run_folders: tuple[str, ...],
     out: str,
     form: Form,
     precision: Literal["float32", "mixed_bfloat16"] | None,
@@ -251,15 +255,18 @@ def export_command(
     calibrate: CalibrationMethod | None,
     licence: str | None,
 ) -> None:
-    """Write a run's best epoch as a model that takes raw audio and needs nothing of this package."""
+    """Write a run's best epoch as a model that takes raw audio and needs nothing of this package.
+
+    Several runs become an ensemble in one model, whose logits are the means of theirs.
+    """
     import_tensorflow()
     from training.serving.export import export, require_exportable
     from training.serving.summary import export_report
     from training.serving.validation_first import score_validation_first
 
     require_exportable(out, form, precision, calibrate, weights)
-    score_validation_first(run_folder)
-    summary = export(run_folder, out, form, precision, licence, calibrate=calibrate, weights=weights)
+    score_validation_first(run_folders)
+    summary = export(run_folders, out, form, precision, licence, calibrate=calibrate, weights=weights)
     print_report(export_report(summary))
 
 

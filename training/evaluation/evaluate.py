@@ -24,18 +24,19 @@ from training.evaluation.stored_scores import StoredScores
 from training.metrics.jackknife import parts_of
 from training.metrics.tagging import Metrics, tagging_metrics
 from training.metrics.thresholds import best_thresholds, decide
-from training.runs.trained import TrainedRun, open_run
+from training.runs.ensemble import open_runs
+from training.runs.trained import TrainedRun
 
 
 def evaluate(
-    root: str,
+    root: str | Sequence[str],
     split: str = "test",
     *,
     label_set: str | None = None,
     baselines: Sequence[BaselineKind] = (),
     stage: str | None = None,
 ) -> Evaluation:
-    """Evaluate the best epoch of a run.
+    """Evaluate the best epoch of a run, or several runs as an ensemble.
 
     >>> from training import evaluate
     >>> result = evaluate("runs/a")
@@ -47,18 +48,19 @@ def evaluate(
     the validation split, which are read from disk if they are there, and computed and kept otherwise.
 
     Args:
-        root: the run's folder.
+        root: the run's folder, or those of several: their ensemble's files go into the first, named ensemble-HASH-SPLIT.
         split: train, validation or test.
         label_set: NAME or NAME@HASH to evaluate against, tags matched by name; None for the labels it was trained on.
         baselines: simple models to fit on the training split's log-mel statistics and to evaluate in the same way.
         stage: folder on a local disk that payloads are copied to before they are read; None to read them in place.
 
     Raises:
-        UserError: there is no such run, split or label set, or it has no tag of the model or no track that is new to it.
+        UserError: there is no such run, split or label set, or it has no tag of the model or no track that is new to it;
+            or the runs differ in the patches, features or labels that they were trained on.
         DatasetError: the features on disk do not fit.
     """
     with open_stage(stage) as copies:
-        run = open_run(root)
+        run = open_runs([root] if isinstance(root, str) else root)
         asked = run.labels if label_set is None else open_labels(run.dataset, label_set)
         return _evaluate(run, split, map_labels(run.labels, asked), baselines, copies)
 
@@ -96,6 +98,7 @@ def _evaluate(
         threshold_problem=problem,
         baselines=_baselines(run, mapping, scored, baselines, groups, stage) if baselines else {},
         name=scored.name,
+        runs=tuple(one.folder.root for one in run.members),
     )
     return _write(result, run, stored)
 

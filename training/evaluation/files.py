@@ -26,7 +26,7 @@ class Evaluation:
     """The results of an evaluation.
 
     Attributes:
-        run: the run's folder.
+        run: the run's folder; of an ensemble, that of the first run.
         split: split that was evaluated.
         tracks: number of tracks evaluated: the split's, except those that were removed from the dataset since.
         removed: number of tracks that were removed from the dataset since.
@@ -38,6 +38,7 @@ class Evaluation:
         threshold_problem: why there are no thresholds; empty if there are.
         baselines: metrics of each baseline that was requested.
         name: name of its files in evaluation/, without extensions.
+        runs: folders of an ensemble's runs; none for a single run.
     """
 
     run: str
@@ -52,6 +53,7 @@ class Evaluation:
     threshold_problem: str
     baselines: Mapping[BaselineKind, Metrics]
     name: str
+    runs: tuple[str, ...] = ()
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -88,6 +90,7 @@ def evaluation_json(result: Evaluation, run: TrainedRun) -> dict[str, Any]:
         "tracks_seen_in_training": result.seen,
         "epoch": run.state.epoch,
         "checkpoint": run.checkpoint,
+        **({"runs": list(result.runs)} if result.runs else {}),
         "positive_at": labels.positive_at,
         "groups": result.metrics.groups,
         **_figures(result.metrics, result.graded, ""),

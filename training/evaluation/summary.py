@@ -22,7 +22,8 @@ def _parts(result: Evaluation) -> Iterator[Line | Table]:
     labels = result.mapping.labels.reference
     metrics = result.metrics
     yield heading(
-        f"{result.run} on {result.tracks:,} {result.split} {'tracks' if result.tracks > 1 else 'track'}, "
+        f"{' + '.join(result.runs) or result.run} on {result.tracks:,} {result.split} "
+        f"{'tracks' if result.tracks > 1 else 'track'}, "
         f"{metrics.tags_defined} of {len(result.vocabulary)} tags, per track, 95 % intervals over "
         f"{metrics.groups:,} whole {'group' if metrics.groups == 1 else 'groups'}:"
     )
@@ -52,7 +53,9 @@ def _parts(result: Evaluation) -> Iterator[Line | Table]:
         f"{result.name}{end}" for end in ("_per_tag.csv", "_scores.parquet", "_per_tag.png", "_curves.png")
     )
     yield Line(f"  written to {result.run}/evaluation/{result.name}.json, {files}")
-    yield following(training_command("export", "--run", result.run, "--out", f"{result.run}/saved_model"))
+    runs = [word for root in result.runs or (result.run,) for word in ("--run", root)]
+    model = "ensemble" if result.runs else f"{result.run}/saved_model"
+    yield following(training_command("export", *runs, "--out", model))
 
 
 def _figures(of_models: dict[str, Metrics], graded: bool) -> Table:

@@ -101,12 +101,27 @@ def read_facts(root: str, split: str | None = None) -> RunFacts:
             f"`{training_command('evaluate', '--run', root, '--split', split)}`"
         )
     split = split or (evaluated[0] if evaluated else REPORTED_SPLITS[0])
-    evaluation = _json(folder.evaluation(f"{split}.json"), "evaluate the run again") if split in evaluated else None
-    table = folder.evaluation(f"{split}_per_tag.csv")
-    tags = _tags(table, evaluation) if evaluation is not None and exists(table) else []
+    evaluation, tags = read_evaluation(folder, split)
     epochs = MetricsLog(root).read()
     environment = _json(folder.environment, "remove it") if exists(folder.environment) else {}
     return RunFacts(root, config, environment, epochs, split, evaluation, tags)
+
+
+def read_evaluation(folder: RunFolder, name: str) -> tuple[dict[str, Any] | None, list[TagResult]]:
+    """The fields of an evaluation's JSON and the rows of its table per tag; None and no rows if there is none.
+
+    Args:
+        folder: the run's folder.
+        name: name of the evaluation's files, without extensions.
+
+    Raises:
+        DatasetError: one of the files is damaged.
+    """
+    uri, table = folder.evaluation(f"{name}.json"), folder.evaluation(f"{name}_per_tag.csv")
+    if not exists(uri):
+        return None, []
+    evaluation = _json(uri, "evaluate the run again")
+    return evaluation, _tags(table, evaluation) if exists(table) else []
 
 
 def is_number(value: object) -> bool:

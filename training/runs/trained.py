@@ -30,6 +30,7 @@ class TrainedRun:
         model: the tagger.
         state: the loop's state at the best epoch.
         checkpoint: SHA-256 of that epoch's variables, hex.
+        members: the runs of an ensemble, which otherwise has what its first run has; none for a single run.
     """
 
     folder: RunFolder
@@ -40,6 +41,7 @@ class TrainedRun:
     model: keras.Model
     state: LoopState
     checkpoint: str
+    members: tuple[TrainedRun, ...] = ()
 
 
 def open_run(root: str) -> TrainedRun:

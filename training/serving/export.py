@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-
-import keras
+from collections.abc import Sequence
+from typing import Any
 
 from schemas.console.errors import UserError
 from schemas.console.interpreter import missing_words
@@ -15,8 +15,8 @@ from schemas.model_thresholds import THRESHOLDS_NAME, thresholds_json
 from training.config import Precision
 from training.data.groups import track_groups
 from training.evaluation.plots import draw_reliability
-from training.runs.build_model import build_model
-from training.runs.trained import TrainedRun, open_run
+from training.runs.ensemble import computing_in, open_runs
+from training.runs.trained import TrainedRun
 from training.serving.calibration import CalibrationFit, fit_calibration
 from training.serving.model_card import CARD_NAME, model_card
 from training.serving.model_folder import write_model
@@ -37,7 +37,7 @@ class ExportSummary:
         precision: what its convolutions compute in.
         tags: number of tags that it scores.
         patch_seconds: length of its patches.
-        epoch: the run's epoch that the weights come from.
+        epochs: the epoch that the weights of each run come from.
         bytes: size of all its files.
         calibration: what calibrates its scores; None if they are as the run gives them.
         weights: what smaller weights cost; None if they are float32.
@@ -48,14 +48,14 @@ class ExportSummary:
     precision: Precision
     tags: int
     patch_seconds: float
-    epoch: int
+    epochs: tuple[int, ...]
     bytes: int
     calibration: CalibrationFit | None = None
     weights: WeightsCost | None = None
 
 
 def export(
-    root: str,
+    root: str | Sequence[str],
     out: str,
     form: Form = "savedmodel",
     precision: Precision | None = None,
@@ -64,7 +64,7 @@ def export(
     calibrate: CalibrationMethod | None = None,
     weights: Weights | None = None,
 ) -> ExportSummary:
-    """Export the best epoch of a run.
+    """Export the best epoch of a run, or several runs as one model.
 
     >>> from training import export
     >>> export("runs/a", "runs/a/saved_model").tags
@@ -73,7 +73,7 @@ def export(
     'keras'
 
     Args:
-        root: the run's folder.
+        root: the run's folder, or those of an ensemble; `training.runs.ensemble` says how it is made.
         out: folder of the model, which appears whole and replaces an existing one of the same form.
         form: `savedmodel`, `onnx`, `tflite`, `keras` or `essentia`.
         precision: what a SavedModel computes in [default: as the run was trained]. Other forms compute in float32.
@@ -84,12 +84,12 @@ def export(
             is measured on validation tracks. Other forms have float32 weights.
 
     Raises:
-        UserError: there is no such run, `out` holds something else, the form has no such precision, or a package that
-            writes the form is not installed.
+        UserError: there is no such run, the runs of an ensemble differ in what they read or score, `out` holds something
+            else, the form has no such precision, or a package that writes the form is not installed.
         TagscaleError: the converted model gives other scores.
     """
     require_exportable(out, form, precision, calibrate, weights)
-    run = open_run(root)
+    run = open_runs([root] if isinstance(root, str) else root)
     computes: Precision = (precision or run.config.precision) if form == "savedmodel" else "float32"
     stored = validation_scores(run)
     thresholds, fit = thresholds_of(stored), None
@@ -98,7 +98,7 @@ def export(
         fit = fit_calibration(stored, track_groups(run.dataset, stored.track_ids))
         thresholds = calibrated_thresholds(thresholds, fit.calibration)
         beside[RELIABILITY_NAME] = _reliability_picture(run, fit)
-    model = _computing_in(computes, run)
+    model = computing_in(computes, run)
     cost = None if weights in (None, "float32") else measure_weights(run, model, stored, weights)
     size = write_model(
         out,
@@ -108,7 +108,7 @@ def export(
         spec=run.spec,
         vocabulary=run.labels.vocabulary,
         labels=run.labels.manifest.to_dict(),
-        config=run.config.to_dict(),
+        config=_config(run),
         licence=licence,
         calibration=None if fit is None else fit.calibration,
         weights=weights or "float32",
@@ -119,7 +119,14 @@ def export(
         },
     )
     tags = len(run.labels.vocabulary)
-    return ExportSummary(out, form, computes, tags, run.config.patch_seconds, run.state.epoch, size, fit, cost)
+    epochs = tuple(one.state.epoch for one in run.members or (run,))
+    return ExportSummary(out, form, computes, tags, run.config.patch_seconds, epochs, size, fit, cost)
+
+
+def _config(run: TrainedRun) -> dict[str, Any]:
+    """Fields of the run's configuration; of an ensemble those of the first run, and all of them as `runs`."""
+    fields = run.config.to_dict()
+    return {**fields, "runs": [one.config.to_dict() for one in run.members]} if run.members else fields
 
 
 def require_exportable(
@@ -165,13 +172,3 @@ def _require_calibration(method: CalibrationMethod, form: Form) -> None:
 def _reliability_picture(run: TrainedRun, fit: CalibrationFit) -> bytes:
     title = f"{run.labels.reference}, {fit.tracks:,} validation tracks, each calibrated by a fit on others"
     return draw_reliability(fit.before, fit.after, title)
-
-
-def _computing_in(precision: Precision, run: TrainedRun) -> keras.Model:
-    """The run's model, with the same float32 weights, computing in a precision."""
-    if precision == run.config.precision:
-        return run.model
-    config = dataclasses.replace(run.config, precision=precision)
-    model = build_model(config, len(run.labels.vocabulary), run.spec)
-    model.set_weights(run.model.get_weights())
-    return model

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from schemas.model_calibration import RELIABILITY_NAME
-from training.report.run_facts import TagResult, read_facts
+from training.evaluation.split_scores import own_evaluation
+from training.report.run_facts import TagResult, read_evaluation
 from training.runs.trained import TrainedRun
 from training.serving.calibration import FOLDS, CalibrationFit
 from training.serving.smaller_weights import WeightsCost
@@ -62,7 +63,7 @@ def model_card(
             row += [_number(result.number("roc_auc")), _number(result.number("pr_auc")), str(result.positives)]
         rows.append(row)
     card: str = environment.get_template("model_card.md.j2").render(
-        frontend=run.config.frontend,
+        frontends=[one.config.frontend for one in run.members or (run,)],
         labels=run.labels.reference,
         sample_rate=run.spec.sample_rate,
         patch_seconds=run.config.patch_seconds,
@@ -83,15 +84,13 @@ def model_card(
 
 
 def _results(run: TrainedRun) -> tuple[dict[str, Any] | None, list[TagResult] | list[None]]:
-    facts = read_facts(run.folder.root)
-    found = facts.evaluation
-    is_ours = found is not None and facts.split == "test" and found["checkpoint"] == run.checkpoint
-    if found is None or not is_ours or found["label_set"] != run.labels.reference:
+    found, tags = read_evaluation(run.folder, own_evaluation(run.checkpoint, "test", members=len(run.members)))
+    if found is None or found["checkpoint"] != run.checkpoint or found["label_set"] != run.labels.reference:
         return None, [None] * len(run.labels.vocabulary)
     figures = [
         (name, _number(found[field]), _interval(found.get(f"{field}_interval"))) for name, field in _FIGURES.items()
     ]
-    return {"tracks": found["tracks"], "figures": figures}, facts.tags
+    return {"tracks": found["tracks"], "figures": figures}, tags
 
 
 def _number(value: float | None) -> str:

@@ -67,11 +67,17 @@ def _calibration_parts(fit: CalibrationFit) -> Iterator[Line]:
         yield Line(f"  {tag}: left as it is, since {reason}")
 
 
+def _epochs(epochs: tuple[int, ...]) -> str:
+    if len(epochs) == 1:
+        return f"epoch {epochs[0]}"
+    return f"an ensemble of {len(epochs)} runs at epochs {', '.join(map(str, epochs))}"
+
+
 def _export_parts(summary: ExportSummary) -> Iterator[Line]:
     precision = "" if summary.precision == "float32" else f", computes in {summary.precision}"
     yield heading(
         f"{summary.out}: {FORM_NAMES[summary.form]}, {summary.tags} tags, patches of {summary.patch_seconds:g} s, "
-        f"epoch {summary.epoch}, {summary.bytes / 1e6:.1f} MB{precision}"
+        f"{_epochs(summary.epochs)}, {summary.bytes / 1e6:.1f} MB{precision}"
     )
     if summary.weights is not None:
         cost = summary.weights

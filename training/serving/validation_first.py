@@ -6,53 +6,57 @@ export that scores tracks first would write other bytes than one that finds the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from schemas.console.errors import TagscaleError
 from training.devices.own_process import in_own_process
 from training.devices.tensorflow_import import import_tensorflow
 
 
-def score_validation_first(root: str) -> None:
+def score_validation_first(roots: Sequence[str]) -> None:
     """Leave the scores of the validation split in a run that lacks them, if the run can be written.
 
     Args:
-        root: the run's folder.
+        roots: the run's folder, or those of an ensemble, whose scores go into the first.
 
     Raises:
         TagscaleError: the tracks cannot be scored, or the process was killed.
         Stopped: this process or the new one was asked to stop.
     """
-    if not _has_scores(root):
-        in_own_process(_score, root, name=f"{root}: scoring its validation split")
+    if not _has_scores(roots):
+        in_own_process(_score, tuple(roots), name=f"{roots[0]}: scoring its validation split")
 
 
-def _has_scores(root: str) -> bool:
+def _has_scores(roots: Sequence[str]) -> bool:
     """Whether a run has the scores that its export needs; true as well if it cannot be exported, which `export` explains."""
     from schemas.dataset import Dataset
     from schemas.label_version import open_labels
     from training.data.label_mapping import map_labels
     from training.data.labels import labelled_tracks
-    from training.evaluation.split_scores import kept_scores
+    from training.evaluation.split_scores import kept_scores, own_evaluation
     from training.evaluation.stored_scores import ScoresOf
     from training.runs.build_model import features_of
+    from training.runs.ensemble import joined_checkpoint
     from training.runs.run_folder import RunFolder
 
-    folder = RunFolder(root)
+    folder = RunFolder(roots[0])
     try:
         config = folder.read_config()
-        checkpoint = folder.checkpoints().best_sha256()
+        checkpoint = joined_checkpoint([RunFolder(root).checkpoints().best_sha256() for root in roots])
         dataset = Dataset.open(config.dataset)
         labels = open_labels(dataset, config.label_set)
         own = map_labels(labels, labels)
         tracks = own.targets_of(labelled_tracks(dataset, labels, features_of(dataset, config), "validation"))
         of = ScoresOf(own.tags, labels.reference, "validation", labels.positive_at, checkpoint)
-        return kept_scores(folder.evaluation("validation_scores.parquet"), of, tracks) is not None
+        name = own_evaluation(checkpoint, "validation", members=len(roots) if len(roots) > 1 else 0)
+        return kept_scores(folder.evaluation(f"{name}_scores.parquet"), of, tracks) is not None
     except (TagscaleError, OSError):
         return True
 
 
-def _score(root: str) -> None:
+def _score(roots: tuple[str, ...]) -> None:
     import_tensorflow()
-    from training.runs.trained import open_run
+    from training.runs.ensemble import open_runs
     from training.serving.thresholds import validation_scores
 
-    validation_scores(open_run(root))
+    validation_scores(open_runs(roots))
