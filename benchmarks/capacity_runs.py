@@ -26,8 +26,8 @@ from pipeline.decode.shards import ShardJob
 from pipeline.estimate.cost_sample import Spent
 from pipeline.estimate.startup import measure_startup
 from pipeline.jobs.transforms import handing_out
+from schemas.dataset_manifest import DatasetManifest
 from schemas.layout import Layout
-from schemas.manifests import DatasetManifest
 from schemas.plan_file import PlanReader
 
 WORKERS = (1, 2, 4)

@@ -13,7 +13,8 @@ def write_corpus(folder: Path) -> tuple[str, str]:
     from pipeline.decode.build import build
     from pipeline.decode.options import BuildOptions
     from pipeline.labels.overlay import lay_labels
-    from pipeline.labels.splits import DEFAULT_SPLIT, SplitMethod, make_split
+    from pipeline.labels.split_method import SplitMethod
+    from pipeline.labels.splits import DEFAULT_SPLIT, make_split
     from schemas.dataset import Dataset
 
     corpus, root = folder / "corpus", str(folder / "data")

@@ -12,9 +12,10 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from pipeline.jobs.plan import plan_tracks
+from schemas.dataset_manifest import DatasetManifest
 from schemas.features import LogMelSpec, WaveformSpec
 from schemas.layout import Layout
-from schemas.manifests import DatasetManifest, GenerationEntry
+from schemas.manifests import GenerationEntry
 from schemas.plan_file import plan_bytes
 from schemas.tables import TRACKS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.labels.label_set import LabelSet, written_hints
-from schemas import manifests, tags
+from schemas import dataset_manifest, labels_manifest, manifests, tags
 from schemas.json_schemas import json_schema, schema_bytes
 from training.config import FORMAT, TrainConfig, config_hints
 
@@ -17,10 +17,10 @@ _TAGS_OR_TOP = {"not": {"required": ["tags", "top"], "properties": {"top": {"typ
 def schemas() -> dict[str, dict[str, Any]]:
     """File name -> schema."""
     return {
-        "dataset.json": json_schema(manifests.DatasetFields, "dataset.json", file_format=manifests.FORMAT),
+        "dataset.json": json_schema(dataset_manifest.DatasetFields, "dataset.json", file_format=manifests.FORMAT),
         "done_mark.json": json_schema(manifests.ShardManifest, "Done mark of a shard", file_format=manifests.FORMAT),
         "tags.json": json_schema(tags.TagsFields, "tags.json", file_format=manifests.FORMAT),
-        "labels.json": json_schema(manifests.LabelsManifest, "labels.json", file_format=manifests.FORMAT),
+        "labels.json": json_schema(labels_manifest.LabelsManifest, "labels.json", file_format=manifests.FORMAT),
         "label_set.json": json_schema(LabelSet, "Label set", hints=written_hints(), rules=_TAGS_OR_TOP),
         "train_config.json": json_schema(
             TrainConfig, "Training configuration", hints=config_hints(), file_format=FORMAT, is_written_by_hand=True

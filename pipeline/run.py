@@ -38,6 +38,8 @@ from pipeline.estimate.options import (
 )
 from pipeline.help_pages import EXAMPLE, PAGES
 from pipeline.importers.commands import import_group
+from pipeline.labels.commands import diff_command, label_command, split_command
+from pipeline.removal.commands import prune_command, remove_command
 from pipeline.search.commands import similar_command
 from pipeline.status.commands import status_command
 from pipeline.tagging.commands import tag_command, verify_tags_or_raise
@@ -52,7 +54,12 @@ def cli() -> None:
     """From a catalog of audio files to feature shards, label sets and tags."""
 
 
+cli.add_command(split_command)
+cli.add_command(label_command)
+cli.add_command(diff_command)
 cli.add_command(import_group)
+cli.add_command(remove_command)
+cli.add_command(prune_command)
 cli.add_command(tag_command)
 cli.add_command(similar_command)
 cli.add_command(status_command)
@@ -176,71 +183,6 @@ def estimate_command(
     )
 
 
-@cli.command("split")
-@dataset_option
-@click.option("--name", required=True, help="Name of the split.")
-@click.option("--ratios", help="Shares of train, validation, test [default: 80,10,10].")
-@click.option("--salt", default="", help="Text that changes which groups fall on which side.")
-@click.option("--from-catalog", is_flag=True, help="Take the catalog's split column.")
-@click.option(
-    "--stratify", multiple=True, help="Annotation file; each side gets its share of every tag. May be repeated."
-)
-def split_command(
-    dataset: str, name: str, ratios: str | None, salt: str, from_catalog: bool, stratify: tuple[str, ...]
-) -> None:
-    """Make a split by hash of the group (artist), stratified, or from the catalog; a group never straddles two sides."""
-    from pipeline.labels.split_dataset import split_dataset
-    from pipeline.labels.splits import parse_ratios
-    from pipeline.labels.summary import split_report
-
-    shares = parse_ratios(ratios) if ratios else None
-    split = split_dataset(dataset, name, shares, salt=salt, from_catalog=from_catalog, stratify=stratify)
-    print_report(split_report(split, dataset))
-
-
-@cli.command("label")
-@dataset_option
-@click.option(
-    "--annotations",
-    required=True,
-    multiple=True,
-    help="Annotation file. May be repeated; an earlier file takes precedence.",
-)
-@click.option("--label-set", required=True, help="YAML file that defines the tags.")
-@click.option(
-    "--split",
-    help="A split made before [default: the one that the label set lies on; for a new one `split:` of its file, or else the "
-    "split default, made if need be].",
-)
-@click.argument("more_annotations", nargs=-1)
-def label_command(
-    dataset: str, annotations: tuple[str, ...], label_set: str, split: str | None, more_annotations: tuple[str, ...]
-) -> None:
-    """Lay a label set and its vocabulary over a dataset. Nothing is decoded, and no feature file is opened."""
-    from pipeline.labels.overlay import lay_labels
-    from pipeline.labels.summary import label_report
-
-    summary = lay_labels(dataset, [*annotations, *more_annotations], label_set, split)
-    print_report(label_report(summary, dataset))
-
-
-@cli.command("diff")
-@dataset_option
-@json_option
-@click.argument("before")
-@click.argument("after")
-def diff_command(dataset: str, before: str, after: str, as_json: bool) -> None:
-    """Compare two label versions, each NAME (its newest) or NAME@HASH: tags, and the tracks that each gained or lost."""
-    from pipeline.labels.diff import label_diff
-    from pipeline.labels.summary import diff_report
-    from schemas.dataset import Dataset
-    from schemas.label_version import open_labels
-
-    opened = Dataset.open(dataset)
-    diff = label_diff(open_labels(opened, before), open_labels(opened, after))
-    print_either(as_json, diff.to_dict, lambda: diff_report(diff))
-
-
 @cli.command("export-records")
 @dataset_option
 @click.option("--label-set", required=True, help="NAME for its newest version, or NAME@HASH.")
@@ -300,60 +242,6 @@ def info_command(dataset: str, label_set: str | None, html: str | None, as_json:
     if html is not None:
         write_page(overview, html)
     print_either(as_json, lambda: info_fields(overview), lambda: info_report(overview), sort_keys=True)
-
-
-@cli.command("remove")
-@click.option("--dataset", help="Folder of the dataset, whose tags are changed too; or")
-@click.option("--tags", help="folder of tags alone.")
-@click.option("--tracks", required=True, help="Table with a column track_id, or a .txt file with one id per line.")
-@click.option("--purge", is_flag=True, help="Also erase their features from the disk.")
-def remove_command(dataset: str | None, tags: str | None, tracks: str, purge: bool) -> None:
-    """Take tracks out of a dataset and its tags: at once for every reader, and with --purge from the disk."""
-    from pipeline.removal.remove import read_ids, remove
-    from pipeline.removal.summary import removal_report, taken_report
-    from pipeline.removal.tagged import take_out
-    from schemas.console.progress import Progress
-
-    if tags is not None and dataset is None:
-        print_report(taken_report(take_out(tags, read_ids(tracks), purge=purge)))
-        return
-    if dataset is None or tags is not None:
-        raise click.UsageError("expected either --dataset or --tags")
-    with Progress("purge", 0, "payloads") as progress:
-        summary = remove(dataset, tracks, purge=purge, on_progress=progress.update_of)
-    print_report(removal_report(summary, dataset))
-
-
-@cli.command("prune")
-@dataset_option
-@click.option("--orphans", is_flag=True, help="Remove files that no manifest names.")
-@click.option("--fingerprints", is_flag=True, help="Remove feature folders that dataset.json does not name.")
-@click.option("--label-versions", is_flag=True, help="Remove all but the newest versions of each label set.")
-@click.option("--unfinished", is_flag=True, help="Give up the generation that a stopped or refused build has begun.")
-@click.option("--features", multiple=True, help="Remove these derived features, by name. May be repeated.")
-@click.option(
-    "--keep", type=click.IntRange(1), default=1, show_default=True, help="Number of versions to keep of each label set."
-)
-@click.option("--yes", is_flag=True, help="Really remove; without it, the command only shows what it would remove.")
-def prune_command(
-    dataset: str,
-    orphans: bool,
-    fingerprints: bool,
-    label_versions: bool,
-    unfinished: bool,
-    features: tuple[str, ...],
-    keep: int,
-    yes: bool,
-) -> None:
-    """Show what a dataset no longer needs; --yes removes it. Without options of what to remove, the first three apply."""
-    from pipeline.removal.prune import KINDS, prune
-    from pipeline.removal.summary import prune_report
-
-    chosen = dict(zip(KINDS, (orphans, fingerprints, label_versions), strict=True))
-    every = not features and not unfinished and not any(chosen.values())
-    kinds = [kind for kind, is_chosen in chosen.items() if is_chosen or every]
-    found = prune(dataset, kinds, keep_versions=keep, derived=features, unfinished=unfinished, delete=yes)
-    print_report(prune_report(found, dataset, removed=yes))
 
 
 @cli.command("corpus")

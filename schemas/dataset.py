@@ -12,10 +12,11 @@ import pyarrow as pa
 from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import pipeline_command
 from schemas.console.terminal import say
+from schemas.dataset_manifest import DatasetManifest
 from schemas.features import Family, FeatureSpec, LogMelSpec, WaveformSpec, features_name, waveform_of
 from schemas.generations import Generations
 from schemas.layout import MANIFEST_NAME, Layout
-from schemas.manifests import DatasetManifest, ShardManifest, read_json
+from schemas.manifests import ShardManifest, read_json
 from schemas.places import computed_places
 from schemas.sole_writer import changing
 from schemas.storage.files import exists, size, write_atomic

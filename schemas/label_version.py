@@ -16,7 +16,7 @@ from schemas.console.shown_commands import pipeline_command
 from schemas.dataset import Dataset
 from schemas.features import FINGERPRINT_LENGTH, FeatureSpec, canonical_json
 from schemas.json_log import read_log
-from schemas.manifests import LabelsManifest
+from schemas.labels_manifest import LabelsManifest
 from schemas.storage.files import exists, join, list_names, read_bytes
 from schemas.storage.stored_tables import read_stored_table
 from schemas.tables import LABELS

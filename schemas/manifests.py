@@ -1,4 +1,4 @@
-"""The JSON files that readers follow: a dataset's manifest, a shard's done mark, a label version's manifest.
+"""The JSON files that readers follow: what all of them share, a shard's done mark, and generations.
 
 Each is a frozen dataclass, checked when it is made and when it is read (`schemas.validation`). The files carry `format`
 and a checksum of their own fields. A file in a newer format is refused with one line; an invalid file raises an error that
@@ -10,11 +10,9 @@ from __future__ import annotations
 import abc
 import dataclasses
 import json
-from typing import Any, Self, TypedDict
+from typing import Any, Self
 
 from schemas.console.errors import DatasetError, UserError
-from schemas.console.shown_commands import pipeline_command
-from schemas.features import FAMILIES, Family, FeatureSpec, LogMelSpec, spec_from_dict, waveform_of
 from schemas.storage.checksums import CHECKSUM, with_checksum
 from schemas.storage.files import read_bytes
 from schemas.storage.json_object import parse_json_object, without_format
@@ -48,7 +46,8 @@ def read_json(uri: str, what: str, advice: str = "restore it from a copy") -> di
         raise DatasetError(f"{uri}: expected {what}, a JSON object: {error}; {advice}") from error
 
 
-def _check_fields(instance: object, *, without: tuple[str, ...] = ()) -> None:
+def check_fields(instance: object, *, without: tuple[str, ...] = ()) -> None:
+    """Raise ValueError for a field whose value has another type than its own, except for those in `without`."""
     for name, hint in field_hints(type(instance)).items():
         if name not in without:
             checked(name, getattr(instance, name), hint)
@@ -59,7 +58,7 @@ class Manifest:
     """Base of all manifests: reading, validating, writing."""
 
     def __post_init__(self) -> None:
-        _check_fields(self)
+        check_fields(self)
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any], *, where: str) -> Self:
@@ -132,7 +131,7 @@ class GenerationEntry:
     tracks_sha256: str | None = None
 
     def __post_init__(self) -> None:
-        _check_fields(self)
+        check_fields(self)
         if self.generation < 0 or self.shards < 1 or self.tracks < 1:
             raise ValueError(f"expected a generation with at least one shard and one track, received {self}")
         if self.records is not None and self.records + sum((self.rejects or {}).values()) != self.tracks:
@@ -163,7 +162,7 @@ class GenerationsManifest(Manifest, abc.ABC):
     def read(cls, uri: str) -> Self:
         """The manifest in a file; raises DatasetError if it is missing or damaged."""
 
-    def _check_generations(self) -> None:
+    def check_generations(self) -> None:
         """Raise ValueError unless generations are numbered in order and only the newest may be unfinished."""
         if [entry.generation for entry in self.generations] != list(range(len(self.generations))):
             raise ValueError("generations: expected numbers from 0 without gaps")
@@ -184,176 +183,3 @@ class GenerationsManifest(Manifest, abc.ABC):
         """A copy with `entry` added, or in place of the entry with the same number."""
         generations = (*self.generations[: entry.generation], entry, *self.generations[entry.generation + 1 :])
         return dataclasses.replace(self, generations=generations, versions=versions or self.versions)
-
-
-@dataclasses.dataclass(frozen=True)
-class DerivedEntry:
-    """A log-mel family derived from the stored waveforms, in addition to the one built with them.
-
-    Attributes:
-        spec: Spec of the family.
-        generations: Number of the dataset's generations, from the first on, that it holds completely.
-        versions: Library versions and CPU type with which its newest generation was started.
-    """
-
-    spec: LogMelSpec
-    generations: int
-    versions: dict[str, str]
-
-    def __post_init__(self) -> None:
-        _check_fields(self)
-        if self.generations < 0:
-            raise ValueError(f"derived: generations: expected at least 0, received {self.generations}")
-
-
-class SpecFields(TypedDict):
-    """A family in dataset.json, which may have further fields.
-
-    Attributes:
-        fingerprint: Fingerprint of the spec.
-        spec: Settings that define the family's features.
-    """
-
-    fingerprint: str
-    spec: dict[str, Any]
-
-
-class DerivedFields(SpecFields):
-    """A derived family in dataset.json, which may have further fields.
-
-    Attributes:
-        fingerprint: Fingerprint of the spec.
-        spec: Settings that define the family's features.
-        generations: Number of the dataset's generations, from the first on, that it holds completely.
-        versions: Library versions and CPU type with which its newest generation was started.
-    """
-
-    generations: int
-    versions: dict[str, str]
-
-
-@dataclasses.dataclass(frozen=True)
-class DatasetFields:
-    """dataset.json as it is written: the feature families of a dataset, and its generations in order.
-
-    Attributes:
-        families: Spec of each family.
-        generations: Generations, oldest first, numbered from 0 without gaps.
-        versions: Library versions and CPU type with which the newest generation was planned.
-        derived: Derived log-mel families, in the order in which they were first requested.
-    """
-
-    families: dict[Family, SpecFields]
-    generations: tuple[GenerationEntry, ...]
-    versions: dict[str, str]
-    derived: tuple[DerivedFields, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class DatasetManifest(GenerationsManifest):
-    """The content of dataset.json, like `DatasetFields`, with its specs parsed."""
-
-    families: dict[Family, FeatureSpec]
-    derived: tuple[DerivedEntry, ...] = ()
-
-    def __post_init__(self) -> None:
-        _check_fields(self, without=("families",))  # their specs are of several classes; _parsed_spec made them
-        if not self.families or any(family not in FAMILIES for family in self.families):
-            raise ValueError(f"families: expected {' or '.join(FAMILIES)}, received {sorted(self.families)}")
-        for family, spec in self.families.items():
-            if spec.family != family:
-                raise ValueError(f"{family}: expected the spec of this family, received one of {spec.family}")
-        specs = [*self.families.values(), *(entry.spec for entry in self.derived)]
-        if len(set(map(waveform_of, specs))) > 1:
-            raise ValueError("families: expected all over one waveform, received two")
-        if len({spec.fingerprint for spec in specs}) < len(specs):
-            raise ValueError("derived: expected each family once")
-        self._check_generations()
-
-    @classmethod
-    def _from_file(cls, fields: dict[str, Any]) -> Self:
-        file = from_fields(DatasetFields, fields)
-        families = {family: _parsed_spec(f"families {family}", entry) for family, entry in file.families.items()}
-        derived = tuple(
-            DerivedEntry(_parsed_spec("derived", entry), entry["generations"], entry["versions"])
-            for entry in file.derived
-        )
-        return cls(file.generations, file.versions, families, derived)
-
-    def to_dict(self) -> dict[str, Any]:
-        def described(spec: FeatureSpec) -> dict[str, Any]:
-            return {"fingerprint": spec.fingerprint, "spec": spec.to_dict()}
-
-        return {
-            "format": FORMAT,
-            "families": {family: described(spec) for family, spec in self.families.items()},
-            "generations": [dataclasses.asdict(entry) for entry in self.generations],
-            "versions": self.versions,
-            "derived": [
-                {**described(entry.spec), "generations": entry.generations, "versions": entry.versions}
-                for entry in self.derived
-            ],
-        }
-
-    def with_derived(self, entry: DerivedEntry) -> DatasetManifest:
-        """A copy with `entry` added, or in place of the entry with the same spec."""
-        derived = list(self.derived)
-        place = next((number for number, old in enumerate(derived) if old.spec == entry.spec), len(derived))
-        derived[place : place + 1] = [entry]
-        return dataclasses.replace(self, derived=tuple(derived))
-
-    @classmethod
-    def read(cls, uri: str) -> Self:
-        return cls.from_dict(read_json(uri, "a dataset's manifest"), where=uri)
-
-
-def _parsed_spec(name: str, entry: SpecFields) -> Any:
-    """The spec in a manifest's entry; raises ValueError if the fingerprint is not that of the spec."""
-    spec = spec_from_dict(entry["spec"])
-    if spec.fingerprint != entry["fingerprint"]:
-        raise ValueError(
-            f"{name}: expected the fingerprint {spec.fingerprint} of its spec, received {entry['fingerprint']}"
-        )
-    return spec
-
-
-# Keys that readers use from the fields of labels.json.
-_LABELS_KEYS = {
-    "label_set": ("values", "positive_at", "missing"),
-    "split": ("name", "version"),
-    "counts": ("tracks", "tags"),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class LabelsManifest(Manifest):
-    """labels.json: the sources of one version of a label set, and what it covers.
-
-    Attributes:
-        name: Name of the label set.
-        version: Hash of the version, over vocabulary and labels.
-        label_set: The label set as resolved from its YAML file.
-        annotations_sha256: SHA-256 of each annotation file, in order of precedence.
-        split: Name and version of the split.
-        generations: SHA-256 of tracks/gen-NNN.parquet of every generation covered, oldest first.
-        counts: Number of tracks, labelled tracks, tags, and tracks per split.
-    """
-
-    name: str
-    version: str
-    label_set: dict[str, Any]
-    annotations_sha256: tuple[str, ...]
-    split: dict[str, str]
-    generations: tuple[str, ...]
-    counts: dict[str, int]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, keys in _LABELS_KEYS.items():
-            if missing := [key for key in keys if key not in getattr(self, name)]:
-                raise ValueError(f"{name}: expected {' and '.join(missing)} in it, received {getattr(self, name)!r}")
-
-    @classmethod
-    def read(cls, uri: str) -> LabelsManifest:
-        advice = f"lay the same label set again with `{pipeline_command('label')}`, or restore it from a copy"
-        return cls.from_dict(read_json(uri, "a label version's manifest", advice), where=uri)

@@ -109,7 +109,7 @@ class TagsManifest(GenerationsManifest):
     embeddings: bool
 
     def __post_init__(self) -> None:
-        self._check_generations()
+        self.check_generations()
 
     @classmethod
     def _from_file(cls, fields: dict[str, Any]) -> Self:

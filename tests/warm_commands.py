@@ -179,9 +179,10 @@ def _serve(stage: str) -> None:
         from training.devices.tensorflow_import import import_tensorflow
 
         import_tensorflow()
-    for node in ast.walk(ast.parse(COMMANDS[stage].read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.col_offset > 0:  # of a single command
-            importlib.import_module(str(node.module))
+    for path in (COMMANDS[stage], *sorted((ROOT / stage).glob("*/commands.py"))):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.col_offset > 0:  # of a single command
+                importlib.import_module(str(node.module))
     for line in requests:
         request = json.loads(line)
         if "poll" in request:

@@ -34,10 +34,10 @@ from schemas.console.errors import UserError
 from schemas.console.progress import Progress
 from schemas.console.shown_commands import pipeline_command
 from schemas.dataset import Dataset
+from schemas.dataset_manifest import DatasetManifest
 from schemas.features import Family, logmel_spec_of
 from schemas.generations import read_tombstones
 from schemas.layout import Layout
-from schemas.manifests import DatasetManifest
 from schemas.plan_file import PlanReader
 from schemas.same_audio import same_audio
 from schemas.sole_writer import changing, sole_writer

@@ -16,10 +16,11 @@ from pipeline.jobs.plan import plan_tracks, shard_count
 from pipeline.jobs.versions import check_versions, feature_versions
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset, outdated_words
+from schemas.dataset_manifest import DatasetManifest
 from schemas.features import FAMILIES, Excerpt, Family, FeatureSpec, specs_for, waveform_of
 from schemas.generations import Generations
 from schemas.layout import MANIFEST_NAME, Layout, generation_name
-from schemas.manifests import DatasetManifest, GenerationEntry, GenerationsManifest
+from schemas.manifests import GenerationEntry, GenerationsManifest
 from schemas.plan_file import PlanReader, plan_bytes
 from schemas.sole_writer import changing
 from schemas.storage.files import is_remote, write_atomic, write_if_absent

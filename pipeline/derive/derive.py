@@ -18,11 +18,11 @@ from pipeline.jobs.versions import check_versions, logmel_versions
 from schemas.console.errors import UserError
 from schemas.console.shown_commands import pipeline_command
 from schemas.dataset import Dataset, change_manifest
+from schemas.dataset_manifest import DerivedEntry
 from schemas.examples import most_samples
 from schemas.features import LogMelSpec, WaveformSpec, features_name
 from schemas.filterbank import mel_filterbank
 from schemas.layout import generation_name
-from schemas.manifests import DerivedEntry
 from schemas.sole_writer import sole_writer
 from schemas.storage.files import remove_temporaries
 

@@ -13,8 +13,8 @@ import apache_beam.runners.worker.sdk_worker_main  # noqa: F401 (what runners st
 
 import pipeline.jobs.transforms  # noqa: F401 (what the job graph names)
 from pipeline.decode.shards import ShardJob, ShardWriter
+from schemas.dataset_manifest import DatasetManifest
 from schemas.layout import Layout
-from schemas.manifests import DatasetManifest
 
 
 def main() -> None:

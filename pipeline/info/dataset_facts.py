@@ -9,11 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.info.feature_words import spec_in_words
-from pipeline.labels.splits import SplitMethod, read_split, split_log
+from pipeline.labels.split_method import SplitMethod
+from pipeline.labels.splits import read_split, split_log
 from schemas.dataset import Dataset
 from schemas.features import FeatureSpec, features_name
 from schemas.label_version import label_set_names, versions_in_order
-from schemas.manifests import GenerationEntry, LabelsManifest
+from schemas.labels_manifest import LabelsManifest
+from schemas.manifests import GenerationEntry
 from schemas.same_audio import same_audio
 from schemas.storage.files import join, list_names
 from schemas.tables import SPLITS

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from pipeline.labels.tag_graph import below_first, cycle_in
 from schemas.console.errors import UserError, did_you_mean
 from schemas.names import NAME_SCHEMA, check_name
 from schemas.user_files.yaml_files import YamlText, is_nothing, number, read_yaml, shown, whole_number
@@ -101,7 +102,7 @@ class LabelSet:
         for field, tags in (("tags", self.tags), ("merge", sources)):
             if (tag := _twice(tags)) is not None:
                 raise _FieldError(field, f"tag {tag!r}: expected once, is named twice")
-        if cycle := _cycle(self.merge):
+        if cycle := cycle_in(self.merge):
             raise _FieldError("merge", f"{_chain(cycle)} is a cycle; name the one tag that the others count as")
         wanted = {*self.tags}
         for source in sources:
@@ -130,7 +131,7 @@ class LabelSet:
                     )
             if (twice := _twice(children)) is not None:
                 raise _FieldError("hierarchy", f"{twice!r}: expected once, is named twice", of=parent)
-        if cycle := _cycle(self.hierarchy):
+        if cycle := cycle_in(self.hierarchy):
             raise _FieldError("hierarchy", f"{_chain(cycle)} is a cycle; no tag can be its own ancestor")
         self.ancestors()
 
@@ -142,7 +143,7 @@ class LabelSet:
                 parents.setdefault(child, []).append(parent)
         above: dict[str, set[str]] = {}
         total = 0
-        for tag in _below_first(parents):  # each tag once, however many paths lead to it
+        for tag in below_first(parents):  # each tag once, however many paths lead to it
             above[tag] = set().union(parents.get(tag, ()), *(above[parent] for parent in parents.get(tag, ())))
             total += len(above[tag])
             if total > MOST_ANCESTORS:
@@ -268,42 +269,6 @@ def _twice(tags: Sequence[str]) -> str | None:
     """The first tag that occurs twice, if any."""
     counts = collections.Counter(tags)
     return next((tag for tag in tags if counts[tag] > 1), None)
-
-
-def _below_first(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Every tag once, after all members of its group. The groups have no cycle."""
-    done: set[str] = set()
-    for start in groups:
-        way = [start]
-        while way:
-            tag = way[-1]
-            left = [] if tag in done else [member for member in groups.get(tag, ()) if member not in done]
-            if left:
-                way.extend(left)
-                continue
-            way.pop()
-            if tag not in done:
-                done.add(tag)
-                yield tag
-
-
-def _cycle(groups: Mapping[str, Sequence[str]]) -> list[str]:
-    """A path from some tag through its group, their groups and so on back to it; empty if there is none."""
-    done: set[str] = set()  # tags that are on no cycle
-    for start in groups:
-        way = {start: iter(groups[start])}  # in order
-        while way:
-            tag = next(reversed(way))
-            member = next((one for one in way[tag] if one not in done), None)
-            if member is None:
-                way.popitem()
-                done.add(tag)
-            elif member in way:
-                names = list(way)
-                return [*names[names.index(member) :], member]
-            else:
-                way[member] = iter(groups.get(member, ()))
-    return []
 
 
 def _chain(tags: list[str]) -> str:

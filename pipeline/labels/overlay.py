@@ -20,7 +20,7 @@ from schemas.console.terminal import say
 from schemas.dataset import Dataset
 from schemas.json_log import log_bytes, whole_entries
 from schemas.label_version import LabelVersion, label_set_names, labels_version, open_labels, read_label_files
-from schemas.manifests import LabelsManifest
+from schemas.labels_manifest import LabelsManifest
 from schemas.sole_writer import changing
 from schemas.storage.files import exists, join, list_names, write_atomic
 from schemas.storage.stored_tables import table_bytes

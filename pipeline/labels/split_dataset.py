@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.labels.annotations import read_annotations
-from pipeline.labels.splits import DEFAULT_RATIOS, Split, SplitMethod, make_split
+from pipeline.labels.split_method import DEFAULT_RATIOS, SplitMethod
+from pipeline.labels.splits import Split, make_split
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset
 

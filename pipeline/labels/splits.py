@@ -6,84 +6,32 @@ import dataclasses
 import hashlib
 import itertools
 import json
-import math
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.labels.annotations import Annotations
-from pipeline.labels.group_sets import GroupSets, group_sets, stratified
+from pipeline.labels.group_sets import GroupSets, group_sets
+from pipeline.labels.split_assignment import assigned_sides, divided_groups, straddling_sets
+from pipeline.labels.split_method import SplitMethod
 from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import pipeline_command
 from schemas.dataset import Dataset
 from schemas.features import FINGERPRINT_LENGTH, canonical_json
 from schemas.json_log import log_bytes, read_log
 from schemas.names import check_name
-from schemas.same_audio import same_audio
 from schemas.sole_writer import changing
 from schemas.storage.files import exists, list_names, write_atomic
 from schemas.storage.stored_tables import read_stored_table, table_bytes
 from schemas.tables import SPLIT, SPLITS
 
 DEFAULT_SPLIT = "default"
-DEFAULT_RATIOS = (80.0, 10.0, 10.0)  # train, validation, test
 
 # Advice for a damaged split, which cannot be made again, since tracks keep their sides.
 _ADVICE = "restore it from a copy, or make a split of another name"
 
 _HASHED_AT_ONCE = 1 << 16  # tracks
-
-
-@dataclasses.dataclass(frozen=True)
-class SplitMethod:
-    """The method of a split, which also extends it when the dataset grows.
-
-    Attributes:
-        ratios: Shares of train, validation and test; None to use the catalog's split column.
-        salt: Text that changes which groups fall where; without it the cut follows the shards as far as the shares allow, so
-            that training reads little that it does not need.
-        stratified: SHA-256 of the annotation files whose tags were spread over the sides when the split was made; tracks
-            added later are assigned as in any other split.
-    """
-
-    ratios: tuple[float, float, float] | None = DEFAULT_RATIOS
-    salt: str = ""
-    stratified: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.ratios is not None and not (
-            len(self.ratios) == 3
-            and all(0 <= share < math.inf for share in self.ratios)
-            and 0 < sum(self.ratios) < math.inf
-        ):
-            raise UserError(f"--ratios: expected three shares such as 80,10,10, received {self.ratios}")
-        if self.ratios is None and (self.salt or self.stratified):
-            raise UserError("--from-catalog: expected without --ratios, --salt and --stratify, received both")
-
-    def to_dict(self) -> dict[str, Any]:
-        if self.ratios is None:
-            return {"method": "catalog"}
-        fields = {"method": "hash", "ratios": list(self.ratios), "salt": self.salt}
-        return {**fields, "method": "stratified", "stratified": list(self.stratified)} if self.stratified else fields
-
-    @property
-    def words(self) -> str:
-        """A description of the method."""
-        if self.ratios is None:
-            return "from the catalog"
-        how = "stratified" if self.stratified else "by hash"
-        ratios = ",".join(f"{share:g}" for share in self.ratios)
-        return f"{how}, ratios {ratios}{f', salt {self.salt}' if self.salt else ''}"
-
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> SplitMethod:
-        if fields["method"] == "catalog":
-            return cls(ratios=None)
-        train, validation, test = fields["ratios"]
-        return cls((train, validation, test), fields["salt"], tuple(fields.get("stratified", ())))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,15 +59,6 @@ class Split:
     undivided: bool
     straddling: tuple[int, tuple[str, ...]]
     groups_apart: tuple[int, tuple[str, ...]]
-
-
-def parse_ratios(text: str) -> tuple[float, float, float]:
-    """`80,10,10` as shares; raises UserError."""
-    try:
-        train, validation, test = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise UserError(f"--ratios: expected three numbers such as 80,10,10, received {text!r}") from error
-    return train, validation, test
 
 
 def make_split(
@@ -163,7 +102,7 @@ def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotat
     undivided = sets is not None and sets.count == 1
     if method.ratios is not None and sets is not None and before is None and (asked or not undivided):
         _require_groups(sets, method.ratios, name, dataset.layout.root)
-    table = _assign(tracks, method, name, before, sets, annotations)
+    table = assigned_sides(tracks, method, name, before, sets, annotations)
     version = split_version(table)
     if not log and {f"{version}.parquet", *list_names(dataset.layout.splits(name))} != {f"{version}.parquet"}:
         raise _lost_log(dataset, name)
@@ -173,7 +112,7 @@ def _make_split(dataset: Dataset, name: str, method: SplitMethod | None, annotat
         write_atomic(dataset.layout.split_log(name), log_bytes(log))
     counts = {side: pc.sum(pc.equal(table["split"], side)).as_py() or 0 for side in SPLITS}
     counts["none"] = tracks.num_rows - table.num_rows
-    straddling, apart = _straddling(tracks, table), _groups_apart(tracks, table)
+    straddling, apart = straddling_sets(tracks, table), divided_groups(tracks, table)
     return Split(name, version, table, counts, method, dataset.identity(), undivided, straddling, apart)
 
 
@@ -259,66 +198,6 @@ def _lost_log(dataset: Dataset, name: str) -> DatasetError:
         f"{dataset.layout.split_log(name)}: the log of the split is missing though versions of it are there: if a command was "
         f"stopped while it made the split, run that one again; else {_ADVICE}"
     )
-
-
-def _assign(
-    tracks: pa.Table,
-    method: SplitMethod,
-    name: str,
-    before: pa.Table | None,
-    sets: GroupSets | None,
-    annotations: Annotations | None,
-) -> pa.Table:
-    """Sides of all tracks, schema SPLIT; tracks of `before` keep their sides."""
-    pinned = np.full(tracks.num_rows, -1, np.int64) if before is None else _pinned(tracks, before)
-    if method.ratios is None or sets is None:
-        if tracks["split"].null_count == tracks.num_rows:
-            raise UserError(f"split {name}: the catalog has no split column, or an empty one; use --ratios")
-        sides = _codes(tracks["split"])
-    else:
-        if method.stratified and before is None:
-            if annotations is None:
-                raise UserError(f"split {name}: --stratify: expected the annotation files, received none")
-            sides = stratified(tracks, sets, method.ratios, annotations)
-        else:
-            sides = sets.placed(pinned, method.ratios)
-    sides = np.where(pinned >= 0, pinned, sides)
-    table = pa.table({"track_id": tracks["track_id"], "split": pa.array(SPLITS).take(pa.array(sides, mask=sides < 0))})
-    return table.filter(pc.is_valid(table["split"])).sort_by("track_id").cast(SPLIT)
-
-
-def _pinned(tracks: pa.Table, before: pa.Table) -> npt.NDArray[np.int64]:
-    """Codes of the tracks' sides in a version of the split; -1 for tracks without a side."""
-    place = pc.index_in(tracks["track_id"], value_set=before["track_id"].combine_chunks())
-    return _codes(before["split"].take(place))
-
-
-def _codes(sides: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    codes: npt.NDArray[np.int64] = (
-        pc.fill_null(pc.index_in(sides, value_set=pa.array(SPLITS)), -1).to_numpy().astype(np.int64)
-    )
-    return codes
-
-
-def _straddling(tracks: pa.Table, table: pa.Table) -> tuple[int, tuple[str, ...]]:
-    """Number of sets of tracks with the same audio that lie on several sides, and two ids of the first."""
-    lists = same_audio(tracks)
-    wanted = pa.array([track for same in lists for track in same], pa.string())
-    found = pc.index_in(wanted, value_set=table["track_id"].combine_chunks())
-    side_of = dict(zip(wanted.to_pylist(), table["split"].take(found).to_pylist(), strict=True))
-    apart = [same for same in lists if len({side_of[track] for track in same} - {None}) > 1]
-    if not apart:
-        return 0, ()
-    first = apart[0][0]
-    return len(apart), (first, next(track for track in apart[0] if side_of[track] not in (side_of[first], None)))
-
-
-def _groups_apart(tracks: pa.Table, table: pa.Table) -> tuple[int, tuple[str, ...]]:
-    place = pc.index_in(table["track_id"], value_set=tracks["track_id"].combine_chunks())
-    sides = pa.table({"group": tracks["group"].take(place), "split": table["split"]}).group_by("group")
-    counted = sides.aggregate([("split", "count_distinct")])
-    apart = sorted(counted["group"].filter(pc.greater(counted["split_count_distinct"], 1)).to_pylist())
-    return len(apart), tuple(apart[:1])
 
 
 def split_version(table: pa.Table) -> str:

@@ -20,9 +20,10 @@ from pipeline.removal.remove import known_runs
 from pipeline.removal.unfinished import give_up, parts_under_way
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset
+from schemas.dataset_manifest import DatasetManifest
 from schemas.features import features_name
 from schemas.label_version import versions_in_order
-from schemas.manifests import DatasetManifest, LabelsManifest
+from schemas.labels_manifest import LabelsManifest
 from schemas.sole_writer import changing, sole_writer
 from schemas.storage.files import exists, files_below, is_folder, is_remote, join, list_names, size, write_atomic
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from pipeline.removal.leftovers import remove_features
 from schemas.dataset import Dataset
+from schemas.dataset_manifest import DatasetManifest
 from schemas.generations import read_tombstones
 from schemas.layout import generation_name
-from schemas.manifests import DatasetManifest
 from schemas.storage.files import exists, files_below, join, remove, remove_tree, write_atomic
 
 

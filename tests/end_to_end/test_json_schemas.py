@@ -16,7 +16,9 @@ from jsonschema import Draft202012Validator
 from pipeline.labels.label_set import read_label_set
 from pipeline.labels.overlay import lay_labels
 from schemas.console.errors import DatasetError, UserError
-from schemas.manifests import DatasetManifest, LabelsManifest, ShardManifest
+from schemas.dataset_manifest import DatasetManifest
+from schemas.labels_manifest import LabelsManifest
+from schemas.manifests import ShardManifest
 from tests.conftest import SmallCorpus
 from training.config import TrainConfig, resolve_config
 

@@ -10,9 +10,10 @@ import pytest
 
 from schemas.console.errors import DatasetError, UserError
 from schemas.dataset import Dataset
+from schemas.dataset_manifest import DatasetManifest
 from schemas.features import Family
 from schemas.generations import newest_rows
-from schemas.manifests import DatasetManifest, GenerationEntry, ShardManifest
+from schemas.manifests import GenerationEntry, ShardManifest
 from schemas.storage.files import write_atomic
 
 

@@ -9,16 +9,10 @@ from typing import Any
 import pytest
 
 from schemas.console.errors import DatasetError, UserError
+from schemas.dataset_manifest import DatasetManifest
 from schemas.features import LogMelSpec, WaveformSpec, specs_for
-from schemas.manifests import (
-    FORMAT,
-    DatasetManifest,
-    GenerationEntry,
-    LabelsManifest,
-    Manifest,
-    ShardManifest,
-    read_json,
-)
+from schemas.labels_manifest import LabelsManifest
+from schemas.manifests import FORMAT, GenerationEntry, Manifest, ShardManifest, read_json
 from schemas.storage.checksums import with_checksum
 
 SHARD = ShardManifest("part-00000-aa.tfrecord", records=2, bytes=10, sha256="aa", tracks=3, tracks_sha256="bb")

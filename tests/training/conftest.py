@@ -116,7 +116,8 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> SmallDataset:
     from pipeline.decode.build import build
     from pipeline.decode.options import BuildOptions
     from pipeline.labels.overlay import lay_labels
-    from pipeline.labels.splits import DEFAULT_SPLIT, SplitMethod, make_split
+    from pipeline.labels.split_method import SplitMethod
+    from pipeline.labels.splits import DEFAULT_SPLIT, make_split
     from schemas.dataset import Dataset
 
     folder = tmp_path_factory.mktemp("small")

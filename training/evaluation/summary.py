@@ -53,9 +53,8 @@ def _parts(result: Evaluation) -> Iterator[Line | Table]:
         f"{result.name}{end}" for end in ("_per_tag.csv", "_scores.parquet", "_per_tag.png", "_curves.png")
     )
     yield Line(f"  written to {result.run}/evaluation/{result.name}.json, {files}")
-    runs = [word for root in result.runs or (result.run,) for word in ("--run", root)]
     model = "ensemble" if result.runs else f"{result.run}/saved_model"
-    yield following(training_command("export", *runs, "--out", model))
+    yield following(training_command("export", "--run", result.run, *result.runs[1:], "--out", model))
 
 
 def _figures(of_models: dict[str, Metrics], graded: bool) -> Table:

@@ -15,7 +15,8 @@ from pipeline.decode.sources import SEEN
 from pipeline.derive.derive import DeriveOptions, derive
 from pipeline.export_records.export import ExportOptions, export_records
 from pipeline.labels.overlay import lay_labels
-from pipeline.labels.splits import SplitMethod, make_split
+from pipeline.labels.split_method import SplitMethod
+from pipeline.labels.splits import make_split
 from pipeline.removal.remove import remove
 from pipeline.verify import verify
 from schemas.dataset import Dataset

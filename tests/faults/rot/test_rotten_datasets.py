@@ -22,7 +22,8 @@ from pipeline.decode.shards import ShardJob
 from pipeline.decode.sources import changed_tracks
 from pipeline.info.overview import info
 from pipeline.labels.overlay import lay_labels
-from pipeline.labels.splits import SplitMethod, make_split, read_split, split_log
+from pipeline.labels.split_method import SplitMethod
+from pipeline.labels.splits import make_split, read_split, split_log
 from pipeline.removal.prune import prune
 from pipeline.removal.remove import known_runs, remove
 from pipeline.verify import verify

@@ -19,9 +19,9 @@ from pipeline.decode.run_times import added_counters
 from pipeline.verify import verify
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset
+from schemas.dataset_manifest import DatasetManifest
 from schemas.examples import decode_example
 from schemas.features import spec_from_dict
-from schemas.manifests import DatasetManifest
 from schemas.sole_writer import sole_writer
 from schemas.storage.checksums import with_checksum
 from schemas.storage.files import read_range

@@ -14,7 +14,7 @@ from pipeline.decode.generations import close_generation, wanted_tracks
 from pipeline.decode.shards import ShardJob
 from schemas.console.errors import DatasetError
 from schemas.dataset import Dataset
-from schemas.manifests import DatasetManifest
+from schemas.dataset_manifest import DatasetManifest
 from schemas.plan_file import plan_bytes
 from tests.conftest import TRACKS, SmallCorpus
 

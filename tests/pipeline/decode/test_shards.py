@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.decode.shards import ShardJob, ShardWriter
+from schemas.dataset_manifest import DatasetManifest
 from schemas.features import LogMelSpec, WaveformSpec, specs_for
-from schemas.manifests import DatasetManifest
 from tests.conftest import SmallCorpus
 
 Contents = Callable[..., dict[str, str]]

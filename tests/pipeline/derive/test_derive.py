@@ -20,9 +20,9 @@ from pipeline.removal.remove import remove
 from pipeline.verify import verify
 from schemas.console.errors import DatasetError, TagscaleError, UserError
 from schemas.dataset import Dataset
+from schemas.dataset_manifest import DatasetManifest
 from schemas.examples import decode_example
 from schemas.features import LogMelSpec
-from schemas.manifests import DatasetManifest
 from schemas.storage.files import read_range, write_atomic
 from schemas.tfrecord import unframe
 from tests.conftest import TRACKS, RunPipeline, SmallCorpus

@@ -19,7 +19,7 @@ from pipeline.estimate.estimate import Estimate, estimate
 from pipeline.estimate.options import EstimateOptions, Prices
 from schemas.console.errors import UserError
 from schemas.console.shown_commands import pipeline_command
-from schemas.manifests import DatasetManifest
+from schemas.dataset_manifest import DatasetManifest
 from tests.conftest import TRACKS, SmallCorpus, small_catalog
 
 WHOLE = EstimateOptions(sample=1000, workers=(1, 2, 64))

@@ -16,7 +16,8 @@ from pipeline.decode.options import BuildOptions
 from pipeline.derive.derive import DeriveOptions, derive
 from pipeline.export_records.export import ExportOptions, ExportSummary, export_records
 from pipeline.labels.overlay import lay_labels
-from pipeline.labels.splits import SplitMethod, make_split
+from pipeline.labels.split_method import SplitMethod
+from pipeline.labels.splits import make_split
 from pipeline.removal.remove import remove
 from schemas.console.errors import DatasetError, TagscaleError, UserError
 from schemas.dataset import Dataset

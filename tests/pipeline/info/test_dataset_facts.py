@@ -13,7 +13,8 @@ from pipeline.decode.options import BuildOptions
 from pipeline.derive.derive import DeriveOptions, derive
 from pipeline.info.dataset_facts import DatasetFacts
 from pipeline.info.overview import info
-from pipeline.labels.splits import SplitMethod, make_split, split_version
+from pipeline.labels.split_method import SplitMethod
+from pipeline.labels.splits import make_split, split_version
 from pipeline.removal.prune import prune
 from pipeline.removal.remove import remove
 from schemas.console.errors import UserError

@@ -8,7 +8,8 @@ import pytest
 from pipeline.info.findings import findings
 from pipeline.info.label_health import LabelHealth
 from pipeline.info.overview import info
-from pipeline.labels.splits import SplitMethod, make_split
+from pipeline.labels.split_method import SplitMethod
+from pipeline.labels.splits import make_split
 from pipeline.removal.remove import remove
 from schemas.dataset import Dataset
 from schemas.label_version import open_labels

@@ -16,7 +16,7 @@ from pipeline.jobs.runner import evenly_on_dask, run_shards
 from pipeline.jobs.shard_job import unfinished_shards
 from pipeline.jobs.transforms import handing_out
 from schemas.console.errors import TagscaleError
-from schemas.manifests import DatasetManifest
+from schemas.dataset_manifest import DatasetManifest
 from schemas.plan_file import PlanReader
 from tests.conftest import SmallCorpus
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.decode.shards import ShardJob
 from pipeline.jobs.shard_job import is_done, unfinished_shards
-from schemas.manifests import DatasetManifest
+from schemas.dataset_manifest import DatasetManifest
 from tests.conftest import SmallCorpus
 
 

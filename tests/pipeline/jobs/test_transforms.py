@@ -20,7 +20,7 @@ from pipeline.jobs.runner import stated_needs
 from pipeline.jobs.shard_job import GenerationJob, ShardCounts
 from pipeline.jobs.transforms import WriteShards
 from pipeline.tagging.shards import TagShardJob
-from schemas.manifests import DatasetManifest
+from schemas.dataset_manifest import DatasetManifest
 from tests.conftest import SmallCorpus
 
 GRAPH_BYTES = 32 << 10  # limit for the job graph of 7,500 shards or 1.5 million tracks; Dataflow accepts 10 MB

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.labels.overlay import LabelSummary, lay_labels
-from pipeline.labels.splits import SplitMethod, existing_split, make_split, split_version
+from pipeline.labels.split_method import SplitMethod
+from pipeline.labels.splits import existing_split, make_split, split_version
 from pipeline.labels.summary import label_report
 from pipeline.verify import verify
 from schemas.console.errors import UserError

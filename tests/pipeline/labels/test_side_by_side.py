@@ -17,7 +17,8 @@ import pipeline.labels.overlay
 import pipeline.labels.splits
 import pipeline.removal.remove
 from pipeline.labels.overlay import lay_labels
-from pipeline.labels.splits import SplitMethod, make_split
+from pipeline.labels.split_method import SplitMethod
+from pipeline.labels.splits import make_split
 from pipeline.removal.prune import prune
 from pipeline.removal.remove import remove
 from pipeline.verify import verify

@@ -14,15 +14,8 @@ from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.labels.annotations import Annotations, read_annotations
 from pipeline.labels.overlay import lay_labels
-from pipeline.labels.splits import (
-    Split,
-    SplitMethod,
-    existing_split,
-    make_split,
-    parse_ratios,
-    require_filled,
-    split_version,
-)
+from pipeline.labels.split_method import SplitMethod, parse_ratios
+from pipeline.labels.splits import Split, existing_split, make_split, require_filled, split_version
 from pipeline.labels.summary import label_report
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset

@@ -17,7 +17,8 @@ from sklearn.metrics import roc_auc_score
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.labels.overlay import lay_labels
-from pipeline.labels.splits import DEFAULT_SPLIT, SplitMethod, make_split
+from pipeline.labels.split_method import SplitMethod
+from pipeline.labels.splits import DEFAULT_SPLIT, make_split
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset
 from schemas.label_version import open_labels

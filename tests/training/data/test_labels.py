@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from pipeline.decode.build import build
 from pipeline.decode.options import BuildOptions
 from pipeline.labels.overlay import lay_labels
-from pipeline.labels.splits import SplitMethod, existing_split, make_split
+from pipeline.labels.split_method import SplitMethod
+from pipeline.labels.splits import existing_split, make_split
 from pipeline.run import cli
 from schemas.console.errors import DatasetError, UserError
 from schemas.dataset import Dataset

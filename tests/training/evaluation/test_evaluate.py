@@ -13,7 +13,8 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from pipeline.labels.overlay import lay_labels
-from pipeline.labels.splits import SplitMethod, make_split
+from pipeline.labels.split_method import SplitMethod
+from pipeline.labels.splits import make_split
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset
 from schemas.label_version import open_labels

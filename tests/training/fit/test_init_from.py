@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.labels.overlay import lay_labels
-from pipeline.labels.splits import SplitMethod, make_split
+from pipeline.labels.split_method import SplitMethod
+from pipeline.labels.splits import make_split
 from schemas.console.errors import UserError
 from schemas.dataset import Dataset
 from schemas.label_version import open_labels

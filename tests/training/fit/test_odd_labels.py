@@ -51,7 +51,8 @@ def test_one_tag_and_splits_of_one_track_are_trained_validated_and_evaluated(
     from pipeline.decode.build import build
     from pipeline.decode.options import BuildOptions
     from pipeline.labels.overlay import lay_labels
-    from pipeline.labels.splits import DEFAULT_SPLIT, SplitMethod, make_split
+    from pipeline.labels.split_method import SplitMethod
+    from pipeline.labels.splits import DEFAULT_SPLIT, make_split
     from schemas.dataset import Dataset
 
     sides = {"track-01": "validation", "track-03": "test"}
