@@ -88,6 +88,7 @@ def compiled_graphs() -> Iterator[None]:
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(False)
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     try:
         yield
     finally:

@@ -46,11 +46,11 @@ def test_training_learns_what_the_sounds_are(small_config: TrainConfig, tmp_path
     run = str(tmp_path / "run")
     # There is no dropout and the statistics adapt quickly, so that few steps suffice on any CPU type.
     steady = dataclasses.replace(small_config, dropout=0.0, batch_norm_momentum=0.9, learning_rate=3e-3)
-    summary = train(dataclasses.replace(steady, epochs=20, select_by="roc_auc"), run)
+    summary = train(dataclasses.replace(steady, epochs=20, validate_every=4, select_by="roc_auc"), run)
     lines = _lines(run)
     assert summary.state.epoch == len(lines) == 20
     assert lines[-1]["loss"] < 0.7 * lines[0]["loss"]
-    assert max(line["validation_roc_auc"] for line in lines) > 0.85
+    assert max(line["validation_roc_auc"] for line in lines[3::4]) > 0.85
 
 
 def test_the_run_keeps_its_resolved_config_and_the_label_version(small_config: TrainConfig, small_run: str) -> None:
