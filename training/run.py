@@ -65,7 +65,7 @@ def train_command(out: str, config: str | None, stage: str | None, **options: ob
     A run keeps the labels that it began with. If the label set has changed since, --label-set NAME@OLD resumes with the old
     labels, and --init-from RUN --out NEW starts a new run on the new labels from its weights.
     """
-    from training.config import resolve_config
+    from training.config_sources import resolve_config
 
     resolved = resolve_config(config, options)
     import_tensorflow()

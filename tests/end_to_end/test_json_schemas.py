@@ -18,7 +18,8 @@ from pipeline.labels.overlay import lay_labels
 from schemas.console.errors import DatasetError, UserError
 from schemas.manifests import DatasetManifest, LabelsManifest, ShardManifest
 from tests.conftest import SmallCorpus
-from training.config import TrainConfig, resolve_config
+from training.config import TrainConfig
+from training.config_sources import resolve_config
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "docs" / "schemas"

@@ -8,7 +8,8 @@ from fractions import Fraction
 from typing import Any, get_args
 
 from schemas.console.errors import UserError
-from training.config import TrainConfig, resolve_config
+from training.config import TrainConfig
+from training.config_sources import resolve_config
 from training.models.config import Frontend
 
 STOP_EPOCHS = 10  # passes over the whole split without a better validation result, by default
