@@ -20,6 +20,7 @@ Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Loss = Literal["auto", "cross-entropy", "mse"]
 SelectBy = Literal["roc_auc", "pr_auc", "loss"]
 Schedule = Literal["plateau", "cosine"]
+PlateauRule = Literal["since-best", "published"]
 ClassWeights = Literal["none", "balanced"]
 
 
@@ -100,6 +101,10 @@ class TrainConfig:
     learning_rate: Annotated[float, "Initial learning rate for Adam."] = 1e-3
     schedule: Annotated[Schedule, "Halve the learning rate on a plateau, or decay it to 0 along a cosine."] = "plateau"
     plateau_epochs: Annotated[int, "Halve the rate after this many epochs without a better validation loss."] = 75
+    plateau_rule: Annotated[
+        PlateauRule,
+        "Count these epochs since the best one, or all of them since the last halving, as the authors' code does.",
+    ] = "since-best"
     warmup_steps: Annotated[int, "Steps of linear warm-up to the full learning rate."] = 0
     stop_epochs: Annotated[int, "Stop after this many epochs without a better validation result; 0 for never."] = 0
     select_by: Annotated[SelectBy, "Validation metric that chooses the best checkpoint."] = "loss"
@@ -169,6 +174,10 @@ class TrainConfig:
                     raise FieldError(
                         name, f"is for a {frontend} front-end, received a {self.frontend} one; leave it out"
                     )
+        if self.schedule == "cosine" and self.plateau_rule != "since-best":
+            raise FieldError(
+                "plateau_rule", f"a cosine has no plateaus, received {self.plateau_rule}; leave one of the two out"
+            )
         if self.schedule == "cosine" and self.stop_epochs:
             raise FieldError(
                 "stop_epochs",

@@ -32,6 +32,7 @@ _FIELDS = {
         "learning_rate",
         "schedule",
         "plateau_epochs",
+        "plateau_rule",
         "warmup_steps",
         "loss",
         "class_weights",

@@ -20,7 +20,8 @@ from training.config import TrainConfig
 from training.data.input import TrainingInput
 from training.devices.strategies import worker_count, worker_replicas
 from training.fit.failures import explained, not_finite
-from training.fit.optimizer import after_validation, averaged_weights, learning_rate
+from training.fit.optimizer import averaged_weights, learning_rate
+from training.fit.plateau import after_validation
 from training.fit.recorder import Recorder
 from training.fit.step import TrainingStep
 from training.fit.throughput import Throughput

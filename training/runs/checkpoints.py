@@ -70,7 +70,7 @@ class LoopState:
         best: value of the selection criterion at the best epoch, larger is better; None before the first validation.
         best_epoch: number of that epoch.
         plateau_best: lowest validation loss so far.
-        plateau_wait: number of epochs since then.
+        plateau_wait: number of epochs that the plateau's rule has counted.
         label_version: NAME@HASH that the run is trained on.
         tracks: hash of the training tracks' ids; the position refers to these tracks.
     """
