@@ -12,6 +12,7 @@ from schemas.console.errors import UserError
 from schemas.features import HOP_LENGTH, SAMPLE_RATE, Family
 from schemas.user_files.yaml_files import shown
 from schemas.validation import InvalidValueError, checked, field_hints
+from training.config_combinations import FieldError, require_sensible
 from training.models.config import Frontend, ModelConfig, ResidualBatchNorm, least_patch
 from training.models.patches import patch_length
 
@@ -25,17 +26,19 @@ ClassWeights = Literal["none", "balanced"]
 
 
 FORMAT = 1  # format number of a run's config.json
+EPOCHS = 100  # if neither epochs nor steps are given
 MOST_BATCH_SIZE = 65_536  # a larger value must be a typo: no device holds that many patches
 MOST_PATCH_SECONDS = 86_400  # a day
 
 # Bounds of the numbers, in addition to their types. Every number must be finite.
 _BOUNDS: dict[str, Meta] = {
     **dict.fromkeys(
-        ("epochs", "plateau_epochs", "validate_every", "hop_length", "frequency_mask_bands", "keep_checkpoints"),
+        ("plateau_epochs", "validate_every", "hop_length", "frequency_mask_bands", "keep_checkpoints"),
         Meta(ge=1),
     ),
     **dict.fromkeys(("num_filt", "dense_units"), Meta(ge=1)),
-    **dict.fromkeys(("stop_epochs", "seed", "warmup_steps", "time_masks", "frequency_masks"), Meta(ge=0)),
+    **dict.fromkeys(("epochs", "stop_epochs", "seed", "warmup_steps", "time_masks", "frequency_masks"), Meta(ge=0)),
+    **dict.fromkeys(("max_steps", "plateau_steps", "stop_steps", "validate_every_steps"), Meta(ge=0)),
     **dict.fromkeys(
         ("weight_decay", "clip_norm", "mixup", "time_mask_seconds", "gain_db", "checkpoint_minutes", "l2"), Meta(ge=0)
     ),
@@ -46,23 +49,6 @@ _BOUNDS: dict[str, Meta] = {
     "patch_seconds": Meta(gt=0, le=MOST_PATCH_SECONDS),
     "train_share": Meta(gt=0, le=1),
 }
-
-
-class FieldError(UserError):
-    """A field of a configuration has a wrong value.
-
-    Args:
-        field: name of the field.
-        problem: what was expected and what was received.
-        shown: name of the field in the place where its value came from.
-    """
-
-    def __init__(self, field: str, problem: str, shown: str = "") -> None:
-        super().__init__(f"{shown or field}: {problem}")
-        self.field, self.problem = field, problem
-
-    def __reduce__(self) -> tuple[Any, ...]:  # the error may be raised in another process
-        return UserError, (str(self),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +75,8 @@ class TrainConfig:
         "Fraction of the training split, in whole groups, the same for all seeds; larger fractions include smaller ones.",
     ] = 1.0
     patch_seconds: Annotated[float, "Length of a training patch in seconds."] = 15.0
-    epochs: Annotated[int, "Passes over the training split; each takes one random patch per track."] = 100
+    epochs: Annotated[int, "Passes over the training split; each takes one random patch per track."] = EPOCHS
+    max_steps: Annotated[int, "Number of steps, in place of --epochs; 0 for as many as the epochs have."] = 0
     batch_size: Annotated[int, "Largest number of tracks in a global batch; an epoch is cut into equal batches."] = 32
     seed: Annotated[int, "Seed for initialization, shuffling, crops, augmentation and dropout."] = 0
     strategy: Annotated[
@@ -105,10 +92,19 @@ class TrainConfig:
         PlateauRule,
         "Count these epochs since the best one, or all of them since the last halving, as the authors' code does.",
     ] = "since-best"
+    plateau_steps: Annotated[
+        int, "With --validate-every-steps: number of steps in place of --plateau-epochs; 0 for as many as these take."
+    ] = 0
     warmup_steps: Annotated[int, "Steps of linear warm-up to the full learning rate."] = 0
     stop_epochs: Annotated[int, "Stop after this many epochs without a better validation result; 0 for never."] = 0
+    stop_steps: Annotated[
+        int, "With --validate-every-steps: number of steps in place of --stop-epochs; 0 for as many as these take."
+    ] = 0
     select_by: Annotated[SelectBy, "Validation metric that chooses the best checkpoint."] = "loss"
     validate_every: Annotated[int, "Epochs between validations; the last epoch is always validated."] = 1
+    validate_every_steps: Annotated[
+        int, "Steps between validations, in place of epochs; the last step is always validated; 0 for --validate-every."
+    ] = 0
     loss: Annotated[Loss, "auto picks cross-entropy for binary labels, mean squared error for graded ones."] = "auto"
     num_filt: Annotated[int, "Filters in the spectrogram front-end's narrowest branch."] = ModelConfig.num_filt
     dense_units: Annotated[int, "Width of the dense layer, whose output is the embedding."] = ModelConfig.dense_units
@@ -151,7 +147,9 @@ class TrainConfig:
             raise FieldError(
                 "features", f"expected {self.family}-… for a {self.frontend} front-end, received {self.features}"
             )
-        self._check_combinations()
+        if self.max_steps and self.epochs == EPOCHS:
+            object.__setattr__(self, "epochs", 0)
+        require_sensible(self)
         try:
             model = self.model
             least = least_patch(model)
@@ -166,29 +164,16 @@ class TrainConfig:
                 f"this {self.frontend} model needs at least {seconds:.2f}, received {self.patch_seconds:g}",
             )
 
-    def _check_combinations(self) -> None:
-        only = {"spectrogram": ("time_masks", "frequency_masks"), "waveform": ("gain_db", "flip_polarity")}
-        for frontend, names in only.items():
-            for name in names:
-                if getattr(self, name) and self.frontend != frontend:
-                    raise FieldError(
-                        name, f"is for a {frontend} front-end, received a {self.frontend} one; leave it out"
-                    )
-        if self.schedule == "cosine" and self.plateau_rule != "since-best":
-            raise FieldError(
-                "plateau_rule", f"a cosine has no plateaus, received {self.plateau_rule}; leave one of the two out"
-            )
-        if self.schedule == "cosine" and self.stop_epochs:
-            raise FieldError(
-                "stop_epochs",
-                f"a cosine ends with the last epoch, received {self.stop_epochs}; leave one of the two out",
-            )
-
     @property
     def model(self) -> ModelConfig:
         """The fields that describe the model."""
         names = {field.name for field in dataclasses.fields(ModelConfig)}
         return ModelConfig(**{name: value for name, value in dataclasses.asdict(self).items() if name in names})
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether validations, and the patience between them, are counted in steps rather than in epochs."""
+        return self.validate_every_steps > 0
 
     @property
     def family(self) -> Family:

@@ -13,7 +13,8 @@ from schemas.storage.files import read_bytes
 from schemas.storage.json_object import without_format
 from schemas.user_files.text_lines import text_of
 from schemas.user_files.yaml_files import YamlText, boolean, is_nothing, number, read_yaml, shown, whole_number
-from training.config import FORMAT, FieldError, TrainConfig, option_of
+from training.config import FORMAT, TrainConfig, option_of
+from training.config_combinations import IN_STEPS, FieldError
 
 
 def resolve_config(file: str | None, overrides: dict[str, Any], defaults: dict[str, Any] | None = None) -> TrainConfig:
@@ -40,7 +41,7 @@ def resolve_config(file: str | None, overrides: dict[str, Any], defaults: dict[s
     lines = {str(name): f"line {name.line}: " for name in fields if isinstance(name, YamlText)}
     hints = typing.get_type_hints(TrainConfig)
     of_text = {str(name): _of_text(value, hints[name]) for name, value in fields.items()}
-    fields = {**(defaults or {}), **of_text, **given}
+    fields = {**(defaults or {}), **_without_overridden(of_text, given), **given}
     for name in ("dataset", "label_set", "frontend"):
         if name not in fields:
             raise UserError(f"{option_of(name)}: expected, on the command line or in --config")
@@ -51,6 +52,12 @@ def resolve_config(file: str | None, overrides: dict[str, Any], defaults: dict[s
         raise FieldError(
             error.field, error.problem, of if error.field in of_file else option_of(error.field)
         ) from error
+
+
+def _without_overridden(of_file: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a file, without a number of epochs or steps in whose place the command line gives the other."""
+    other = {steps: epochs for pair in IN_STEPS.items() for steps, epochs in (pair, pair[::-1])}
+    return {name: value for name, value in of_file.items() if not given.get(other.get(name, ""))}
 
 
 def _fields_of(file: str) -> dict[Any, Any]:

@@ -95,8 +95,8 @@ def study_command(
     """Train both front-ends on growing shares of the data. The same command on a study that was stopped resumes it.
 
     What counts epochs (--epochs, --stop-epochs, --plateau-epochs, --validate-every) counts passes over the whole
-    training split: every share is trained for as many steps. --stop-epochs is 10 unless it is given or the schedule is a
-    cosine.
+    training split: every share is trained for as many steps. What counts steps is the same for every share.
+    --stop-epochs is 10 unless it or --stop-steps is given, or the schedule is a cosine.
     """
     from training.study.plan import make_plan, study_config
 

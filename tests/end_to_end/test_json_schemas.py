@@ -119,6 +119,7 @@ def test_a_broken_label_set_fits_neither_the_schema_nor_the_reader(changed: dict
     [
         {"epoch": 3},
         {"epochs": 0},
+        {"epochs": 0, "max_steps": 0},
         {"epochs": "3"},
         {"epochs": True},
         {"batch_size": 65_537},

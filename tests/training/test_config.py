@@ -57,3 +57,51 @@ def test_no_number_of_a_configuration_may_be_infinite_or_nan(name: str, value: s
 def test_a_size_that_no_machine_has_is_refused(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
         TrainConfig(**{**NEEDED, **fields})
+
+
+def test_a_number_of_steps_stands_in_place_of_epochs() -> None:
+    config = TrainConfig(**NEEDED, max_steps=500)
+    assert (config.epochs, config.max_steps) == (0, 500)
+    assert TrainConfig(**config.to_dict()) == config
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"epochs": 0}, "epochs: expected at least 1, received 0; only a run with max_steps has no number of epochs"),
+        ({"max_steps": -1}, "max_steps: expected at least 0, received -1"),
+        (
+            {"epochs": 5, "max_steps": 9},
+            "epochs: says in epochs what max_steps says in steps, received 5 and 9; leave one",
+        ),
+        (
+            {"validate_every": 2, "validate_every_steps": 9},
+            "validate_every: says in epochs what validate_every_steps says",
+        ),
+        ({"stop_epochs": 2, "stop_steps": 9, "validate_every_steps": 3}, "stop_epochs: says in epochs what stop_steps"),
+        (
+            {"stop_steps": 9},
+            "stop_steps: counts the steps between validations every so many steps, received 9; give valid",
+        ),
+        ({"plateau_steps": 9}, "plateau_steps: counts the steps between validations every so many steps"),
+        (
+            {"plateau_steps": 9, "plateau_epochs": 5, "validate_every_steps": 3},
+            "plateau_epochs: says in epochs what pl",
+        ),
+        (
+            {"schedule": "cosine", "plateau_steps": 9, "validate_every_steps": 3},
+            "plateau_steps: a cosine has no plateaus",
+        ),
+        (
+            {"schedule": "cosine", "stop_steps": 9, "validate_every_steps": 3},
+            "stop_steps: a cosine ends with the last step",
+        ),
+        (
+            {"schedule": "cosine", "plateau_rule": "published"},
+            "plateau_rule: a cosine has no plateaus, received published",
+        ),
+    ],
+)
+def test_epochs_and_steps_that_contradict_each_other_are_named(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=f"^{words}"):
+        TrainConfig(**NEEDED, **fields)

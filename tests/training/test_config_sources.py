@@ -122,3 +122,17 @@ def test_an_unknown_field_a_missing_one_and_a_missing_file_are_named(tmp_path: P
         resolve_config(None, {"dataset": "data"})
     with pytest.raises(UserError, match="no such file"):
         resolve_config(str(tmp_path / "none.yaml"), {})
+
+
+def test_the_command_line_may_count_in_steps_what_the_file_counts_in_epochs_and_the_other_way_round(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "epochs.yaml").write_text("dataset: data\nlabel_set: mine\nfrontend: waveform\nepochs: 7\n")
+    config = resolve_config(str(tmp_path / "epochs.yaml"), {"max_steps": 90})
+    assert (config.epochs, config.max_steps) == (0, 90)
+    (tmp_path / "steps.json").write_text(json.dumps(config.to_dict()))
+    assert resolve_config(str(tmp_path / "steps.json"), {}) == config
+    again = resolve_config(str(tmp_path / "steps.json"), {"epochs": 5})
+    assert (again.epochs, again.max_steps) == (5, 0)
+    with pytest.raises(UserError, match="^--epochs: says in epochs what max_steps says in steps, received 5 and 90"):
+        resolve_config(str(tmp_path / "steps.json"), {"epochs": 5, "max_steps": 90})
