@@ -157,7 +157,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
 
             # Validation. A device gets no larger part of a batch than while it trains.
             scorer = TrackScorer(model, config.patch, config.batch_size // replicas, strategy=strategy)
-            validation = Validation(validation_records, scorer, strategy, kind, labels.positive_at)
+            validation = Validation(validation_records, scorer, strategy, loss, labels.positive_at)
 
             # Loop.
             recorder = RunRecorder(run, config, variables, labels.vocabulary) if chief else Recorder()
