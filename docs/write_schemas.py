@@ -13,6 +13,11 @@ from training.config import FORMAT, TrainConfig, config_hints
 
 _TAGS_OR_TOP = {"not": {"required": ["tags", "top"], "properties": {"top": {"type": "integer"}}}}
 
+_EPOCHS_OR_STEPS = {
+    "if": {"required": ["epochs"], "properties": {"epochs": {"const": 0}}},
+    "then": {"required": ["max_steps"], "properties": {"max_steps": {"minimum": 1}}},
+}
+
 
 def schemas() -> dict[str, dict[str, Any]]:
     """File name -> schema."""
@@ -23,7 +28,12 @@ def schemas() -> dict[str, dict[str, Any]]:
         "labels.json": json_schema(labels_manifest.LabelsManifest, "labels.json", file_format=manifests.FORMAT),
         "label_set.json": json_schema(LabelSet, "Label set", hints=written_hints(), rules=_TAGS_OR_TOP),
         "train_config.json": json_schema(
-            TrainConfig, "Training configuration", hints=config_hints(), file_format=FORMAT, is_written_by_hand=True
+            TrainConfig,
+            "Training configuration",
+            hints=config_hints(),
+            file_format=FORMAT,
+            is_written_by_hand=True,
+            rules=_EPOCHS_OR_STEPS,
         ),
     }
 

@@ -113,7 +113,7 @@ def test_an_arrow_is_left_out_where_others_say_it_and_a_circle_is_not() -> None:
         ("pipeline.jobs.transforms", {"tensorflow", "keras", "librosa", "numba", "jinja2", "rich"}),
         ("pipeline.tagging.shards", {"tensorflow", "keras", "librosa", "numba", "jinja2", "rich"}),
         ("pipeline.info.page", {"tensorflow", "keras", "apache_beam", "jinja2", "rich"}),
-        ("training.config", {"tensorflow", "keras", "apache_beam"}),
+        ("training.config_sources", {"tensorflow", "keras", "apache_beam"}),
         ("schemas.console.commandline", {"numpy", "pyarrow", "jinja2", "rich"}),
         ("schemas.console.progress", {"rich"}),
         ("schemas", {"numpy", "pyarrow"}),

@@ -1,23 +1,18 @@
-"""The configuration of a run: validated fields from a YAML or JSON file, overridden by the command line."""
+"""The configuration of a run: its fields, their bounds, and the combinations of them that make no sense."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
-import typing
 from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta
 
 from schemas.console.errors import UserError
 from schemas.features import HOP_LENGTH, SAMPLE_RATE, Family
-from schemas.storage.checksums import without_checksum
-from schemas.storage.files import read_bytes
-from schemas.storage.json_object import without_format
-from schemas.user_files.text_lines import text_of
-from schemas.user_files.yaml_files import YamlText, boolean, is_nothing, number, read_yaml, shown, whole_number
+from schemas.user_files.yaml_files import shown
 from schemas.validation import InvalidValueError, checked, field_hints
+from training.config_combinations import FieldError, require_sensible
 from training.models.config import Frontend, ModelConfig, ResidualBatchNorm, least_patch
 from training.models.patches import patch_length
 
@@ -26,21 +21,24 @@ Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Loss = Literal["auto", "cross-entropy", "mse"]
 SelectBy = Literal["roc_auc", "pr_auc", "loss"]
 Schedule = Literal["plateau", "cosine"]
+PlateauRule = Literal["since-best", "published"]
 ClassWeights = Literal["none", "balanced"]
 
 
 FORMAT = 1  # format number of a run's config.json
+EPOCHS = 100  # if neither epochs nor steps are given
 MOST_BATCH_SIZE = 65_536  # a larger value must be a typo: no device holds that many patches
 MOST_PATCH_SECONDS = 86_400  # a day
 
 # Bounds of the numbers, in addition to their types. Every number must be finite.
 _BOUNDS: dict[str, Meta] = {
     **dict.fromkeys(
-        ("epochs", "plateau_epochs", "validate_every", "hop_length", "frequency_mask_bands", "keep_checkpoints"),
+        ("plateau_epochs", "validate_every", "hop_length", "frequency_mask_bands", "keep_checkpoints"),
         Meta(ge=1),
     ),
     **dict.fromkeys(("num_filt", "dense_units"), Meta(ge=1)),
-    **dict.fromkeys(("stop_epochs", "seed", "warmup_steps", "time_masks", "frequency_masks"), Meta(ge=0)),
+    **dict.fromkeys(("epochs", "stop_epochs", "seed", "warmup_steps", "time_masks", "frequency_masks"), Meta(ge=0)),
+    **dict.fromkeys(("max_steps", "plateau_steps", "stop_steps", "validate_every_steps"), Meta(ge=0)),
     **dict.fromkeys(
         ("weight_decay", "clip_norm", "mixup", "time_mask_seconds", "gain_db", "checkpoint_minutes", "l2"), Meta(ge=0)
     ),
@@ -51,23 +49,6 @@ _BOUNDS: dict[str, Meta] = {
     "patch_seconds": Meta(gt=0, le=MOST_PATCH_SECONDS),
     "train_share": Meta(gt=0, le=1),
 }
-
-
-class FieldError(UserError):
-    """A field of a configuration has a wrong value.
-
-    Args:
-        field: name of the field.
-        problem: what was expected and what was received.
-        shown: name of the field in the place where its value came from.
-    """
-
-    def __init__(self, field: str, problem: str, shown: str = "") -> None:
-        super().__init__(f"{shown or field}: {problem}")
-        self.field, self.problem = field, problem
-
-    def __reduce__(self) -> tuple[Any, ...]:  # the error may be raised in another process
-        return UserError, (str(self),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +75,8 @@ class TrainConfig:
         "Fraction of the training split, in whole groups, the same for all seeds; larger fractions include smaller ones.",
     ] = 1.0
     patch_seconds: Annotated[float, "Length of a training patch in seconds."] = 15.0
-    epochs: Annotated[int, "Passes over the training split; each takes one random patch per track."] = 100
+    epochs: Annotated[int, "Passes over the training split; each takes one random patch per track."] = EPOCHS
+    max_steps: Annotated[int, "Number of steps, in place of --epochs; 0 for as many as the epochs have."] = 0
     batch_size: Annotated[int, "Largest number of tracks in a global batch; an epoch is cut into equal batches."] = 32
     seed: Annotated[int, "Seed for initialization, shuffling, crops, augmentation and dropout."] = 0
     strategy: Annotated[
@@ -106,10 +88,23 @@ class TrainConfig:
     learning_rate: Annotated[float, "Initial learning rate for Adam."] = 1e-3
     schedule: Annotated[Schedule, "Halve the learning rate on a plateau, or decay it to 0 along a cosine."] = "plateau"
     plateau_epochs: Annotated[int, "Halve the rate after this many epochs without a better validation loss."] = 75
+    plateau_rule: Annotated[
+        PlateauRule,
+        "Count these epochs since the best one, or all of them since the last halving, as the authors' code does.",
+    ] = "since-best"
+    plateau_steps: Annotated[
+        int, "With --validate-every-steps: number of steps in place of --plateau-epochs; 0 for as many as these take."
+    ] = 0
     warmup_steps: Annotated[int, "Steps of linear warm-up to the full learning rate."] = 0
     stop_epochs: Annotated[int, "Stop after this many epochs without a better validation result; 0 for never."] = 0
+    stop_steps: Annotated[
+        int, "With --validate-every-steps: number of steps in place of --stop-epochs; 0 for as many as these take."
+    ] = 0
     select_by: Annotated[SelectBy, "Validation metric that chooses the best checkpoint."] = "loss"
     validate_every: Annotated[int, "Epochs between validations; the last epoch is always validated."] = 1
+    validate_every_steps: Annotated[
+        int, "Steps between validations, in place of epochs; the last step is always validated; 0 for --validate-every."
+    ] = 0
     loss: Annotated[Loss, "auto picks cross-entropy for binary labels, mean squared error for graded ones."] = "auto"
     num_filt: Annotated[int, "Filters in the spectrogram front-end's narrowest branch."] = ModelConfig.num_filt
     dense_units: Annotated[int, "Width of the dense layer, whose output is the embedding."] = ModelConfig.dense_units
@@ -152,7 +147,9 @@ class TrainConfig:
             raise FieldError(
                 "features", f"expected {self.family}-… for a {self.frontend} front-end, received {self.features}"
             )
-        self._check_combinations()
+        if self.max_steps and self.epochs == EPOCHS:
+            object.__setattr__(self, "epochs", 0)
+        require_sensible(self)
         try:
             model = self.model
             least = least_patch(model)
@@ -167,25 +164,16 @@ class TrainConfig:
                 f"this {self.frontend} model needs at least {seconds:.2f}, received {self.patch_seconds:g}",
             )
 
-    def _check_combinations(self) -> None:
-        only = {"spectrogram": ("time_masks", "frequency_masks"), "waveform": ("gain_db", "flip_polarity")}
-        for frontend, names in only.items():
-            for name in names:
-                if getattr(self, name) and self.frontend != frontend:
-                    raise FieldError(
-                        name, f"is for a {frontend} front-end, received a {self.frontend} one; leave it out"
-                    )
-        if self.schedule == "cosine" and self.stop_epochs:
-            raise FieldError(
-                "stop_epochs",
-                f"a cosine ends with the last epoch, received {self.stop_epochs}; leave one of the two out",
-            )
-
     @property
     def model(self) -> ModelConfig:
         """The fields that describe the model."""
         names = {field.name for field in dataclasses.fields(ModelConfig)}
         return ModelConfig(**{name: value for name, value in dataclasses.asdict(self).items() if name in names})
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether validations, and the patience between them, are counted in steps rather than in epochs."""
+        return self.validate_every_steps > 0
 
     @property
     def family(self) -> Family:
@@ -199,87 +187,6 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
-
-
-def resolve_config(file: str | None, overrides: dict[str, Any], defaults: dict[str, Any] | None = None) -> TrainConfig:
-    """Build a configuration from a file and the command line, which takes precedence.
-
-    Args:
-        file: YAML, or the config.json of a run; None for no file.
-        overrides: fields given on the command line; None means that a field is not given.
-        defaults: values of fields that are given in neither.
-
-    Raises:
-        UserError: the file does not exist, or a field is unknown, missing or invalid.
-    """
-    fields: dict[str, Any] = {}
-    if file is not None:
-        fields = _fields_of(file)
-    given = {name: value for name, value in overrides.items() if value is not None}
-    of_file = fields.keys() - given.keys()
-    known = [field.name for field in dataclasses.fields(TrainConfig)]
-    for name in (*fields, *given, *(defaults or {})):
-        if name not in known:
-            line = f"line {name.line}: " if isinstance(name, YamlText) else ""
-            raise UserError(f"config {file}: {line}unknown field {shown(name)}; known are {', '.join(known)}")
-    lines = {str(name): f"line {name.line}: " for name in fields if isinstance(name, YamlText)}
-    hints = typing.get_type_hints(TrainConfig)
-    of_text = {str(name): _of_text(value, hints[name]) for name, value in fields.items()}
-    fields = {**(defaults or {}), **of_text, **given}
-    for name in ("dataset", "label_set", "frontend"):
-        if name not in fields:
-            raise UserError(f"{option_of(name)}: expected, on the command line or in --config")
-    try:
-        return TrainConfig(**fields)
-    except FieldError as error:
-        of = f"config {file}: {lines.get(error.field, '')}{error.field}"
-        raise FieldError(
-            error.field, error.problem, of if error.field in of_file else option_of(error.field)
-        ) from error
-
-
-def _fields_of(file: str) -> dict[Any, Any]:
-    """The fields of a configuration file: typed values from JSON, text as it is written from YAML."""
-    fields = _read_json(file) if file.lower().endswith(".json") else read_yaml(file, "config")
-    if not isinstance(fields, dict):
-        received = (
-            "nothing" if fields is None else f"{'a list' if isinstance(fields, list) else 'text'}: {shown(fields)}"
-        )
-        raise UserError(
-            f"config {file}: expected fields with values, such as epochs: 10, received {received}; write some, or leave "
-            "--config out"
-        )
-    number = whole_number(fields.get("format"))
-    if number is not None:  # written in YAML
-        fields = {**fields, "format": number}
-    try:
-        return without_format(fields, FORMAT, f"config {file}", is_optional=True)
-    except ValueError as error:
-        raise UserError(f"config {file}: expected the number of a format: {error}; leave the field out") from error
-
-
-def _read_json(file: str) -> Any:
-    try:
-        fields = json.loads(text_of(read_bytes(file), f"config {file}"))
-        return without_checksum(fields) if isinstance(fields, dict) else fields
-    except FileNotFoundError as error:
-        raise UserError(f"config {file}: no such file; check the path") from error
-    except OSError as error:
-        raise UserError(f"config {file}: cannot be read: {error.strerror or error}; check the path") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"config {file}: expected JSON: {' '.join(str(error).split())}") from error
-
-
-def _of_text(value: Any, expected: Any) -> Any:
-    """Parse a field's value from YAML text; text that cannot be parsed is returned, and the field refuses it."""
-    if not isinstance(value, YamlText):
-        return value
-    if expected is str or is_nothing(value):
-        return None if is_nothing(value) else str(value)
-    if typing.get_origin(expected) is Literal:
-        return next((option for option in get_args(expected) if str(option) == value), str(value))
-    read = {bool: boolean, int: whole_number, float: number}[expected](value)
-    return str(value) if read is None else read
 
 
 def option_of(field: str) -> str:

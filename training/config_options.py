@@ -28,10 +28,13 @@ _FIELDS = {
     ),
     "Training": (
         "epochs",
+        "max_steps",
         "batch_size",
         "learning_rate",
         "schedule",
         "plateau_epochs",
+        "plateau_steps",
+        "plateau_rule",
         "warmup_steps",
         "loss",
         "class_weights",
@@ -50,7 +53,7 @@ _FIELDS = {
         "gain_db",
         "flip_polarity",
     ),
-    "Validation": ("validate_every", "select_by", "stop_epochs"),
+    "Validation": ("validate_every", "validate_every_steps", "select_by", "stop_epochs", "stop_steps"),
     "Run": ("seed", "deterministic", "strategy", "precision", "checkpoint_minutes", "keep_checkpoints"),
 }
 FOUND_WHEN_TRAINING_STARTS = ("hop_length", "init_from_sha256")

@@ -66,7 +66,7 @@ def train_command(out: str, config: str | None, stage: str | None, **options: ob
     A run keeps the labels that it began with. If the label set has changed since, --label-set NAME@OLD resumes with the old
     labels, and --init-from RUN --out NEW starts a new run on the new labels from its weights.
     """
-    from training.config import resolve_config
+    from training.config_sources import resolve_config
 
     resolved = resolve_config(config, options)
     import_tensorflow()
@@ -96,8 +96,8 @@ def study_command(
     """Train both front-ends on growing shares of the data. The same command on a study that was stopped resumes it.
 
     What counts epochs (--epochs, --stop-epochs, --plateau-epochs, --validate-every) counts passes over the whole
-    training split: every share is trained for as many steps. --stop-epochs is 10 unless it is given or the schedule is a
-    cosine.
+    training split: every share is trained for as many steps. What counts steps is the same for every share.
+    --stop-epochs is 10 unless it or --stop-steps is given, or the schedule is a cosine.
     """
     from training.study.plan import make_plan, study_config
 

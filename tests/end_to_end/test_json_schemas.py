@@ -20,7 +20,8 @@ from schemas.dataset_manifest import DatasetManifest
 from schemas.labels_manifest import LabelsManifest
 from schemas.manifests import ShardManifest
 from tests.conftest import SmallCorpus
-from training.config import TrainConfig, resolve_config
+from training.config import TrainConfig
+from training.config_sources import resolve_config
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "docs" / "schemas"
@@ -120,6 +121,7 @@ def test_a_broken_label_set_fits_neither_the_schema_nor_the_reader(changed: dict
     [
         {"epoch": 3},
         {"epochs": 0},
+        {"epochs": 0, "max_steps": 0},
         {"epochs": "3"},
         {"epochs": True},
         {"batch_size": 65_537},

@@ -95,12 +95,21 @@ class TrainingInput:
         """The ids of the tracks in one global batch."""
         return [self.records.tracks.track_ids[number] for number in self._epoch_plan(epoch).batches[step]]
 
-    def dataset(self, epoch: int, *, first_step: int = 0, replicas: int = 1, mine: range | None = None) -> Any:
+    def dataset(
+        self,
+        epoch: int,
+        *,
+        first_step: int = 0,
+        last_step: int | None = None,
+        replicas: int = 1,
+        mine: range | None = None,
+    ) -> Any:
         """The part of an epoch that some replicas see.
 
         Args:
             epoch: number of the epoch, which decides order, crops and augmentation.
             first_step: skip the batches before it, without reading them.
+            last_step: end before this batch; with the epoch by default.
             replicas: number of replicas of all workers together; each global batch is cut into that many parts.
             mine: the replicas fed from here, in order; all of them by default.
 
@@ -137,7 +146,7 @@ class TrainingInput:
             return patches, targets, weights, known
 
         return (
-            tf.data.Dataset.range((self.steps - first_step) * len(mine))
+            tf.data.Dataset.range(((self.steps if last_step is None else last_step) - first_step) * len(mine))
             .map(element, num_parallel_calls=READERS, deterministic=True)
             .prefetch(AHEAD * len(mine))
         )

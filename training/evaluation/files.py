@@ -88,7 +88,7 @@ def evaluation_json(result: Evaluation, run: TrainedRun) -> dict[str, Any]:
         "tags_unknown_to_the_model": list(result.mapping.unknown),
         "tags_unused": list(result.mapping.unused),
         "tracks_seen_in_training": result.seen,
-        "epoch": run.state.epoch,
+        "epoch": run.state.best_epoch,
         "checkpoint": run.checkpoint,
         **({"runs": list(result.runs)} if result.runs else {}),
         "positive_at": labels.positive_at,

@@ -19,8 +19,10 @@ from schemas.console.stopping import Stopped
 from training.config import TrainConfig
 from training.data.input import TrainingInput
 from training.devices.strategies import worker_count, worker_replicas
+from training.fit.budget import Budget, Patience
 from training.fit.failures import explained, not_finite
-from training.fit.optimizer import after_validation, averaged_weights, learning_rate
+from training.fit.optimizer import averaged_weights, learning_rate
+from training.fit.plateau import after_validation
 from training.fit.recorder import Recorder
 from training.fit.step import TrainingStep
 from training.fit.throughput import Throughput
@@ -33,7 +35,7 @@ class _StopInValidationError(Exception):
 
 
 class TrainingLoop:
-    """Trains the remaining epochs of a run.
+    """Trains what remains of a run.
 
     Args:
         config: the run's configuration.
@@ -63,9 +65,10 @@ class TrainingLoop:
         self._config, self._strategy, self._step = config, strategy, step
         self._input, self._validation, self._recorder = data, validation, recorder
         self._stop_requested = stop_requested
+        self._budget = Budget(config, data.steps)
         self._rate: float | None = None
         self.state = state
-        self._throughput, self._epoch_began = throughput, Throughput()
+        self._throughput, self._line_began = throughput, Throughput()
 
     def train(self) -> None:
         """Train until the run is over.
@@ -75,15 +78,15 @@ class TrainingLoop:
             TagscaleError: a step failed, a loss is not a number, or the last checkpoint cannot be written.
         """
         self._recorder.begin(self.state)
-        with Progress("train", self._total_steps, "steps") as progress:
-            progress.start_at(self.state.epoch * self._input.steps + self.state.epoch_step)
+        self._line_began = dataclasses.replace(self._throughput)
+        with Progress("train", self._budget.total_steps, "steps") as progress:
+            progress.start_at(self._budget.steps_taken(self.state))
             try:
                 if self.is_over and self.state.best is None:
                     self._choose_newest()
                 while not self.is_over:
-                    self._epoch_began = dataclasses.replace(self._throughput)
-                    self._train_epoch(progress)
-                    self._end_epoch()
+                    self._train_stretch(progress)
+                    self._end_stretch()
             except _StopInValidationError:
                 self._stop()
             except tf.errors.OpError as error:
@@ -94,33 +97,35 @@ class TrainingLoop:
 
     def _choose_newest(self) -> None:
         """Make the newest weights the best: once a run is over, there is nothing else to choose from."""
-        self.state, _ = self._validate(self.state)
+        self.state, _ = self._validate(self.state, self._budget.patience(self.state))
         self._recorder.save(self.state)
 
     @property
     def is_over(self) -> bool:
-        """True if no epoch is left, or the last ones brought no improvement."""
-        return self.state.epoch >= self._config.epochs or self._stalled()
+        """True if no step is left, or the last ones brought no improvement."""
+        return self._budget.is_spent(self.state) or self._budget.has_stalled(self.state)
 
     @property
-    def _total_steps(self) -> int:
-        return self._config.epochs * self._input.steps
+    def epochs(self) -> int | float:
+        """Number of epochs taken; a fraction in the middle of one."""
+        return self._budget.epochs_taken(self.state)
 
-    def _stalled(self) -> bool:
-        patience = self._config.stop_epochs
-        return 0 < patience <= self.state.epoch - self.state.best_epoch and self.state.best is not None
-
-    def _train_epoch(self, progress: Progress) -> None:
+    def _train_stretch(self, progress: Progress) -> None:
         strategy, epoch, first_step = self._strategy, self.state.epoch, self.state.epoch_step
+        last_step = self._budget.stretch_end(self.state)
+        if last_step == first_step:
+            return
         replicas, mine = strategy.num_replicas_in_sync, worker_replicas(strategy)
         data = strategy.distribute_datasets_from_function(
-            lambda _context: self._input.dataset(epoch, first_step=first_step, replicas=replicas, mine=mine)
+            lambda _context: self._input.dataset(
+                epoch, first_step=first_step, last_step=last_step, replicas=replicas, mine=mine
+            )
         )
         self._step.compile(data.element_spec)
         batches = iter(data)
         # The loss of a step is read when the next step is under way, so that a device never waits.
         under_way: tuple[Any, Any] | None = None
-        for number in range(first_step, self._input.steps):
+        for number in range(first_step, last_step):
             with self._throughput.timing():
                 with self._throughput.waiting_for_data():
                     element = next(batches)
@@ -129,7 +134,7 @@ class TrainingLoop:
                 launched = self._step(element, position, self._stop_requested())
                 stopping = under_way is not None and self._finish(under_way, progress)
                 under_way = launched
-                if stopping or self._recorder.checkpoint_is_due or number == self._input.steps - 1:
+                if stopping or self._recorder.checkpoint_is_due or number == last_step - 1:
                     stopping = self._finish(under_way, progress) or stopping
                     under_way = None
             if stopping:
@@ -138,7 +143,7 @@ class TrainingLoop:
                 self._recorder.save(self.state)
 
     def _set_rate(self, step: int) -> None:
-        rate = learning_rate(self._config, step, self._total_steps, self.state.rate_factor)
+        rate = learning_rate(self._config, step, self._budget.total_steps, self.state.rate_factor)
         if rate != self._rate:
             self._step.optimizer.learning_rate.assign(rate)
             self._rate = rate
@@ -156,7 +161,7 @@ class TrainingLoop:
         throughput.steps += 1
         throughput.examples += self._input.batch_length(state.epoch_step)
         progress.update(
-            state.epoch * self._input.steps + state.epoch_step + 1,
+            self._budget.steps_taken(self.state),
             f"epoch {state.epoch + 1}, loss {loss:.4f}, {throughput.examples_per_second:.1f} examples/s, "
             f"input wait {throughput.input_wait:.1%}",
         )
@@ -166,45 +171,68 @@ class TrainingLoop:
         self._recorder.save(self.state, required=True)
         raise Stopped
 
-    def _end_epoch(self) -> None:
+    def _end_stretch(self) -> None:
         state = self.state
-        epoch = self._throughput.since(self._epoch_began)
-        fields: dict[str, Any] = {
-            "epoch": state.epoch + 1,
-            "step": state.step,
-            "loss": state.epoch_loss / state.epoch_step,
-            "learning_rate": learning_rate(self._config, state.step - 1, self._total_steps, state.rate_factor),
-            "examples_per_second": round(epoch.examples_per_second, 3),
-            "input_wait": round(epoch.input_wait, 5),
-        }
-        ended = dataclasses.replace(state, epoch=state.epoch + 1, epoch_step=0, epoch_loss=0.0)
-        validated_now = ended.epoch % self._config.validate_every == 0 or ended.epoch == self._config.epochs
-        if validated_now:
-            if worker_count(self._strategy) > 1:
+        ended = state
+        if state.epoch_step == self._input.steps:
+            ended = dataclasses.replace(state, epoch=state.epoch + 1, epoch_step=0)
+        validates = self._budget.validation_is_due(state)
+        if validates or not self._config.counts_steps:
+            if validates and worker_count(self._strategy) > 1:
                 self._recorder.save(state)  # while several workers validate, none of them can stop without the others
-            began = time.monotonic()
-            ended, validated = self._validate(ended)
-            fields.update(validated, validation_seconds=round(time.monotonic() - began, 3))
-        fields["seconds"] = round(epoch.seconds, 3)
+            ended = self._add_line(state, ended, validates)
         self.state = ended
-        self._recorder.add_epoch(fields)
-        if validated_now or self._recorder.checkpoint_is_due:
+        if validates or self._recorder.checkpoint_is_due:
             self._recorder.save(ended)
 
-    def _validate(self, state: LoopState) -> tuple[LoopState, dict[str, float]]:
+    def _add_line(self, state: LoopState, ended: LoopState, validates: bool) -> LoopState:
+        """Record the epoch, or the steps since the last validation, and validate the last step if that is due.
+
+        Args:
+            state: the position.
+            ended: the position with the epoch ended, if its last step is taken.
+            validates: whether a validation is due.
+
+        Returns:
+            The position after it.
+        """
+        counts_steps = self._config.counts_steps
+        steps = state.step - (state.recorded_step or 0) if counts_steps else state.epoch_step
+        taken = self._throughput.since(self._line_began)
+        fields: dict[str, Any] = {
+            "epoch": self._budget.epochs_taken(ended),
+            "step": state.step,
+            "loss": state.epoch_loss / steps if steps else math.nan,
+            "learning_rate": learning_rate(self._config, state.step - 1, self._budget.total_steps, state.rate_factor),
+            "examples_per_second": round(taken.examples_per_second, 3),
+            "input_wait": round(taken.input_wait, 5),
+        }
+        loss = 0.0 if counts_steps or not ended.epoch_step else state.epoch_loss
+        ended = dataclasses.replace(ended, epoch_loss=loss, recorded_step=state.step)
+        if validates:
+            began = time.monotonic()
+            ended, validated = self._validate(ended, self._budget.patience(state))
+            fields.update(validated, validation_seconds=round(time.monotonic() - began, 3))
+        fields["seconds"] = round(taken.seconds, 3)
+        self._recorder.add_line(fields)
+        self._line_began = dataclasses.replace(self._throughput)
+        return ended
+
+    def _validate(self, state: LoopState, patience: Patience) -> tuple[LoopState, dict[str, float]]:
         """Compute exact metrics of the validation split, keep the best checkpoint, and halve the rate on a plateau."""
-        config = self._config
+        config, epochs = self._config, self._budget.epochs_taken(state)
+        place = state.step if config.counts_steps else math.ceil(epochs)
         with averaged_weights(config, self._step.model, self._step.optimizer):
             loss, metrics, scores = self._validation.run(self._stop_in_validation)
             targets, positive_at = self._validation.records.tracks.targets, self._validation.positive_at
-            self._recorder.add_validation(state.epoch, targets, scores, positive_at)
+            self._recorder.add_validation(place, targets, scores, positive_at)
             value = {"roc_auc": metrics.roc_auc_macro, "pr_auc": metrics.pr_auc_macro, "loss": -loss}[config.select_by]
             if math.isfinite(value) and (state.best is None or value > state.best):
-                better = dataclasses.replace(state, best=value, best_epoch=state.epoch)
-                # Other workers, if any, assume that the best epoch was written.
+                better = dataclasses.replace(state, best=value, best_epoch=epochs, best_step=state.step)
+                # Other workers, if any, assume that the best weights were written.
                 several = worker_count(self._strategy) > 1
                 state = better if self._recorder.keep_best(better, required=several) else state
-        return after_validation(config, state, loss), {
+        return after_validation(config, state, loss, patience), {
             "validation_loss": loss,
             "validation_roc_auc": metrics.roc_auc_macro,
             "validation_pr_auc": metrics.pr_auc_macro,

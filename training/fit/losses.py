@@ -23,7 +23,7 @@ def resolve_loss(asked: Loss, values: str) -> LossKind:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingLoss:
-    """The loss of a step.
+    """The loss of a step, and of a validation.
 
     Attributes:
         kind: kind of loss.
@@ -61,6 +61,25 @@ class TrainingLoss:
             each = tf.math.softplus(logits) - targets * logits
         return tf.reduce_sum(weights * each)
 
+    def mean(self, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.floating[Any]]) -> float:
+        """The same loss for scores averaged per track, with the same weights and smoothing, as the mean over known targets.
+
+        Args:
+            targets: float32 [tracks, tags] in [0, 1]; NaN is unknown.
+            scores: [tracks, tags] in [0, 1].
+        """
+        known = np.isfinite(targets)
+        target, score = targets[known].astype(np.float64), np.clip(scores[known].astype(np.float64), 1e-7, 1 - 1e-7)
+        weight: Any = 1.0
+        if self.positive_weights is not None and self.negative_weights is not None:
+            tags = np.nonzero(known)[1]
+            weight = target * self.positive_weights[tags] + (1 - target) * self.negative_weights[tags]
+        if self.label_smoothing:
+            target = target * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+        if self.kind == "mse":
+            return float(np.mean(weight * np.square(score - target)))
+        return float(-np.mean(weight * (target * np.log(score) + (1 - target) * np.log(1 - score))))
+
 
 def balanced_weights(targets: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Weights under which the positives of a tag weigh as much as its negatives, and both as much as before.
@@ -75,12 +94,3 @@ def balanced_weights(targets: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.f
     known = np.count_nonzero(~np.isnan(targets), axis=0)
     share = (np.nansum(targets, axis=0, dtype=np.float64) + 1) / (known + 2)
     return (0.5 / share).astype(np.float32), (0.5 / (1 - share)).astype(np.float32)
-
-
-def mean_loss(kind: LossKind, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.floating[Any]]) -> float:
-    """The same loss for scores averaged per track, as the mean over known targets."""
-    known = np.isfinite(targets)
-    target, score = targets[known].astype(np.float64), np.clip(scores[known].astype(np.float64), 1e-7, 1 - 1e-7)
-    if kind == "mse":
-        return float(np.mean(np.square(score - target)))
-    return float(-np.mean(target * np.log(score) + (1 - target) * np.log(1 - score)))

@@ -1,9 +1,8 @@
-"""Adam with a configuration's additions, the learning rate of each step, and the halving of that rate on a plateau."""
+"""Adam with a configuration's additions, and the learning rate of each step."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -12,9 +11,6 @@ import keras
 import tensorflow as tf
 
 from training.config import TrainConfig
-from training.runs.checkpoints import LoopState
-
-PLATEAU_FACTOR = 0.5
 
 
 def make_optimizer(config: TrainConfig, model: keras.Model) -> Any:
@@ -64,22 +60,3 @@ def learning_rate(config: TrainConfig, step: int, total_steps: int, rate_factor:
         done = (step - config.warmup_steps) / max(1, total_steps - config.warmup_steps)
         return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
     return rate
-
-
-def after_validation(config: TrainConfig, state: LoopState, loss: float) -> LoopState:
-    """Count the epochs without a better validation loss, and halve the rate when there are too many.
-
-    Args:
-        config: `plateau_epochs` without a better loss halve the rate, and counting then starts again; a validation
-            counts for `validate_every` epochs. A schedule other than plateau changes nothing.
-        state: state before this validation.
-        loss: loss of this validation; a loss that is not a number is no better.
-    """
-    if config.schedule != "plateau":
-        return state
-    if math.isfinite(loss) and (state.plateau_best is None or loss < state.plateau_best):
-        return dataclasses.replace(state, plateau_best=loss, plateau_wait=0)
-    wait = state.plateau_wait + config.validate_every
-    if wait < config.plateau_epochs:
-        return dataclasses.replace(state, plateau_wait=wait)
-    return dataclasses.replace(state, plateau_wait=0, rate_factor=state.rate_factor * PLATEAU_FACTOR)

@@ -49,22 +49,22 @@ class Recorder:
         """
 
     def add_validation(
-        self, epoch: int, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], positive_at: float
+        self, place: int, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], positive_at: float
     ) -> None:
         """Record the scores of the validation split.
 
         Args:
-            epoch: epoch after which the split was scored.
+            place: number of the epoch or the step after which the split was scored.
             targets: float32 [tracks, tags]; NaN is unknown.
             scores: float32 [tracks, tags] in [0, 1].
             positive_at: lowest target that counts as positive.
         """
 
-    def add_epoch(self, fields: dict[str, Any]) -> None:
-        """Record the numbers of an epoch.
+    def add_line(self, fields: dict[str, Any]) -> None:
+        """Record the numbers of an epoch, or of the steps since the last validation.
 
         Args:
-            fields: fields of its line in metrics.jsonl; NaN becomes null.
+            fields: fields of their line in metrics.jsonl; NaN becomes null.
         """
 
     def save(self, state: LoopState, *, required: bool = False) -> None:
@@ -113,7 +113,7 @@ class RunRecorder(Recorder):
         self._run, self._variables, self._vocabulary = run, variables, vocabulary
         self._checkpoints = run.checkpoints(config.keep_checkpoints)
         self._board = TensorBoardFolder(run.tensorboard)
-        self._seconds = 60 * config.checkpoint_minutes
+        self._seconds, self._by_step = 60 * config.checkpoint_minutes, config.counts_steps
         self._saved_step, self._saved_at = 0, time.monotonic()
 
     @property
@@ -122,20 +122,20 @@ class RunRecorder(Recorder):
 
     def begin(self, state: LoopState) -> None:
         self._saved_step, self._saved_at = state.step, time.monotonic()
-        self._run.keep_metrics(state.epoch)
+        self._run.keep_metrics(state.epoch, state.recorded_step)
         self._board.begin(state.step)
 
     def add_loss(self, step: int, loss: float) -> None:
         self._board.add_loss(step, loss)
 
     def add_validation(
-        self, epoch: int, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], positive_at: float
+        self, place: int, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], positive_at: float
     ) -> None:
-        self._board.add_curves(epoch, self._vocabulary, targets, scores, positive_at)
+        self._board.add_curves(place, self._vocabulary, targets, scores, positive_at)
 
-    def add_epoch(self, fields: dict[str, Any]) -> None:
+    def add_line(self, fields: dict[str, Any]) -> None:
         self._run.add_metrics(fields)
-        self._board.add_epoch(fields)
+        self._board.add_line(fields, by_step=self._by_step)
 
     def save(self, state: LoopState, *, required: bool = False) -> None:
         try:

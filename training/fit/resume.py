@@ -47,7 +47,7 @@ def resume_or_begin(
     """
     state = run.checkpoints().newest(variables)
     if state is not None:
-        return _with_whole_best(run, _same_tracks(run, state, training.tracks)), None
+        return _with_whole_best(run, _same_tracks(run, config, state, training.tracks)), None
     started_from = None
     if config.init_from:
         started_from = start_from(model, config, training.spec, vocabulary)
@@ -60,7 +60,7 @@ def _hash_of(tracks: LabelledTracks) -> str:
     return hashlib.sha256("\n".join(tracks.track_ids).encode()).hexdigest()
 
 
-def _same_tracks(run: RunFolder, state: LoopState, tracks: LabelledTracks) -> LoopState:
+def _same_tracks(run: RunFolder, config: TrainConfig, state: LoopState, tracks: LabelledTracks) -> LoopState:
     """The position among the present tracks; if some were removed, the epoch under way starts again."""
     now = _hash_of(tracks)
     if state.tracks == now:
@@ -70,7 +70,8 @@ def _same_tracks(run: RunFolder, state: LoopState, tracks: LabelledTracks) -> Lo
         f"beginning of epoch {state.epoch + 1}",
         file=sys.stderr,
     )
-    return dataclasses.replace(state, tracks=now, epoch_step=0, epoch_loss=0.0)
+    loss = state.epoch_loss if config.counts_steps else 0.0
+    return dataclasses.replace(state, tracks=now, epoch_step=0, epoch_loss=loss)
 
 
 def _with_whole_best(run: RunFolder, state: LoopState) -> LoopState:
@@ -85,5 +86,5 @@ def _with_whole_best(run: RunFolder, state: LoopState) -> LoopState:
             "the rest of the run, or the newest weights are taken",
             file=sys.stderr,
         )
-        return dataclasses.replace(state, best=None, best_epoch=0)
+        return dataclasses.replace(state, best=None, best_epoch=0, best_step=0)
     return state

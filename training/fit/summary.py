@@ -24,7 +24,11 @@ def _parts(summary: TrainSummary) -> Iterator[Line]:
         else "nothing left to do"
     )
     yield heading(f"{summary.out}: {took}")
-    yield Line(f"  {state.epoch} epochs over {summary.tracks:,} tracks in all, best at epoch {state.best_epoch}")
+    if isinstance(summary.epochs, int) and isinstance(state.best_epoch, int):
+        position, best = f"{summary.epochs} epochs", f"epoch {state.best_epoch}"
+    else:
+        position, best = f"{state.step:,} steps, {summary.epochs:.2f} epochs", f"step {state.best_step:,}"
+    yield Line(f"  {position} over {summary.tracks:,} tracks in all, best at {best}")
     if summary.removed:
         yield Line(f"  {summary.removed:,} labelled tracks were left out: they were removed from the dataset")
     if summary.started_from is not None:

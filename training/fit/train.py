@@ -52,6 +52,7 @@ class TrainSummary:
     Attributes:
         out: the run's folder.
         state: position at which the run ended.
+        epochs: number of epochs taken by then; a fraction in the middle of one.
         tracks: number of tracks in the training split.
         removed: number of labelled tracks left out because they were removed from the dataset.
         trained_steps: number of steps that this call took.
@@ -64,6 +65,7 @@ class TrainSummary:
 
     out: str
     state: LoopState
+    epochs: int | float
     tracks: int
     removed: int
     trained_steps: int
@@ -155,7 +157,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
 
             # Validation. A device gets no larger part of a batch than while it trains.
             scorer = TrackScorer(model, config.patch, config.batch_size // replicas, strategy=strategy)
-            validation = Validation(validation_records, scorer, strategy, kind, labels.positive_at)
+            validation = Validation(validation_records, scorer, strategy, loss, labels.positive_at)
 
             # Loop.
             recorder = RunRecorder(run, config, variables, labels.vocabulary) if chief else Recorder()
@@ -182,6 +184,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
     return TrainSummary(
         out=out,
         state=loop.state,
+        epochs=loop.epochs,
         tracks=len(train_tracks),
         removed=train_tracks.removed + validation_tracks.removed,
         trained_steps=throughput.steps,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from training.data.records import TrackRecords
 from training.devices.strategies import sum_over_replicas, worker_count, worker_index, worker_replicas
 from training.evaluation.scoring import TrackScorer
-from training.fit.losses import LossKind, mean_loss
+from training.fit.losses import TrainingLoss
 from training.metrics.tagging import Metrics, tagging_metrics
 
 
@@ -22,22 +22,22 @@ class Validation:
         records: records of its tracks.
         scorer: scorer with the model.
         strategy: how the workers share the split.
-        loss_kind: loss to report.
+        loss: the loss that is trained.
         positive_at: lowest target that counts as positive.
     """
 
     def __init__(
-        self, records: TrackRecords, scorer: TrackScorer, strategy: Any, loss_kind: LossKind, positive_at: float
+        self, records: TrackRecords, scorer: TrackScorer, strategy: Any, loss: TrainingLoss, positive_at: float
     ) -> None:
         self.records, self.positive_at = records, positive_at
-        self._scorer, self._strategy, self._loss_kind = scorer, strategy, loss_kind
+        self._scorer, self._strategy, self._loss = scorer, strategy, loss
 
     def run(self, on_progress: Callable[[int], None] | None = None) -> tuple[float, Metrics, npt.NDArray[np.float32]]:
         """Mean loss, metrics and scores, the same in every worker."""
         scores = self._scores(on_progress)
         targets = self.records.tracks.targets
         metrics = tagging_metrics(targets, scores, positive_at=self.positive_at)
-        return mean_loss(self._loss_kind, targets, scores), metrics, scores
+        return self._loss.mean(targets, scores), metrics, scores
 
     def _scores(self, on_progress: Callable[[int], None] | None) -> npt.NDArray[np.float32]:
         mine = worker_replicas(self._strategy)

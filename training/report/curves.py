@@ -1,4 +1,4 @@
-"""The course of a run: curves over its epochs, and its cost."""
+"""The course of a run: curves over its epochs or steps, and its cost."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from training.report.run_facts import RunFacts, is_number
 
 @dataclasses.dataclass(frozen=True)
 class Curves:
-    """Charts over epochs.
+    """Charts over epochs or steps.
 
     Attributes:
         charts: charts of loss, validation metrics and learning rate, as far as there are values.
-        best_epoch: the epoch that is marked in them; None before the first validation.
+        unit: epoch or step.
+        best: the epoch or step that is marked in them; None before the first validation.
     """
 
     charts: list[Chart]
-    best_epoch: int | None
+    unit: str
+    best: float | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,17 +31,19 @@ class Throughput:
     """The cost of a run.
 
     Attributes:
-        total: time of all epochs, in words.
-        epochs: number of these epochs.
-        epoch: median time of an epoch, in words.
+        total: time of all epochs, or of all stretches between validations, in words.
+        parts: number of these.
+        part: median time of one, in words.
+        unit: epoch or stretch.
         examples_per_second: median number of examples per second; None if it was not measured.
         input_wait: median share of the time spent waiting for input; None if it was not measured.
         charts: charts of examples per second and of the waiting share, as far as there are values.
     """
 
     total: str
-    epochs: int
-    epoch: str
+    parts: int
+    part: str
+    unit: str
     examples_per_second: float | None
     input_wait: float | None
     charts: list[Chart]
@@ -48,7 +52,7 @@ class Throughput:
 def curves(facts: RunFacts) -> Curves:
     """Draw loss, validation metrics and learning rate, with the best epoch marked."""
     best = facts.best_epoch
-    marked = None if best is None else best["epoch"]
+    marked = None if best is None else best[facts.unit]
     losses = [_line(facts, "training", "loss"), _line(facts, "validation", "validation_loss")]
     charts = [
         line_chart("Loss", losses, marked=marked),
@@ -56,7 +60,7 @@ def curves(facts: RunFacts) -> Curves:
         line_chart("Validation PR-AUC, macro", [_line(facts, "PR-AUC", "validation_pr_auc")], marked=marked),
         _learning_rate(facts, marked),
     ]
-    return Curves([chart for chart in charts if chart is not None], marked)
+    return Curves([chart for chart in charts if chart is not None], facts.unit, marked)
 
 
 def throughput(facts: RunFacts) -> Throughput | None:
@@ -72,15 +76,16 @@ def throughput(facts: RunFacts) -> Throughput | None:
     ]
     return Throughput(
         total=_duration(sum(seconds)),
-        epochs=len(seconds),
-        epoch=_duration(median(seconds)),
+        parts=len(seconds),
+        part=_duration(median(seconds)),
+        unit="stretch" if facts.config.counts_steps else "epoch",
         examples_per_second=median(rates) if rates else None,
         input_wait=median(waits) if waits else None,
         charts=[chart for chart in charts if chart is not None],
     )
 
 
-def _learning_rate(facts: RunFacts, marked: int | None) -> Chart | None:
+def _learning_rate(facts: RunFacts, marked: float | None) -> Chart | None:
     name, points = _line(facts, "learning rate", "learning_rate")
     rates = [rate for _, rate in points]
     # A rate that was halved many times, or that falls along a cosine, spans powers of ten; warm-up may start at 0.
@@ -89,7 +94,7 @@ def _learning_rate(facts: RunFacts, marked: int | None) -> Chart | None:
 
 
 def _line(facts: RunFacts, name: str, field: str) -> Line:
-    return name, [(line["epoch"], line[field]) for line in facts.epochs if is_number(line.get(field))]
+    return name, [(line[facts.unit], line[field]) for line in facts.epochs if is_number(line.get(field))]
 
 
 def _values(facts: RunFacts, field: str) -> list[Any]:

@@ -89,7 +89,7 @@ def headline(facts: RunFacts) -> Headline:
 def _findings(facts: RunFacts) -> Iterator[str]:
     evaluation, best = facts.evaluation, facts.best_epoch
     if not facts.epochs:
-        yield "No epoch has been finished yet."
+        yield f"No {'epoch has been finished' if facts.unit == 'epoch' else 'step has been validated'} yet."
     if evaluation is None:
         if facts.epochs:
             yield f"Not evaluated yet; the figures are from validation during training. To evaluate: {evaluate_command(facts)}"

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import io
 import math
-from typing import Any
+from typing import Any, Literal
 
 from schemas.console.errors import DatasetError, UserError
 from schemas.console.shown_commands import training_command
@@ -66,8 +66,13 @@ class RunFacts:
     tags: list[TagResult]
 
     @property
+    def unit(self) -> Literal["epoch", "step"]:
+        """What the lines of metrics.jsonl are counted in."""
+        return "step" if self.config.counts_steps else "epoch"
+
+    @property
     def best_epoch(self) -> dict[str, Any] | None:
-        """The line of the best epoch by the run's own criterion; None before the first validation."""
+        """The line of the best epoch or step by the run's own criterion; None before the first validation."""
         name, sign = _CRITERIA[self.config.select_by]
         best = None
         for line in self.epochs:

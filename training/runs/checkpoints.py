@@ -64,13 +64,15 @@ class LoopState:
     Attributes:
         epoch: number of finished epochs.
         epoch_step: number of steps taken in the epoch that is under way.
-        epoch_loss: sum of the losses of these steps.
+        epoch_loss: sum of the losses of these steps; of all steps since the last validation if it counts steps.
         step: number of steps taken in all.
         rate_factor: factor that plateaus have reduced the learning rate by.
         best: value of the selection criterion at the best epoch, larger is better; None before the first validation.
-        best_epoch: number of that epoch.
+        best_epoch: number of that epoch; a fraction in the middle of one.
+        best_step: number of steps taken by then.
+        recorded_step: number of steps taken when the last line was added to metrics.jsonl; None before the first one.
         plateau_best: lowest validation loss so far.
-        plateau_wait: number of epochs since then.
+        plateau_wait: number of epochs, or of steps, that the plateau's rule has counted.
         label_version: NAME@HASH that the run is trained on.
         tracks: hash of the training tracks' ids; the position refers to these tracks.
     """
@@ -81,7 +83,9 @@ class LoopState:
     step: int = 0
     rate_factor: float = 1.0
     best: float | None = None
-    best_epoch: int = 0
+    best_epoch: int | float = 0
+    best_step: int = 0
+    recorded_step: int | None = None
     plateau_best: float | None = None
     plateau_wait: int = 0
     label_version: str = ""

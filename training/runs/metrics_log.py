@@ -1,4 +1,4 @@
-"""metrics.jsonl, with a line per epoch, and metrics.sha256 beside it, with a checksum of each line.
+"""metrics.jsonl, with a line per epoch or validation, and metrics.sha256 beside it, with a checksum of each line.
 
 The checksums are in a file of their own, so that lines can be compared except for their times. There may be more
 checksums than lines: a process may be killed before it writes a line, and a resumed run writes lines again.
@@ -22,7 +22,7 @@ _ADVICE = "remove the line, and the run continues without its figures"
 
 
 class MetricsLog:
-    """The epochs of a run.
+    """The epochs, or the validations, of a run.
 
     Args:
         root: the run's folder.
@@ -33,7 +33,7 @@ class MetricsLog:
         self._checksums = join(root, _CHECKSUMS_NAME)
 
     def read(self) -> list[dict[str, Any]]:
-        """The fields of each epoch; raises DatasetError if a line is damaged."""
+        """The fields of each line; raises DatasetError if a line is damaged."""
         lines, cut = self._lines()
         if cut:
             raise DatasetError(
@@ -41,8 +41,12 @@ class MetricsLog:
             )
         return self._epochs(lines)
 
-    def keep(self, epochs: int) -> None:
-        """Remove the lines of epochs after `epochs`, which a resumed run writes again, and a last line that was cut.
+    def keep(self, epochs: int, step: int | None = None) -> None:
+        """Remove the lines after a position, which a resumed run writes again, and a last line that was cut.
+
+        Args:
+            epochs: number of finished epochs.
+            step: number of steps taken when the last line was added; None to keep the lines of finished epochs.
 
         Raises:
             DatasetError: another line is damaged.
@@ -52,13 +56,17 @@ class MetricsLog:
         lines, cut = self._lines()
         if cut:
             say(f"warning: {self.uri}: its last line was cut and is left out", file=sys.stderr)
-        kept = [line for line, fields in zip(lines, self._epochs(lines), strict=True) if fields["epoch"] <= epochs]
+        kept = [
+            line
+            for line, fields in zip(lines, self._epochs(lines), strict=True)
+            if (fields["epoch"] <= epochs if step is None else fields.get("step", 0) <= step)
+        ]
         write_atomic(self.uri, b"".join(kept))
         if exists(self._checksums):
             write_atomic(self._checksums, b"".join(map(_checksum, kept)))
 
     def add(self, fields: dict[str, Any]) -> None:
-        """Append the line of an epoch."""
+        """Append a line."""
         lines, _ = self._lines()
         before = read_bytes(self._checksums) if exists(self._checksums) else b"".join(map(_checksum, lines))
         line = json.dumps(fields, sort_keys=True).encode() + b"\n"

@@ -20,7 +20,8 @@ from schemas.storage.checksums import with_checksum
 from schemas.storage.files import absolute, exists, join, make_folder, read_bytes, write_atomic
 from schemas.storage.json_object import parse_json_object, without_format
 from schemas.storage.output_folders import require_empty_or
-from training.config import FORMAT, FieldError, TrainConfig
+from training.config import FORMAT, TrainConfig
+from training.config_combinations import FieldError
 from training.runs.checkpoints import Checkpoints
 from training.runs.metrics_log import METRICS_NAME, MetricsLog
 from training.runs.undefined_numbers import without_nan
@@ -29,7 +30,8 @@ CONFIG_NAME = "config.json"
 
 # Fields that a resumed run may change: how long it trains, what it runs on, and where the dataset and the run that it
 # started from are now.
-CHANGEABLE = ("epochs", "strategy", "dataset", "init_from", "checkpoint_minutes", "keep_checkpoints")
+LENGTH = ("epochs", "max_steps")
+CHANGEABLE = (*LENGTH, "strategy", "dataset", "init_from", "checkpoint_minutes", "keep_checkpoints")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +132,7 @@ class RunFolder:
                 f"{name}: {before[name]} -> {now[name]}"
                 for name in now
                 if before[name] != now[name]
-                and (name not in CHANGEABLE or (name == "epochs" and config.schedule == "cosine"))
+                and (name not in CHANGEABLE or (name in LENGTH and config.schedule == "cosine"))
             ]
             if differences:
                 ways = _relabelled(before["label_set"], now["label_set"], self.root)
@@ -141,12 +143,12 @@ class RunFolder:
                 )
         write_atomic(self.config, _json(with_checksum({"format": FORMAT, **config.to_dict()})))
 
-    def keep_metrics(self, epochs: int) -> None:
-        """Remove the lines of epochs after `epochs`; see `MetricsLog.keep`."""
-        MetricsLog(self.root).keep(epochs)
+    def keep_metrics(self, epochs: int, step: int | None = None) -> None:
+        """Remove the lines after a position; see `MetricsLog.keep`."""
+        MetricsLog(self.root).keep(epochs, step)
 
     def add_metrics(self, fields: dict[str, Any]) -> None:
-        """Append the line of an epoch; undefined values are null."""
+        """Append a line; undefined values are null."""
         MetricsLog(self.root).add(without_nan(fields))
 
     def write_json(self, uri: str, fields: dict[str, Any], *, checked: bool = True) -> None:

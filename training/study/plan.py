@@ -8,7 +8,9 @@ from fractions import Fraction
 from typing import Any, get_args
 
 from schemas.console.errors import UserError
-from training.config import TrainConfig, resolve_config
+from training.config import TrainConfig
+from training.config_combinations import IN_STEPS
+from training.config_sources import resolve_config
 from training.models.config import Frontend
 
 STOP_EPOCHS = 10  # passes over the whole split without a better validation result, by default
@@ -55,10 +57,12 @@ class StudyPlan:
     def _config_of(self, frontend: Frontend, share: float, seed: int) -> TrainConfig:
         """The configuration of one training.
 
-        An epoch of a share is shorter. Fields that count epochs are multiplied by 1 / share, so that every training
-        may take equally many steps, is validated equally often, and stops after equally many steps without a better
-        result.
+        An epoch of a share is shorter. Fields that count epochs are multiplied by 1 / share, unless one that counts steps
+        stands in their place, so that every training may take equally many steps, is validated equally often, and stops
+        after equally many steps without a better result.
         """
+        in_epochs = [epochs for steps, epochs in IN_STEPS.items() if not getattr(self.config, steps)]
+        longer: dict[str, Any] = {name: _epochs(getattr(self.config, name), share) for name in in_epochs}
         family = "logmel" if frontend == "spectrogram" else "waveform"
         return dataclasses.replace(
             self.config,
@@ -66,10 +70,7 @@ class StudyPlan:
             train_share=share,
             seed=seed,
             features=self.config.features if self.config.features.startswith(f"{family}-") else "",
-            epochs=_epochs(self.config.epochs, share),
-            plateau_epochs=_epochs(self.config.plateau_epochs, share),
-            stop_epochs=_epochs(self.config.stop_epochs, share),
-            validate_every=_epochs(self.config.validate_every, share),
+            **longer,
         )
 
 
@@ -86,7 +87,7 @@ def study_config(file: str | None, overrides: dict[str, Any], frontends: str) ->
     """
     defaults = {"frontend": parse_frontends(frontends)[0]}
     config = resolve_config(file, overrides, defaults)
-    if config.schedule == "cosine":  # it must reach its end
+    if config.schedule == "cosine" or config.stop_steps:  # a cosine must reach its end
         return config
     return resolve_config(file, overrides, {**defaults, "stop_epochs": STOP_EPOCHS})
 

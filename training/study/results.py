@@ -38,8 +38,8 @@ class RunRow:
         seed: seed of the training.
         roc_auc: macro ROC-AUC, NaN if no tag is defined.
         pr_auc: macro PR-AUC, NaN if no tag is defined.
-        epochs: number of passes over its share.
-        best_epoch: epoch that was evaluated.
+        epochs: number of passes over its share; a fraction if it ended in the middle of one.
+        best_epoch: epoch that was evaluated, likewise.
         steps: total number of batches.
         seconds: time of training and validation.
     """
@@ -50,8 +50,8 @@ class RunRow:
     seed: int
     roc_auc: float
     pr_auc: float
-    epochs: int
-    best_epoch: int
+    epochs: int | float
+    best_epoch: int | float
     steps: int
     seconds: float
 

@@ -46,7 +46,7 @@ def _trained_row(run: StudyRun, root: str, stage: str | None) -> RunRow:
         seed=run.config.seed,
         roc_auc=metrics.roc_auc_macro,
         pr_auc=metrics.pr_auc_macro,
-        epochs=trained.state.epoch,
+        epochs=trained.epochs,
         best_epoch=trained.state.best_epoch,
         steps=trained.state.step,
         seconds=round(sum(float(epoch.get("seconds", 0)) for epoch in MetricsLog(root).read()), 3),  # of all calls

@@ -59,19 +59,21 @@ class TensorBoardFolder:
         if step % LOSS_STEPS == 0:
             self._points.append(scalar_point("step/loss", step, loss))
 
-    def add_epoch(self, fields: Mapping[str, Any]) -> None:
-        """Record the numbers of an epoch.
+    def add_line(self, fields: Mapping[str, Any], *, by_step: bool = False) -> None:
+        """Record the numbers of an epoch, or of the steps since the last validation.
 
         Args:
-            fields: the epoch's line of metrics.jsonl; every number in it becomes a point at its epoch.
+            fields: their line of metrics.jsonl; every number in it becomes a point.
+            by_step: whether a point is at its step; otherwise it is at its epoch, or at the one that is under way.
         """
+        series, place = ("every", fields["step"]) if by_step else ("epoch", math.ceil(fields["epoch"]))
         for name, value in fields.items():
             if name not in _NOT_SERIES and isinstance(value, int | float) and math.isfinite(value):
-                self._points.append(scalar_point(f"epoch/{name}", fields["epoch"], value))
+                self._points.append(scalar_point(f"{series}/{name}", place, value))
 
     def add_curves(
         self,
-        epoch: int,
+        place: int,
         vocabulary: Sequence[str],
         targets: npt.NDArray[np.float32],
         scores: npt.NDArray[np.floating[Any]],
@@ -80,14 +82,14 @@ class TensorBoardFolder:
         """Record the precision-recall curves of the validation split.
 
         Args:
-            epoch: epoch after which the split was scored.
+            place: number of the epoch or the step after which the split was scored.
             vocabulary: the tags.
             targets: float32 [tracks, tags]; NaN is unknown.
             scores: [tracks, tags] in [0, 1].
             positive_at: lowest target that counts as positive.
         """
         for tag, counts, words in curves(vocabulary, targets, scores, positive_at):
-            self._points.append(curve_point(f"validation/{tag}", epoch, counts, words))
+            self._points.append(curve_point(f"validation/{tag}", place, counts, words))
 
     def flush(self, step: int) -> None:
         """Write the recorded points; call this before the checkpoint of this step is saved.

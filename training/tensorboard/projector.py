@@ -43,7 +43,7 @@ class TrackEmbedding:
     vocabulary: Sequence[str]
     positive_at: float
     of: int
-    epoch: int
+    epoch: int | float
 
 
 def chosen_tracks(tracks: int) -> npt.NDArray[np.int64]:
@@ -59,7 +59,7 @@ def embed_tracks(
     patch: int,
     batch_size: int,
     positive_at: float,
-    epoch: int,
+    epoch: int | float,
     on_progress: Callable[[int], None] | None = None,
 ) -> TrackEmbedding:
     """The embedding of a split's tracks: the penultimate layer, averaged over a track's patches.

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from training.config import TrainConfig
-from training.fit.optimizer import after_validation, learning_rate, make_optimizer
-from training.runs.checkpoints import LoopState
+from training.fit.optimizer import learning_rate, make_optimizer
 
 
 def _config(**fields: Any) -> TrainConfig:
@@ -29,29 +28,6 @@ def test_the_rate_warms_up_and_falls_along_a_cosine_to_nothing() -> None:
 def test_the_rate_stays_unless_a_plateau_halves_it() -> None:
     assert learning_rate(_config(learning_rate=0.3), 1000, 10, 1.0) == 0.3
     assert learning_rate(_config(learning_rate=0.3), 1000, 10, 0.25) == pytest.approx(0.075)
-
-
-def test_a_plateau_is_counted_in_epochs_and_starts_again_once_it_is_over() -> None:
-    state, factors = LoopState(), []
-    for loss in (1.0, 0.9, 0.95, 0.9, 0.91, 0.92, 0.8):
-        state = after_validation(_config(plateau_epochs=4, validate_every=2), state, loss)
-        factors.append(state.rate_factor)
-    assert factors == [1, 1, 1, 0.5, 0.5, 0.25, 0.25]
-    assert (state.plateau_best, state.plateau_wait) == (0.8, 0)
-
-
-def test_a_result_that_is_no_number_is_neither_better_nor_the_one_to_beat() -> None:
-    config = _config(plateau_epochs=4, validate_every=2)
-    state = after_validation(config, LoopState(), float("nan"))
-    assert (state.plateau_best, state.plateau_wait) == (None, 2)
-    assert after_validation(config, state, 1.0).plateau_best == 1.0
-
-
-def test_a_cosine_is_not_halved_on_plateaus() -> None:
-    config = _config(schedule="cosine", plateau_epochs=1)
-    state = after_validation(config, LoopState(plateau_best=0.5), 1.0)
-    assert state.rate_factor == 1
-    assert learning_rate(config, 5, 10, state.rate_factor) == pytest.approx(config.learning_rate / 2)
 
 
 def _model() -> keras.Model:

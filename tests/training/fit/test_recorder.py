@@ -65,10 +65,10 @@ def test_a_run_that_goes_on_forgets_what_was_written_after_its_position(run: Run
     recorder.begin(LoopState())
     for epoch in (1, 2):
         recorder.add_loss(10 * epoch, 0.5)
-        recorder.add_epoch({"epoch": epoch, "step": 10 * epoch, "loss": float("nan")})
-        recorder.save(LoopState(epoch=epoch, step=10 * epoch))
+        recorder.add_line({"epoch": epoch, "step": 10 * epoch, "loss": float("nan")})
+        recorder.save(LoopState(epoch=epoch, step=10 * epoch, recorded_step=10 * epoch))
     again = _recorder(run)
-    again.begin(LoopState(epoch=1, step=10))
+    again.begin(LoopState(epoch=1, step=10, recorded_step=10))
     lines = [json.loads(line) for line in Path(run.metrics).read_text().splitlines()]
     assert lines == [{"epoch": 1, "step": 10, "loss": None}]
     assert [path.name for path in Path(run.tensorboard).iterdir()] == ["events.out.tfevents.step-000000000010"]

@@ -13,7 +13,7 @@ from schemas.features import features_name
 from tests import html_reader
 from tests.training.conftest import TAGS, SmallDataset
 from tests.training.report.conftest import WrittenRun
-from training.config import resolve_config
+from training.config_sources import resolve_config
 from training.report.page import write_report
 from training.runs.run_folder import RunFolder
 

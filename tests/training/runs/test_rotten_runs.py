@@ -13,7 +13,7 @@ import pytest
 
 from schemas.console.errors import UserError
 from tests.flipped_bits import flipped, refusal
-from training.config import resolve_config
+from training.config_sources import resolve_config
 from training.devices.environment import differences, environment
 from training.evaluation.evaluate import evaluate
 from training.evaluation.stored_scores import read_stored_scores

@@ -24,6 +24,17 @@ def test_every_training_may_take_as_many_steps_and_is_validated_as_often() -> No
     assert [run.config.stop_epochs for run in never] == [0]
 
 
+def test_what_counts_steps_is_the_same_for_every_share() -> None:
+    in_steps = {"max_steps": 900, "validate_every_steps": 90, "stop_steps": 270}
+    for run in make_plan(_config(**in_steps), "1/16,1", 1, "waveform").runs():
+        assert {name: getattr(run.config, name) for name in in_steps} == in_steps
+        assert (run.config.epochs, run.config.validate_every, run.config.stop_epochs) == (0, 1, 0)
+        assert run.config.plateau_epochs * run.config.train_share == 75  # as long as 75 epochs of the whole split
+    needed = {"dataset": "data", "label_set": "mine", "stop_epochs": None}
+    assert study_config(None, {**needed, **in_steps}, "waveform").stop_epochs == 0
+    assert study_config(None, {**needed, "max_steps": 900}, "waveform").stop_epochs == STOP_EPOCHS
+
+
 def test_a_plan_names_its_runs_by_front_end_share_and_seed_small_shares_first() -> None:
     plan = make_plan(_config(seed=7), "1, 1/16", 2, "spectrogram,waveform")
     assert [run.name for run in plan.runs()] == [

@@ -33,7 +33,7 @@ def _train(board: TensorBoardFolder, epochs: range, *, checkpoint_steps: int = S
                 board.flush(step + 1)
         scores = np.full(TARGETS.shape, 0.1 * epoch + 0.05, np.float32)
         board.add_curves(epoch + 1, VOCABULARY, TARGETS, scores, 0.5)
-        board.add_epoch({"epoch": epoch + 1, "step": step + 1, "loss": 0.5, "validation_loss": float("nan")})
+        board.add_line({"epoch": epoch + 1, "step": step + 1, "loss": 0.5, "validation_loss": float("nan")})
         board.flush(step + 1)
 
 
@@ -65,9 +65,9 @@ def test_a_second_flush_at_a_step_replaces_points_and_loses_none(tmp_path: Path)
     board = TensorBoardFolder(str(tmp_path))
     board.add_loss(10, 1.0)
     board.flush(10)
-    board.add_epoch({"epoch": 1, "validation_loss": 3.0})
+    board.add_line({"epoch": 1, "validation_loss": 3.0})
     board.flush(10)
-    board.add_epoch({"epoch": 1, "validation_loss": 2.0})
+    board.add_line({"epoch": 1, "validation_loss": 2.0})
     board.flush(10)
     assert _points(tmp_path) == {"step/loss": [(10, 1.0)], "epoch/validation_loss": [(1, 2.0)]}
 

@@ -1,0 +1,85 @@
+"""Combinations of a configuration's fields that make no sense, each refused by the name of the field to leave out."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from schemas.console.errors import UserError
+
+if TYPE_CHECKING:
+    from training.config import TrainConfig
+
+# Field that counts steps -> field that counts epochs, in whose place it stands.
+IN_STEPS = {
+    "max_steps": "epochs",
+    "validate_every_steps": "validate_every",
+    "plateau_steps": "plateau_epochs",
+    "stop_steps": "stop_epochs",
+}
+_OF_A_FRONTEND = {"spectrogram": ("time_masks", "frequency_masks"), "waveform": ("gain_db", "flip_polarity")}
+
+
+class FieldError(UserError):
+    """A field of a configuration has a wrong value.
+
+    Args:
+        field: name of the field.
+        problem: what was expected and what was received.
+        shown: name of the field in the place where its value came from.
+    """
+
+    def __init__(self, field: str, problem: str, shown: str = "") -> None:
+        super().__init__(f"{shown or field}: {problem}")
+        self.field, self.problem = field, problem
+
+    def __reduce__(self) -> tuple[Any, ...]:  # the error may be raised in another process
+        return UserError, (str(self),)
+
+
+def require_sensible(config: TrainConfig) -> None:
+    """Raise FieldError if fields of a configuration contradict each other."""
+    for frontend, names in _OF_A_FRONTEND.items():
+        for name in names:
+            if getattr(config, name) and config.frontend != frontend:
+                raise FieldError(name, f"is for a {frontend} front-end, received a {config.frontend} one; leave it out")
+    if config.schedule == "cosine":
+        _require_no_plateau(config)
+    _require_one_unit(config)
+
+
+def _require_no_plateau(config: TrainConfig) -> None:
+    if config.plateau_rule != "since-best":
+        raise FieldError(
+            "plateau_rule", f"a cosine has no plateaus, received {config.plateau_rule}; leave one of the two out"
+        )
+    if config.plateau_steps:
+        raise FieldError(
+            "plateau_steps", f"a cosine has no plateaus, received {config.plateau_steps}; leave one of the two out"
+        )
+    for name, unit in (("stop_epochs", "epoch"), ("stop_steps", "step")):
+        if getattr(config, name):
+            raise FieldError(
+                name, f"a cosine ends with the last {unit}, received {getattr(config, name)}; leave one of the two out"
+            )
+
+
+def _require_one_unit(config: TrainConfig) -> None:
+    """What is given in steps stands in place of what is given in epochs."""
+    if not config.max_steps and not config.epochs:
+        raise FieldError("epochs", "expected at least 1, received 0; only a run with max_steps has no number of epochs")
+    defaults = {field.name: field.default for field in dataclasses.fields(config)} | {"epochs": 0}
+    for steps, epochs in IN_STEPS.items():
+        if getattr(config, steps) and getattr(config, epochs) != defaults[epochs]:
+            raise FieldError(
+                epochs,
+                f"says in epochs what {steps} says in steps, received {getattr(config, epochs)} and {getattr(config, steps)}; "
+                "leave one of the two out",
+            )
+    for name in ("plateau_steps", "stop_steps"):
+        if getattr(config, name) and not config.counts_steps:
+            raise FieldError(
+                name,
+                f"counts the steps between validations every so many steps, received {getattr(config, name)}; give "
+                "validate_every_steps too",
+            )
