@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from schemas.console.errors import UserError
 from training.config import TrainConfig, resolve_config
-from training.models.config import Frontend
+from training.models.config import PUBLISHED_DENSE_UNITS, Frontend, family_of
 
 STOP_EPOCHS = 10  # passes over the whole split without a better validation result, by default
 
@@ -57,14 +57,16 @@ class StudyPlan:
 
         An epoch of a share is shorter. Fields that count epochs are multiplied by 1 / share, so that every training
         may take equally many steps, is validated equally often, and stops after equally many steps without a better
-        result.
+        result. A dense layer of the published width has that of its own front-end.
         """
-        family = "logmel" if frontend == "spectrogram" else "waveform"
+        family = family_of(frontend)
+        is_published = self.config.dense_units == PUBLISHED_DENSE_UNITS[self.config.frontend]
         return dataclasses.replace(
             self.config,
             frontend=frontend,
             train_share=share,
             seed=seed,
+            dense_units=PUBLISHED_DENSE_UNITS[frontend] if is_published else self.config.dense_units,
             features=self.config.features if self.config.features.startswith(f"{family}-") else "",
             epochs=_epochs(self.config.epochs, share),
             plateau_epochs=_epochs(self.config.plateau_epochs, share),
@@ -136,7 +138,7 @@ def parse_frontends(text: str) -> tuple[Frontend, ...]:
     known: tuple[Frontend, ...] = get_args(Frontend)
     for name in names:
         if name not in known:
-            raise UserError(f"--frontends: expected {' or '.join(known)}, or both with a comma, received {name!r}")
+            raise UserError(f"--frontends: expected {' or '.join(known)}, or several with commas, received {name!r}")
     if len(set(names)) < len(names):
         raise UserError(f"--frontends: expected each one once, received {text!r}")
     return tuple(one for name in names for one in known if one == name)
