@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from training.models.config import WAVEFORM_FILTERS, ModelConfig
+from training.models.config import MUSICNN_FILTERS, VGG_FILTERS, VGG_POOLS, WAVEFORM_FILTERS, ModelConfig
 
 BACKEND_FILTERS = 512
 
@@ -22,12 +22,16 @@ def plain_tagger(config: ModelConfig, *, tags: int, patch: int, mels: int = 96) 
     Args:
         config: front-end, sizes, dropout, weight decay and momentum; other fields are ignored.
         tags: number of outputs.
-        patch: length of a patch in frames (spectrogram) or samples (waveform).
+        patch: length of a patch in frames, or samples (waveform).
         mels: number of mel bands; the waveform front-end ignores it.
 
     Returns:
         A model whose layers with weights have the same names as in `training.models.tagger.build_tagger`.
     """
+    if config.frontend in ("musicnn", "vgg"):
+        inputs = keras.Input((patch, mels))
+        hidden = _musicnn(inputs, config, mels) if config.frontend == "musicnn" else _vgg(inputs, config)
+        return keras.Model(inputs, layers.Dense(tags, name="logits", **_kernel(config))(hidden))
     if config.frontend == "spectrogram":
         inputs = keras.Input((patch, mels))
         steps = _spectrogram(inputs, config, mels)
@@ -90,6 +94,47 @@ def _waveform(samples: Any, config: ModelConfig) -> Any:
         steps = _norm(_conv1d(steps, filters, 3, config, f"wave{number}_conv"), config, f"wave{number}_norm")
         steps = layers.MaxPooling1D(3)(steps)
     return steps
+
+
+def _musicnn(logmel: Any, config: ModelConfig, mels: int) -> Any:
+    """All of musicnn but its last layer."""
+    timbral, temporal, middle = (MUSICNN_FILTERS[name] * config.num_filt // 16 for name in MUSICNN_FILTERS)
+    image = _norm(layers.Reshape((*logmel.shape[1:], 1))(logmel), config, "input_norm")
+    sizes = [(f"timbral_{mels * p // 100}", timbral, 7, mels * p // 100) for p in (40, 70)]
+    sizes += [(f"temporal_{width}", temporal, width, 1) for width in (128, 64, 32)]
+    branches = []
+    for name, filters, width, height in sizes:
+        padded = layers.ZeroPadding2D((((width - 1) // 2, width // 2), (0, 0)))(image)
+        convolve = layers.Conv2D(filters, (width, height), activation="relu", name=f"{name}_conv", **_kernel(config))
+        channels = _norm(convolve(padded), config, f"{name}_norm")
+        channels = layers.MaxPooling2D((1, mels - height + 1))(channels)
+        branches.append(layers.Reshape((logmel.shape[1], filters))(channels))
+    steps = layers.Concatenate()(branches)
+    kept = [steps]
+    for number in (1, 2, 3):
+        branch = _norm(
+            _conv1d(steps, middle, 7, config, f"middle{number}_conv", padding="same"), config, f"middle{number}_norm"
+        )
+        steps = branch if number == 1 else layers.Add()([steps, branch])
+        kept.append(steps)
+    every = layers.Concatenate()(kept)
+    pooled = layers.Concatenate()([layers.GlobalMaxPooling1D()(every), layers.GlobalAveragePooling1D()(every)])
+    hidden = layers.Dropout(config.dropout)(_norm(pooled, config, "pooled_norm"))
+    hidden = layers.Dense(config.dense_units, activation="relu", name="dense", **_kernel(config))(hidden)
+    return layers.Dropout(config.dropout)(_norm(hidden, config, "embedding"))
+
+
+def _vgg(logmel: Any, config: ModelConfig) -> Any:
+    """All of VGG but its last layer."""
+    image = _norm(layers.Reshape((*logmel.shape[1:], 1))(logmel), config, "input_norm")
+    filters = VGG_FILTERS * config.num_filt // 16
+    for number, (size, strides) in enumerate(VGG_POOLS, start=1):
+        convolve = layers.Conv2D(
+            filters, 3, padding="same", activation="relu", name=f"vgg{number}_conv", **_kernel(config)
+        )
+        image = layers.MaxPooling2D(size, strides=strides)(_norm(convolve(image), config, f"vgg{number}_norm"))
+        image = layers.Dropout(config.dropout if number == len(VGG_POOLS) else config.dropout / 2)(image)
+    return layers.Flatten()(image)
 
 
 def _conv1d(steps: Any, filters: int, width: int, config: ModelConfig, name: str, **options: Any) -> Any:

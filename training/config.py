@@ -13,7 +13,14 @@ from schemas.features import HOP_LENGTH, SAMPLE_RATE, Family
 from schemas.user_files.yaml_files import shown
 from schemas.validation import InvalidValueError, checked, field_hints
 from training.config_combinations import FieldError, require_sensible
-from training.models.config import Frontend, ModelConfig, ResidualBatchNorm, least_patch
+from training.models.config import (
+    PUBLISHED_DENSE_UNITS,
+    Frontend,
+    ModelConfig,
+    ResidualBatchNorm,
+    family_of,
+    least_patch,
+)
 from training.models.patches import patch_length
 
 StrategyName = Literal["auto", "single", "mirrored", "multi-worker", "tpu"]
@@ -36,8 +43,10 @@ _BOUNDS: dict[str, Meta] = {
         ("plateau_epochs", "validate_every", "hop_length", "frequency_mask_bands", "keep_checkpoints"),
         Meta(ge=1),
     ),
-    **dict.fromkeys(("num_filt", "dense_units"), Meta(ge=1)),
-    **dict.fromkeys(("epochs", "stop_epochs", "seed", "warmup_steps", "time_masks", "frequency_masks"), Meta(ge=0)),
+    "num_filt": Meta(ge=1),
+    **dict.fromkeys(
+        ("dense_units", "epochs", "stop_epochs", "seed", "warmup_steps", "time_masks", "frequency_masks"), Meta(ge=0)
+    ),
     **dict.fromkeys(("max_steps", "plateau_steps", "stop_steps", "validate_every_steps"), Meta(ge=0)),
     **dict.fromkeys(
         ("weight_decay", "clip_norm", "mixup", "time_mask_seconds", "gain_db", "checkpoint_minutes", "l2"), Meta(ge=0)
@@ -67,7 +76,7 @@ class TrainConfig:
     label_set: Annotated[
         str, "NAME for the newest version, NAME@HASH for a specific one. A run keeps the version that it began with."
     ]
-    frontend: Annotated[Frontend, "Input of the model: log-mel frames or waveform samples."]
+    frontend: Annotated[Frontend, "What reads the input: waveform reads samples, the others log-mel frames."]
     features: Annotated[str, "Name of derived features, such as logmel-…; empty for the features that were built."] = ""
     hop_length: Annotated[int, "Samples between frames; taken from the features when training starts."] = HOP_LENGTH
     train_share: Annotated[
@@ -106,8 +115,12 @@ class TrainConfig:
         int, "Steps between validations, in place of epochs; the last step is always validated; 0 for --validate-every."
     ] = 0
     loss: Annotated[Loss, "auto picks cross-entropy for binary labels, mean squared error for graded ones."] = "auto"
-    num_filt: Annotated[int, "Filters in the spectrogram front-end's narrowest branch."] = ModelConfig.num_filt
-    dense_units: Annotated[int, "Width of the dense layer, whose output is the embedding."] = ModelConfig.dense_units
+    num_filt: Annotated[
+        int, "Filters in the spectrogram front-end's narrowest branch; scales all filters of musicnn and vgg."
+    ] = ModelConfig.num_filt
+    dense_units: Annotated[
+        int, "Width of the dense layer, whose output is the embedding; 0 for the published 500, or 200 with musicnn."
+    ] = ModelConfig.dense_units
     waveform_layers: Annotated[Literal[7, 9], "Layers in the waveform front-end."] = ModelConfig.waveform_layers
     residual_batch_norm: Annotated[
         ResidualBatchNorm, "Batch norm of residual layers: scalar, as published, or per_channel."
@@ -143,6 +156,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for field, hint in config_hints().items():
             object.__setattr__(self, field, _checked(field, getattr(self, field), hint))
+        if self.dense_units == 0:
+            object.__setattr__(self, "dense_units", PUBLISHED_DENSE_UNITS[self.frontend])
         if self.features and not self.features.startswith(f"{self.family}-"):
             raise FieldError(
                 "features", f"expected {self.family}-… for a {self.frontend} front-end, received {self.features}"
@@ -178,11 +193,11 @@ class TrainConfig:
     @property
     def family(self) -> Family:
         """The feature family that the front-end reads."""
-        return "logmel" if self.frontend == "spectrogram" else "waveform"
+        return family_of(self.frontend)
 
     @property
     def patch(self) -> int:
-        """Length of a patch in frames (spectrogram) or samples (waveform)."""
+        """Length of a patch in frames, or in samples (waveform)."""
         return patch_length(self.patch_seconds, self.frontend, self.hop_length)
 
     def to_dict(self) -> dict[str, Any]:

@@ -17,7 +17,11 @@ IN_STEPS = {
     "plateau_steps": "plateau_epochs",
     "stop_steps": "stop_epochs",
 }
-_OF_A_FRONTEND = {"spectrogram": ("time_masks", "frequency_masks"), "waveform": ("gain_db", "flip_polarity")}
+# Family -> what those front-ends are called that read it, and the fields for them alone.
+_OF_A_FAMILY = {
+    "logmel": ("spectrogram", ("time_masks", "frequency_masks")),
+    "waveform": ("waveform", ("gain_db", "flip_polarity")),
+}
 
 
 class FieldError(UserError):
@@ -39,10 +43,10 @@ class FieldError(UserError):
 
 def require_sensible(config: TrainConfig) -> None:
     """Raise FieldError if fields of a configuration contradict each other."""
-    for frontend, names in _OF_A_FRONTEND.items():
+    for family, (reader, names) in _OF_A_FAMILY.items():
         for name in names:
-            if getattr(config, name) and config.frontend != frontend:
-                raise FieldError(name, f"is for a {frontend} front-end, received a {config.frontend} one; leave it out")
+            if getattr(config, name) and config.family != family:
+                raise FieldError(name, f"is for a {reader} front-end, received a {config.frontend} one; leave it out")
     if config.schedule == "cosine":
         _require_no_plateau(config)
     _require_one_unit(config)

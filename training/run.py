@@ -93,7 +93,7 @@ def train_command(out: str, config: str | None, stage: str | None, **options: ob
 def study_command(
     out: str, shares: str, seeds: int, frontends: str, config: str | None, stage: str | None, **options: object
 ) -> None:
-    """Train both front-ends on growing shares of the data. The same command on a study that was stopped resumes it.
+    """Train several front-ends on growing shares of the data. The same command on a study that was stopped resumes it.
 
     What counts epochs (--epochs, --stop-epochs, --plateau-epochs, --validate-every) counts passes over the whole
     training split: every share is trained for as many steps. What counts steps is the same for every share.

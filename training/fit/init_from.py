@@ -18,6 +18,7 @@ from schemas.label_version import LabelVersion, open_labels
 from schemas.storage.files import exists
 from training.config import TrainConfig
 from training.data.label_mapping import was_seen
+from training.models.config import vgg_frames
 from training.runs.checkpoints import BEST_NAME, model_variables
 from training.runs.run_folder import RunFolder
 
@@ -180,14 +181,16 @@ def _differences(other: tuple[TrainConfig, FeatureSpec], mine: tuple[TrainConfig
     """Differences that keep one network from taking the other's weights, as `name: theirs -> ours`."""
 
     def shape(config: TrainConfig, spec: FeatureSpec) -> dict[str, Any]:
-        own = (
-            {"num_filt": config.num_filt, "mels": spec.mels}
-            if isinstance(spec, LogMelSpec)
-            else {"waveform_layers": config.waveform_layers}
-        )
-        names = ("dense_units", "residual_batch_norm", "normalize_input")
-        common = {name: getattr(config, name) for name in names}
-        return {"frontend": config.frontend, **common, **own}
+        names = {
+            "spectrogram": ("dense_units", "residual_batch_norm", "num_filt"),
+            "waveform": ("dense_units", "residual_batch_norm", "waveform_layers"),
+            "musicnn": ("dense_units", "num_filt"),
+            "vgg": ("num_filt",),
+        }[config.frontend]
+        own: dict[str, Any] = {"mels": spec.mels} if isinstance(spec, LogMelSpec) else {}
+        if config.frontend == "vgg":  # whose head has rows for each of these frames
+            own["frames after the last pool"] = vgg_frames(config.patch)
+        return {**{name: getattr(config, name) for name in ("frontend", "normalize_input", *names)}, **own}
 
     theirs, ours = shape(*other), shape(*mine)
     if theirs["frontend"] != ours["frontend"]:

@@ -1,4 +1,4 @@
-"""The back-end of both front-ends: three wide convolutions, two of them residual, and pooling over time.
+"""The back-end of the spectrogram and waveform front-ends: three wide convolutions, two of them residual, and pooling over time.
 
 After arXiv:1711.02520. Written from the paper and from a description of the authors' models.py (3-clause BSD,
 Pandora Media); no code of theirs is in it.
@@ -44,7 +44,9 @@ def convolutional_backend(channels: Any, blocks: Blocks, *, residual_batch_norm:
     return keras.layers.Add(name="backend3", dtype=blocks.dtype_policy)([steps, branch])
 
 
-def pooled_head(steps: Any, blocks: Blocks, *, dense_units: int, tags: int, dropout: float) -> tuple[Any, Any]:
+def pooled_head(
+    steps: Any, blocks: Blocks, *, dense_units: int, tags: int, dropout: float, normalize_pooled: bool = False
+) -> tuple[Any, Any]:
     """Adds pooling over time and the two dense layers.
 
     Args:
@@ -54,6 +56,7 @@ def pooled_head(steps: Any, blocks: Blocks, *, dense_units: int, tags: int, drop
         dense_units: Width of the embedding.
         tags: Width of the output.
         dropout: Share of units dropped before each dense layer.
+        normalize_pooled: Batch norm of the pooled numbers too, as musicnn has it.
 
     Returns:
         Logits [batch, tags] and the embedding [batch, dense_units], which is taken before the last dropout.
@@ -62,6 +65,8 @@ def pooled_head(steps: Any, blocks: Blocks, *, dense_units: int, tags: int, drop
     largest = keras.layers.GlobalMaxPooling1D(name="max_over_time", dtype=dtype)(steps)
     mean = keras.layers.GlobalAveragePooling1D(name="mean_over_time", dtype=dtype)(steps)
     pooled = keras.layers.Concatenate(name="pooled", dtype=dtype)([largest, mean])
+    if normalize_pooled:
+        pooled = blocks.batch_norm(pooled, name="pooled_norm")
     hidden = blocks.dropout(pooled, dropout, name="pooled_dropout")
     hidden = blocks.dense(hidden, dense_units, activation="relu", name="dense")
     embedding = blocks.batch_norm(hidden, name="embedding")

@@ -1,4 +1,4 @@
-"""The seeded layers that both front-ends and the back-end are built of."""
+"""The seeded layers that the front-ends and the back-end are built of."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import keras
 
 from training.models.dropout import StepDropout
 from training.models.folded_convolution import FoldedConv1D
+from training.models.fork import Fork
+from training.models.image_convolution import ImageConv
 from training.models.normalization import BatchNorm
 
 
@@ -52,10 +54,23 @@ class Blocks:
         """Normalises each channel of [batch, …, channels] over everything else, then takes the largest of `pool`."""
         return BatchNorm(pool=pool, name=name, **self._norm())(inputs)
 
-    def deferred_batch_norm(self, inputs: Any, *, name: str, pool: int = 1) -> tuple[Any, Any, Any]:
-        """Defers `batch_norm` to `conv1d_after_norm`: returns the numbers, their scale and their shift."""
-        numbers, scale, shift = BatchNorm(pool=pool, deferred=True, name=name, **self._norm())(inputs)
+    def deferred_batch_norm(
+        self, inputs: Any, *, name: str, pool: int = 1, scalar: bool = False
+    ) -> tuple[Any, Any, Any]:
+        """Defers batch norm to a convolution that takes what this returns: the numbers, their scale and their shift."""
+        layer = BatchNorm(pool=pool, scalar=scalar, deferred=True, name=name, **self._norm())
+        numbers, scale, shift = layer(inputs)
         return numbers, scale, shift
+
+    def image_conv(
+        self, deferred: tuple[Any, Any, Any], filters: int, size: tuple[int, int], *, name: str, pad_mels: bool = False
+    ) -> Any:
+        """Convolves the normalised image [batch, frames, mels] to [batch, frames, positions, filters], then ReLU."""
+        return ImageConv(filters, size, pad_mels=pad_mels, name=name, **self._kernel(name))(deferred)
+
+    def fork(self, inputs: Any, copies: int, *, name: str) -> tuple[Any, ...]:
+        """The same tensor for several layers, if there are more than two of them."""
+        return tuple(Fork(copies, name=name, dtype=self.dtype_policy)(inputs))
 
     def conv1d_after_norm(self, deferred: tuple[Any, Any, Any], filters: int, width: int, *, name: str) -> Any:
         """Convolves the normalised [batch, steps, channels] without padding to [batch, steps', filters], then ReLU."""

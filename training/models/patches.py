@@ -16,7 +16,7 @@ from schemas.features import HOP_LENGTH, SAMPLE_RATE
 
 
 def patch_length(seconds: float, frontend: str, hop_length: int = HOP_LENGTH) -> int:
-    """Length of a patch in frames (spectrogram) or samples (waveform): 15 s are 938 frames or 240,000 samples."""
+    """Length of a patch in frames, or in samples (waveform): 15 s are 938 frames or 240,000 samples."""
     samples = round(seconds * SAMPLE_RATE)
     if samples < 1:
         raise UserError(f"--patch-seconds: expected more than 0, received {seconds:g}")

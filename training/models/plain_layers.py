@@ -10,6 +10,8 @@ from keras import layers
 
 from training.models.dropout import StepDropout
 from training.models.folded_convolution import FoldedConv1D
+from training.models.fork import Fork
+from training.models.image_convolution import ImageConv
 from training.models.input_normalization import InputNormalization
 from training.models.normalization import BatchNorm
 from training.models.spectrogram import FrequencyWindows
@@ -50,6 +52,8 @@ class _Rewriting:
         self._rules: dict[type, Callable[[Any, Any], Any]] = {
             BatchNorm: self._norm,
             FoldedConv1D: self._folded,
+            Fork: lambda layer, signal: (signal,) * layer.copies,
+            ImageConv: self._image_conv,
             FrequencyWindows: self._windows,
             InputNormalization: self._normalization,
             StepDropout: self._dropout,
@@ -102,6 +106,22 @@ class _Rewriting:
         )
         return _with_weights(new, layer, deferred[0])
 
+    def _image_conv(self, layer: ImageConv, deferred: Any) -> Any:
+        image = layers.Reshape((*deferred[0].shape[1:], 1), name=f"{layer.name}_image")(deferred[0])
+        if not layer.pad_mels:
+            image = _padded_in_time(image, layer.width, layer.name)
+        new = layers.Conv2D(
+            layer.filters,
+            (layer.width, layer.height),
+            padding="same" if layer.pad_mels else "valid",
+            activation="relu",
+            kernel_initializer=layer.kernel_initializer,
+            kernel_regularizer=layer.kernel_regularizer,
+            name=layer.name,
+            dtype="float32",
+        )
+        return _with_weights(new, layer, image)
+
     def _windows(self, layer: FrequencyWindows, signal: Any) -> Any:
         image = layers.Reshape((*signal.shape[1:], 1), name=layer.name)(signal)
         self._images.add(id(image))
@@ -112,10 +132,7 @@ class _Rewriting:
         config = {**layer.get_config(), "dtype": "float32"}
         if id(signal) in self._images:
             width, height = config["kernel_size"][0], layer.kernel.shape[2]
-            # Padded in time but not in frequency: Keras itself pads both or neither.
-            before = (width - 1) // 2
-            padded = layers.ZeroPadding2D(((before, width - 1 - before), (0, 0)), name=f"{layer.name}_padding")
-            signal = padded(signal)
+            signal = _padded_in_time(signal, width, layer.name)
             config.update(kernel_size=(width, height), padding="valid")
         return _with_weights(layers.Conv2D.from_config(config), layer, signal)
 
@@ -129,6 +146,12 @@ class _Rewriting:
 
     def _dropout(self, layer: StepDropout, signal: Any) -> Any:
         return layers.Dropout(layer.rate, name=layer.name)(signal)
+
+
+def _padded_in_time(image: Any, width: int, name: str) -> Any:
+    """Padded in time but not in frequency: Keras's convolutions pad both or neither."""
+    before = (width - 1) // 2
+    return layers.ZeroPadding2D(((before, width - 1 - before), (0, 0)), name=f"{name}_padding")(image)
 
 
 def _with_weights(new: keras.Layer, old: keras.Layer, signal: Any) -> Any:

@@ -1,1 +1,1 @@
-"""Compare both front-ends over the size of the training set: does the gap between them shrink with more data?"""
+"""Compare front-ends over the size of the training set: does the gap between them shrink with more data?"""

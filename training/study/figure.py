@@ -14,9 +14,12 @@ from schemas.storage.files import join, write_atomic
 from training.baselines.kinds import BASELINES, NAMES
 from training.study.results import MEASURE_NAMES, MEASURES, Measure, StudyResults
 
-COLOURS = {"spectrogram": "#1f6fb4", "waveform": "#d1495b", "logistic": "#7a7a7a", "trees": "#3b3b3b"}
+COLOURS = {
+    **{"spectrogram": "#1f6fb4", "waveform": "#d1495b", "musicnn": "#2a9d5c", "vgg": "#8a5fbf"},
+    **{"logistic": "#7a7a7a", "trees": "#3b3b3b"},
+}
 LINES = {"logistic": (0, (2, 2)), "trees": (0, (6, 2))}
-MARKERS = {"spectrogram": "o", "waveform": "s"}
+MARKERS = {"spectrogram": "o", "waveform": "s", "musicnn": "^", "vgg": "D"}
 INCHES = (9.0, 4.2)
 DOTS_PER_INCH = 150
 

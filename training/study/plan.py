@@ -11,7 +11,7 @@ from schemas.console.errors import UserError
 from training.config import TrainConfig
 from training.config_combinations import IN_STEPS
 from training.config_sources import resolve_config
-from training.models.config import Frontend
+from training.models.config import PUBLISHED_DENSE_UNITS, Frontend, family_of
 
 STOP_EPOCHS = 10  # passes over the whole split without a better validation result, by default
 
@@ -59,16 +59,19 @@ class StudyPlan:
 
         An epoch of a share is shorter. Fields that count epochs are multiplied by 1 / share, unless one that counts steps
         stands in their place, so that every training may take equally many steps, is validated equally often, and stops
-        after equally many steps without a better result.
+        after equally many steps without a better result. A dense layer of the published width has that of its own
+        front-end.
         """
         in_epochs = [epochs for steps, epochs in IN_STEPS.items() if not getattr(self.config, steps)]
         longer: dict[str, Any] = {name: _epochs(getattr(self.config, name), share) for name in in_epochs}
-        family = "logmel" if frontend == "spectrogram" else "waveform"
+        family = family_of(frontend)
+        is_published = self.config.dense_units == PUBLISHED_DENSE_UNITS[self.config.frontend]
         return dataclasses.replace(
             self.config,
             frontend=frontend,
             train_share=share,
             seed=seed,
+            dense_units=PUBLISHED_DENSE_UNITS[frontend] if is_published else self.config.dense_units,
             features=self.config.features if self.config.features.startswith(f"{family}-") else "",
             **longer,
         )
@@ -137,7 +140,7 @@ def parse_frontends(text: str) -> tuple[Frontend, ...]:
     known: tuple[Frontend, ...] = get_args(Frontend)
     for name in names:
         if name not in known:
-            raise UserError(f"--frontends: expected {' or '.join(known)}, or both with a comma, received {name!r}")
+            raise UserError(f"--frontends: expected {' or '.join(known)}, or several with commas, received {name!r}")
     if len(set(names)) < len(names):
         raise UserError(f"--frontends: expected each one once, received {text!r}")
     return tuple(one for name in names for one in known if one == name)

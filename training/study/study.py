@@ -21,6 +21,7 @@ from training.data.labels import labelled_tracks
 from training.data.nested_shares import ShareTooSmall
 from training.data.staging import open_stage
 from training.devices.cluster import cluster_from_environment
+from training.models.config import family_of
 from training.study.baselines import study_baselines
 from training.study.figure import write_figures
 from training.study.plan import StudyPlan, StudyRun
@@ -35,7 +36,7 @@ _OF_EACH_RUN = ("frontend", "hop_length", "train_share", "seed")
 
 
 def run_study(plan: StudyPlan, out: str, *, stage: str | None = None) -> StudyResults:
-    """Train both front-ends on growing shares, or resume a study that was stopped.
+    """Train front-ends on growing shares, or resume a study that was stopped.
 
     Writes OUT/runs/NAME (an ordinary run each), OUT/results/NAME.json (a row each), and at the end OUT/study.json,
     OUT/study.csv, OUT/study.png and OUT/study.svg.
@@ -74,7 +75,7 @@ def run_study(plan: StudyPlan, out: str, *, stage: str | None = None) -> StudyRe
 def _sizes(dataset: Dataset, labels: LabelVersion, plan: StudyPlan) -> dict[float, int]:
     """Number of training tracks in each share; missing data or too small a share is reported before any training."""
     for frontend in plan.frontends:
-        dataset.spec("logmel" if frontend == "spectrogram" else "waveform")
+        dataset.spec(family_of(frontend))
     spec = dataset.spec("logmel")  # the baselines read these features
     for split in ("validation", "test"):
         labelled_tracks(dataset, labels, spec, split)

@@ -12,7 +12,7 @@ from training.models.tagger import ModelConfig, build_tagger
 
 def _tagger(frontend: str, **choices: object) -> keras.Model:
     """A tagger whose batch norms and input statistics are no longer as they began."""
-    patch = 40 if frontend == "spectrogram" else 20_000
+    patch = {"waveform": 20_000, "vgg": 70}.get(frontend, 40)
     config = ModelConfig(frontend, num_filt=2, dense_units=20, **choices)  # type: ignore[arg-type]
     model = build_tagger(config, tags=5, patch=patch)
     rng = np.random.default_rng(0)
@@ -27,7 +27,7 @@ def _tagger(frontend: str, **choices: object) -> keras.Model:
     return model
 
 
-@pytest.mark.parametrize("frontend", ["spectrogram", "waveform"])
+@pytest.mark.parametrize("frontend", ["spectrogram", "waveform", "musicnn", "vgg"])
 @pytest.mark.parametrize(
     "choices",
     [{}, {"residual_batch_norm": "per_channel", "normalize_input": True}],

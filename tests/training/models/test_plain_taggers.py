@@ -19,7 +19,7 @@ STEPS = 3
 
 def _batch(frontend: Frontend) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
-    shape = (6, 40, 96) if frontend == "spectrogram" else (6, 20_000)
+    shape = (6, 20_000) if frontend == "waveform" else (6, 70 if frontend == "vgg" else 40, 96)
     return rng.normal(size=shape).astype(np.float32), rng.integers(0, 2, (6, 5)).astype(np.float32)
 
 
@@ -52,7 +52,7 @@ def in_float64() -> Iterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("frontend", ["spectrogram", "waveform"])
+@pytest.mark.parametrize("frontend", ["spectrogram", "waveform", "musicnn", "vgg"])
 def test_a_model_learns_as_the_plain_one_with_its_weights_does(frontend: Frontend, in_float64: None) -> None:
     config = ModelConfig(frontend, num_filt=2, dense_units=20, dropout=0.0, batch_norm_momentum=0.5)
     inputs, targets = _batch(frontend)
@@ -70,4 +70,5 @@ def test_a_model_learns_as_the_plain_one_with_its_weights_does(frontend: Fronten
     assert gradients.keys() == expected.keys()
     for name, gradient in gradients.items():
         # In a few places, rounding moves a maximum to another position.
-        assert np.linalg.norm(gradient - expected[name]) < 3e-3 * np.linalg.norm(expected[name]), name
+        # The batch norm of musicnn's pooled numbers leaves some gradients of 0.
+        assert np.linalg.norm(gradient - expected[name]) < 3e-3 * np.linalg.norm(expected[name]) + 1e-6, name

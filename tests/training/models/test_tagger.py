@@ -19,11 +19,12 @@ from training.models.tagger import ModelConfig, build_tagger, least_patch, set_d
 
 ROOT = Path(__file__).parents[3]
 SMALL = ModelConfig("spectrogram", num_filt=2, dense_units=20)
-CONFIGS = [SMALL, ModelConfig("waveform", dense_units=20)]
+MUSICNN = ModelConfig("musicnn", num_filt=1, dense_units=20)
+CONFIGS = [SMALL, ModelConfig("waveform", dense_units=20), MUSICNN, ModelConfig("vgg", num_filt=1)]
 
 
 def _inputs(config: ModelConfig, batch: int = 4, seed: int = 0) -> np.ndarray:
-    shape = (batch, 24, 96) if config.frontend == "spectrogram" else (batch, 20_000)
+    shape = (batch, 20_000) if config.frontend == "waveform" else (batch, 66 if config.frontend == "vgg" else 24, 96)
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
@@ -44,6 +45,7 @@ def _sizes(model: keras.Model) -> tuple[int, int]:
         (ModelConfig("spectrogram", num_filt=8), 50, 5_067_642, 2_492),
         (ModelConfig("waveform"), 50, 5_377_082, 3_692),
         (ModelConfig("waveform", waveform_layers=9), 50, 5_476_154, 4_204),
+        (ModelConfig("musicnn"), 50, 787_159, 4_920),
     ],
 )
 def test_the_models_have_the_published_parameter_counts(
@@ -118,7 +120,8 @@ def test_mixed_precision_ends_in_float32_and_touches_no_global_state(config: Mod
     before = keras.config.dtype_policy().name
     exact, mixed = _build(config), _build(config, dtype_policy=policy)
     assert keras.config.dtype_policy().name == before
-    assert mixed.get_layer("backend1_conv").compute_dtype == policy.removeprefix("mixed_")
+    first = next(layer for layer in mixed.layers if layer.name.endswith("_conv"))
+    assert first.compute_dtype == policy.removeprefix("mixed_")
     assert {weight.dtype for weight in mixed.weights} == {"float32"}
     expected, outputs = exact(_inputs(config)), mixed(_inputs(config))
     for name in ("logits", "embedding"):
@@ -155,6 +158,7 @@ def test_a_training_step_is_a_function_of_its_number() -> None:
         (ModelConfig("spectrogram"), 7, "at least 8 frames.*Received: 7 frames"),
         (ModelConfig("waveform"), 19_679, "at least 19,680 samples.*7 layers.*Received: 19,679 samples"),
         (ModelConfig("waveform", waveform_layers=9), 160_000, "at least 177,144 samples.*9 layers"),
+        (ModelConfig("vgg"), 65, "at least 66 frames.*vgg.*Received: 65 frames"),
     ],
 )
 def test_a_patch_too_short_is_refused_in_plain_words(config: ModelConfig, patch: int, words: str) -> None:

@@ -52,6 +52,14 @@ def test_features_that_were_named_go_to_their_own_front_end() -> None:
     assert [run.config.features for run in plan.runs()] == ["logmel-0123456789ab", ""]
 
 
+def test_each_front_end_has_the_published_width_unless_another_is_chosen() -> None:
+    def widths(config: TrainConfig) -> list[int]:
+        return [run.config.dense_units for run in make_plan(config, "1", 1, "spectrogram,musicnn").runs()]
+
+    assert widths(_config()) == [500, 200]
+    assert widths(_config(dense_units=64)) == [64, 64]
+
+
 def test_a_study_stops_early_unless_the_file_or_the_command_line_says_otherwise(tmp_path: Any) -> None:
     (tmp_path / "c.yaml").write_text("dataset: data\nlabel_set: mine\nstop_epochs: 0\n")
     needed = {"dataset": "data", "label_set": "mine", "stop_epochs": None}
@@ -77,7 +85,9 @@ def test_invalid_and_repeated_shares_are_refused(text: str) -> None:
 def test_what_cannot_be_studied_is_refused() -> None:
     with pytest.raises(UserError, match="--seeds: expected at least 1, received 0"):
         make_plan(_config(), "1", 0, "waveform")
-    with pytest.raises(UserError, match="--frontends: expected spectrogram or waveform.*received 'mel'"):
+    with pytest.raises(
+        UserError, match="--frontends: expected spectrogram or waveform or musicnn or vgg, .*received 'mel'"
+    ):
         make_plan(_config(), "1", 1, "mel")
     with pytest.raises(UserError, match="--frontends: expected each one once"):
         make_plan(_config(), "1", 1, "waveform,waveform")

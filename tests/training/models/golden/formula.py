@@ -24,11 +24,11 @@ class Case:
 
     Attributes:
         frontend: front-end of the model.
-        length: number of frames (spectrogram) or samples (waveform).
-        num_filt: `num_filt` of the spectrogram front-end; the waveform front-end ignores it.
+        length: number of frames, or of samples (waveform).
+        num_filt: `num_filt` of the spectrogram front-end; the others are as published.
     """
 
-    frontend: Literal["spectrogram", "waveform"]
+    frontend: Literal["spectrogram", "waveform", "musicnn", "vgg"]
     length: int
     num_filt: int = 16
 
@@ -43,6 +43,10 @@ CASES = (
     Case("spectrogram", 60, num_filt=8),  # fewer frames than most temporal filters span
     Case("waveform", 59_049),
     Case("waveform", 60_001),  # leaves other remainders at the pools
+    Case("musicnn", 187),  # its own 3 s
+    Case("musicnn", 60),
+    Case("vgg", 187),
+    Case("vgg", 70),  # leaves other remainders at the pools
 )
 
 
@@ -78,10 +82,10 @@ def weight(number: int, kind: str, shape: tuple[int, ...]) -> npt.NDArray[np.flo
 
 def inputs(case: Case) -> npt.NDArray[np.float32]:
     """Inputs [examples, frames, mels] from 0 to 2, or [examples, samples] from -4 to 4, with a level that varies by piece."""
-    shape = (EXAMPLES, case.length, MELS) if case.frontend == "spectrogram" else (EXAMPLES, case.length)
+    shape = (EXAMPLES, case.length) if case.frontend == "waveform" else (EXAMPLES, case.length, MELS)
     piece = np.arange(case.length) * _PIECES // case.length
     level = (uniform(_LEVEL_STREAM, (EXAMPLES, _PIECES)) / 2 + 0.5)[:, piece]
     numbers = uniform(_INPUT_STREAM, shape)
-    if case.frontend == "spectrogram":
-        return ((numbers + 1) * level[..., None]).astype(np.float32)
-    return (numbers * level * 4).astype(np.float32)
+    if case.frontend == "waveform":
+        return (numbers * level * 4).astype(np.float32)
+    return ((numbers + 1) * level[..., None]).astype(np.float32)
