@@ -13,8 +13,6 @@ from keras import layers
 
 from training.models.config import MUSICNN_FILTERS, VGG_FILTERS, VGG_POOLS, WAVEFORM_FILTERS, ModelConfig
 
-BACKEND_FILTERS = 512
-
 
 def plain_tagger(config: ModelConfig, *, tags: int, patch: int, mels: int = 96) -> keras.Model:
     """The published model in float32, from [batch, patch, mels] or [batch, patch] to logits [batch, tags].
@@ -38,11 +36,11 @@ def plain_tagger(config: ModelConfig, *, tags: int, patch: int, mels: int = 96) 
     else:
         inputs = keras.Input((patch,))
         steps = _waveform(inputs, config)
-    steps = _norm(_conv1d(steps, BACKEND_FILTERS, 7, config, "backend1_conv"), config, "backend1_norm")
-    branch = _conv1d(steps, BACKEND_FILTERS, 7, config, "backend2_conv", padding="same")
+    steps = _norm(_conv1d(steps, config.backend_filters, 7, config, "backend1_conv"), config, "backend1_norm")
+    branch = _conv1d(steps, config.backend_filters, 7, config, "backend2_conv", padding="same")
     steps = layers.Add()([steps, _scalar_norm(branch, config, "backend2_norm")])
     steps = layers.MaxPooling1D(2)(steps)
-    branch = _conv1d(steps, BACKEND_FILTERS, 7, config, "backend3_conv", padding="same")
+    branch = _conv1d(steps, config.backend_filters, 7, config, "backend3_conv", padding="same")
     steps = layers.Add()([steps, _scalar_norm(branch, config, "backend3_norm")])
 
     pooled = layers.Concatenate()([layers.GlobalMaxPooling1D()(steps), layers.GlobalAveragePooling1D()(steps)])

@@ -43,7 +43,7 @@ _BOUNDS: dict[str, Meta] = {
         ("plateau_epochs", "validate_every", "hop_length", "frequency_mask_bands", "keep_checkpoints"),
         Meta(ge=1),
     ),
-    "num_filt": Meta(ge=1),
+    **dict.fromkeys(("num_filt", "backend_filters"), Meta(ge=1)),
     **dict.fromkeys(
         ("dense_units", "epochs", "stop_epochs", "seed", "warmup_steps", "time_masks", "frequency_masks"), Meta(ge=0)
     ),
@@ -118,6 +118,9 @@ class TrainConfig:
     num_filt: Annotated[
         int, "Filters in the spectrogram front-end's narrowest branch; scales all filters of musicnn and vgg."
     ] = ModelConfig.num_filt
+    backend_filters: Annotated[
+        int, "Filters of each convolution of the back-end that the spectrogram and waveform front-ends share."
+    ] = ModelConfig.backend_filters
     dense_units: Annotated[
         int, "Width of the dense layer, whose output is the embedding; 0 for the published 500, or 200 with musicnn."
     ] = ModelConfig.dense_units

@@ -18,6 +18,7 @@ _FIELDS = {
     "Model": (
         "frontend",
         "num_filt",
+        "backend_filters",
         "dense_units",
         "waveform_layers",
         "residual_batch_norm",

@@ -23,7 +23,7 @@ from tests.conftest import SmallCorpus, small_catalog, write_csv
 pytestmark = pytest.mark.slow
 
 FIRST = 18  # number of tracks in the first catalog; the file of the last one does not exist yet
-TINY = ["--epochs", "1", "--patch-seconds", "1", "--num-filt", "1", "--dense-units", "8", "--batch-size", "8"]
+TINY = "--epochs 1 --patch-seconds 1 --num-filt 1 --backend-filters 32 --dense-units 8 --batch-size 8".split()
 
 
 @pytest.fixture

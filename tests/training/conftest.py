@@ -151,6 +151,7 @@ def small_config(small_dataset: SmallDataset):
         epochs=2,
         batch_size=12,
         num_filt=1,
+        backend_filters=32,
         dense_units=16,
         strategy="single",
     )

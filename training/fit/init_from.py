@@ -182,8 +182,8 @@ def _differences(other: tuple[TrainConfig, FeatureSpec], mine: tuple[TrainConfig
 
     def shape(config: TrainConfig, spec: FeatureSpec) -> dict[str, Any]:
         names = {
-            "spectrogram": ("dense_units", "residual_batch_norm", "num_filt"),
-            "waveform": ("dense_units", "residual_batch_norm", "waveform_layers"),
+            "spectrogram": ("backend_filters", "dense_units", "residual_batch_norm", "num_filt"),
+            "waveform": ("backend_filters", "dense_units", "residual_batch_norm", "waveform_layers"),
             "musicnn": ("dense_units", "num_filt"),
             "vgg": ("num_filt",),
         }[config.frontend]

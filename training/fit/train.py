@@ -81,7 +81,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
     """Train a tagger, or resume a run that was stopped.
 
     >>> from training import TrainConfig, train
-    >>> small = {"patch_seconds": 1, "epochs": 1, "num_filt": 1, "dense_units": 16}
+    >>> small = {"patch_seconds": 1, "epochs": 1, "num_filt": 1, "backend_filters": 32}
     >>> summary = train(TrainConfig("data", "mine", "spectrogram", **small), "runs/a")
     >>> summary.state.epoch, summary.judged_by
     (1, 'test')

@@ -13,10 +13,10 @@ import keras
 from training.models.blocks import Blocks
 from training.models.config import BACKEND_KERNEL, BACKEND_POOL, ResidualBatchNorm
 
-FILTERS = 512
 
-
-def convolutional_backend(channels: Any, blocks: Blocks, *, residual_batch_norm: ResidualBatchNorm) -> Any:
+def convolutional_backend(
+    channels: Any, blocks: Blocks, *, filters: int, residual_batch_norm: ResidualBatchNorm
+) -> Any:
     """Adds the three back-end convolutions to a functional model.
 
     They span all channels, so they are convolutions over time only. In two dimensions over one channel, as the
@@ -25,21 +25,22 @@ def convolutional_backend(channels: Any, blocks: Blocks, *, residual_batch_norm:
     Args:
         channels: Output of a front-end, [batch, frames, channels], with at least 8 frames.
         blocks: Makes the layers.
+        filters: Filters of each convolution.
         residual_batch_norm: See `ModelConfig`.
 
     Returns:
-        [batch, (frames - 6) // 2, 512].
+        [batch, (frames - 6) // 2, filters].
     """
     norm = {"scalar": blocks.scalar_batch_norm, "per_channel": blocks.batch_norm}[residual_batch_norm]
-    steps = blocks.conv1d(channels, FILTERS, BACKEND_KERNEL, name="backend1_conv")
+    steps = blocks.conv1d(channels, filters, BACKEND_KERNEL, name="backend1_conv")
     steps = blocks.batch_norm(steps, name="backend1_norm")
 
-    branch = blocks.conv1d(steps, FILTERS, BACKEND_KERNEL, padding="same", name="backend2_conv")
+    branch = blocks.conv1d(steps, filters, BACKEND_KERNEL, padding="same", name="backend2_conv")
     branch = norm(branch, name="backend2_norm")
     steps = keras.layers.Add(name="backend2", dtype=blocks.dtype_policy)([steps, branch])
 
     steps = keras.layers.MaxPooling1D(BACKEND_POOL, name="backend_pool", dtype=blocks.dtype_policy)(steps)
-    branch = blocks.conv1d(steps, FILTERS, BACKEND_KERNEL, padding="same", name="backend3_conv")
+    branch = blocks.conv1d(steps, filters, BACKEND_KERNEL, padding="same", name="backend3_conv")
     branch = norm(branch, name="backend3_norm")
     return keras.layers.Add(name="backend3", dtype=blocks.dtype_policy)([steps, branch])
 

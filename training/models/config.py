@@ -42,12 +42,14 @@ class ModelConfig:
         num_filt: Filters of the narrowest branch of the spectrogram front-end, which yields ``29 * num_filt``
             channels. The paper uses 16 on its private set and 8 on MagnaTagATune. All filters of musicnn and VGG are
             scaled by it, from 16, their published size. The waveform front-end ignores it.
+        backend_filters: Filters of each convolution of the shared back-end. The paper uses 512; fewer make steps and
+            models cheaper. musicnn and VGG have back-ends of their own and ignore it.
         dense_units: Width of the penultimate layer, which is also the embedding; 0 becomes the published one. VGG has no
             such layer.
         waveform_layers: 7, or 9 for a longer view, which needs patches of 11 s and more at 16 kHz. The
             spectrogram front-end ignores it.
         residual_batch_norm: ``"scalar"`` normalises after the second and the third back-end convolution with
-            one mean and one variance for all 512 channels, as the authors' code does and as the published
+            one mean and one variance for all channels, as the authors' code does and as the published
             parameter counts include. ``"per_channel"`` is the usual kind: 2,044 more trainable weights and
             2,044 more non-trainable ones. musicnn and VGG, which always have the usual kind, ignore it.
         dropout: Share of units dropped before each dense layer, in [0, 1), and half of it after the blocks of VGG.
@@ -64,6 +66,7 @@ class ModelConfig:
 
     frontend: Frontend
     num_filt: Count = 16
+    backend_filters: Count = 512
     dense_units: Annotated[int, Meta(ge=0, extra=words("an integer of at least 0"))] = 0
     waveform_layers: Literal[7, 9] = 7
     residual_batch_norm: ResidualBatchNorm = "scalar"

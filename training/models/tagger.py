@@ -96,7 +96,9 @@ def _network(config: ModelConfig, signal: Any, blocks: Blocks, tags: int) -> tup
             channels = spectrogram_frontend(signal, blocks, num_filt=config.num_filt)
         else:
             channels = waveform_frontend(signal, blocks, layers=config.waveform_layers)
-        steps = convolutional_backend(channels, blocks, residual_batch_norm=config.residual_batch_norm)
+        steps = convolutional_backend(
+            channels, blocks, filters=config.backend_filters, residual_batch_norm=config.residual_batch_norm
+        )
     is_musicnn = config.frontend == "musicnn"
     return pooled_head(
         steps, head, dense_units=config.dense_units, tags=tags, dropout=dropout, normalize_pooled=is_musicnn

@@ -15,7 +15,7 @@ from training.fit.step import TrainingStep
 from training.models.tagger import ModelConfig, build_tagger
 
 ROOT = Path(__file__).parents[3]
-CONFIG = ModelConfig("spectrogram", num_filt=1, dense_units=8, dropout=0.0, l2=0.0)
+CONFIG = ModelConfig("spectrogram", num_filt=1, backend_filters=32, dense_units=8, dropout=0.0, l2=0.0)
 
 
 class KeptGradients(keras.optimizers.SGD):
@@ -63,7 +63,7 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 from training.fit.losses import TrainingLoss
 from training.models.tagger import ModelConfig, build_tagger
 from training.fit.step import TrainingStep
-config = ModelConfig("spectrogram", num_filt=1, dense_units=8, dropout=0.0, synchronized_batch_norm=True)
+config = ModelConfig("spectrogram", num_filt=1, backend_filters=32, dense_units=8, dropout=0.0, synchronized_batch_norm=True)
 rng = np.random.default_rng(0)
 parts = [rng.normal(size=(4, 20, 96)).astype("float32"), rng.integers(0, 2, (4, 3)).astype("float32"), np.ones((4, 3), "float32")]
 kernels = []

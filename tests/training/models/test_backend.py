@@ -8,7 +8,7 @@ import pytest
 
 from training.models.tagger import ModelConfig, build_tagger
 
-CONFIG = ModelConfig("spectrogram", num_filt=2, dense_units=20)
+CONFIG = ModelConfig("spectrogram", num_filt=2, backend_filters=24, dense_units=20)
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ def test_without_their_branches_the_residual_blocks_pass_on_what_they_got(model:
     for name in ("backend2_norm", "backend3_norm"):
         model.get_layer(name).gamma.assign([0.0])
     first, last = _outputs(model, "backend1_norm", "backend3")
-    assert np.array_equal(last, first.reshape(3, 9, 2, 512).max(axis=2))
+    assert np.array_equal(last, first.reshape(3, 9, 2, 24).max(axis=2))
 
 
 def test_the_branches_add_to_what_they_got(model: keras.Model) -> None:
     first, branch, second, pool = _outputs(model, "backend1_norm", "backend2_norm", "backend2", "backend_pool")
     np.testing.assert_allclose(second, first + branch, rtol=1e-6)
     assert np.abs(branch).max() > 0
-    assert np.array_equal(pool, second.reshape(3, 9, 2, 512).max(axis=2))
+    assert np.array_equal(pool, second.reshape(3, 9, 2, 24).max(axis=2))
 
 
 def test_the_head_reads_the_maximum_and_the_mean_over_time(model: keras.Model) -> None:
