@@ -55,6 +55,7 @@ def documents() -> list[Path]:
                 "labels",
                 "beam",
                 "flink",
+                "spark",
                 "dask",
                 "dataflow",
                 "training",

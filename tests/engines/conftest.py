@@ -60,3 +60,18 @@ def begun(engine: Sequence[str], catalog: str, data: Path, shards: int = SHARDS)
         yield building
         if building.poll() is None:
             building.kill()
+
+
+def nothing_is_left_over(data: Path, run_pipeline: RunPipeline) -> bool:
+    ended = run_pipeline("prune", "--dataset", data, "--orphans")
+    return ": 0 to remove" in ended.stdout
+
+
+def features(found: dict[str, str]) -> dict[str, str]:
+    """The built features and tracks; `here` may have labels and derived features as well."""
+    built = {name.split("/")[1] for name in found if name.startswith("features/waveform")}
+    return {
+        name: digest
+        for name, digest in found.items()
+        if name.startswith(("tracks/", "plan/")) or (name.split("/")[1:2] and name.split("/")[1] in built)
+    }

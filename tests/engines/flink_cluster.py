@@ -5,34 +5,16 @@ python -m tests.engines.flink_cluster FOLDER      starts one and writes FOLDER/e
 
 from __future__ import annotations
 
-import contextlib
 import json
-import signal
-import socket
-import sys
-import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from tests.engines.jars import classpath
-from tests.engines.processes import Processes
+from tests.engines.java_cluster import JavaCluster, folder_given, run_until_stopped
 
-ROOT = Path(__file__).parents[2]
-START_SECONDS = 90
 TASK_MANAGERS = 2
 
-_JAVA_OPTIONS = (
-    "-Xmx512m",
-    "-XX:+UseSerialGC",  # and one compiler: a process of a test does not live long enough for more
-    "-XX:TieredStopAtLevel=1",
-    "--add-opens=java.base/java.lang=ALL-UNNAMED",
-    "--add-opens=java.base/java.util=ALL-UNNAMED",
-    "--add-opens=java.base/java.nio=ALL-UNNAMED",
-    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
-    "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
-)
+_OPENED = ("java.base/java.lang", "java.base/java.util", "java.base/java.nio", "java.base/sun.net.util")
 # A killed TaskManager is noticed within five seconds, and its tasks are started again: Flink's default starts none.
 _CONFIG = """
 jobmanager.rpc.address: localhost
@@ -63,68 +45,45 @@ restart-strategy.fixed-delay.delay: 1s
 """
 
 
-class FlinkCluster(Processes):
+class FlinkCluster(JavaCluster):
     """A JobManager, TaskManagers and Beam's job server; use it as a context."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self._classpath = classpath("flink")
-        self._ports = dict(zip(("rpc", "rest", "job", "artifact", "expansion"), _free_ports(5), strict=True))
+        super().__init__(folder, "flink", opened=_OPENED, ports=("rpc", "rest"))
 
-    def __enter__(self) -> Self:
-        conf, worker = self.folder / "conf", self.folder / "worker"
+    def begin(self) -> None:
+        conf = self.folder / "conf"
         conf.mkdir()
-        (conf / "config.yaml").write_text(_CONFIG.format(**self._ports))
-        # On a machine of a cluster this is the installed tagscale-worker.
-        worker.write_text(
-            f'#!/bin/sh\nexec env PYTHONPATH="{ROOT}" "{sys.executable}" -m pipeline.jobs.sdk_worker "$@"\n'
-        )
-        worker.chmod(0o755)
+        (conf / "config.yaml").write_text(_CONFIG.format(**self.ports))
         self.config.write_text(
-            f"job_endpoint: localhost:{self._ports['job']}\nrest: localhost:{self._ports['rest']}\n"
-            f"worker_command: {worker}\nparallelism: {TASK_MANAGERS}\n"
+            f"job_endpoint: localhost:{self.ports['job']}\nrest: localhost:{self.ports['rest']}\n"
+            f"worker_command: {self.worker_program()}\nparallelism: {TASK_MANAGERS}\n"
         )
-        try:
-            self.start_job_manager()
-            for number in range(TASK_MANAGERS):
-                self.start_task_manager(number)
-            self._java(
-                "job-server",
-                "org.apache.beam.runners.flink.FlinkJobServerDriver",
-                f"--flink-conf-dir={self.folder / 'conf'}",
-                f"--flink-master=localhost:{self._ports['rest']}",
-                "--job-host=localhost",
-                f"--job-port={self._ports['job']}",
-                f"--artifact-port={self._ports['artifact']}",
-                f"--expansion-port={self._ports['expansion']}",
-                f"--artifacts-dir={self.folder / 'staging'}",
-            )
-            self._wait(lambda: self.ask("overview")["taskmanagers"] == TASK_MANAGERS)
-            self._wait(
-                lambda: bool(socket.create_connection(("localhost", self._ports["job"]), timeout=1).close() or True)
-            )
-        except BaseException:
-            self.kill_all()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill_all()
+        self.start_job_manager()
+        for number in range(TASK_MANAGERS):
+            self.start_task_manager(number)
+        self.job_server(
+            "org.apache.beam.runners.flink.FlinkJobServerDriver",
+            f"--flink-conf-dir={conf}",
+            f"--flink-master=localhost:{self.ports['rest']}",
+        )
+        self.wait_for_task_managers()
+        self.wait_for_port("job")
 
     def start_job_manager(self) -> None:
         main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
-        self._java("job-manager", main, "--configDir", str(self.folder / "conf"))
+        self.java("job-manager", main, "--configDir", str(self.folder / "conf"))
 
     def start_task_manager(self, number: int) -> None:
         main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-        self._java(f"task-manager-{number}", main, "--configDir", str(self.folder / "conf"))
+        self.java(f"task-manager-{number}", main, "--configDir", str(self.folder / "conf"))
 
     def wait_for_task_managers(self) -> None:
-        self._wait(lambda: self.ask("overview")["taskmanagers"] == TASK_MANAGERS)
+        self.wait(lambda: bool(self.ask("overview")["taskmanagers"] == TASK_MANAGERS))
 
     def ask(self, path: str) -> Any:
         """Flink's answer to a question over its REST interface."""
-        with urllib.request.urlopen(f"http://localhost:{self._ports['rest']}/{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://localhost:{self.ports['rest']}/{path}", timeout=5) as answer:
             return json.load(answer)
 
     def states(self) -> list[str]:
@@ -138,45 +97,6 @@ class FlinkCluster(Processes):
         tasks = self.ask(f"jobs/{first}/vertices/{writing['id']}")["subtasks"]
         return [task["metrics"]["read-records"] for task in tasks]
 
-    def _java(self, name: str, main: str, *words: str) -> None:
-        command = ["java", *_JAVA_OPTIONS, "-cp", self._classpath, main, *words]
-        self.start(name, command)
-
-    def _wait(self, is_there: Any) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            with contextlib.suppress(OSError):
-                if is_there():
-                    return
-            gone = [name for name, process in self.running.items() if process.poll() is not None]
-            if gone or time.monotonic() > deadline:
-                raise RuntimeError(f"the Flink cluster did not start: ended {gone}; see {self.folder}")
-            time.sleep(0.2)
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        listening = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in listening:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in listening]
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    with contextlib.suppress(KeyboardInterrupt):
-        yield
-
-
-def main() -> None:
-    """Run a cluster until ^C or SIGTERM."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    (folder,) = map(Path, sys.argv[1:])
-    folder.mkdir(parents=True, exist_ok=True)
-    with FlinkCluster(folder) as cluster, _interruptible():
-        print(f"--engine flink --engine-config {cluster.config}", flush=True)
-        signal.pause()
-
 
 if __name__ == "__main__":
-    main()
+    run_until_stopped(FlinkCluster(folder_given()))

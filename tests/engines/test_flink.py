@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -13,9 +12,10 @@ import pytest
 from schemas.features import LogMelSpec, WaveformSpec
 from schemas.plan_file import PlanReader
 from tests.conftest import RunPipeline, small_catalog
-from tests.engines.conftest import SHARDS, TRACKS, Contents, begun
+from tests.engines.conftest import SHARDS, TRACKS, Contents, begun, features, nothing_is_left_over
 from tests.engines.flink_cluster import FlinkCluster
 from tests.engines.jars import EngineMissingError
+from tests.engines.java_cluster import workers
 from tests.pipeline.tagging.conftest import write_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines]
@@ -41,17 +41,6 @@ def onnx_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def there(cluster: FlinkCluster) -> tuple[str, ...]:
     return ("--engine", "flink", "--engine-config", str(cluster.config))
-
-
-def workers() -> list[int]:
-    """Beam's workers that the TaskManagers of this test started."""
-    found = []
-    for process in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            words = (process / "cmdline").read_bytes().split(b"\0") if process.name.isdigit() else []
-            if b"pipeline.jobs.sdk_worker" in words:
-                found.append(int(process.name))
-    return found
 
 
 def test_what_it_writes_is_what_this_machine_writes(
@@ -90,11 +79,6 @@ def test_what_it_writes_is_what_this_machine_writes(
     sizes = PlanReader(str(here / "plan" / "gen-000.parquet")).sizes
     assert first + second == len(sizes)
     assert abs(first - second) <= 1  # in turn, and the largest are handed out first
-
-
-def nothing_is_left_over(data: Path, run_pipeline: RunPipeline) -> bool:
-    ended = run_pipeline("prune", "--dataset", data, "--orphans")
-    return ": 0 to remove" in ended.stdout
 
 
 @pytest.mark.parametrize("killed", ["TaskManager", "worker"])
@@ -151,13 +135,3 @@ def test_a_dead_job_manager_ends_the_command_which_goes_on_with_a_new_one(
     assert ended.returncode == 0, ended.stderr
     assert features(contents(tmp_path / "there")) == features(contents(here))
     assert nothing_is_left_over(tmp_path / "there", run_pipeline)
-
-
-def features(found: dict[str, str]) -> dict[str, str]:
-    """The built features and tracks; `here` may have labels and derived features as well."""
-    built = {name.split("/")[1] for name in found if name.startswith("features/waveform")}
-    return {
-        name: digest
-        for name, digest in found.items()
-        if name.startswith(("tracks/", "plan/")) or (name.split("/")[1:2] and name.split("/")[1] in built)
-    }

@@ -158,3 +158,6 @@ def test_the_examples_of_the_pages_are_valid(tmp_path: Path) -> None:
     (settings,) = [textwrap.dedent(one) for one in examples if "job_endpoint" in one]
     options = options_of(tmp_path, "flink", settings.replace("JOBSERVER", "jobs").replace("JOBMANAGER", "flink"))
     assert options.view_as(FlinkRunnerOptions).flink_master == "flink:8081"
+    (example,) = re.findall(r"```yaml\n(.*?)```", (DOCS / "spark.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    options = options_of(tmp_path, "spark", textwrap.dedent(example).replace("JOBSERVER", "jobs"))
+    assert options.view_as(PortableOptions).job_endpoint == "jobs:8099"
