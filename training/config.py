@@ -100,6 +100,9 @@ class TrainConfig:
     stop_steps: Annotated[
         int, "With --validate-every-steps: number of steps in place of --stop-epochs; 0 for as many as these take."
     ] = 0
+    recalibrate_batch_norm: Annotated[
+        bool, "Before each validation, measure the statistics of batch norm over training patches, without dropout."
+    ] = False
     select_by: Annotated[SelectBy, "Validation metric that chooses the best checkpoint."] = "loss"
     validate_every: Annotated[int, "Epochs between validations; the last epoch is always validated."] = 1
     validate_every_steps: Annotated[
