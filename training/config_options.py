@@ -30,6 +30,7 @@ _FIELDS = {
         "epochs",
         "max_steps",
         "batch_size",
+        "patches_per_track",
         "learning_rate",
         "schedule",
         "plateau_epochs",

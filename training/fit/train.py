@@ -135,8 +135,15 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
         # If one of several workers leaves on its own, the others end with an error.
         with deferred_stop(lambda: several or throughput.steps > 0) as stop_requested:
             # Input.
-            data = TrainingInput(train_records, config.patch, config.batch_size, config.seed, Augmentation.of(config))
-            require_divisible(config.batch_size, replicas, len(train_tracks), data.steps)
+            data = TrainingInput(
+                train_records,
+                config.patch,
+                config.batch_size,
+                config.seed,
+                Augmentation.of(config),
+                config.patches_per_track,
+            )
+            require_divisible(config.batch_size, replicas, len(train_tracks), data.steps, config.patches_per_track)
 
             # Model.
             with strategy.scope():
