@@ -40,7 +40,14 @@ MOST_PATCH_SECONDS = 86_400  # a day
 # Bounds of the numbers, in addition to their types. Every number must be finite.
 _BOUNDS: dict[str, Meta] = {
     **dict.fromkeys(
-        ("plateau_epochs", "validate_every", "hop_length", "frequency_mask_bands", "keep_checkpoints"),
+        (
+            "patches_per_track",
+            "plateau_epochs",
+            "validate_every",
+            "hop_length",
+            "frequency_mask_bands",
+            "keep_checkpoints",
+        ),
         Meta(ge=1),
     ),
     **dict.fromkeys(("num_filt", "backend_filters"), Meta(ge=1)),
@@ -84,9 +91,14 @@ class TrainConfig:
         "Fraction of the training split, in whole groups, the same for all seeds; larger fractions include smaller ones.",
     ] = 1.0
     patch_seconds: Annotated[float, "Length of a training patch in seconds."] = 15.0
-    epochs: Annotated[int, "Passes over the training split; each takes one random patch per track."] = EPOCHS
+    epochs: Annotated[
+        int, "Passes over the training split; each takes --patches-per-track random patches per track."
+    ] = EPOCHS
     max_steps: Annotated[int, "Number of steps, in place of --epochs; 0 for as many as the epochs have."] = 0
-    batch_size: Annotated[int, "Largest number of tracks in a global batch; an epoch is cut into equal batches."] = 32
+    batch_size: Annotated[int, "Largest number of patches in a global batch; an epoch is cut into equal batches."] = 32
+    patches_per_track: Annotated[
+        int, "Patches of each track in a batch, from one read of its record; an epoch then has so many times the steps."
+    ] = 1
     seed: Annotated[int, "Seed for initialization, shuffling, crops, augmentation and dropout."] = 0
     strategy: Annotated[
         StrategyName,
@@ -109,6 +121,9 @@ class TrainConfig:
     stop_steps: Annotated[
         int, "With --validate-every-steps: number of steps in place of --stop-epochs; 0 for as many as these take."
     ] = 0
+    recalibrate_batch_norm: Annotated[
+        bool, "Before each validation, measure the statistics of batch norm over training patches, without dropout."
+    ] = False
     select_by: Annotated[SelectBy, "Validation metric that chooses the best checkpoint."] = "loss"
     validate_every: Annotated[int, "Epochs between validations; the last epoch is always validated."] = 1
     validate_every_steps: Annotated[

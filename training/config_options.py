@@ -31,6 +31,7 @@ _FIELDS = {
         "epochs",
         "max_steps",
         "batch_size",
+        "patches_per_track",
         "learning_rate",
         "schedule",
         "plateau_epochs",
@@ -54,7 +55,14 @@ _FIELDS = {
         "gain_db",
         "flip_polarity",
     ),
-    "Validation": ("validate_every", "validate_every_steps", "select_by", "stop_epochs", "stop_steps"),
+    "Validation": (
+        "validate_every",
+        "validate_every_steps",
+        "recalibrate_batch_norm",
+        "select_by",
+        "stop_epochs",
+        "stop_steps",
+    ),
     "Run": ("seed", "deterministic", "strategy", "precision", "checkpoint_minutes", "keep_checkpoints"),
 }
 FOUND_WHEN_TRAINING_STARTS = ("hop_length", "init_from_sha256")

@@ -52,7 +52,13 @@ def epoch_batches(order: npt.NDArray[np.int64], batch_size: int) -> list[npt.NDA
 
 @dataclasses.dataclass(frozen=True)
 class _EpochPlan:
-    """The plan of an epoch for a seed: global batches of tracks, and the crop in [0, 1) at which each patch begins."""
+    """The plan of an epoch for a seed.
+
+    Attributes:
+        epoch: number of the epoch.
+        batches: the tracks of each global batch.
+        crops: [patches per track, tracks], in [0, 1), where each patch begins.
+    """
 
     epoch: int
     batches: list[npt.NDArray[np.int64]]
@@ -66,9 +72,10 @@ class TrainingInput:
     Attributes:
         records: records to read the tracks from.
         patch: length of a patch in frames or samples.
-        batch_size: largest number of tracks in a global batch.
+        batch_size: largest number of patches in a global batch.
         seed: seed of order, crops and augmentation.
         augmentation: augmentation of the patches.
+        patches_per_track: number of patches that a batch has of each of its tracks.
         failure: the first error of a reading thread; tf.data would hide its message.
     """
 
@@ -77,6 +84,7 @@ class TrainingInput:
     batch_size: int
     seed: int
     augmentation: Augmentation = NO_AUGMENTATION
+    patches_per_track: int = 1
     failure: Exception | None = None
     _plan: _EpochPlan | None = dataclasses.field(default=None, init=False, repr=False)
     _planning: threading.Lock = dataclasses.field(default_factory=threading.Lock, init=False, repr=False)
@@ -84,12 +92,17 @@ class TrainingInput:
     @property
     def steps(self) -> int:
         """Number of global batches in an epoch."""
-        return epoch_steps(len(self.records.tracks), self.batch_size)
+        return epoch_steps(len(self.records.tracks), self._batch_tracks)
+
+    @property
+    def _batch_tracks(self) -> int:
+        """Largest number of tracks in a global batch."""
+        return self.batch_size // self.patches_per_track
 
     def batch_length(self, step: int) -> int:
-        """Number of tracks in one global batch."""
+        """Number of patches in one global batch."""
         whole, longer = divmod(len(self.records.tracks), self.steps)
-        return whole + (step < longer)
+        return (whole + (step < longer)) * self.patches_per_track
 
     def track_ids(self, epoch: int, step: int) -> list[str]:
         """The ids of the tracks in one global batch."""
@@ -157,7 +170,8 @@ class TrainingInput:
         batch = plan.batches[int(step)]
         part = np.array_split(batch, int(replicas))[int(replica)]
         try:
-            return (*self._part(part, plan.epoch, plan.crops), np.float32(_known(self.records.tracks, batch)))
+            known = _known(self.records.tracks, batch) * self.patches_per_track
+            return (*self._part(part, plan.epoch, plan.crops), np.float32(known))
         except (TagscaleError, OSError) as error:
             self.failure = self.failure or error
             raise
@@ -169,35 +183,41 @@ class TrainingInput:
                 tracks = self.records.tracks
                 self._plan = _EpochPlan(
                     epoch,
-                    epoch_batches(epoch_order(tracks, self.seed, epoch), self.batch_size),
-                    _generator(self.seed, _CROPS, epoch).random(len(tracks)),
+                    epoch_batches(epoch_order(tracks, self.seed, epoch), self._batch_tracks),
+                    _generator(self.seed, _CROPS, epoch).random((self.patches_per_track, len(tracks))),
                 )
             return self._plan
 
     def _part(self, part: npt.NDArray[np.int64], epoch: int, crops: npt.NDArray[np.float64]) -> tuple[Any, ...]:
-        """Stored patches [b, patch(, mels)], their scales and mixing shares [b], targets and weights [b, tags]."""
+        """Stored patches [b, patch(, mels)], their scales and mixing shares [b], targets and weights [b, tags].
+
+        The first patches of all tracks come before the second ones, so that mixup mixes different tracks.
+        """
         augmentation, is_logmel = self.augmentation, isinstance(self.records.spec, LogMelSpec)
-        patches = [self._patch(int(track), crops[track]) for track in part]
-        scales, shares = np.ones(len(part), np.float32), np.ones(len(part), np.float32)
-        stacked = np.stack(patches)
+        of_tracks = [self._patches(int(track), crops[:, track]) for track in part]
+        stacked = np.stack([patches[number] for number in range(len(crops)) for patches in of_tracks])
+        scales, shares = np.ones(len(stacked), np.float32), np.ones(len(stacked), np.float32)
         if augmentation.is_on:
-            for place, track in enumerate(part):
-                rng = _generator(self.seed, _AUGMENTATION, epoch, int(track))
+            for place in range(len(stacked)):
+                number, track = divmod(place, len(part))
+                rng = _generator(self.seed, _AUGMENTATION, epoch, int(part[track]), *[number] * (number > 0))
                 if is_logmel:
                     augmentation.mask(stacked[place], rng)
                 scales[place], shares[place] = augmentation.scale(rng), augmentation.share(rng)
         if not is_logmel:
             scales /= np.float32(INT16_SCALE)
-        targets = self.records.tracks.targets[part]
+        targets = np.tile(self.records.tracks.targets[part], (len(crops), 1))
         known = ~np.isnan(targets)
         targets, weights = np.where(known, targets, np.float32(0)), known.astype(np.float32)
         if augmentation.mixup:
             targets, weights = mixed_targets(targets, weights, shares)
         return stacked, scales, shares, targets, weights
 
-    def _patch(self, track: int, crop: float) -> npt.NDArray[Any]:
-        values = self.records.read_patch(track, self.patch, lambda length: start_at(length, self.patch, crop))
-        return cut(values, 0, self.patch)
+    def _patches(self, track: int, crops: npt.NDArray[np.float64]) -> list[npt.NDArray[Any]]:
+        found = self.records.read_patches(
+            track, self.patch, lambda length: [start_at(length, self.patch, crop) for crop in crops]
+        )
+        return [cut(values, 0, self.patch) for values in found]
 
 
 def _generator(*seed: int) -> np.random.Generator:

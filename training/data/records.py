@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -100,16 +100,18 @@ class TrackRecords:
             raise DatasetError(f"{where}: expected {self._row} mel bands, found {values.shape[1]}")
         return values
 
-    def read_patch(self, number: int, patch: int, start_of: Callable[[int], int]) -> npt.NDArray[Any]:
-        """A part of the feature of track `number`, [patch(, mels)] or fewer if the track ends sooner.
+    def read_patches(
+        self, number: int, patch: int, starts_of: Callable[[int], Sequence[int]]
+    ) -> list[npt.NDArray[Any]]:
+        """Parts of the feature of track `number`, each [patch(, mels)] or fewer if the track ends sooner.
 
-        For a long record only the patch is read, with the record's own head and the track's id; its checksum, which
-        covers the whole record, is then left to `pipeline.run verify --deep`.
+        The record is read once, or for a long one only the patches, with the record's own head and the track's id; its
+        checksum, which covers the whole record, is then left to `pipeline.run verify --deep`.
 
         Args:
             number: number of the track.
             patch: length in frames or samples.
-            start_of: returns where the patch starts, given the track's frames or samples.
+            starts_of: returns where the patches start, given the track's frames or samples.
 
         Raises:
             DatasetError: the bytes there are not this track's record.
@@ -117,11 +119,11 @@ class TrackRecords:
         uri, offset, length = self._place(number)
         count, before, after = self._frame(number)
         row_bytes = self._size(1) * self._dtype.itemsize
-        saved = length - patch * row_bytes
+        starts = [] if count is None else starts_of(count)
+        saved = length - len(starts) * patch * row_bytes
         if count is None or saved < (SAVED_BYTES_REMOTE if is_remote(uri) else SAVED_BYTES):
             values = self.read(number)
-            start = start_of(len(values))
-            return values[start : start + patch]
+            return [values[start : start + patch] for start in starts_of(len(values))]
         head = record_header(length - OVERHEAD_BYTES) + before
         if (
             _read(uri, offset, len(head)) != head
@@ -129,9 +131,12 @@ class TrackRecords:
         ):
             self.read(number)  # raises an error that says what is there instead
             raise DatasetError(f"{uri} at byte {offset}: not the record of {self.tracks.track_ids[number]!r}")
-        start = start_of(count)
-        rows = min(patch, count - start)
-        data = _read(uri, offset + len(head) + start * row_bytes, rows * row_bytes)
+        return [self._rows(uri, offset + len(head), start, min(patch, count - start)) for start in starts]
+
+    def _rows(self, uri: str, values_offset: int, start: int, rows: int) -> npt.NDArray[Any]:
+        """Some frames or samples of the record whose values begin at a byte of a payload."""
+        row_bytes = self._size(1) * self._dtype.itemsize
+        data = _read(uri, values_offset + start * row_bytes, rows * row_bytes)
         if len(data) != rows * row_bytes:
             raise DatasetError(f"{uri}: expected {rows * row_bytes} bytes of a record, received {len(data)}")
         values = np.frombuffer(data, self._dtype)

@@ -51,13 +51,15 @@ def not_finite(loss: float, epoch: int, step: int, track_ids: list[str]) -> Tags
     )
 
 
-def require_divisible(batch_size: int, replicas: int, tracks: int, steps: int) -> None:
+def require_divisible(batch_size: int, replicas: int, tracks: int, steps: int, patches_per_track: int = 1) -> None:
     """Raise UserError unless all replicas get an equal part of each global batch, and none ever gets nothing."""
-    if batch_size % replicas:
-        below, above = batch_size // replicas * replicas, -(-batch_size // replicas) * replicas
+    parts = replicas * patches_per_track
+    if batch_size % parts:
+        below, above = batch_size // parts * parts, -(-batch_size // parts) * parts
         fitting = f"{below} or {above}" if below else str(above)
+        times = f" times the {patches_per_track} patches per track" if patches_per_track > 1 else ""
         raise UserError(
-            f"--batch-size {batch_size}: expected a multiple of the {replicas} replicas; {fitting} would be one"
+            f"--batch-size {batch_size}: expected a multiple of the {replicas} replicas{times}; {fitting} would be one"
         )
     if tracks // steps < replicas:
         raise UserError(

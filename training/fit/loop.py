@@ -6,10 +6,11 @@ a checkpoint, even in the middle of an epoch, continues as if it had never stopp
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import tensorflow as tf
@@ -19,6 +20,7 @@ from schemas.console.stopping import Stopped
 from training.config import TrainConfig
 from training.data.input import TrainingInput
 from training.devices.strategies import worker_count, worker_replicas
+from training.fit.batch_norm_statistics import BatchNormStatistics
 from training.fit.budget import Budget, Patience
 from training.fit.failures import explained, not_finite
 from training.fit.optimizer import averaged_weights, learning_rate
@@ -41,6 +43,7 @@ class TrainingLoop:
         config: the run's configuration.
         strategy: how devices share the work.
         step: takes one step with the model and its optimizer.
+        statistics: measures the statistics of batch norm before each validation; None to keep the moving ones.
         data: the training split.
         validation: the validation split.
         recorder: records progress; the chief's recorder writes it to the run's folder.
@@ -55,6 +58,7 @@ class TrainingLoop:
         strategy: Any,
         *,
         step: TrainingStep,
+        statistics: BatchNormStatistics | None,
         data: TrainingInput,
         validation: Validation,
         recorder: Recorder,
@@ -64,7 +68,7 @@ class TrainingLoop:
     ) -> None:
         self._config, self._strategy, self._step = config, strategy, step
         self._input, self._validation, self._recorder = data, validation, recorder
-        self._stop_requested = stop_requested
+        self._statistics, self._stop_requested = statistics, stop_requested
         self._budget = Budget(config, data.steps)
         self._rate: float | None = None
         self.state = state
@@ -222,7 +226,7 @@ class TrainingLoop:
         """Compute exact metrics of the validation split, keep the best checkpoint, and halve the rate on a plateau."""
         config, epochs = self._config, self._budget.epochs_taken(state)
         place = state.step if config.counts_steps else math.ceil(epochs)
-        with averaged_weights(config, self._step.model, self._step.optimizer):
+        with self._validated_weights():
             loss, metrics, scores = self._validation.run(self._stop_in_validation)
             targets, positive_at = self._validation.records.tracks.targets, self._validation.positive_at
             self._recorder.add_validation(place, targets, scores, positive_at)
@@ -237,6 +241,16 @@ class TrainingLoop:
             "validation_roc_auc": metrics.roc_auc_macro,
             "validation_pr_auc": metrics.pr_auc_macro,
         }
+
+    @contextlib.contextmanager
+    def _validated_weights(self) -> Iterator[None]:
+        """Put the weights and statistics in place that are validated and kept; training goes on with its own."""
+        alone = worker_count(self._strategy) == 1
+        with contextlib.ExitStack() as held:
+            held.enter_context(averaged_weights(self._config, self._step.model, self._step.optimizer))
+            if self._statistics is not None:
+                held.enter_context(self._statistics.in_place(self._stop_in_validation if alone else lambda _done: None))
+            yield
 
     def _stop_in_validation(self, _done: int) -> None:
         """Validation counts as not begun: a resumed run validates from the start."""

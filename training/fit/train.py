@@ -28,6 +28,7 @@ from training.devices.environment import differences, environment
 from training.devices.forgotten_gradients import forgotten_gradients
 from training.devices.strategies import is_chief, make_strategy, require_agreement, worker_count
 from training.evaluation.scoring import TrackScorer
+from training.fit.batch_norm_statistics import BatchNormStatistics
 from training.fit.failures import require_defined, require_divisible, require_fitting_patch
 from training.fit.init_from import InitSummary, resolve_init_from
 from training.fit.loop import TrainingLoop
@@ -134,8 +135,15 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
         # If one of several workers leaves on its own, the others end with an error.
         with deferred_stop(lambda: several or throughput.steps > 0) as stop_requested:
             # Input.
-            data = TrainingInput(train_records, config.patch, config.batch_size, config.seed, Augmentation.of(config))
-            require_divisible(config.batch_size, replicas, len(train_tracks), data.steps)
+            data = TrainingInput(
+                train_records,
+                config.patch,
+                config.batch_size,
+                config.seed,
+                Augmentation.of(config),
+                config.patches_per_track,
+            )
+            require_divisible(config.batch_size, replicas, len(train_tracks), data.steps, config.patches_per_track)
 
             # Model.
             with strategy.scope():
@@ -155,6 +163,12 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
             loss = TrainingLoss(kind, config.label_smoothing, *weights)
             step = TrainingStep(model, optimizer, loss, strategy, config.clip_norm)
 
+            statistics = None
+            if config.recalibrate_batch_norm:
+                statistics = BatchNormStatistics(
+                    model, train_records, config.patch, config.batch_size, config.seed, strategy
+                )
+
             # Validation. A device gets no larger part of a batch than while it trains.
             scorer = TrackScorer(model, config.patch, config.batch_size // replicas, strategy=strategy)
             validation = Validation(validation_records, scorer, strategy, loss, labels.positive_at)
@@ -165,6 +179,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
                 config,
                 strategy,
                 step=step,
+                statistics=statistics,
                 data=data,
                 validation=validation,
                 recorder=recorder,

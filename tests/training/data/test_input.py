@@ -12,6 +12,7 @@ from schemas.console.errors import DatasetError
 from schemas.dataset import Dataset
 from schemas.label_version import open_labels
 from tests.training.conftest import SmallDataset
+from training.data.augmentation import Augmentation
 from training.data.input import TrainingInput, epoch_batches, epoch_order
 from training.data.labels import labelled_tracks
 from training.data.records import TrackRecords, as_float
@@ -72,6 +73,47 @@ def test_patches_are_cut_from_their_own_track_and_repeat_bit_for_bit(records: Tr
             starts = [s for s in range(len(whole) - patch + 1) if np.array_equal(whole[s : s + patch], cut)]
             assert starts, f"the patch is not part of track {track}"
             assert np.array_equal(target, records.tracks.targets[track])
+
+
+def test_several_patches_of_a_track_come_from_one_read_of_its_record(
+    records: TrackRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patch = patch_length(0.5, "spectrogram")
+    read: list[int] = []
+    whole_read = TrackRecords.read
+    monkeypatch.setattr(TrackRecords, "read", lambda self, number: read.append(number) or whole_read(self, number))
+    source = TrainingInput(records, patch, 12, seed=5, patches_per_track=3)
+    elements = _elements(source)
+    order = epoch_order(records.tracks, 5, 0)
+    assert sorted(read) == sorted(order)
+    tracks = iter(epoch_batches(order, 4))
+    for step, (patches, targets, weights, known) in enumerate(elements):
+        batch = next(tracks)
+        assert len(patches) == source.batch_length(step) == 3 * len(batch)
+        assert known == weights.sum() == targets.size
+        for place, (cut, target) in enumerate(zip(patches, targets, strict=True)):
+            track = int(batch[place % len(batch)])
+            whole = as_float(whole_read(records, track))
+            starts = range(len(whole) - patch + 1)
+            assert any(np.array_equal(whole[start : start + patch], cut) for start in starts)
+            assert np.array_equal(target, records.tracks.targets[track])
+        assert len({cut.tobytes() for cut in patches}) > 2 * len(batch), "the crops are drawn anew"
+    parts = _elements(source, replicas=2)
+    assert parts[0][0].shape[0] + parts[1][0].shape[0] == elements[0][0].shape[0]
+    assert parts[0][3] == elements[0][3]
+
+
+def test_the_patches_of_a_track_are_augmented_apart(records: TrackRecords) -> None:
+    augmentation = Augmentation(time_masks=1, time_mask_frames=20)
+    whole = patch_length(2.0, "spectrogram")  # as long as the shortest track, so that its crops are the same
+    (shortest,) = np.flatnonzero(records.tracks.length == records.tracks.length.min())[:1]
+    source = TrainingInput(records, whole, 2, 0, augmentation, patches_per_track=2)
+    pair = next(
+        patches
+        for (patches, *_), batch in zip(_elements(source), source._epoch_plan(0).batches, strict=True)
+        if batch.tolist() == [shortest]
+    )
+    assert not np.array_equal(pair[0], pair[1])
 
 
 def test_replicas_share_each_global_batch_without_overlap(records: TrackRecords) -> None:

@@ -136,10 +136,12 @@ def test_only_the_patch_of_a_long_record_is_read_and_its_track_is_checked(
     monkeypatch.setattr(module, "SAVED_BYTES", 1)
     for start in (0, 3, len(whole) - 20):
         read.clear()
-        patch = records.read_patch(number, 20, lambda length, start=start: start)
+        (patch,) = records.read_patches(number, 20, lambda length, start=start: [start])
         assert np.array_equal(patch, whole[start : start + 20])
         assert sum(read) < patch.nbytes + 200
-    assert len(records.read_patch(number, 20, lambda length: length - 5)) == 5
+    first, last = records.read_patches(number, 20, lambda length: [0, length - 5])
+    assert np.array_equal(first, whole[:20])
+    assert np.array_equal(last, whole[-5:])
     assert records.longest == len(whole)
     uri, _ = dataset.payload(dataset.spec(family), 0, int(tracks.shard[number]))
     data = bytearray(Path(uri).read_bytes())
@@ -147,4 +149,4 @@ def test_only_the_patch_of_a_long_record_is_read_and_its_track_is_checked(
     data[place : place + 5] = b"other"
     Path(uri).write_bytes(data)
     with pytest.raises(DatasetError, match="the record's bytes have changed"):
-        records.read_patch(number, 20, lambda length: 0)
+        records.read_patches(number, 20, lambda length: [0])

@@ -43,6 +43,8 @@ def test_replicas_get_equal_shares_or_sizes_that_would_fit() -> None:
         require_divisible(30, 8, 1000, 34)
     with pytest.raises(UserError, match="expected a multiple of the 8 replicas; 8 would be one"):
         require_divisible(5, 8, 1000, 200)
+    with pytest.raises(UserError, match="multiple of the 4 replicas times the 3 patches per track; 24 or 36 would be"):
+        require_divisible(32, 4, 1000, 100, 3)
     with pytest.raises(UserError, match="9 training tracks make 2 batches, some of which have fewer tracks than the 8"):
         require_divisible(8, 8, 9, 2)
 
