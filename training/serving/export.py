@@ -18,6 +18,7 @@ from training.evaluation.plots import draw_reliability
 from training.runs.build_model import build_model
 from training.runs.trained import TrainedRun, open_run
 from training.serving.calibration import CalibrationFit, fit_calibration
+from training.serving.imported_card import imported_files
 from training.serving.model_card import CARD_NAME, model_card
 from training.serving.model_folder import write_model
 from training.serving.smaller_weights import WeightsCost, measure_weights
@@ -91,15 +92,13 @@ def export(
     require_exportable(out, form, precision, calibrate, weights)
     run = open_run(root)
     computes: Precision = (precision or run.config.precision) if form == "savedmodel" else "float32"
-    stored = validation_scores(run)
-    thresholds, fit = thresholds_of(stored), None
-    beside: dict[str, bytes] = {}
-    if calibrate is not None:
-        fit = fit_calibration(stored, track_groups(run.dataset, stored.track_ids))
-        thresholds = calibrated_thresholds(thresholds, fit.calibration)
-        beside[RELIABILITY_NAME] = _reliability_picture(run, fit)
     model = _computing_in(computes, run)
-    cost = None if weights in (None, "float32") else measure_weights(run, model, stored, weights)
+    if run.imported is None:
+        beside, fit, cost = _judged_by_validation(run, model, licence, calibrate, weights)
+    else:
+        _require_no_validation(calibrate, weights)
+        licence = licence or run.imported.licence
+        beside, fit, cost = imported_files(run, run.imported, licence), None, None
     size = write_model(
         out,
         model,
@@ -112,14 +111,41 @@ def export(
         licence=licence,
         calibration=None if fit is None else fit.calibration,
         weights=weights or "float32",
-        beside={
-            **beside,
-            f"{ASSETS}/{THRESHOLDS_NAME}": thresholds_json(run.labels.vocabulary, thresholds.values, thresholds.tracks),
-            CARD_NAME: model_card(run, thresholds, licence, fit, cost).encode(),
-        },
+        beside=beside,
     )
     tags = len(run.labels.vocabulary)
     return ExportSummary(out, form, computes, tags, run.config.patch_seconds, run.state.epoch, size, fit, cost)
+
+
+def _judged_by_validation(
+    run: TrainedRun,
+    model: keras.Model,
+    licence: str | None,
+    calibrate: CalibrationMethod | None,
+    weights: Weights | None,
+) -> tuple[dict[str, bytes], CalibrationFit | None, WeightsCost | None]:
+    """The files that follow from the scores of the validation split, the calibration, and what smaller weights cost."""
+    stored = validation_scores(run)
+    thresholds, fit = thresholds_of(stored), None
+    beside: dict[str, bytes] = {}
+    if calibrate is not None:
+        fit = fit_calibration(stored, track_groups(run.dataset, stored.track_ids))
+        thresholds = calibrated_thresholds(thresholds, fit.calibration)
+        beside[RELIABILITY_NAME] = _reliability_picture(run, fit)
+    cost = None if weights in (None, "float32") else measure_weights(run, model, stored, weights)
+    of_tags = thresholds_json(run.labels.vocabulary, thresholds.values, thresholds.tracks)
+    card = model_card(run, thresholds, licence, fit, cost).encode()
+    return {**beside, f"{ASSETS}/{THRESHOLDS_NAME}": of_tags, CARD_NAME: card}, fit, cost
+
+
+def _require_no_validation(calibrate: CalibrationMethod | None, weights: Weights | None) -> None:
+    """Raise UserError for what only a validation split can tell, which imported weights do not have."""
+    asked = "--calibrate" if calibrate is not None else "" if weights in (None, "float32") else f"--weights {weights}"
+    if asked:
+        raise UserError(
+            f"{asked}: expected a run with a validation split to measure by, received imported weights; leave it out, or train "
+            "from them with --init-from and export that run"
+        )
 
 
 def require_exportable(

@@ -71,7 +71,7 @@ def _export_parts(summary: ExportSummary) -> Iterator[Line]:
     precision = "" if summary.precision == "float32" else f", computes in {summary.precision}"
     yield heading(
         f"{summary.out}: {FORM_NAMES[summary.form]}, {summary.tags} tags, patches of {summary.patch_seconds:g} s, "
-        f"epoch {summary.epoch}, {summary.bytes / 1e6:.1f} MB{precision}"
+        f"{f'epoch {summary.epoch}' if summary.epoch else 'imported weights'}, {summary.bytes / 1e6:.1f} MB{precision}"
     )
     if summary.weights is not None:
         cost = summary.weights

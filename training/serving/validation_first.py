@@ -27,23 +27,23 @@ def score_validation_first(root: str) -> None:
 
 def _has_scores(root: str) -> bool:
     """Whether a run has the scores that its export needs; true as well if it cannot be exported, which `export` explains."""
-    from schemas.dataset import Dataset
-    from schemas.label_version import open_labels
     from training.data.label_mapping import map_labels
     from training.data.labels import labelled_tracks
     from training.evaluation.split_scores import kept_scores
     from training.evaluation.stored_scores import ScoresOf
-    from training.runs.build_model import features_of
     from training.runs.run_folder import RunFolder
+    from training.runs.sources import open_sources
 
     folder = RunFolder(root)
     try:
         config = folder.read_config()
         checkpoint = folder.checkpoints().best_sha256()
-        dataset = Dataset.open(config.dataset)
-        labels = open_labels(dataset, config.label_set)
+        sources = open_sources(folder, config)
+        if sources.imported is not None:  # it has no validation split
+            return True
+        labels = sources.labels
         own = map_labels(labels, labels)
-        tracks = own.targets_of(labelled_tracks(dataset, labels, features_of(dataset, config), "validation"))
+        tracks = own.targets_of(labelled_tracks(sources.dataset, labels, sources.spec, "validation"))
         of = ScoresOf(own.tags, labels.reference, "validation", labels.positive_at, checkpoint)
         return kept_scores(folder.evaluation("validation_scores.parquet"), of, tracks) is not None
     except (TagscaleError, OSError):
