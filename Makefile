@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 WORKERS ?= $(shell nproc | awk '{print ($$1 < 4) ? $$1 : 4}')
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: venv venv-tfio renderer demo test coverage quick test-tfio test-engines lint format schemas lock bench clean
+.PHONY: venv venv-tfio renderer demo tag song test coverage quick test-tfio test-engines lint format schemas lock bench clean
 
 venv: .venv/.locked
 
@@ -32,6 +32,28 @@ renderer: venv
 
 demo: renderer
 	@$(BIN)/python -m pipeline.demo --out demo
+
+# Published weights on your own song: make tag FILE=song.mp3, or with WEIGHTS=MSD_musicnn, MTT_vgg or MSD_vgg. They are
+# downloaded and converted once; both are kept in published/.
+WEIGHTS ?= MTT_musicnn
+WHEEL := published/musicnn-0.1.0-py3-none-any.whl
+
+tag: song venv published/$(WEIGHTS)/saved_model.pb
+	@$(BIN)/python training/run.py tag --model published/$(WEIGHTS) "$$FILE"
+
+# Looked for before anything is downloaded.
+song:
+	@case "$$FILE" in *://*) ;; *) test -e "$$FILE" || { \
+		echo "error: FILE: expected an audio file, received '$$FILE', which is missing; name one: make tag FILE=song.mp3" >&2; \
+		exit 2; } ;; esac
+
+published/%/saved_model.pb: $(WHEEL) | venv
+	@$(BIN)/python training/run.py import-weights musicnn --model $* --from $(WHEEL) --out published/$*
+
+$(WHEEL): locks/published.txt | venv
+	@echo "downloading the published weights, 29 MB, into published"
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r $< -d published
+	@touch $@
 
 test: renderer
 	$(PYTEST) -m "not tfio and not engines" --durations=15
@@ -84,4 +106,4 @@ lock:
 	$(RESOLVE) --python-version 3.13 locks/renderer_build.in -o locks/renderer_build.txt
 
 clean:
-	rm -rf .venv .venv-tfio .bootstrap demo
+	rm -rf .venv .venv-tfio .bootstrap demo published

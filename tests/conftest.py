@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -95,6 +96,22 @@ def material() -> Path:
     if not folder.is_dir():
         pytest.skip(NO_MATERIAL)
     return folder
+
+
+@pytest.fixture(scope="session")
+def musicnn_wheel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel with the published weights, as `make tag` gets it, kept for later sessions; skips where pip cannot get it."""
+    kept = request.config.cache.mkdir("published") / "musicnn-0.1.0-py3-none-any.whl"
+    if not kept.exists():
+        folder = tmp_path_factory.mktemp("wheel")
+        words = ["download", "--quiet", "--no-deps", "--require-hashes", "--retries", "1", "-r", "locks/published.txt"]
+        got = subprocess.run([sys.executable, "-m", "pip", *words, "-d", folder], cwd=ROOT, timeout=300, check=False)
+        if got.returncode:
+            pytest.skip("pip cannot get the wheel of musicnn")
+        begun = kept.with_name(f".{os.getpid()}")  # the tests of another process may want it too
+        shutil.copyfile(folder / kept.name, begun)
+        os.replace(begun, kept)
+    return kept
 
 
 @pytest.fixture(scope="session")

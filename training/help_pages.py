@@ -27,7 +27,7 @@ PAGES = {
     ),
     "evaluate": HelpPage(
         "--run run --split test --baseline",
-        {"Input": ("--run", "--split", "--label-set", "--stage"), "Comparison": ("--baseline",)},
+        {"Input": ("--run", "--split", "--dataset", "--label-set", "--stage"), "Comparison": ("--baseline",)},
     ),
     "compare": HelpPage(
         "runs/a runs/b --max-regression 0.005",
@@ -42,6 +42,10 @@ PAGES = {
     "export": HelpPage(
         "--run run --format onnx --out model",
         {"Input": ("--run",), "Output": ("--out", "--format", "--precision", "--weights", "--calibrate", "--licence")},
+    ),
+    "import-weights": HelpPage(
+        "musicnn --model MTT_musicnn --from musicnn-0.1.0-py3-none-any.whl --out published",
+        {"Input": ("--model", "--from"), "Output": ("--out", "--run")},
     ),
     "tag": HelpPage(
         "--model model song.mp3 music --csv tags.csv",

@@ -37,6 +37,7 @@ from training.config_options import train_options
 from training.devices.out_of_memory import explained_out_of_memory
 from training.devices.tensorflow_import import import_tensorflow
 from training.help_pages import EXAMPLE, PAGES, STUDYS_OWN
+from training.published.models import MODEL_NAMES
 from training.shipping_diff.command import compare_tags_command, require_options_of_one_kind, tags_options
 
 STAGE_HELP = "Folder on a local disk to copy features to before they are read [default: read them in place]."
@@ -112,6 +113,9 @@ def study_command(
 @run_folders
 @click.option("--split", default="test", show_default=True, type=click.Choice(["train", "validation", "test"]))
 @click.option(
+    "--dataset", help="Another dataset to evaluate on, with --label-set [default: the one that the run was trained on]."
+)
+@click.option(
     "--label-set", help="Labels to evaluate against, NAME or NAME@HASH [default: those that the run was trained on]."
 )
 @click.option(
@@ -123,7 +127,12 @@ def study_command(
 )
 @click.option("--stage", help=STAGE_HELP)
 def evaluate_command(
-    run_folders: tuple[str, ...], split: str, label_set: str | None, baseline: str | None, stage: str | None
+    run_folders: tuple[str, ...],
+    split: str,
+    dataset: str | None,
+    label_set: str | None,
+    baseline: str | None,
+    stage: str | None,
 ) -> None:
     """Compute exact ROC-AUC, PR-AUC and F1 of a run's best epoch, scoring every track of a split once.
 
@@ -136,7 +145,7 @@ def evaluate_command(
     from training.report.page import report_evaluation
 
     kinds = [kind for kind in BASELINES if baseline in (kind, ALL_BASELINES)]
-    result = evaluate(run_folders, split, label_set=label_set, baselines=kinds, stage=stage)
+    result = evaluate(run_folders, split, dataset=dataset, label_set=label_set, baselines=kinds, stage=stage)
     report_evaluation(result)
     print_report(evaluation_report(result))
 
@@ -268,6 +277,31 @@ def export_command(
     score_validation_first(run_folders)
     summary = export(run_folders, out, form, precision, licence, calibrate=calibrate, weights=weights)
     print_report(export_report(summary))
+
+
+@cli.command("import-weights")
+@click.argument("package", type=click.Choice(["musicnn"]))
+@click.option(
+    "--model",
+    required=True,
+    type=click.Choice(MODEL_NAMES),
+    help="Which model: what it was trained on, and its network.",
+)
+@click.option("--from", "source", required=True, help="Wheel of the package, or a folder with its files.")
+@click.option("--out", required=True, help="Folder of the SavedModel.")
+@click.option(
+    "--run", help="Folder of the same weights as a run [default: that of the SavedModel with -run at its end]."
+)
+def import_weights_command(package: str, model: str, source: str, out: str, run: str | None) -> None:
+    """Turn published weights into a SavedModel, and into a run to evaluate, export or train from.
+
+    `pip download --no-deps musicnn==0.1.0` gets the wheel; none of its code is run.
+    """
+    import_tensorflow()
+    from training.published.import_weights import import_weights
+    from training.published.summary import import_report
+
+    print_report(import_report(import_weights(package, model, source, out, run=run)))
 
 
 @cli.command("tag")

@@ -27,6 +27,8 @@ TAGS = ("rock", "jazz", "vocal", "voice", "other", "bebop", "swing")
 NOT_RUN = {
     "make demo": "tests/end_to_end/test_demo.py runs it, smaller",
     "make venv && source .venv/bin/activate": "this test runs in the environment that it makes",
+    "make tag": "tests/end_to_end/test_make_tag.py runs it",
+    "published": "tests/training/published runs them; the weights have to be downloaded",
     "gs://my-music/": "tests/buckets/test_documented.py runs them against an emulator of a bucket",
     "docs/examples/serve.py": "tests/training/serving/test_serve_example.py runs it; it ends only when it is stopped",
     "training/run.py listen": "tests/training/listen runs it; it ends only when it is stopped",
@@ -73,6 +75,7 @@ def documents() -> list[Path]:
                 "tagging",
                 "search",
                 "shipping",
+                "published_weights",
                 "listen",
                 "serving",
                 "tables",

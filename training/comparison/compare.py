@@ -20,6 +20,8 @@ from training.data.staging import Stage, open_stage
 from training.evaluation.split_scores import SplitScores, score_split
 from training.metrics.jackknife import left_out_metrics, mean_of_defined, parts_of
 from training.metrics.tagging import tagging_metrics
+from training.runs.imported import is_imported
+from training.runs.run_folder import RunFolder
 from training.runs.trained import TrainedRun, open_run
 
 
@@ -49,8 +51,9 @@ def compare(
         DatasetError: the features on disk do not fit.
     """
     with open_stage(stage) as copies:
-        run_a, run_b = open_run(root_a), open_run(root_b)
-        labels = open_labels(run_b.dataset, label_set or run_b.labels.reference)
+        run_a, run_b = _open_both(root_a, root_b)
+        trained = run_a if run_b.imported is not None else run_b
+        labels = open_labels(run_b.dataset, label_set or trained.labels.reference)
         scores_a, tracks_a = _scores(
             run_a, labels, split, copies, another=run_a.dataset.identity() != run_b.dataset.identity()
         )
@@ -85,6 +88,18 @@ def compare(
         macro=macro,
         name=scores_b.name,
     )
+
+
+def _open_both(root_a: str, root_b: str) -> tuple[TrainedRun, TrainedRun]:
+    """Open both runs; one whose weights were imported is judged on the dataset of the other."""
+    imported = is_imported(root_a), is_imported(root_b)
+    if all(imported):
+        raise UserError(
+            f"{root_a}, {root_b}: expected a run with a dataset to compare on, found imported weights in both; evaluate each "
+            "with --dataset and --label-set"
+        )
+    own = RunFolder(root_b if imported[0] else root_a).read_config().dataset if any(imported) else None
+    return open_run(root_a, own if imported[0] else None), open_run(root_b, own if imported[1] else None)
 
 
 def _scores(

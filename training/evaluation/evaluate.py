@@ -25,6 +25,7 @@ from training.metrics.jackknife import parts_of
 from training.metrics.tagging import Metrics, tagging_metrics
 from training.metrics.thresholds import best_thresholds, decide
 from training.runs.ensemble import open_runs
+from training.runs.imported import is_imported
 from training.runs.trained import TrainedRun
 
 
@@ -32,6 +33,7 @@ def evaluate(
     root: str | Sequence[str],
     split: str = "test",
     *,
+    dataset: str | None = None,
     label_set: str | None = None,
     baselines: Sequence[BaselineKind] = (),
     stage: str | None = None,
@@ -50,6 +52,7 @@ def evaluate(
     Args:
         root: the run's folder, or those of several: their ensemble's files go into the first, named ensemble-HASH-SPLIT.
         split: train, validation or test.
+        dataset: another dataset to evaluate it on, with `label_set`; an imported run has none of its own.
         label_set: NAME or NAME@HASH to evaluate against, tags matched by name; None for the labels it was trained on.
         baselines: simple models to fit on the training split's log-mel statistics and to evaluate in the same way.
         stage: folder on a local disk that payloads are copied to before they are read; None to read them in place.
@@ -60,9 +63,25 @@ def evaluate(
         DatasetError: the features on disk do not fit.
     """
     with open_stage(stage) as copies:
-        run = open_runs([root] if isinstance(root, str) else root)
+        roots = [root] if isinstance(root, str) else root
+        for one in roots:
+            _require_tracks(one, dataset, label_set)
+        run = open_runs(roots, dataset)
         asked = run.labels if label_set is None else open_labels(run.dataset, label_set)
         return _evaluate(run, split, map_labels(run.labels, asked), baselines, copies)
+
+
+def _require_tracks(root: str, dataset: str | None, label_set: str | None) -> None:
+    """Raise UserError unless the labels of some tracks are named."""
+    if is_imported(root) and (dataset is None or label_set is None):
+        raise UserError(
+            f"{root}: expected --dataset and --label-set, since its weights were imported and it has no tracks of its own; "
+            "give both"
+        )
+    if dataset is not None and label_set is None:
+        raise UserError(
+            f"--dataset {dataset}: expected --label-set beside it, received none; name one of its label sets"
+        )
 
 
 def _evaluate(

@@ -12,15 +12,15 @@ import pyarrow.compute as pc
 
 from schemas.console.errors import UserError
 from schemas.console.shown_commands import training_command
-from schemas.dataset import Dataset
 from schemas.features import FeatureSpec, LogMelSpec
-from schemas.label_version import LabelVersion, open_labels
+from schemas.label_version import LabelVersion
 from schemas.storage.files import exists
 from training.config import TrainConfig
 from training.data.label_mapping import was_seen
 from training.models.config import vgg_frames
 from training.runs.checkpoints import BEST_NAME, model_variables
 from training.runs.run_folder import RunFolder
+from training.runs.sources import open_sources
 
 HEAD = "logits/"  # the layer with a column and a bias per tag
 SHOWN_TAGS = 5  # new or dropped tags that a summary names
@@ -141,9 +141,9 @@ def _open_source(config: TrainConfig, spec: FeatureSpec, vocabulary: Sequence[st
     root = config.init_from
     folder = RunFolder(root)
     other = folder.read_config()
-    dataset = Dataset.open(other.dataset)
-    labels = open_labels(dataset, other.label_set)
-    differences = _differences((other, dataset.features(other.features)), (config, spec))
+    sources = open_sources(folder, other)
+    labels = sources.labels
+    differences = _differences((other, sources.spec), (config, spec))
     if differences:
         raise UserError(
             f"--init-from {root}: its network is different ({'; '.join(differences)}); train with its settings, or start "

@@ -38,6 +38,8 @@ class LabelCounts:
 
 def count_labels(config: TrainConfig) -> LabelCounts | str:
     """Count the labels that a run was trained on, or say why they cannot be read; a run may outlive its dataset."""
+    if not config.dataset:
+        return "its weights were imported, without the tracks that they were trained on"
     try:
         dataset = Dataset.open(config.dataset)
         labels = open_labels(dataset, config.label_set)

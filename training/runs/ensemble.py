@@ -17,7 +17,7 @@ from training.runs.build_model import build_model
 from training.runs.trained import TrainedRun, open_run
 
 
-def open_runs(roots: Sequence[str]) -> TrainedRun:
+def open_runs(roots: Sequence[str], dataset: str | None = None) -> TrainedRun:
     """Open a run, or several as an ensemble.
 
     The logits of an ensemble are the means of its runs' logits, patch by patch. Its embedding is theirs side by side, so
@@ -25,6 +25,7 @@ def open_runs(roots: Sequence[str]) -> TrainedRun:
 
     Args:
         roots: folders of the runs, which read the same patches and were trained on the same label version.
+        dataset: another dataset to evaluate them on; None for their own.
 
     Raises:
         UserError: there is no such run, a run is named twice, or the runs differ in what they read or score.
@@ -33,7 +34,7 @@ def open_runs(roots: Sequence[str]) -> TrainedRun:
     again = [root for number, root in enumerate(roots) if root in roots[:number]]
     if again:
         raise UserError(f"{again[0]}: expected each run of an ensemble once, received it twice")
-    runs = [open_run(root) for root in roots]
+    runs = [open_run(root, dataset) for root in roots]
     if len(runs) == 1:
         return runs[0]
     for run in runs[1:]:

@@ -7,6 +7,8 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
+import keras
+
 from schemas.console.errors import UserError
 from schemas.console.interpreter import missing_words
 from schemas.model_calibration import METHODS, RELIABILITY_NAME, CalibrationMethod
@@ -18,6 +20,7 @@ from training.evaluation.plots import draw_reliability
 from training.runs.ensemble import computing_in, open_runs
 from training.runs.trained import TrainedRun
 from training.serving.calibration import CalibrationFit, fit_calibration
+from training.serving.imported_card import imported_files
 from training.serving.model_card import CARD_NAME, model_card
 from training.serving.model_folder import write_model
 from training.serving.smaller_weights import WeightsCost, measure_weights
@@ -91,15 +94,13 @@ def export(
     require_exportable(out, form, precision, calibrate, weights)
     run = open_runs([root] if isinstance(root, str) else root)
     computes: Precision = (precision or run.config.precision) if form == "savedmodel" else "float32"
-    stored = validation_scores(run)
-    thresholds, fit = thresholds_of(stored), None
-    beside: dict[str, bytes] = {}
-    if calibrate is not None:
-        fit = fit_calibration(stored, track_groups(run.dataset, stored.track_ids))
-        thresholds = calibrated_thresholds(thresholds, fit.calibration)
-        beside[RELIABILITY_NAME] = _reliability_picture(run, fit)
     model = computing_in(computes, run)
-    cost = None if weights in (None, "float32") else measure_weights(run, model, stored, weights)
+    if run.imported is None:
+        beside, fit, cost = _judged_by_validation(run, model, licence, calibrate, weights)
+    else:
+        _require_no_validation(calibrate, weights)
+        licence = licence or run.imported.licence
+        beside, fit, cost = imported_files(run, run.imported, licence), None, None
     size = write_model(
         out,
         model,
@@ -112,11 +113,7 @@ def export(
         licence=licence,
         calibration=None if fit is None else fit.calibration,
         weights=weights or "float32",
-        beside={
-            **beside,
-            f"{ASSETS}/{THRESHOLDS_NAME}": thresholds_json(run.labels.vocabulary, thresholds.values, thresholds.tracks),
-            CARD_NAME: model_card(run, thresholds, licence, fit, cost).encode(),
-        },
+        beside=beside,
     )
     tags = len(run.labels.vocabulary)
     epochs = tuple(one.state.epoch for one in run.members or (run,))
@@ -127,6 +124,37 @@ def _config(run: TrainedRun) -> dict[str, Any]:
     """Fields of the run's configuration; of an ensemble those of the first run, and all of them as `runs`."""
     fields = run.config.to_dict()
     return {**fields, "runs": [one.config.to_dict() for one in run.members]} if run.members else fields
+
+
+def _judged_by_validation(
+    run: TrainedRun,
+    model: keras.Model,
+    licence: str | None,
+    calibrate: CalibrationMethod | None,
+    weights: Weights | None,
+) -> tuple[dict[str, bytes], CalibrationFit | None, WeightsCost | None]:
+    """The files that follow from the scores of the validation split, the calibration, and what smaller weights cost."""
+    stored = validation_scores(run)
+    thresholds, fit = thresholds_of(stored), None
+    beside: dict[str, bytes] = {}
+    if calibrate is not None:
+        fit = fit_calibration(stored, track_groups(run.dataset, stored.track_ids))
+        thresholds = calibrated_thresholds(thresholds, fit.calibration)
+        beside[RELIABILITY_NAME] = _reliability_picture(run, fit)
+    cost = None if weights in (None, "float32") else measure_weights(run, model, stored, weights)
+    of_tags = thresholds_json(run.labels.vocabulary, thresholds.values, thresholds.tracks)
+    card = model_card(run, thresholds, licence, fit, cost).encode()
+    return {**beside, f"{ASSETS}/{THRESHOLDS_NAME}": of_tags, CARD_NAME: card}, fit, cost
+
+
+def _require_no_validation(calibrate: CalibrationMethod | None, weights: Weights | None) -> None:
+    """Raise UserError for what only a validation split can tell, which imported weights do not have."""
+    asked = "--calibrate" if calibrate is not None else "" if weights in (None, "float32") else f"--weights {weights}"
+    if asked:
+        raise UserError(
+            f"{asked}: expected a run with a validation split to measure by, received imported weights; leave it out, or train "
+            "from them with --init-from and export that run"
+        )
 
 
 def require_exportable(

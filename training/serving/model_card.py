@@ -44,16 +44,6 @@ def model_card(
         calibration: what calibrates the scores; None if nothing does.
         weights: what smaller weights cost; None if they are float32.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("training.serving"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(cell=_cell, number=_number)
     results, per_tag = _results(run)
     manifest = run.labels.manifest
     rows = []
@@ -62,7 +52,7 @@ def model_card(
         if result is not None:
             row += [_number(result.number("roc_auc")), _number(result.number("pr_auc")), str(result.positives)]
         rows.append(row)
-    card: str = environment.get_template("model_card.md.j2").render(
+    card: str = card_template("model_card.md.j2").render(
         frontends=[one.config.frontend for one in run.members or (run,)],
         labels=run.labels.reference,
         sample_rate=run.spec.sample_rate,
@@ -81,6 +71,21 @@ def model_card(
         reliability_name=RELIABILITY_NAME,
     )
     return card
+
+
+def card_template(name: str) -> Any:
+    """A template of a card, whose filters spell cells and numbers."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("training.serving"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(cell=_cell, number=_number)
+    return environment.get_template(name)
 
 
 def _results(run: TrainedRun) -> tuple[dict[str, Any] | None, list[TagResult] | list[None]]:

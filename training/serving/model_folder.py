@@ -19,6 +19,7 @@ from schemas.features import FeatureSpec, LogMelSpec, features_name
 from schemas.model_calibration import CALIBRATION_NAME, RELIABILITY_NAME, Calibration, calibration_json
 from schemas.model_forms import ASSETS, MARKERS, Form, Weights
 from schemas.model_head import HEAD_NAME, Head
+from schemas.model_thresholds import THRESHOLDS_NAME
 from schemas.storage.files import write_atomic
 from training.forms.essentia_files import write_essentia
 from training.forms.keras_file import write_keras
@@ -28,7 +29,8 @@ from training.models.plain_layers import in_plain_layers
 from training.serving.served_tagger import ServedTagger
 from training.serving.whole_folder import place_folder
 
-_OF_CALIBRATED = (f"{ASSETS}/{CALIBRATION_NAME}", RELIABILITY_NAME)  # files that not every model has
+# Files that not every model has.
+_OPTIONAL = (f"{ASSETS}/{CALIBRATION_NAME}", RELIABILITY_NAME, f"{ASSETS}/{THRESHOLDS_NAME}")
 
 
 def write_model(
@@ -91,7 +93,7 @@ def write_model(
             assets[CALIBRATION_NAME] = calibration_json(calibration)
         for name, data in {**{f"{ASSETS}/{name}": data for name, data in assets.items()}, **beside}.items():
             write_atomic(os.path.join(folder, name), data)
-        return place_folder(folder, out, MARKERS[form], _OF_CALIBRATED)
+        return place_folder(folder, out, MARKERS[form], _OPTIONAL)
 
 
 def _assets(

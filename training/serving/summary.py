@@ -69,7 +69,7 @@ def _calibration_parts(fit: CalibrationFit) -> Iterator[Line]:
 
 def _epochs(epochs: tuple[int, ...]) -> str:
     if len(epochs) == 1:
-        return f"epoch {epochs[0]}"
+        return f"epoch {epochs[0]}" if epochs[0] else "imported weights"
     return f"an ensemble of {len(epochs)} runs at epochs {', '.join(map(str, epochs))}"
 
 

@@ -29,24 +29,24 @@ def score_validation_first(roots: Sequence[str]) -> None:
 
 def _has_scores(roots: Sequence[str]) -> bool:
     """Whether a run has the scores that its export needs; true as well if it cannot be exported, which `export` explains."""
-    from schemas.dataset import Dataset
-    from schemas.label_version import open_labels
     from training.data.label_mapping import map_labels
     from training.data.labels import labelled_tracks
     from training.evaluation.split_scores import kept_scores, own_evaluation
     from training.evaluation.stored_scores import ScoresOf
-    from training.runs.build_model import features_of
     from training.runs.ensemble import joined_checkpoint
     from training.runs.run_folder import RunFolder
+    from training.runs.sources import open_sources
 
     folder = RunFolder(roots[0])
     try:
         config = folder.read_config()
         checkpoint = joined_checkpoint([RunFolder(root).checkpoints().best_sha256() for root in roots])
-        dataset = Dataset.open(config.dataset)
-        labels = open_labels(dataset, config.label_set)
+        sources = open_sources(folder, config)
+        if sources.imported is not None:  # it has no validation split
+            return True
+        labels = sources.labels
         own = map_labels(labels, labels)
-        tracks = own.targets_of(labelled_tracks(dataset, labels, features_of(dataset, config), "validation"))
+        tracks = own.targets_of(labelled_tracks(sources.dataset, labels, sources.spec, "validation"))
         of = ScoresOf(own.tags, labels.reference, "validation", labels.positive_at, checkpoint)
         name = own_evaluation(checkpoint, "validation", members=len(roots) if len(roots) > 1 else 0)
         return kept_scores(folder.evaluation(f"{name}_scores.parquet"), of, tracks) is not None
