@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from schemas.console.errors import UserError
-
-if TYPE_CHECKING:
-    from training.config import TrainConfig
 
 # Field that counts steps -> field that counts epochs, in whose place it stands.
 IN_STEPS = {
@@ -41,8 +38,12 @@ class FieldError(UserError):
         return UserError, (str(self),)
 
 
-def require_sensible(config: TrainConfig) -> None:
-    """Raise FieldError if fields of a configuration contradict each other."""
+def require_sensible(config: Any) -> None:
+    """Raise FieldError if fields of a configuration contradict each other.
+
+    Args:
+        config: a TrainConfig, whose module imports this one.
+    """
     for family, (reader, names) in _OF_A_FAMILY.items():
         for name in names:
             if getattr(config, name) and config.family != family:
@@ -57,7 +58,7 @@ def require_sensible(config: TrainConfig) -> None:
     _require_one_unit(config)
 
 
-def _require_no_plateau(config: TrainConfig) -> None:
+def _require_no_plateau(config: Any) -> None:
     if config.plateau_rule != "since-best":
         raise FieldError(
             "plateau_rule", f"a cosine has no plateaus, received {config.plateau_rule}; leave one of the two out"
@@ -73,7 +74,7 @@ def _require_no_plateau(config: TrainConfig) -> None:
             )
 
 
-def _require_one_unit(config: TrainConfig) -> None:
+def _require_one_unit(config: Any) -> None:
     """What is given in steps stands in place of what is given in epochs."""
     if not config.max_steps and not config.epochs:
         raise FieldError("epochs", "expected at least 1, received 0; only a run with max_steps has no number of epochs")
