@@ -17,7 +17,7 @@ from training.data.records import TrackRecords
 from training.devices.strategies import worker_replicas
 from training.models.dropout import StepDropout
 
-MEASURED_BATCHES = 50  # at most; more hardly change the statistics of a channel
+MEASURED_BATCHES = 50  # at most, so that a validation stays short
 _EPOCH = 0  # whose first batches are measured, each time the same patches
 
 

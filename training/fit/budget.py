@@ -57,10 +57,9 @@ class Budget:
     def has_stalled(self, state: LoopState) -> bool:
         """True if the last epochs or steps brought no improvement."""
         config = self.config
+        patience, waited = config.stop_epochs, state.epoch - state.best_epoch
         if config.counts_steps:
             patience, waited = config.stop_steps or config.stop_epochs * self.epoch_steps, state.step - state.best_step
-        else:
-            patience, waited = config.stop_epochs, state.epoch - state.best_epoch  # type: ignore[assignment]
         return state.best is not None and 0 < patience <= waited
 
     def stretch_end(self, state: LoopState) -> int:

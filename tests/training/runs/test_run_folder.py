@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
 import pytest
 
 from schemas.console.errors import DatasetError, TagscaleError, UserError
+from training.config import Schedule, TrainConfig
+from training.runs.checkpoints import BEST_NAME, LoopState
 from training.runs.run_folder import RunFolder
 
 CONFIG: dict[str, Any] = {"format": 1, "dataset": "data", "label_set": "mine", "frontend": "spectrogram"}
@@ -56,6 +61,29 @@ def test_lines_of_later_epochs_and_a_last_one_that_was_cut_are_forgotten(
         run.keep_metrics(2)
         assert Path(run.metrics).read_bytes() == lines[0] + lines[1]
         assert ("its last line was cut and is left out" in capsys.readouterr().err) == bool(torn)
+
+
+def test_lines_after_the_last_recorded_step_are_forgotten_though_their_epoch_is_the_same(tmp_path: Path) -> None:
+    run = RunFolder(str(tmp_path))
+    lines = [b'{"epoch": %s, "step": %d}\n' % (epoch, step) for epoch, step in ((b"0.5", 4), (b"0.75", 6), (b"1", 8))]
+    Path(run.metrics).write_bytes(b"".join(lines))
+    run.keep_metrics(0, 6)
+    assert Path(run.metrics).read_bytes() == lines[0] + lines[1]
+
+
+@pytest.mark.parametrize("schedule", ["plateau", "cosine"])
+def test_a_run_may_get_more_steps_unless_it_has_a_cosine(tmp_path: Path, schedule: Schedule) -> None:
+    run = RunFolder(str(tmp_path))
+    config = TrainConfig("data", "mine", "spectrogram", epochs=3, schedule=schedule)
+    run.begin(config)
+    run.checkpoints().save(BEST_NAME, {"weight": keras.Variable(np.ones(2))}, LoopState())
+    in_steps = dataclasses.replace(config, epochs=0, max_steps=900)
+    if schedule == "plateau":
+        run.begin(in_steps)
+        assert run.read_config() == in_steps
+    else:
+        with pytest.raises(UserError, match=r"another configuration \(epochs: 3 -> 0; max_steps: 0 -> 900\)"):
+            run.begin(in_steps)
 
 
 @pytest.mark.parametrize("line", [b'{"epo\n', b"[]\n", b'{"loss": 1}\n', b'{"epoch": "1"}\n'])
