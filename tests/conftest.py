@@ -101,13 +101,16 @@ def material() -> Path:
 @pytest.fixture(scope="session")
 def musicnn_wheel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel with the published weights, as `make tag` gets it, kept for later sessions; skips where pip cannot get it."""
-    kept = request.config.cache.mkdir("published") / "musicnn-0.1.0-py3-none-any.whl"
+    cache = getattr(request.config, "cache", None)  # pytest may run without one
+    folder = tmp_path_factory.mktemp("wheel")
+    kept = (cache.mkdir("published") if cache else folder / "kept") / "musicnn-0.1.0-py3-none-any.whl"
     if not kept.exists():
-        folder = tmp_path_factory.mktemp("wheel")
         words = ["download", "--quiet", "--no-deps", "--require-hashes", "--retries", "1", "-r", "locks/published.txt"]
-        got = subprocess.run([sys.executable, "-m", "pip", *words, "-d", folder], cwd=ROOT, timeout=300, check=False)
-        if got.returncode:
+        try:
+            subprocess.run([sys.executable, "-m", "pip", *words, "-d", folder], cwd=ROOT, timeout=300, check=True)
+        except subprocess.SubprocessError:
             pytest.skip("pip cannot get the wheel of musicnn")
+        kept.parent.mkdir(exist_ok=True)
         begun = kept.with_name(f".{os.getpid()}")  # the tests of another process may want it too
         shutil.copyfile(folder / kept.name, begun)
         os.replace(begun, kept)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import pyarrow as pa
-
 from schemas.console.errors import DatasetError, UserError
 from schemas.dataset import Dataset
 from schemas.dataset_manifest import DatasetManifest
@@ -107,6 +105,6 @@ def read_imported(root: str) -> Imported | None:
             Imported, without_format(parse_json_object(read_bytes(uri), known_format=FORMAT), FORMAT, uri)
         )
         imported.spec.to_dict()
-    except (ValueError, pa.ArrowInvalid) as error:
+    except ValueError as error:
         raise DatasetError(f"{uri}: expected where weights come from: {error}; import them again") from error
     return imported

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from schemas.console.errors import UserError
+from schemas.console.errors import DatasetError, UserError
 from tests.training.conftest import SmallDataset, compiled_graphs
 from tests.training.published.conftest import ImportModel
 from training.published.import_weights import import_weights
@@ -121,6 +121,16 @@ def test_it_is_compared_with_a_run_on_the_tracks_of_that(
         train(config, published)
     with pytest.raises(UserError, match=r"--init-from .*its network is different \(dense_units: 200 -> 100\)"):
         train(dataclasses.replace(config, dense_units=100), str(tmp_path / "other"))
+
+
+def test_a_damaged_description_of_its_source_is_noticed(import_model: ImportModel, tmp_path: Path) -> None:
+    from training.runs.trained import open_run
+
+    run = shutil.copytree(import_model("MTT_vgg").run, tmp_path / "run")
+    described = run / "imported.json"
+    described.write_text(described.read_text().replace("MagnaTagATune", "MagnaTagATone"))
+    with pytest.raises(DatasetError, match=r"imported\.json: expected where weights come from: .*; import them again"):
+        open_run(str(run))
 
 
 def _wheel(files: dict[str, bytes]) -> bytes:
