@@ -182,7 +182,8 @@ class TrainConfig:
             )
         if self.max_steps and self.epochs == EPOCHS:
             object.__setattr__(self, "epochs", 0)
-        require_sensible(self)
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        require_sensible(self.to_dict(), defaults, self.family)
         try:
             model = self.model
             least = least_patch(model)
