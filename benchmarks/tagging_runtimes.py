@@ -2,8 +2,9 @@
 
     python -m benchmarks.tagging_runtimes [--repeats 3]
 
-Both front-ends have their default sizes, patches of 15 s, 50 tags and random weights. Each model is exported in both forms and
-then run as the model process of `pipeline.run tag` runs it, on a full batch of 16 patches. The best repeat counts.
+The front-ends have their default sizes, patches of 15 s (musicnn and VGG: 3 s), 50 tags and random weights. Each model is
+exported in both forms and then run as the model process of `pipeline.run tag` runs it, on a full batch of 16 patches. The best
+repeat counts.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from benchmarks.results import write_results
 
 PATCHES = 16
 MODULES = {"tensorflow": "pipeline.tagging.inference_process", "onnxruntime": "pipeline.tagging.onnx_process"}
-FRONTENDS = {"spectrogram": (938, 96), "waveform": (240_000,)}
+FRONTENDS = {"spectrogram": (938, 96), "waveform": (240_000,), "musicnn": (188, 96), "vgg": (188, 96)}
 
 _RUN = f"""
 import importlib, json, sys, time

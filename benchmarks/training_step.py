@@ -28,7 +28,13 @@ PEAK_SIZE = 2048  # rows and columns of the product that measures the peak
 PLAIN = "plain float32"
 VARIANTS = (PLAIN, "float32", "mixed_bfloat16", "float32, XLA")
 # Front-end, seconds of a patch, 1e9 multiply-adds of a forward pass per example.
-WORKLOADS = (("spectrogram", 15, 4.94), ("spectrogram", 3, 0.99), ("waveform", 15, 2.14))
+WORKLOADS = (
+    ("spectrogram", 15, 4.94),
+    ("spectrogram", 3, 0.99),
+    ("waveform", 15, 2.14),
+    ("musicnn", 3, 1.41),
+    ("vgg", 3, 0.89),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +161,7 @@ def tagger_and_batch(frontend: str, seconds: float, batch: int, variant: str) ->
     else:
         model = build_tagger(config, tags=TAGS, patch=patch, dtype_policy=variant.partition(",")[0])
     rng = np.random.default_rng(0)
-    shape = (batch, patch, 96) if frontend == "spectrogram" else (batch, patch)
+    shape = (batch, patch) if frontend == "waveform" else (batch, patch, 96)
     inputs = rng.normal(size=shape).astype(np.float32)
     return model, inputs, rng.integers(0, 2, (batch, TAGS)).astype(np.float32)
 

@@ -182,8 +182,7 @@ class TrainConfig:
             )
         if self.max_steps and self.epochs == EPOCHS:
             object.__setattr__(self, "epochs", 0)
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        require_sensible(self.to_dict(), defaults, self.family)
+        require_sensible(self)
         try:
             model = self.model
             least = least_patch(model)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
 from typing import Any
 
 from schemas.console.errors import UserError
-from schemas.features import Family
 
 # Field that counts steps -> field that counts epochs, in whose place it stands.
 IN_STEPS = {
@@ -16,7 +15,7 @@ IN_STEPS = {
     "stop_steps": "stop_epochs",
 }
 # Family -> what those front-ends are called that read it, and the fields for them alone.
-_OF_A_FAMILY: dict[Family, tuple[str, tuple[str, ...]]] = {
+_OF_A_FAMILY = {
     "logmel": ("spectrogram", ("time_masks", "frequency_masks")),
     "waveform": ("waveform", ("gain_db", "flip_polarity")),
 }
@@ -39,61 +38,58 @@ class FieldError(UserError):
         return UserError, (str(self),)
 
 
-def require_sensible(config: Mapping[str, Any], defaults: Mapping[str, Any], family: Family) -> None:
+def require_sensible(config: Any) -> None:
     """Raise FieldError if fields of a configuration contradict each other.
 
     Args:
-        config: the value of each field.
-        defaults: the default of each field that has one.
-        family: the feature family that the front-end reads.
+        config: a TrainConfig, whose module imports this one.
     """
-    for of_family, (reader, names) in _OF_A_FAMILY.items():
+    for family, (reader, names) in _OF_A_FAMILY.items():
         for name in names:
-            if config[name] and family != of_family:
-                raise FieldError(
-                    name, f"is for a {reader} front-end, received a {config['frontend']} one; leave it out"
-                )
-    if config["batch_size"] % config["patches_per_track"]:
+            if getattr(config, name) and config.family != family:
+                raise FieldError(name, f"is for a {reader} front-end, received a {config.frontend} one; leave it out")
+    if config.batch_size % config.patches_per_track:
         raise FieldError(
             "batch_size",
-            f"expected a multiple of patches_per_track {config['patches_per_track']}, received {config['batch_size']}",
+            f"expected a multiple of patches_per_track {config.patches_per_track}, received {config.batch_size}",
         )
-    if config["schedule"] == "cosine":
+    if config.schedule == "cosine":
         _require_no_plateau(config)
-    _require_one_unit(config, {**defaults, "epochs": 0})
+    _require_one_unit(config)
 
 
-def _require_no_plateau(config: Mapping[str, Any]) -> None:
-    if config["plateau_rule"] != "since-best":
+def _require_no_plateau(config: Any) -> None:
+    if config.plateau_rule != "since-best":
         raise FieldError(
-            "plateau_rule", f"a cosine has no plateaus, received {config['plateau_rule']}; leave one of the two out"
+            "plateau_rule", f"a cosine has no plateaus, received {config.plateau_rule}; leave one of the two out"
         )
-    if config["plateau_steps"]:
+    if config.plateau_steps:
         raise FieldError(
-            "plateau_steps", f"a cosine has no plateaus, received {config['plateau_steps']}; leave one of the two out"
+            "plateau_steps", f"a cosine has no plateaus, received {config.plateau_steps}; leave one of the two out"
         )
     for name, unit in (("stop_epochs", "epoch"), ("stop_steps", "step")):
-        if config[name]:
+        if getattr(config, name):
             raise FieldError(
-                name, f"a cosine ends with the last {unit}, received {config[name]}; leave one of the two out"
+                name, f"a cosine ends with the last {unit}, received {getattr(config, name)}; leave one of the two out"
             )
 
 
-def _require_one_unit(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+def _require_one_unit(config: Any) -> None:
     """What is given in steps stands in place of what is given in epochs."""
-    if not config["max_steps"] and not config["epochs"]:
+    if not config.max_steps and not config.epochs:
         raise FieldError("epochs", "expected at least 1, received 0; only a run with max_steps has no number of epochs")
+    defaults = {field.name: field.default for field in dataclasses.fields(config)} | {"epochs": 0}
     for steps, epochs in IN_STEPS.items():
-        if config[steps] and config[epochs] != defaults[epochs]:
+        if getattr(config, steps) and getattr(config, epochs) != defaults[epochs]:
             raise FieldError(
                 epochs,
-                f"says in epochs what {steps} says in steps, received {config[epochs]} and {config[steps]}; "
+                f"says in epochs what {steps} says in steps, received {getattr(config, epochs)} and {getattr(config, steps)}; "
                 "leave one of the two out",
             )
     for name in ("plateau_steps", "stop_steps"):
-        if config[name] and not config["validate_every_steps"]:
+        if getattr(config, name) and not config.counts_steps:
             raise FieldError(
                 name,
-                f"counts the steps between validations every so many steps, received {config[name]}; give "
+                f"counts the steps between validations every so many steps, received {getattr(config, name)}; give "
                 "validate_every_steps too",
             )

@@ -30,14 +30,13 @@ from schemas.console.commands import Group
 from schemas.console.errors import EXIT_REGRESSION
 from schemas.console.printer import print_fields, print_report
 from schemas.console.shown_commands import training_command
-from schemas.model_calibration import METHODS, CalibrationMethod
-from schemas.model_forms import FORMS, WEIGHTS, Form, Weights
 from training.chosen_runs import run_folders
 from training.config_options import train_options
 from training.devices.out_of_memory import explained_out_of_memory
 from training.devices.tensorflow_import import import_tensorflow
 from training.help_pages import EXAMPLE, PAGES, STUDYS_OWN
-from training.published.models import MODEL_NAMES
+from training.published.commands import import_weights_command
+from training.serving.commands import export_command, tag_command
 from training.shipping_diff.command import compare_tags_command, require_options_of_one_kind, tags_options
 
 STAGE_HELP = "Folder on a local disk to copy features to before they are read [default: read them in place]."
@@ -224,110 +223,6 @@ def report_command(run_folder: str, split: str | None) -> None:
     print_report(page_report(page, run_folder))
 
 
-@cli.command("export")
-@run_folders
-@click.option("--out", required=True, help="Folder of the model.")
-@click.option(
-    "--format",
-    "form",
-    default="savedmodel",
-    show_default=True,
-    type=click.Choice(FORMS),
-    help="What the folder holds: a SavedModel, ONNX models, a LiteRT (TensorFlow Lite) model, a Keras file, Essentia's graph.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "mixed_bfloat16"]),
-    help="What a SavedModel computes in [default: as the run was trained]; the other formats compute in float32.",
-)
-@click.option(
-    "--weights",
-    type=click.Choice(WEIGHTS),
-    help="What a LiteRT model stores its weights as [default: float32]; what smaller ones cost in PR-AUC is measured.",
-)
-@click.option(
-    "--calibrate",
-    type=click.Choice(METHODS),
-    help="Make probabilities of the scores by Platt scaling, fitted on the validation split [default: as the run gives them].",
-)
-@click.option(
-    "--licence",
-    metavar="NAME",
-    help="Licence of the model, such as CC-BY-4.0 [default: the card says that none is stated].",
-)
-def export_command(
-    run_folders: tuple[str, ...],
-    out: str,
-    form: Form,
-    precision: Literal["float32", "mixed_bfloat16"] | None,
-    weights: Weights | None,
-    calibrate: CalibrationMethod | None,
-    licence: str | None,
-) -> None:
-    """Write a run's best epoch as a model that takes raw audio and needs nothing of this package.
-
-    Several runs become an ensemble in one model, whose logits are the means of theirs.
-    """
-    import_tensorflow()
-    from training.serving.export import export, require_exportable
-    from training.serving.summary import export_report
-    from training.serving.validation_first import score_validation_first
-
-    require_exportable(out, form, precision, calibrate, weights)
-    score_validation_first(run_folders)
-    summary = export(run_folders, out, form, precision, licence, calibrate=calibrate, weights=weights)
-    print_report(export_report(summary))
-
-
-@cli.command("import-weights")
-@click.argument("package", type=click.Choice(["musicnn"]))
-@click.option(
-    "--model",
-    required=True,
-    type=click.Choice(MODEL_NAMES),
-    help="Which model: what it was trained on, and its network.",
-)
-@click.option("--from", "source", required=True, help="Wheel of the package, or a folder with its files.")
-@click.option("--out", required=True, help="Folder of the SavedModel.")
-@click.option(
-    "--run", help="Folder of the same weights as a run [default: that of the SavedModel with -run at its end]."
-)
-def import_weights_command(package: str, model: str, source: str, out: str, run: str | None) -> None:
-    """Turn published weights into a SavedModel, and into a run to evaluate, export or train from.
-
-    `pip download --no-deps musicnn==0.1.0` gets the wheel; none of its code is run.
-    """
-    import_tensorflow()
-    from training.published.import_weights import import_weights
-    from training.published.summary import import_report
-
-    print_report(import_report(import_weights(package, model, source, out, run=run)))
-
-
-@cli.command("tag")
-@click.option("--model", required=True, help="SavedModel written by `export`.")
-@click.option("--top", type=click.IntRange(min=1), help="Tags shown per file [default: 5, and all with --json].")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, with all scores.")
-@click.option("--csv", "table", help="CSV file to write all scores to, a row for each file.")
-@click.option("--timeline", help="Folder to write how each file's scores change with time to, as CSV and as a picture.")
-@click.argument("inputs", nargs=-1, required=True, metavar="FILE_OR_FOLDER...")
-def tag_command(
-    model: str, top: int | None, as_json: bool, table: str | None, timeline: str | None, inputs: tuple[str, ...]
-) -> None:
-    """Tag audio files. A folder stands for those in it and below, which are told by their endings.
-
-    A file that cannot be decoded gets a line with the reason, and the exit code is then 1. That line goes to stderr; with
-    --json it is an object like the others, with a `problem` and no scores.
-    """
-    from training.serving.audio_files import audio_files
-
-    files = audio_files(inputs)
-    import_tensorflow()
-    from training.serving.tag_inputs import tag_inputs
-
-    tag_inputs(model, files, top=top, as_json=as_json, table=table, timeline=timeline)
-
-
 @cli.command("listen")
 @click.option("--model", required=True, help="SavedModel written by `export`.")
 @click.option("--index", help="Folder of tags that `pipeline.run tag` wrote with this model: also show similar tracks.")
@@ -341,6 +236,11 @@ def listen_command(model: str, index: str | None, port: int) -> None:
     from training.listen.listen import listen
 
     listen(model, index=index, port=port)
+
+
+cli.add_command(export_command)
+cli.add_command(import_weights_command)
+cli.add_command(tag_command)
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from schemas.storage.output_folders import require_empty_or
 from training.config import FORMAT, TrainConfig
 from training.config_combinations import FieldError
 from training.runs.checkpoints import Checkpoints
+from training.runs.imported import is_imported
 from training.runs.metrics_log import METRICS_NAME, MetricsLog
 from training.runs.undefined_numbers import without_nan
 
@@ -126,6 +127,11 @@ class RunFolder:
         Raises:
             UserError: the run has another configuration.
         """
+        if is_imported(self.root):
+            raise UserError(
+                f"{self.root}: holds imported weights, which cannot be trained further in place; train from them with "
+                f"--init-from {self.root} and another --out"
+            )
         if self.has_begun:
             before, now = self.read_config().to_dict(), config.to_dict()
             differences = [

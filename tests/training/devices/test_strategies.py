@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 
 # With synchronized batch norm and no dropout the strategies must agree, since their draws and their statistics are equal.
 OPTIONS = (
-    "--label-set small --frontend spectrogram --patch-seconds 1 --num-filt 1 --backend-filters 32 --dense-units 16 --dropout 0 "
+    "--label-set small --frontend spectrogram --patch-seconds 1 --num-filt 1 --dense-units 16 --dropout 0 "
     "--synchronized-batch-norm"
 ).split()
 A_FEW_STEPS = "--epochs 4 --batch-size 22".split()  # one step per epoch

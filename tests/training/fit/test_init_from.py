@@ -60,7 +60,7 @@ def _grown(dataset: SmallDataset, lay: Lay) -> str:
     return lay("name: new\ntags: [even, tremolo, also even, bass, hiss]\nmerge: {hiss: [noise]}\n")
 
 
-def test_common_tags_score_bit_for_bit_as_the_other_run_did_before_the_first_step(
+def test_common_tags_score_as_the_other_run_did_before_the_first_step(
     small_config: TrainConfig, week: tuple[SmallDataset, str, Lay]
 ) -> None:
     dataset, run, lay = week
@@ -82,7 +82,8 @@ def test_common_tags_score_bit_for_bit_as_the_other_run_did_before_the_first_ste
     before, after = (TrackScorer(one, config.patch).scores(records) for one in (other.model, model))
     places = [(other.labels.vocabulary.index(tag), labels.vocabulary.index(tag)) for tag in summary.taken]
     for old, new in places:
-        assert np.array_equal(before[:, old], after[:, new])
+        # The weights are the same bits, see below, but a head of another width may be multiplied in another order.
+        np.testing.assert_allclose(after[:, new], before[:, old], rtol=1e-6)
 
     # New tags start with the values of this run's own initializer; everything else, including batch norm's statistics,
     # comes from the other run.

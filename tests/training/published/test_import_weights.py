@@ -117,6 +117,8 @@ def test_it_is_compared_with_a_run_on_the_tracks_of_that(
     assert result.tags == ("techno", "guitar")
     with pytest.raises(UserError, match="found imported weights in both"):
         compare(published, published)
+    with pytest.raises(UserError, match="holds imported weights, which cannot be trained further in place"):
+        train(config, published)
     with pytest.raises(UserError, match=r"--init-from .*its network is different \(dense_units: 200 -> 100\)"):
         train(dataclasses.replace(config, dense_units=100), str(tmp_path / "other"))
 
