@@ -45,7 +45,7 @@ def test_where_there_is_no_test_side_the_next_step_names_validation(monkeypatch:
     from training.fit import train
 
     for side, words in (("test", "--run RUN\n"), ("validation", "--run RUN --split validation\n")):
-        summary = train.TrainSummary("RUN", LoopState(label_version="a@b"), 1, 0, 0, 0.0, 0.0, 0.0, None, side)
+        summary = train.TrainSummary("RUN", LoopState(label_version="a@b"), 0, 1, 0, 0, 0.0, 0.0, 0.0, None, side)
         monkeypatch.setattr(train, "train", lambda *_, summary=summary, **__: summary)
         ended = CliRunner().invoke(
             cli, ["train", "--dataset", "d", "--label-set", "a", "--frontend", "waveform", "--out", "RUN"]
