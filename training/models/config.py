@@ -49,7 +49,7 @@ class ModelConfig:
         waveform_layers: 7, or 9 for a longer view, which needs patches of 11 s and more at 16 kHz. The
             spectrogram front-end ignores it.
         residual_batch_norm: ``"scalar"`` normalises after the second and the third back-end convolution with
-            one mean and one variance for all channels, as the authors' code does and as the published
+            one mean and one variance for all channels, as the authors' first models.py does and as the published
             parameter counts include. ``"per_channel"`` is the usual kind: 2,044 more trainable weights and
             2,044 more non-trainable ones. musicnn and VGG, which always have the usual kind, ignore it.
         dropout: Share of units dropped before each dense layer, in [0, 1), and half of it after the blocks of VGG.
