@@ -11,7 +11,14 @@ from typing import Any
 import keras
 from keras import layers
 
-from training.models.config import MUSICNN_FILTERS, VGG_FILTERS, VGG_POOLS, WAVEFORM_FILTERS, ModelConfig
+from training.models.config import (
+    MUSICNN_FILTERS,
+    SHORT_CHUNK_FILTERS,
+    VGG_FILTERS,
+    VGG_POOLS,
+    WAVEFORM_FILTERS,
+    ModelConfig,
+)
 
 
 def plain_tagger(config: ModelConfig, *, tags: int, patch: int, mels: int = 96) -> keras.Model:
@@ -26,9 +33,12 @@ def plain_tagger(config: ModelConfig, *, tags: int, patch: int, mels: int = 96) 
     Returns:
         A model whose layers with weights have the same names as in `training.models.tagger.build_tagger`.
     """
-    if config.frontend in ("musicnn", "vgg"):
+    if config.frontend in ("musicnn", "vgg", "short-chunk"):
         inputs = keras.Input((patch, mels))
-        hidden = _musicnn(inputs, config, mels) if config.frontend == "musicnn" else _vgg(inputs, config)
+        if config.frontend == "short-chunk":
+            hidden = _short_chunk(inputs, config)
+        else:
+            hidden = _musicnn(inputs, config, mels) if config.frontend == "musicnn" else _vgg(inputs, config)
         return keras.Model(inputs, layers.Dense(tags, name="logits", **_kernel(config))(hidden))
     if config.frontend == "spectrogram":
         inputs = keras.Input((patch, mels))
@@ -133,6 +143,25 @@ def _vgg(logmel: Any, config: ModelConfig) -> Any:
         image = layers.MaxPooling2D(size, strides=strides)(_norm(convolve(image), config, f"vgg{number}_norm"))
         image = layers.Dropout(config.dropout if number == len(VGG_POOLS) else config.dropout / 2)(image)
     return layers.Flatten()(image)
+
+
+def _short_chunk(logmel: Any, config: ModelConfig) -> Any:
+    """All of the short-chunk CNN but its last layer."""
+
+    def convolve(image: Any, filters: int, name: str, strides: int) -> Any:
+        padded = layers.ZeroPadding2D(1)(image)
+        return layers.Conv2D(filters, 3, strides=strides, use_bias=False, name=name, **_kernel(config))(padded)
+
+    image = _norm(layers.Reshape((*logmel.shape[1:], 1))(logmel), config, "input_norm")
+    for number, published in enumerate(SHORT_CHUNK_FILTERS, start=1):
+        filters, name = published * config.num_filt // 16, f"chunk{number}"
+        branch = layers.ReLU()(_norm(convolve(image, filters, f"{name}_first_conv", 2), config, f"{name}_first_norm"))
+        branch = _norm(convolve(branch, filters, f"{name}_second_conv", 1), config, f"{name}_second_norm")
+        straight = _norm(convolve(image, filters, f"{name}_shortcut_conv", 2), config, f"{name}_shortcut_norm")
+        image = layers.ReLU()(layers.Add()([straight, branch]))
+    hidden = layers.GlobalMaxPooling2D()(image)
+    hidden = layers.Dense(config.dense_units, name="dense", **_kernel(config))(hidden)
+    return layers.Dropout(config.dropout)(layers.ReLU()(_norm(hidden, config, "dense_norm")))
 
 
 def _conv1d(steps: Any, filters: int, width: int, config: ModelConfig, name: str, **options: Any) -> Any:

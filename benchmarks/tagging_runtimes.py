@@ -22,7 +22,13 @@ from benchmarks.results import write_results
 
 PATCHES = 16
 MODULES = {"tensorflow": "pipeline.tagging.inference_process", "onnxruntime": "pipeline.tagging.onnx_process"}
-FRONTENDS = {"spectrogram": (938, 96), "waveform": (240_000,), "musicnn": (188, 96), "vgg": (188, 96)}
+FRONTENDS = {
+    "spectrogram": (938, 96),
+    "waveform": (240_000,),
+    "musicnn": (188, 96),
+    "vgg": (188, 96),
+    "short-chunk": (188, 96),
+}
 
 _RUN = f"""
 import importlib, json, sys, time

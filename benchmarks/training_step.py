@@ -34,6 +34,7 @@ WORKLOADS = (
     ("waveform", 15, 2.14),
     ("musicnn", 3, 1.41),
     ("vgg", 3, 0.89),
+    ("short-chunk", 3, 1.69),
 )
 
 

@@ -131,13 +131,15 @@ class TrainConfig:
     ] = 0
     loss: Annotated[Loss, "auto picks cross-entropy for binary labels, mean squared error for graded ones."] = "auto"
     num_filt: Annotated[
-        int, "Filters in the spectrogram front-end's narrowest branch; scales all filters of musicnn and vgg."
+        int,
+        "Filters in the spectrogram front-end's narrowest branch; scales all filters of musicnn, vgg and short-chunk.",
     ] = ModelConfig.num_filt
     backend_filters: Annotated[
         int, "Filters of each convolution of the back-end that the spectrogram and waveform front-ends share."
     ] = ModelConfig.backend_filters
     dense_units: Annotated[
-        int, "Width of the dense layer, whose output is the embedding; 0 for the published 500, or 200 with musicnn."
+        int,
+        "Width of the dense layer, which is the embedding; 0 for the published 500, 200 (musicnn) or 512 (short-chunk).",
     ] = ModelConfig.dense_units
     waveform_layers: Annotated[Literal[7, 9], "Layers in the waveform front-end."] = ModelConfig.waveform_layers
     residual_batch_norm: Annotated[

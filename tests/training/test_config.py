@@ -23,7 +23,10 @@ def test_the_defaults_are_the_authors_recipe() -> None:
     [
         ({"epochs": 0}, "epochs: expected at least 1, received 0"),
         ({"batch_size": 2.5}, "batch_size: expected int, received 2.5"),
-        ({"frontend": "mel"}, "frontend: expected spectrogram or waveform or musicnn or vgg, received 'mel'"),
+        (
+            {"frontend": "mel"},
+            "frontend: expected spectrogram or waveform or musicnn or vgg or short-chunk, received 'mel'",
+        ),
         ({"learning_rate": "fast"}, "learning_rate: expected float, received 'fast'"),
         ({"learning_rate": -1.0}, "learning_rate: expected more than 0"),
         ({"dropout": 1.5}, "dropout"),

@@ -186,6 +186,7 @@ def _differences(other: tuple[TrainConfig, FeatureSpec], mine: tuple[TrainConfig
             "waveform": ("backend_filters", "dense_units", "residual_batch_norm", "waveform_layers"),
             "musicnn": ("dense_units", "num_filt"),
             "vgg": ("num_filt",),
+            "short-chunk": ("dense_units", "num_filt"),
         }[config.frontend]
         own: dict[str, Any] = {"mels": spec.mels} if isinstance(spec, LogMelSpec) else {}
         if config.frontend == "vgg":  # whose head has rows for each of these frames

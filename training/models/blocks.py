@@ -46,6 +46,10 @@ class Blocks:
         layer = keras.layers.Conv2D(filters, size, activation="relu", name=name, **options, **self._kernel(name))
         return layer(inputs)
 
+    def linear_conv2d(self, inputs: Any, filters: int, size: int, *, name: str, **options: Any) -> Any:
+        """Convolves [batch, rows, columns, channels] to [batch, rows', columns', filters], without bias or ReLU."""
+        return keras.layers.Conv2D(filters, size, use_bias=False, name=name, **options, **self._kernel(name))(inputs)
+
     def dense(self, inputs: Any, units: int, *, name: str, activation: str | None = None) -> Any:
         """Maps [batch, features] to [batch, units]."""
         return keras.layers.Dense(units, activation=activation, name=name, **self._kernel(name))(inputs)

@@ -10,7 +10,7 @@ from msgspec import Meta
 from schemas.features import Family
 from schemas.validation import InvalidValueError, checked, field_hints, words
 
-Frontend = Literal["spectrogram", "waveform", "musicnn", "vgg"]
+Frontend = Literal["spectrogram", "waveform", "musicnn", "vgg", "short-chunk"]
 ResidualBatchNorm = Literal["scalar", "per_channel"]
 Count = Annotated[int, Meta(ge=1, extra=words("an integer of at least 1"))]
 Switch = Annotated[bool, Meta(extra=words("True or False"))]
@@ -25,8 +25,11 @@ WAVEFORM_KERNEL = 3  # samples (first layer) or steps; also the stride of the fi
 MUSICNN_FILTERS = {"timbral": 204, "temporal": 51, "middle": 64}
 VGG_FILTERS = 128
 VGG_POOLS = (((4, 1), (2, 2)), *((((2, 2), (2, 2)),) * 3), ((4, 4), (4, 4)))  # frames and mels: size, stride
+SHORT_CHUNK_FILTERS = (128, 128, 256, 256, 256, 256, 512)  # of the convolutions of each block
 PUBLISHED_NUM_FILT = 16
-PUBLISHED_DENSE_UNITS: dict[Frontend, int] = {"spectrogram": 500, "waveform": 500, "musicnn": 200, "vgg": 500}
+PUBLISHED_DENSE_UNITS: dict[Frontend, int] = {
+    **{"spectrogram": 500, "waveform": 500, "musicnn": 200, "vgg": 500, "short-chunk": 512}
+}
 BACKEND_KERNEL = 7  # frames
 BACKEND_POOL = 2  # frames
 
@@ -38,12 +41,12 @@ class ModelConfig:
     Attributes:
         frontend: ``"spectrogram"`` reads log-mel frames, ``"waveform"`` reads samples. The paper finds the
             waveform ahead only with about a million labelled tracks. ``"musicnn"`` and ``"vgg"`` are whole networks over
-            log-mel frames that the authors published later, with weights.
+            log-mel frames that the authors published later, with weights; ``"short-chunk"`` is another team's.
         num_filt: Filters of the narrowest branch of the spectrogram front-end, which yields ``29 * num_filt``
-            channels. The paper uses 16 on its private set and 8 on MagnaTagATune. All filters of musicnn and VGG are
-            scaled by it, from 16, their published size. The waveform front-end ignores it.
+            channels. The paper uses 16 on its private set and 8 on MagnaTagATune. All filters of musicnn, VGG and short-chunk
+            are scaled by it, from 16, their published size. The waveform front-end ignores it.
         backend_filters: Filters of each convolution of the shared back-end. The paper uses 512; fewer make steps and
-            models cheaper. musicnn and VGG have back-ends of their own and ignore it.
+            models cheaper. The other networks have back-ends of their own and ignore it.
         dense_units: Width of the penultimate layer, which is also the embedding; 0 becomes the published one. VGG has no
             such layer.
         waveform_layers: 7, or 9 for a longer view, which needs patches of 11 s and more at 16 kHz. The
@@ -51,7 +54,7 @@ class ModelConfig:
         residual_batch_norm: ``"scalar"`` normalises after the second and the third back-end convolution with
             one mean and one variance for all channels, as the authors' first models.py does and as the published
             parameter counts include. ``"per_channel"`` is the usual kind: 2,044 more trainable weights and
-            2,044 more non-trainable ones. musicnn and VGG, which always have the usual kind, ignore it.
+            2,044 more non-trainable ones. The other networks, which always have the usual kind, ignore it.
         dropout: Share of units dropped before each dense layer, in [0, 1), and half of it after the blocks of VGG.
         l2: Weight decay ``c`` of every convolution and dense kernel (no bias, no batch norm), adding
             ``c / 2 * sum(kernel ** 2)`` to the loss. The paper names none; 1e-5, the half and the choice of
@@ -100,9 +103,9 @@ def least_patch(config: ModelConfig) -> int:
         config: The front-end and its depth.
 
     Returns:
-        Frames (spectrogram: 8; musicnn: 1; VGG: 66) or samples (waveform: 19,680 with 7 layers, 177,144 with 9).
+        Frames (spectrogram: 8; musicnn and short-chunk: 1; VGG: 66) or samples (waveform: 19,680 with 7 layers, 177,144 with 9).
     """
-    if config.frontend == "musicnn":
+    if config.frontend in ("musicnn", "short-chunk"):
         return 1  # every convolution is padded in time
     if config.frontend == "vgg":
         return vgg_least(axis=0)

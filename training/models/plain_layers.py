@@ -14,6 +14,7 @@ from training.models.fork import Fork
 from training.models.image_convolution import ImageConv
 from training.models.input_normalization import InputNormalization
 from training.models.normalization import BatchNorm
+from training.models.short_chunk import KERNEL, STRIDE, ImageWindows
 from training.models.spectrogram import FrequencyWindows
 
 
@@ -49,12 +50,14 @@ class _Rewriting:
     def __init__(self) -> None:
         self._operations = 0
         self._images: set[int] = set()  # ids of tensors that a convolution should read as images of one channel
+        self._padded: set[int] = set()  # likewise, padded on each side and at a stride
         self._rules: dict[type, Callable[[Any, Any], Any]] = {
             BatchNorm: self._norm,
             FoldedConv1D: self._folded,
             Fork: lambda layer, signal: (signal,) * layer.copies,
             ImageConv: self._image_conv,
             FrequencyWindows: self._windows,
+            ImageWindows: self._strided_windows,
             InputNormalization: self._normalization,
             StepDropout: self._dropout,
             layers.Conv2D: self._conv2d,
@@ -127,6 +130,12 @@ class _Rewriting:
         self._images.add(id(image))
         return image
 
+    def _strided_windows(self, layer: ImageWindows, signal: Any) -> Any:
+        image = layers.Reshape((*signal.shape[1:], 1), name=layer.name)(signal)
+        padded = layers.ZeroPadding2D(1, name=f"{layer.name}_padding")(image)
+        self._padded.add(id(padded))
+        return padded
+
     def _conv2d(self, layer: keras.layers.Conv2D, signal: Any) -> Any:
         """A convolution over time whose channels are windows of mels is one over time and mels."""
         config = {**layer.get_config(), "dtype": "float32"}
@@ -134,6 +143,8 @@ class _Rewriting:
             width, height = config["kernel_size"][0], layer.kernel.shape[2]
             signal = _padded_in_time(signal, width, layer.name)
             config.update(kernel_size=(width, height), padding="valid")
+        elif id(signal) in self._padded:
+            config.update(kernel_size=(KERNEL, KERNEL), strides=(STRIDE, STRIDE))
         return _with_weights(layers.Conv2D.from_config(config), layer, signal)
 
     def _normalization(self, layer: InputNormalization, signal: Any) -> Any:

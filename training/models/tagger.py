@@ -1,4 +1,4 @@
-"""Builds the taggers of Pons et al.: those of arXiv:1711.02520, "End-to-end learning for music audio tagging …", and musicnn."""
+"""Builds the taggers: those of Pons et al., arXiv:1711.02520, their successors, and the short-chunk CNN of Won et al."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from training.models.config import ModelConfig, family_of, least_patch, require_
 from training.models.dropout import set_dropout_step
 from training.models.input_normalization import InputNormalization
 from training.models.musicnn import musicnn_frontend, musicnn_middle
+from training.models.short_chunk import short_chunk_blocks, short_chunk_head
 from training.models.spectrogram import spectrogram_frontend
 from training.models.vgg import vgg_blocks, vgg_head
 from training.models.waveform import waveform_frontend
@@ -88,6 +89,9 @@ def _network(config: ModelConfig, signal: Any, blocks: Blocks, tags: int) -> tup
     if config.frontend == "vgg":
         flat = vgg_blocks(signal, blocks, num_filt=config.num_filt, dropout=dropout / 2)
         return vgg_head(flat, head, tags=tags, dropout=dropout)
+    if config.frontend == "short-chunk":
+        pooled = short_chunk_blocks(signal, blocks, num_filt=config.num_filt)
+        return short_chunk_head(pooled, head, dense_units=config.dense_units, tags=tags, dropout=dropout)
     if config.frontend == "musicnn":
         channels = musicnn_frontend(signal, blocks, num_filt=config.num_filt)
         steps = musicnn_middle(channels, blocks, num_filt=config.num_filt)

@@ -42,14 +42,14 @@ def test_the_least_patches_are_those_of_the_architecture() -> None:
     assert least_patch(ModelConfig("spectrogram")) == 8
     assert least_patch(ModelConfig("waveform")) == 19_680
     assert least_patch(ModelConfig("waveform", waveform_layers=9)) == 177_144
-    assert least_patch(ModelConfig("musicnn")) == 1
+    assert least_patch(ModelConfig("musicnn")) == least_patch(ModelConfig("short-chunk")) == 1
     assert least_patch(ModelConfig("vgg")) == 66
     assert [vgg_frames(frames) for frames in (66, 187, 188, 938)] == [1, 2, 2, 14]
 
 
 def test_a_dense_layer_has_its_published_width_unless_another_is_given() -> None:
-    widths = [ModelConfig(frontend).dense_units for frontend in ("spectrogram", "waveform", "musicnn")]  # type: ignore[arg-type]
-    assert widths == [500, 500, 200]
+    widths = [ModelConfig(frontend).dense_units for frontend in ("spectrogram", "waveform", "musicnn", "short-chunk")]  # type: ignore[arg-type]
+    assert widths == [500, 500, 200, 512]
     assert ModelConfig("musicnn", dense_units=500).dense_units == 500
 
 

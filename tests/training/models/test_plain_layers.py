@@ -27,7 +27,7 @@ def _tagger(frontend: str, **choices: object) -> keras.Model:
     return model
 
 
-@pytest.mark.parametrize("frontend", ["spectrogram", "waveform", "musicnn", "vgg"])
+@pytest.mark.parametrize("frontend", ["spectrogram", "waveform", "musicnn", "vgg", "short-chunk"])
 @pytest.mark.parametrize(
     "choices",
     [{}, {"residual_batch_norm": "per_channel", "normalize_input": True}],

@@ -52,7 +52,7 @@ def in_float64() -> Iterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("frontend", ["spectrogram", "waveform", "musicnn", "vgg"])
+@pytest.mark.parametrize("frontend", ["spectrogram", "waveform", "musicnn", "vgg", "short-chunk"])
 def test_a_model_learns_as_the_plain_one_with_its_weights_does(frontend: Frontend, in_float64: None) -> None:
     config = ModelConfig(frontend, num_filt=2, dense_units=20, dropout=0.0, batch_norm_momentum=0.5)
     inputs, targets = _batch(frontend)

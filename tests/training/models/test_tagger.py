@@ -20,7 +20,8 @@ from training.models.tagger import ModelConfig, build_tagger, least_patch, set_d
 ROOT = Path(__file__).parents[3]
 SMALL = ModelConfig("spectrogram", num_filt=2, dense_units=20)
 MUSICNN = ModelConfig("musicnn", num_filt=1, dense_units=20)
-CONFIGS = [SMALL, ModelConfig("waveform", dense_units=20), MUSICNN, ModelConfig("vgg", num_filt=1)]
+OTHERS = [MUSICNN, ModelConfig("vgg", num_filt=1), ModelConfig("short-chunk", num_filt=1, dense_units=20)]
+CONFIGS = [SMALL, ModelConfig("waveform", dense_units=20), *OTHERS]
 
 
 def _inputs(config: ModelConfig, batch: int = 4, seed: int = 0) -> np.ndarray:
@@ -46,6 +47,8 @@ def _sizes(model: keras.Model) -> tuple[int, int]:
         (ModelConfig("waveform"), 50, 5_377_082, 3_692),
         (ModelConfig("waveform", waveform_layers=9), 50, 5_476_154, 4_204),
         (ModelConfig("musicnn"), 50, 787_159, 4_920),
+        # The published code less the biases before its batch norms, counted by hand.
+        (ModelConfig("short-chunk"), 50, 12_098_868, 11_778),
     ],
 )
 def test_the_models_have_the_published_parameter_counts(

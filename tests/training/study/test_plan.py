@@ -86,7 +86,8 @@ def test_what_cannot_be_studied_is_refused() -> None:
     with pytest.raises(UserError, match="--seeds: expected at least 1, received 0"):
         make_plan(_config(), "1", 0, "waveform")
     with pytest.raises(
-        UserError, match="--frontends: expected spectrogram or waveform or musicnn or vgg, .*received 'mel'"
+        UserError,
+        match="--frontends: expected spectrogram or waveform or musicnn or vgg or short-chunk, .*received 'mel'",
     ):
         make_plan(_config(), "1", 1, "mel")
     with pytest.raises(UserError, match="--frontends: expected each one once"):
