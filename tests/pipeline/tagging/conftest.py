@@ -38,7 +38,7 @@ def write_model(
     frontend = "spectrogram" if isinstance(spec, LogMelSpec) else "waveform"
     patch = patch or (63 if frontend == "spectrogram" else 19_683)
     model = build_tagger(
-        ModelConfig(frontend, num_filt=1, backend_filters=32, dense_units=8), tags=len(TAGS), patch=patch, seed=seed
+        ModelConfig(frontend, num_filt=1, waveform_layers=7, dense_units=8), tags=len(TAGS), patch=patch, seed=seed
     )
     rng = np.random.default_rng(seed if head is None else head)
     for weight in model.get_layer("logits").weights:

@@ -52,7 +52,7 @@ def test_its_run_is_exported_with_the_same_scores(import_model: ImportModel, tmp
     model = import_model("MTT_vgg")
     with compiled_graphs():
         summary = export(model.run, str(tmp_path / "again"))
-    assert (summary.tags, summary.epoch) == (50, 0)
+    assert (summary.tags, summary.epochs) == (50, (0,))
     waveform = np.random.default_rng(0).normal(scale=0.1, size=(1, 60_000)).astype(np.float32)
     first, second = (
         tf.saved_model.load(folder).signatures["serving_default"](waveform=tf.constant(waveform))["scores"].numpy()

@@ -133,7 +133,7 @@ def test_the_file_holds_each_weight_once(frontend: str, request: pytest.FixtureR
     del stored["_CHECKPOINTABLE_OBJECT_GRAPH"]
     assert sorted(map(tuple, stored.values())) == sorted(weight.shape for weight in weights)
     size = sum(path.stat().st_size for path in (served.model / "variables").iterdir())
-    assert 1 < size / sum(weight.nbytes for weight in weights) < 1.01
+    assert 0 < size - sum(weight.nbytes for weight in weights) < 20_000  # names and checksums
     graph = (served.model / "saved_model.pb").read_bytes()
     assert not any(weight.tobytes() in graph for weight in weights if weight.size > 1_000)
 

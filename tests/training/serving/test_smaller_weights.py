@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,12 @@ import training.serving.smaller_weights
 from schemas.console.errors import UserError
 from schemas.model_forms import FORMS, Weights
 from tests.training.conftest import Served
+from training.config import TrainConfig
 from training.data.label_mapping import map_labels
 from training.data.records import as_float
 from training.evaluation.scoring import TrackScorer
 from training.evaluation.split_scores import split_tracks, staged_records
+from training.fit.train import train
 from training.forms.tflite_file import lite_scorer
 from training.models.plain_layers import in_plain_layers
 from training.runs.trained import open_run
@@ -27,6 +30,14 @@ from training.serving.smaller_weights import spread
 from training.serving.thresholds import validation_scores
 
 FARTHEST: dict[Weights, float] = {"float16": 5e-3, "int8": 0.1}  # of a score, some three times what was measured
+
+
+@pytest.fixture(scope="module")
+def wide(small_config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """A run with a back-end of the published width: in smaller files the weights are not most of the bytes."""
+    root = str(tmp_path_factory.mktemp("wide") / "run")
+    train(dataclasses.replace(small_config, epochs=1, backend_filters=512), root)
+    return Served(open_run(root), Path(root), {})
 
 
 def _shapes(model: Path, kind: type) -> set[tuple[int, ...]]:
@@ -39,18 +50,18 @@ def _shapes(model: Path, kind: type) -> set[tuple[int, ...]]:
 
 @pytest.mark.slow
 def test_a_file_is_smaller_and_its_card_says_what_that_costs(
-    small_run: str, spectrogram: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wide: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training.serving.smaller_weights, "MOST_PATCHES", 16)
-    summary = export(small_run, str(tmp_path), "tflite", weights="int8")
+    summary = export(wide.run.folder.root, str(tmp_path), "tflite", weights="int8")
     size = (tmp_path / "model.tflite").stat().st_size
-    assert 0.9 < size / spectrogram.run.model.count_params() < 1.2
+    assert 0.9 < size / wide.run.model.count_params() < 1.2
     filterbank, small = {(96, 257), (257, 96)}, _shapes(tmp_path / "model.tflite", np.int8)
     assert (512, 1, 7, 512) in small
     assert not small & filterbank
     assert _shapes(tmp_path / "model.tflite", np.float32) & filterbank
 
-    run, cost = open_run(small_run), summary.weights
+    run, cost = wide.run, summary.weights
     assert cost is not None
     assert (cost.weights, cost.of_tracks) == ("int8", 8)
     assert 2 <= cost.tracks < 8
@@ -67,14 +78,14 @@ def test_a_file_is_smaller_and_its_card_says_what_that_costs(
     own = map_labels(run.labels, run.labels)
     logmel = staged_records(run, split_tracks(run, own, "train", run.spec)[0], None)
     expected = TrackScorer(run.model, run.config.patch).scores(logmel, range(4))
-    sounds = spectrogram.records("waveform")
+    sounds = wide.records("waveform")
     model = Interpreter(str(tmp_path / "model.tflite")).get_signature_runner()
     found = [model(waveform=as_float(sounds.read(number))[np.newaxis])["scores"][0] for number in range(4)]
     assert 1e-7 < np.abs(np.array(found) - expected).max() < FARTHEST["int8"]
 
 
 @pytest.mark.slow
-def test_float16_weights_move_scores_less(spectrogram: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_float16_weights_move_scores_less(wide: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
     inner = training.forms.tflite_file._converted
 
@@ -84,7 +95,7 @@ def test_float16_weights_move_scores_less(spectrogram: Served, monkeypatch: pyte
         return data
 
     monkeypatch.setattr(training.forms.tflite_file, "_converted", spy)
-    model = spectrogram.run.model
+    model = wide.run.model
     patches = np.random.default_rng(0).uniform(0, 3, (4, 63, 96)).astype(np.float32)
     found = lite_scorer(in_plain_layers(model), "float16")(patches)
     expected = tf.sigmoid(model(patches, training=False)["logits"]).numpy()
