@@ -71,7 +71,9 @@ def short_chunk_blocks(logmel: Any, blocks: Blocks, *, num_filt: int) -> Any:
             image = keras.layers.ZeroPadding2D(1, name=f"{name}_padding", dtype=dtype)(image)
             halving = {"size": KERNEL, "strides": STRIDE}
         branch = blocks.linear_conv2d(image, filters, **halving, name=f"{name}_first_conv")
-        branch = keras.layers.ReLU(name=f"{name}_first", dtype=dtype)(blocks.batch_norm(branch, name=f"{name}_first_norm"))
+        branch = keras.layers.ReLU(name=f"{name}_first", dtype=dtype)(
+            blocks.batch_norm(branch, name=f"{name}_first_norm")
+        )
         branch = blocks.linear_conv2d(branch, filters, KERNEL, padding="same", name=f"{name}_second_conv")
         branch = blocks.batch_norm(branch, name=f"{name}_second_norm")
         straight = blocks.linear_conv2d(image, filters, **halving, name=f"{name}_shortcut_conv")
