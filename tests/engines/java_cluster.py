@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
 
 from tests.engines.jars import classpath
 from tests.engines.processes import Processes
@@ -44,21 +43,6 @@ class JavaCluster(Processes):
         self.ports = dict(zip(("job", "artifact", "expansion", *ports), _free_ports(3 + len(ports)), strict=True))
         self.variables: dict[str, str] = {}  # of the processes' environment
         self._options = (*_JAVA_OPTIONS, *(f"--add-opens={package}=ALL-UNNAMED" for package in opened))
-
-    def begin(self) -> None:
-        """Start its processes; returns when they take jobs."""
-        raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        try:
-            self.begin()
-        except BaseException:
-            self.kill_all()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill_all()
 
     def worker_program(self) -> Path:
         """The program that starts a worker of Beam; on a machine of a cluster this is the installed tagscale-worker."""

@@ -8,10 +8,11 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 
 class Processes:
-    """A cluster of processes.
+    """A cluster of processes; use it as a context.
 
     Args:
         folder: Empty folder for its files and logs.
@@ -24,6 +25,21 @@ class Processes:
         self.folder = folder
         self.config = folder / "engine.yaml"
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def begin(self) -> None:
+        """Start its processes; returns when they take jobs."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        try:
+            self.begin()
+        except BaseException:
+            self.kill_all()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill_all()
 
     def start(self, name: str, command: Sequence[str], variables: Mapping[str, str] | None = None) -> None:
         """Start a process, with more variables in its environment, and write what it prints to NAME.log."""

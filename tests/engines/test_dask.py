@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 import pytest
 
@@ -24,18 +23,7 @@ START_SECONDS = 60
 class DaskCluster(Processes):
     """A scheduler and two workers of one thread; use it as a context."""
 
-    def __enter__(self) -> Self:
-        try:
-            self._start_all()
-        except BaseException:
-            self.kill_all()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill_all()
-
-    def _start_all(self) -> None:
+    def begin(self) -> None:
         told = self.folder / "scheduler.json"
         self._dask("scheduler", "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", told)
         deadline = time.monotonic() + START_SECONDS

@@ -111,14 +111,14 @@ def staged_records(run: TrainedRun, tracks: LabelledTracks, stage: Stage | None)
 
 def evaluation_name(run: TrainedRun, mapping: LabelMapping, split: str) -> str:
     """The name of an evaluation's files: `own_evaluation`, with -NAME@HASH against labels other than the run's own."""
-    name = own_evaluation(run.checkpoint, split, members=len(run.members))
+    name = own_evaluation(run.checkpoint, split, is_ensemble=bool(run.members))
     own = mapping.labels.reference == run.labels.reference
     return name if own else f"{name}-{mapping.labels.reference}"
 
 
-def own_evaluation(checkpoint: str, split: str, *, members: int) -> str:
+def own_evaluation(checkpoint: str, split: str, *, is_ensemble: bool) -> str:
     """SPLIT, or ensemble-HASH-SPLIT in the first run of an ensemble, whose other evaluations it leaves alone."""
-    return f"ensemble-{checkpoint[:12]}-{split}" if members else split
+    return f"ensemble-{checkpoint[:12]}-{split}" if is_ensemble else split
 
 
 def kept_scores(uri: str, of: ScoresOf, tracks: LabelledTracks) -> StoredScores | None:

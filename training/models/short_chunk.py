@@ -79,7 +79,7 @@ def short_chunk_blocks(logmel: Any, blocks: Blocks, *, num_filt: int) -> Any:
         straight = blocks.linear_conv2d(image, filters, **halving, name=f"{name}_shortcut_conv")
         straight = blocks.batch_norm(straight, name=f"{name}_shortcut_norm")
         image = keras.layers.Add(name=f"{name}_add", dtype=dtype)([straight, branch])
-        image = keras.layers.ReLU(name=f"{name}", dtype=dtype)(image)
+        image = keras.layers.ReLU(name=name, dtype=dtype)(image)
     return keras.layers.GlobalMaxPooling2D(name="max_over_time", dtype=dtype)(image)
 
 

@@ -89,7 +89,7 @@ def card_template(name: str) -> Any:
 
 
 def _results(run: TrainedRun) -> tuple[dict[str, Any] | None, list[TagResult] | list[None]]:
-    found, tags = read_evaluation(run.folder, own_evaluation(run.checkpoint, "test", members=len(run.members)))
+    found, tags = read_evaluation(run.folder, own_evaluation(run.checkpoint, "test", is_ensemble=bool(run.members)))
     if found is None or found["checkpoint"] != run.checkpoint or found["label_set"] != run.labels.reference:
         return None, [None] * len(run.labels.vocabulary)
     figures = [

@@ -48,7 +48,7 @@ def _has_scores(roots: Sequence[str]) -> bool:
         own = map_labels(labels, labels)
         tracks = own.targets_of(labelled_tracks(sources.dataset, labels, sources.spec, "validation"))
         of = ScoresOf(own.tags, labels.reference, "validation", labels.positive_at, checkpoint)
-        name = own_evaluation(checkpoint, "validation", members=len(roots) if len(roots) > 1 else 0)
+        name = own_evaluation(checkpoint, "validation", is_ensemble=len(roots) > 1)
         return kept_scores(folder.evaluation(f"{name}_scores.parquet"), of, tracks) is not None
     except (TagscaleError, OSError):
         return True

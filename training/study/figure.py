@@ -15,9 +15,13 @@ from training.baselines.kinds import BASELINES, NAMES
 from training.study.results import MEASURE_NAMES, MEASURES, Measure, StudyResults
 
 COLOURS = {
-    **{"spectrogram": "#1f6fb4", "waveform": "#d1495b", "musicnn": "#2a9d5c", "vgg": "#8a5fbf"},
-    **{"short-chunk": "#c77f1b"},
-    **{"logistic": "#7a7a7a", "trees": "#3b3b3b"},
+    "spectrogram": "#1f6fb4",
+    "waveform": "#d1495b",
+    "musicnn": "#2a9d5c",
+    "vgg": "#8a5fbf",
+    "short-chunk": "#c77f1b",
+    "logistic": "#7a7a7a",
+    "trees": "#3b3b3b",
 }
 LINES = {"logistic": (0, (2, 2)), "trees": (0, (6, 2))}
 MARKERS = {"spectrogram": "o", "waveform": "s", "musicnn": "^", "vgg": "D", "short-chunk": "v"}
