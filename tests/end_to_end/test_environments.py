@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.programs import outside_make
+
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -48,9 +50,7 @@ def program(path: Path, text: str) -> Path:
 
 
 def make(checkout: Path, *arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("PYTHON", "MAKEFLAGS", "MAKELEVEL")
-    }
+    environment = outside_make("PYTHON")
     if path is not None:
         environment["PATH"] = f"{path}{os.pathsep}/usr/bin{os.pathsep}/bin"
     return subprocess.run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.end_to_end.programs import run_program
+from tests.end_to_end.programs import outside_make, run_program
 
 ROOT = Path(__file__).parents[2]
 # The environment that this test runs in stands for the one that the Makefile would make.
@@ -35,7 +34,7 @@ def checkout(musicnn_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def _make(checkout: Path, *words: str, expected: int = 0) -> tuple[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("FILE", "WEIGHTS", "PYTHONPATH")}
+    environment = outside_make("FILE", "WEIGHTS", "PYTHONPATH")
     ended = run_program([*MAKE, *words], cwd=checkout, environment=environment, timeout=300, expected=expected)
     return ended.stdout, ended.stderr
 
