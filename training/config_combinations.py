@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from schemas.console.errors import UserError
+from training.models.config import family_of
 
 # Field that counts steps -> field that counts epochs, in whose place it stands.
 IN_STEPS = {
@@ -36,6 +37,11 @@ class FieldError(UserError):
 
     def __reduce__(self) -> tuple[Any, ...]:  # the error may be raised in another process
         return UserError, (str(self),)
+
+
+def fields_of_other_families(frontend: Any) -> set[str]:
+    """The fields that only front-ends of another feature family than this one's have."""
+    return {name for family, (_, names) in _OF_A_FAMILY.items() if family != family_of(frontend) for name in names}
 
 
 def require_sensible(config: Any) -> None:

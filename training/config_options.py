@@ -11,6 +11,7 @@ import click
 
 from schemas.validation import field_hints
 from training.config import TrainConfig, option_of
+from training.recipes.recipe import RECIPES
 
 # Title in the help -> fields below it.
 _FIELDS = {
@@ -83,6 +84,17 @@ def train_options(*, without: Collection[str] = ()) -> Callable[..., Any]:
         return command
 
     return decorate
+
+
+def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorates a click command with --config and --recipe: where fields come from that no option gives."""
+    recipe = click.option(
+        "--recipe",
+        help=f"{', '.join(RECIPES[:-1])} or {RECIPES[-1]}, fields that were measured together, or a YAML file of your own; "
+        "--config and options override it. [default: paper]",
+    )
+    config = click.option("--config", help="YAML file, or the config.json of a run; command-line options override it.")
+    return config(recipe(command))
 
 
 def option_groups(*, without: Collection[str] = ()) -> dict[str, tuple[str, ...]]:

@@ -13,7 +13,7 @@ PAGES = {
         "--dataset data --label-set mine --frontend spectrogram --out run",
         {
             "Run": ("--out", *_TRAIN["Run"]),
-            "Data": ("--config", *_TRAIN["Data"], "--stage"),
+            "Data": ("--recipe", "--config", *_TRAIN["Data"], "--stage"),
             **{title: options for title, options in _TRAIN.items() if title not in ("Run", "Data")},
         },
     ),
@@ -22,7 +22,7 @@ PAGES = {
         {
             "Study": ("--out", "--shares", "--seeds", "--frontends"),
             **_STUDY,
-            "Data": ("--config", *_STUDY["Data"], "--stage"),
+            "Data": ("--recipe", "--config", *_STUDY["Data"], "--stage"),
         },
     ),
     "evaluate": HelpPage(

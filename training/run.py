@@ -31,7 +31,7 @@ from schemas.console.errors import EXIT_REGRESSION
 from schemas.console.printer import print_fields, print_report
 from schemas.console.shown_commands import training_command
 from training.chosen_runs import run_folders
-from training.config_options import train_options
+from training.config_options import file_options, train_options
 from training.devices.out_of_memory import explained_out_of_memory
 from training.devices.tensorflow_import import import_tensorflow
 from training.help_pages import EXAMPLE, PAGES, STUDYS_OWN
@@ -57,10 +57,10 @@ def cli() -> None:
 
 @cli.command("train")
 @click.option("--out", required=True, help="Run folder: a new one, or one to resume.")
-@click.option("--config", help="YAML file, or the config.json of a run; command-line options override it.")
+@file_options
 @click.option("--stage", help=STAGE_HELP)
 @train_options()
-def train_command(out: str, config: str | None, stage: str | None, **options: object) -> None:
+def train_command(out: str, config: str | None, recipe: str | None, stage: str | None, **options: object) -> None:
     """Train a tagger. The same command on a run that was stopped resumes it.
 
     A run keeps the labels that it began with. If the label set has changed since, --label-set NAME@OLD resumes with the old
@@ -68,7 +68,7 @@ def train_command(out: str, config: str | None, stage: str | None, **options: ob
     """
     from training.config_sources import resolve_config
 
-    resolved = resolve_config(config, options)
+    resolved = resolve_config(config, options, recipe=recipe)
     import_tensorflow()
     from training.fit.summary import train_report
     from training.fit.train import train
@@ -87,11 +87,18 @@ def train_command(out: str, config: str | None, stage: str | None, **options: ob
 )
 @click.option("--seeds", default=3, show_default=True, help="Number of trainings of each front-end on each share.")
 @click.option("--frontends", default="spectrogram,waveform", show_default=True)
-@click.option("--config", help="YAML file, or the config.json of a run; command-line options override it.")
+@file_options
 @click.option("--stage", help=STAGE_HELP)
 @train_options(without=STUDYS_OWN)
 def study_command(
-    out: str, shares: str, seeds: int, frontends: str, config: str | None, stage: str | None, **options: object
+    out: str,
+    shares: str,
+    seeds: int,
+    frontends: str,
+    config: str | None,
+    recipe: str | None,
+    stage: str | None,
+    **options: object,
 ) -> None:
     """Train several front-ends on growing shares of the data. The same command on a study that was stopped resumes it.
 
@@ -101,7 +108,7 @@ def study_command(
     """
     from training.study.plan import make_plan, study_config
 
-    plan = make_plan(study_config(config, options, frontends), shares, seeds, frontends)
+    plan = make_plan(study_config(config, options, frontends, recipe), shares, seeds, frontends)
     from training.study.study import run_study
     from training.study.summary import study_report
 

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from schemas.console.errors import UserError
 from training.config import TrainConfig
 from training.config_sources import resolve_config
+from training.models.config import Frontend
+from training.recipes.recipe import RECIPES
 
 NEEDED = {"dataset": "data", "label_set": "mine", "frontend": "spectrogram"}
 
@@ -136,3 +139,50 @@ def test_the_command_line_may_count_in_steps_what_the_file_counts_in_epochs_and_
     assert (again.epochs, again.max_steps) == (5, 0)
     with pytest.raises(UserError, match="^--epochs: says in epochs what max_steps says in steps, received 5 and 90"):
         resolve_config(str(tmp_path / "steps.json"), {"epochs": 5, "max_steps": 90})
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("frontend", get_args(Frontend))
+def test_each_recipe_serves_every_front_end(recipe: str, frontend: str) -> None:
+    config = resolve_config(None, {**NEEDED, "frontend": frontend}, recipe=recipe)
+    plain = TrainConfig(**{**NEEDED, "frontend": frontend})
+    assert (config == plain) == (recipe == "paper")
+    repeated = TrainConfig(**config.to_dict())
+    assert repeated == config
+
+
+def test_a_recipe_gives_way_to_the_file_and_the_file_to_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("dropout: 0.1\nepochs: 7\nseed: 5\n")
+    (tmp_path / "c.yaml").write_text("max_steps: 90\nseed: 6\nlearning_rate: 1e-4\n")
+    config = resolve_config(
+        str(tmp_path / "c.yaml"), {**NEEDED, "learning_rate": 1e-5}, recipe=str(tmp_path / "mine.yaml")
+    )
+    assert (config.dropout, config.seed, config.learning_rate) == (0.1, 6, 1e-5)
+    assert (config.epochs, config.max_steps) == (0, 90)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seed: 1\ndropuot: 0.2\n", "line 2: unknown field 'dropuot'; known are dataset, "),
+        ("dropout: 2\n", "line 1: dropout: expected at least 0 and less than 1, received 2.0"),
+        (
+            "- 1\n",
+            "expected fields with values, such as epochs: 10, received a list: ['1']; write some, or leave --recipe",
+        ),
+    ],
+)
+def test_what_a_recipe_says_wrong_is_named_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(UserError) as refused:
+        resolve_config(None, NEEDED, recipe=str(tmp_path / "r.yaml"))
+    assert str(refused.value).startswith(f"recipe {tmp_path / 'r.yaml'}: {words}")
+
+
+def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(
+        UserError, match="^--recipe: expected paper, small, large, or the path of a YAML file, received 'hug"
+    ):
+        resolve_config(None, NEEDED, recipe="huge")
+    with pytest.raises(UserError, match="none.yaml: no such file"):
+        resolve_config(None, NEEDED, recipe="none.yaml")

@@ -77,22 +77,23 @@ class StudyPlan:
         )
 
 
-def study_config(file: str | None, overrides: dict[str, Any], frontends: str) -> TrainConfig:
+def study_config(file: str | None, overrides: dict[str, Any], frontends: str, recipe: str | None = None) -> TrainConfig:
     """The configuration of a training on the whole split, which stops early unless it is set otherwise or has a cosine.
 
     Args:
         file: YAML, or the config.json of a run; None for no file.
         overrides: fields given on the command line; None means that a field is not given.
         frontends: such as `spectrogram,waveform`.
+        recipe: name of a recipe, or its file; None for none.
 
     Raises:
         UserError: see `resolve_config`.
     """
     defaults = {"frontend": parse_frontends(frontends)[0]}
-    config = resolve_config(file, overrides, defaults)
+    config = resolve_config(file, overrides, defaults, recipe=recipe)
     if config.schedule == "cosine" or config.stop_steps:  # a cosine must reach its end
         return config
-    return resolve_config(file, overrides, {**defaults, "stop_epochs": STOP_EPOCHS})
+    return resolve_config(file, overrides, {**defaults, "stop_epochs": STOP_EPOCHS}, recipe=recipe)
 
 
 def make_plan(config: TrainConfig, shares: str, seeds: int, frontends: str) -> StudyPlan:
