@@ -30,6 +30,7 @@ SelectBy = Literal["roc_auc", "pr_auc", "loss"]
 Schedule = Literal["plateau", "cosine"]
 PlateauRule = Literal["since-best", "published"]
 ClassWeights = Literal["none", "balanced"]
+Sampling = Literal["natural", "balanced"]
 
 
 FORMAT = 1  # format number of a run's config.json
@@ -99,6 +100,11 @@ class TrainConfig:
     patches_per_track: Annotated[
         int, "Patches of each track in a batch, from one read of its record; an epoch then has so many times the steps."
     ] = 1
+    sampling: Annotated[
+        Sampling,
+        "natural visits each track once per epoch; balanced draws tracks by their rarest tag, so that tags come up about "
+        "equally often.",
+    ] = "natural"
     seed: Annotated[int, "Seed for initialization, shuffling, crops, augmentation and dropout."] = 0
     strategy: Annotated[
         StrategyName,

@@ -33,6 +33,7 @@ _FIELDS = {
         "max_steps",
         "batch_size",
         "patches_per_track",
+        "sampling",
         "learning_rate",
         "schedule",
         "plateau_epochs",

@@ -23,6 +23,7 @@ from training.data.augmentation import Augmentation
 from training.data.input import TrainingInput, epoch_order
 from training.data.labels import labelled_tracks
 from training.data.records import TrackRecords
+from training.data.sampling import balanced_rates
 from training.data.staging import open_stage
 from training.devices.environment import differences, environment
 from training.devices.forgotten_gradients import forgotten_gradients
@@ -135,6 +136,9 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
         # If one of several workers leaves on its own, the others end with an error.
         with deferred_stop(lambda: several or throughput.steps > 0) as stop_requested:
             # Input.
+            rates = None
+            if config.sampling == "balanced":
+                rates = balanced_rates(train_tracks.targets, labels.positive_at)
             data = TrainingInput(
                 train_records,
                 config.patch,
@@ -142,6 +146,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
                 config.seed,
                 Augmentation.of(config),
                 config.patches_per_track,
+                rates,
             )
             require_divisible(config.batch_size, replicas, len(train_tracks), data.steps, config.patches_per_track)
 
