@@ -42,6 +42,7 @@ MOST_PATCH_SECONDS = 86_400  # a day
 _BOUNDS: dict[str, Meta] = {
     **dict.fromkeys(
         (
+            "accumulate",
             "patches_per_track",
             "plateau_epochs",
             "validate_every",
@@ -99,6 +100,11 @@ class TrainConfig:
     batch_size: Annotated[int, "Largest number of patches in a global batch; an epoch is cut into equal batches."] = 32
     patches_per_track: Annotated[
         int, "Patches of each track in a batch, from one read of its record; an epoch then has so many times the steps."
+    ] = 1
+    accumulate: Annotated[
+        int,
+        "Parts of a batch that go through the model one after another, for one step: a large batch then fits a small GPU. "
+        "Batch norm sees one part at a time.",
     ] = 1
     sampling: Annotated[
         Sampling,
@@ -210,6 +216,11 @@ class TrainConfig:
         """The fields that describe the model."""
         names = {field.name for field in dataclasses.fields(ModelConfig)}
         return ModelConfig(**{name: value for name, value in dataclasses.asdict(self).items() if name in names})
+
+    @property
+    def part_size(self) -> int:
+        """Largest number of patches that go through the model at a time, on all replicas together."""
+        return self.batch_size // self.accumulate
 
     @property
     def counts_steps(self) -> bool:

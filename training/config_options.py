@@ -32,6 +32,7 @@ _FIELDS = {
         "epochs",
         "max_steps",
         "batch_size",
+        "accumulate",
         "patches_per_track",
         "sampling",
         "learning_rate",

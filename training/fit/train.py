@@ -148,7 +148,7 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
                 config.patches_per_track,
                 rates,
             )
-            require_divisible(config.batch_size, replicas, len(train_tracks), data.steps, config.patches_per_track)
+            require_divisible(config, replicas, len(train_tracks), data.steps)
 
             # Model.
             with strategy.scope():
@@ -166,16 +166,16 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
             kind = resolve_loss(config.loss, labels.manifest.label_set["values"])
             weights = balanced_weights(train_tracks.targets) if config.class_weights == "balanced" else (None, None)
             loss = TrainingLoss(kind, config.label_smoothing, *weights)
-            step = TrainingStep(model, optimizer, loss, strategy, config.clip_norm)
+            step = TrainingStep(model, optimizer, loss, strategy, config.clip_norm, config.accumulate)
 
             statistics = None
             if config.recalibrate_batch_norm:
                 statistics = BatchNormStatistics(
-                    model, train_records, config.patch, config.batch_size, config.seed, strategy
+                    model, train_records, config.patch, config.part_size, config.seed, strategy
                 )
 
             # Validation. A device gets no larger part of a batch than while it trains.
-            scorer = TrackScorer(model, config.patch, config.batch_size // replicas, strategy=strategy)
+            scorer = TrackScorer(model, config.patch, config.part_size // replicas, strategy=strategy)
             validation = Validation(validation_records, scorer, strategy, loss, labels.positive_at)
 
             # Loop.
@@ -253,7 +253,7 @@ def _show(
                 validation,
                 labels.vocabulary,
                 patch=config.patch,
-                batch_size=config.batch_size,
+                batch_size=config.part_size,
                 positive_at=labels.positive_at,
                 epoch=best.best_epoch,
                 on_progress=progress.update,
