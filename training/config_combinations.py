@@ -17,8 +17,8 @@ IN_STEPS = {
 }
 # Family -> what those front-ends are called that read it, and the fields for them alone.
 _OF_A_FAMILY = {
-    "logmel": ("spectrogram", ("time_masks", "frequency_masks")),
-    "waveform": ("waveform", ("gain_db", "flip_polarity")),
+    "logmel": ("spectrogram", ("time_masks", "frequency_masks", "pitch_shift_bands")),
+    "waveform": ("waveform", ("flip_polarity",)),
 }
 
 

@@ -129,7 +129,13 @@ ALL_OPTIONS: dict[str, Any] = {
     **{"ema": 0.5, "label_smoothing": 0.1, "class_weights": "balanced", "mixup": 0.2, "recalibrate_batch_norm": True},
 }
 OF_A_FRONTEND: dict[str, dict[str, Any]] = {
-    "spectrogram": {"time_masks": 1, "time_mask_seconds": 0.2, "frequency_masks": 1},
+    "spectrogram": {
+        "time_masks": 1,
+        "time_mask_seconds": 0.2,
+        "frequency_masks": 1,
+        "pitch_shift_bands": 2,
+        "gain_db": 6.0,
+    },
     "waveform": {"gain_db": 6.0, "flip_polarity": True, "patch_seconds": 1.5},
 }
 
@@ -167,7 +173,10 @@ def _assert_statistics_of_the_training_split(run: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"gain_db": 3.0}, "gain_db: is for a waveform front-end, received a spectrogram one; leave it out"),
+        (
+            {"flip_polarity": True},
+            "flip_polarity: is for a waveform front-end, received a spectrogram one; leave it out",
+        ),
         ({"frontend": "waveform", "time_masks": 1}, "time_masks: is for a spectrogram front-end"),
         ({"ema": 1.0}, "ema: expected at least 0 and less than 1, received 1"),
         ({"mixup": -0.1}, "mixup: expected at least 0, received -0.1"),
