@@ -24,6 +24,7 @@ NEEDED: dict[str, Any] = {"dataset": "data", "label_set": "mine", "frontend": "s
         ("paper", 100_000, 312_500, []),
         ("paper", 1_200_000, 3_750_000, ["3,750,000 steps take long; try --recipe large"]),
         ("small", 500, 320, []),
+        ("small", 500, 4, []),
         ("large", 1_200_000, 300_000, []),
     ],
 )
