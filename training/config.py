@@ -26,7 +26,7 @@ from training.models.patches import patch_length
 StrategyName = Literal["auto", "single", "mirrored", "multi-worker", "tpu"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Loss = Literal["auto", "cross-entropy", "mse"]
-SelectBy = Literal["roc_auc", "pr_auc", "loss"]
+SelectBy = Literal["roc_auc", "pr_auc", "loss", "last"]
 Schedule = Literal["plateau", "cosine"]
 PlateauRule = Literal["since-best", "published"]
 ClassWeights = Literal["none", "balanced"]
@@ -134,7 +134,9 @@ class TrainConfig:
     recalibrate_batch_norm: Annotated[
         bool, "Before each validation, measure the statistics of batch norm over training patches, without dropout."
     ] = False
-    select_by: Annotated[SelectBy, "Validation metric that chooses the best checkpoint."] = "loss"
+    select_by: Annotated[
+        SelectBy, "Validation metric that chooses the best checkpoint; last for the last one, whatever its metrics."
+    ] = "loss"
     validate_every: Annotated[int, "Epochs between validations; the last epoch is always validated."] = 1
     validate_every_steps: Annotated[
         int, "Steps between validations, in place of epochs; the last step is always validated; 0 for --validate-every."

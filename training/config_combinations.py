@@ -61,6 +61,14 @@ def require_sensible(config: Any) -> None:
         )
     if config.schedule == "cosine":
         _require_no_plateau(config)
+    if config.select_by == "last":
+        for name in ("stop_epochs", "stop_steps"):
+            if getattr(config, name):
+                raise FieldError(
+                    name,
+                    f"the last checkpoint is always the best by select_by last, received {getattr(config, name)}; leave "
+                    "one of the two out",
+                )
     _require_one_unit(config)
 
 
