@@ -26,7 +26,7 @@ from training.models.patches import patch_length
 StrategyName = Literal["auto", "single", "mirrored", "multi-worker", "tpu"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Loss = Literal["auto", "cross-entropy", "mse"]
-SelectBy = Literal["roc_auc", "pr_auc", "loss"]
+SelectBy = Literal["roc_auc", "pr_auc", "loss", "last"]
 Schedule = Literal["plateau", "cosine"]
 PlateauRule = Literal["since-best", "published"]
 ClassWeights = Literal["none", "balanced"]
@@ -54,7 +54,17 @@ _BOUNDS: dict[str, Meta] = {
     ),
     **dict.fromkeys(("num_filt", "backend_filters"), Meta(ge=1)),
     **dict.fromkeys(
-        ("dense_units", "epochs", "stop_epochs", "seed", "warmup_steps", "time_masks", "frequency_masks"), Meta(ge=0)
+        (
+            "dense_units",
+            "epochs",
+            "stop_epochs",
+            "seed",
+            "warmup_steps",
+            "time_masks",
+            "frequency_masks",
+            "pitch_shift_bands",
+        ),
+        Meta(ge=0),
     ),
     **dict.fromkeys(("max_steps", "plateau_steps", "stop_steps", "validate_every_steps"), Meta(ge=0)),
     **dict.fromkeys(
@@ -136,7 +146,9 @@ class TrainConfig:
     recalibrate_batch_norm: Annotated[
         bool, "Before each validation, measure the statistics of batch norm over training patches, without dropout."
     ] = False
-    select_by: Annotated[SelectBy, "Validation metric that chooses the best checkpoint."] = "loss"
+    select_by: Annotated[
+        SelectBy, "Validation metric that chooses the best checkpoint; last for the last one, whatever its metrics."
+    ] = "loss"
     validate_every: Annotated[int, "Epochs between validations; the last epoch is always validated."] = 1
     validate_every_steps: Annotated[
         int, "Steps between validations, in place of epochs; the last step is always validated; 0 for --validate-every."
@@ -178,7 +190,8 @@ class TrainConfig:
     time_mask_seconds: Annotated[float, "SpecAugment: longest time mask in seconds."] = 0.5
     frequency_masks: Annotated[int, "SpecAugment: number of frequency masks in each patch."] = 0
     frequency_mask_bands: Annotated[int, "SpecAugment: widest frequency mask in mel bands."] = 12
-    gain_db: Annotated[float, "Make waveforms louder or softer by up to this many dB."] = 0.0
+    pitch_shift_bands: Annotated[int, "Move log-mel patches up or down by up to this many mel bands."] = 0
+    gain_db: Annotated[float, "Make patches louder or softer by up to this many dB."] = 0.0
     flip_polarity: Annotated[bool, "Invert the polarity of half of the waveforms."] = False
     init_from: Annotated[str, "Start from the best weights of this run; tags are matched by name."] = ""
     init_from_sha256: Annotated[str, "SHA-256 of those weights; taken from the run when training starts."] = ""

@@ -17,8 +17,8 @@ IN_STEPS = {
 }
 # Family -> what those front-ends are called that read it, and the fields for them alone.
 _OF_A_FAMILY = {
-    "logmel": ("spectrogram", ("time_masks", "frequency_masks")),
-    "waveform": ("waveform", ("gain_db", "flip_polarity")),
+    "logmel": ("spectrogram", ("time_masks", "frequency_masks", "pitch_shift_bands")),
+    "waveform": ("waveform", ("flip_polarity",)),
 }
 
 
@@ -61,6 +61,14 @@ def require_sensible(config: Any) -> None:
             )
     if config.schedule == "cosine":
         _require_no_plateau(config)
+    if config.select_by == "last":
+        for name in ("stop_epochs", "stop_steps"):
+            if getattr(config, name):
+                raise FieldError(
+                    name,
+                    f"the last checkpoint is always the best by select_by last, received {getattr(config, name)}; leave "
+                    "one of the two out",
+                )
     _require_one_unit(config)
 
 

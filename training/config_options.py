@@ -55,6 +55,7 @@ _FIELDS = {
         "time_mask_seconds",
         "frequency_masks",
         "frequency_mask_bands",
+        "pitch_shift_bands",
         "gain_db",
         "flip_polarity",
     ),

@@ -1,4 +1,4 @@
-"""Augmentation of training patches (masks, gain, polarity, mixup), each draw a function of (seed, epoch, track).
+"""Augmentation of training patches (masks, pitch, gain, polarity, mixup), each draw a function of (seed, epoch, track).
 
 Masks over time and frequency follow SpecAugment (Park et al., arXiv:1904.08779), without its warping; mixup follows
 Zhang et al., arXiv:1710.09412, between neighbours in a replica's share of a batch.
@@ -7,9 +7,12 @@ Zhang et al., arXiv:1710.09412, between neighbours in a replica's share of a bat
 from __future__ import annotations
 
 import dataclasses
+import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from schemas.features import SAMPLE_RATE
 from training.config import TrainConfig
@@ -26,7 +29,8 @@ class Augmentation:
         time_mask_frames: length of the longest time mask in frames.
         frequency_masks: number of frequency masks in each patch.
         frequency_mask_bands: width of the widest frequency mask in mel bands.
-        gain_db: largest gain or loss of a waveform in dB.
+        pitch_shift_bands: number of mel bands by which a patch is moved up or down at most.
+        gain_db: largest gain or loss in dB.
         flip_polarity: invert the polarity of half of the waveforms.
         mixup: parameter of the Beta distribution that pairs are mixed by; 0 for none.
     """
@@ -35,13 +39,17 @@ class Augmentation:
     time_mask_frames: int = 1
     frequency_masks: int = 0
     frequency_mask_bands: int = 1
+    pitch_shift_bands: int = 0
     gain_db: float = 0.0
     flip_polarity: bool = False
     mixup: float = 0.0
 
     @classmethod
     def of(cls, config: TrainConfig) -> Augmentation:
-        names = ("time_masks", "frequency_masks", "frequency_mask_bands", "gain_db", "flip_polarity", "mixup")
+        names = (
+            *("time_masks", "frequency_masks", "frequency_mask_bands", "pitch_shift_bands"),
+            *("gain_db", "flip_polarity", "mixup"),
+        )
         frames = round(config.time_mask_seconds * SAMPLE_RATE / config.hop_length)
         return cls(time_mask_frames=max(1, frames), **{name: getattr(config, name) for name in names})
 
@@ -64,8 +72,19 @@ class Augmentation:
             first, size = _span(rng, mels, self.frequency_mask_bands)
             patch[:, first : first + size] = mean
 
+    def shift(self, patch: npt.NDArray[np.float16], rng: np.random.Generator) -> None:
+        """Move a patch up or down by some mel bands, in place; log-mel [frames, mels].
+
+        The outermost band fills the bands that become free. On a mel scale this approximates another pitch, and a voice or
+        an instrument of another size.
+        """
+        if self.pitch_shift_bands:
+            bands = int(rng.integers(-self.pitch_shift_bands, self.pitch_shift_bands + 1))
+            mels = patch.shape[1]
+            patch[:] = patch[:, np.clip(np.arange(mels) - bands, 0, mels - 1)]
+
     def scale(self, rng: np.random.Generator) -> float:
-        """The factor that a waveform is multiplied by."""
+        """The factor that a waveform is multiplied by, or the one that a log-mel was computed from."""
         gain = rng.uniform(-self.gain_db, self.gain_db) if self.gain_db else 0.0
         sign = rng.choice((-1.0, 1.0)) if self.flip_polarity else 1.0
         return float(sign * 10.0 ** (gain / DECIBELS_PER_FACTOR_OF_TEN))
@@ -76,6 +95,20 @@ class Augmentation:
 
 
 NO_AUGMENTATION = Augmentation()
+
+
+def louder(logmel: Any, scales: Any) -> Any:
+    """The log-mel of waveforms that are multiplied by a factor, from the log-mel of the waveforms.
+
+    Args:
+        logmel: float32 [batch, frames, mels], log10(1 + gain * power).
+        scales: float32 [batch], factors of the waveforms.
+
+    Returns:
+        float32 [batch, frames, mels], log10(1 + gain * factor^2 * power).
+    """
+    power = tf.math.expm1(logmel * math.log(10)) * tf.square(scales)[:, tf.newaxis, tf.newaxis]
+    return tf.math.log1p(power) / math.log(10)
 
 
 def _span(rng: np.random.Generator, length: int, longest: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from schemas.console.errors import TagscaleError
 from schemas.features import INT16_SCALE, LogMelSpec
 from schemas.patches import cut
-from training.data.augmentation import NO_AUGMENTATION, Augmentation, mixed_targets
+from training.data.augmentation import NO_AUGMENTATION, Augmentation, louder, mixed_targets
 from training.data.labels import LabelledTracks
 from training.data.records import TrackRecords
 from training.data.sampling import drawn_tracks
@@ -168,6 +168,8 @@ class TrainingInput:
             patches = tf.cast(patches, tf.float32)
             if not row:
                 patches *= scales[:, tf.newaxis]
+            elif self.augmentation.gain_db:
+                patches = louder(patches, scales)
             if self.augmentation.mixup:
                 own = tf.reshape(shares, (-1, *[1] * (1 + len(row))))
                 patches = own * patches + (1 - own) * tf.roll(patches, 1, axis=0)
@@ -222,6 +224,7 @@ class TrainingInput:
                 number, draw = divmod(place, len(part))
                 rng = _generator(self.seed, _AUGMENTATION, plan.epoch, int(part[draw]), *[number] * (number > 0))
                 if is_logmel:
+                    augmentation.shift(stacked[place], rng)
                     augmentation.mask(stacked[place], rng)
                 scales[place], shares[place] = augmentation.scale(rng), augmentation.share(rng)
         if not is_logmel:

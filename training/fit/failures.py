@@ -107,7 +107,7 @@ def require_defined(select_by: str, targets: npt.NDArray[np.float32], positive_a
     """Raise UserError if the best epoch is to be chosen by a number that the validation split does not define.
 
     Args:
-        select_by: roc_auc, pr_auc or loss.
+        select_by: roc_auc, pr_auc, loss or last.
         targets: float32 [validation tracks, tags]; NaN is unknown.
         positive_at: lowest target that counts as positive.
     """
@@ -115,7 +115,7 @@ def require_defined(select_by: str, targets: npt.NDArray[np.float32], positive_a
         raise UserError(
             f"the {len(targets)} validation tracks have no known label; make a label set that has some, or a larger split"
         )
-    if select_by == "loss":
+    if select_by in ("loss", "last"):
         return
     has_positive, has_negative = (targets >= positive_at).any(axis=0), (targets < positive_at).any(axis=0)
     if not (has_positive & has_negative).any():

@@ -230,7 +230,10 @@ class TrainingLoop:
             loss, metrics, scores = self._validation.run(self._stop_in_validation)
             targets, positive_at = self._validation.records.tracks.targets, self._validation.positive_at
             self._recorder.add_validation(place, targets, scores, positive_at)
-            value = {"roc_auc": metrics.roc_auc_macro, "pr_auc": metrics.pr_auc_macro, "loss": -loss}[config.select_by]
+            value = {
+                **{"roc_auc": metrics.roc_auc_macro, "pr_auc": metrics.pr_auc_macro, "loss": -loss},
+                "last": float(state.step),
+            }[config.select_by]
             if math.isfinite(value) and (state.best is None or value > state.best):
                 better = dataclasses.replace(state, best=value, best_epoch=epochs, best_step=state.step)
                 # Other workers, if any, assume that the best weights were written.

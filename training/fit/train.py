@@ -29,7 +29,9 @@ from training.devices.environment import differences, environment
 from training.devices.forgotten_gradients import forgotten_gradients
 from training.devices.strategies import is_chief, make_strategy, require_agreement, worker_count
 from training.evaluation.scoring import TrackScorer
+from training.fit.advice import advice
 from training.fit.batch_norm_statistics import BatchNormStatistics
+from training.fit.budget import Budget
 from training.fit.failures import require_defined, require_divisible, require_fitting_patch
 from training.fit.init_from import InitSummary, resolve_init_from
 from training.fit.loop import TrainingLoop
@@ -161,6 +163,10 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
                 f"{state.epoch} {state.epoch_step} {state.tracks} {state.best}",
                 f"the workers found different checkpoints in {run.root}: --out has to be a folder that all of them share",
             )
+
+            if chief and state.step == 0:
+                for words in advice(config, len(train_tracks), Budget(config, data.steps).total_steps):
+                    say(f"note: {words}", file=sys.stderr)
 
             # Step.
             kind = resolve_loss(config.loss, labels.manifest.label_set["values"])

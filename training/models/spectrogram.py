@@ -86,4 +86,4 @@ def _timbral(windows: Any, blocks: Blocks, width: int, filters: int, *, name: st
     channels = blocks.conv2d(windows, filters, (width, 1), padding="same", name=f"{name}_conv")
     frames, positions = channels.shape[1:3]
     channels = blocks.batch_norm(channels, name=f"{name}_norm", pool=positions)
-    return keras.layers.Reshape((frames, filters), name=name, dtype=blocks.dtype_policy)(channels)
+    return keras.layers.Reshape((frames or -1, filters), name=name, dtype=blocks.dtype_policy)(channels)

@@ -9,7 +9,7 @@ import keras
 
 from training.models.backend import convolutional_backend, pooled_head
 from training.models.blocks import Blocks
-from training.models.config import ModelConfig, family_of, least_patch, require_positive, vgg_least
+from training.models.config import Frontend, ModelConfig, family_of, least_patch, require_positive, vgg_least
 from training.models.dropout import set_dropout_step
 from training.models.input_normalization import InputNormalization
 from training.models.musicnn import musicnn_frontend, musicnn_middle
@@ -23,13 +23,14 @@ __all__ = ["DTYPE_POLICIES", "ModelConfig", "build_tagger", "least_patch", "set_
 DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 # With fewer mels the smaller timbral filter, int(0.4 * mels) high, would be empty.
 LEAST_MELS = 3
+ANY_LENGTH: tuple[Frontend, ...] = ("spectrogram", "waveform")  # the paper's, whose graphs take any length
 
 
 def build_tagger(
     config: ModelConfig,
     *,
     tags: int,
-    patch: int,
+    patch: int | None,
     mels: int = 96,
     seed: int = 0,
     dtype_policy: str = "float32",
@@ -42,7 +43,8 @@ def build_tagger(
     Args:
         config: The front-end and its choices.
         tags: Number of outputs.
-        patch: Length of the input: frames, or samples (waveform).
+        patch: Length of the input: frames, or samples (waveform). None for a spectrogram or waveform model whose input may
+            have any length from `least_patch` on, another with each call; its weights are the same.
         mels: Mel bands of a frame. The waveform front-end ignores it.
         seed: Seed of the initial weights and the dropout.
         dtype_policy: One of `DTYPE_POLICIES`. It affects only computation: inputs, weights, the dense layers
@@ -54,14 +56,16 @@ def build_tagger(
         are the sigmoid of the logits.
 
     Raises:
-        ValueError: The patch is too short for the architecture, there are too few mels, or the dtype policy is unknown.
+        ValueError: The patch is too short for the architecture or its front-end needs one, there are too few mels, or the
+            dtype policy is unknown.
 
     Example:
         >>> model = build_tagger(ModelConfig("spectrogram"), tags=50, patch=938)
         >>> scores = keras.ops.sigmoid(model(logmel)["logits"])
     """
     require_positive("tags", tags)
-    require_positive("patch", patch)
+    if patch is not None:
+        require_positive("patch", patch)
     require_positive("mels", mels)
     if dtype_policy not in DTYPE_POLICIES:
         raise ValueError(f"Expected dtype_policy to be one of {', '.join(DTYPE_POLICIES)}. Received: {dtype_policy!r}")
@@ -109,7 +113,13 @@ def _network(config: ModelConfig, signal: Any, blocks: Blocks, tags: int) -> tup
     )
 
 
-def _check_patch(config: ModelConfig, patch: int) -> None:
+def _check_patch(config: ModelConfig, patch: int | None) -> None:
+    if patch is None:
+        if config.frontend not in ANY_LENGTH:
+            raise ValueError(
+                f"Expected a patch for the {config.frontend} front-end. Received: None, which {' and '.join(ANY_LENGTH)} take."
+            )
+        return
     least = least_patch(config)
     if patch >= least:
         return

@@ -29,7 +29,7 @@ def waveform_frontend(waveform: Any, blocks: Blocks, *, layers: int) -> Any:
         [batch, frames, 256]: 240,000 samples give 108 frames with 7 layers.
     """
     first, *rest = WAVEFORM_FILTERS[layers]
-    samples = keras.layers.Reshape((waveform.shape[1], 1), name="samples", dtype=blocks.dtype_policy)(waveform)
+    samples = keras.layers.Reshape((waveform.shape[1] or -1, 1), name="samples", dtype=blocks.dtype_policy)(waveform)
     steps = blocks.conv1d(samples, first, WAVEFORM_KERNEL, strides=WAVEFORM_KERNEL, name="wave1_conv")
     pool = 1
     for number, filters in enumerate(rest, start=2):

@@ -14,7 +14,10 @@ from training.report.run_facts import RunFacts, is_number
 
 _MACRO = "roc_auc_macro"
 _NAMED = 10  # tags named in a sentence
-_CRITERIA = {"loss": "loss", "roc_auc": "ROC-AUC", "pr_auc": "PR-AUC"}
+_CRITERIA = {
+    **{"loss": "by validation loss", "roc_auc": "by validation ROC-AUC", "pr_auc": "by validation PR-AUC"},
+    "last": "which is the last one",
+}
 # Columns of the table of models: title, and the field without the model's prefix.
 _METRICS = (
     ("ROC-AUC, macro", "roc_auc_macro"),
@@ -47,7 +50,7 @@ class Headline:
     """The head of a report.
 
     Attributes:
-        criterion: the validation metric that chooses the best epoch, in words.
+        criterion: what chooses the best epoch, in words.
         columns: titles of the metrics in the table of models.
         models: rows of that table, the run's own model first; empty without an evaluation.
         footnote: how the figures were obtained; empty without an evaluation.

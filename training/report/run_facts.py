@@ -19,7 +19,10 @@ from training.runs.metrics_log import MetricsLog
 from training.runs.run_folder import RunFolder
 
 REPORTED_SPLITS = ("test", "validation")  # the first one that was evaluated is shown, unless another is requested
-_CRITERIA = {"loss": ("validation_loss", -1), "roc_auc": ("validation_roc_auc", 1), "pr_auc": ("validation_pr_auc", 1)}
+_CRITERIA = {
+    **{"loss": ("validation_loss", -1), "roc_auc": ("validation_roc_auc", 1), "pr_auc": ("validation_pr_auc", 1)},
+    "last": ("step", 1),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +79,11 @@ class RunFacts:
         name, sign = _CRITERIA[self.config.select_by]
         best = None
         for line in self.epochs:
-            if is_number(line.get(name)) and (best is None or sign * line[name] > sign * best[name]):
+            if (
+                is_number(line.get("validation_loss"))
+                and is_number(line.get(name))
+                and (best is None or sign * line[name] > sign * best[name])
+            ):
                 best = line
         return best
 

@@ -91,7 +91,7 @@ def study_config(file: str | None, overrides: dict[str, Any], frontends: str, re
     """
     defaults = {"frontend": parse_frontends(frontends)[0]}
     config = resolve_config(file, overrides, defaults, recipe=recipe)
-    if config.schedule == "cosine" or config.stop_steps:  # a cosine must reach its end
+    if config.schedule == "cosine" or config.select_by == "last" or config.stop_steps:  # the former two never stall
         return config
     return resolve_config(file, overrides, {**defaults, "stop_epochs": STOP_EPOCHS}, recipe=recipe)
 

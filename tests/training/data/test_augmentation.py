@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import librosa
 import numpy as np
 import pytest
 
 from training.config import TrainConfig
-from training.data.augmentation import NO_AUGMENTATION, Augmentation, mixed_targets
+from training.data.augmentation import NO_AUGMENTATION, Augmentation, louder, mixed_targets
 
 NEEDED = {"dataset": "data", "label_set": "mine"}
 
@@ -48,6 +49,31 @@ def test_gain_stays_within_its_decibels_and_polarity_turns_half() -> None:
     assert 5.5 < decibels.max() <= 6
     assert 0.4 < np.mean(scales < 0) < 0.6
     assert Augmentation().scale(_rng(0)) == 1.0
+
+
+def test_a_patch_moves_by_each_number_of_bands_up_to_the_largest_and_keeps_its_outermost_band() -> None:
+    patch = np.tile(np.arange(20, dtype=np.float16), (4, 1))
+    moved = set()
+    for seed in range(100):
+        shifted = patch.copy()
+        Augmentation(pitch_shift_bands=3).shift(shifted, _rng(seed))
+        bands = int(patch[0, 10] - shifted[0, 10])
+        assert np.array_equal(shifted[0], np.clip(np.arange(20) - bands, 0, 19))
+        moved.add(bands)
+    assert moved == set(range(-3, 4))
+
+
+def test_a_louder_logmel_is_that_of_the_louder_waveform() -> None:
+    waveforms = _rng(0).normal(scale=0.05, size=(3, 4096)).astype(np.float32)
+    scales = np.array([0.5, -1.0, 2.0], np.float32)
+
+    def logmel(waveform: np.ndarray) -> np.ndarray:
+        mel = librosa.feature.melspectrogram(y=waveform, sr=16_000, n_fft=512, hop_length=256, n_mels=96)
+        return np.log10(1 + 10_000 * mel.T)
+
+    plain, scaled = (np.stack([logmel(row) for row in rows]) for rows in (waveforms, waveforms * scales[:, None]))
+    assert np.abs(plain - scaled).max() > 0.3
+    np.testing.assert_allclose(louder(plain, scales), scaled, atol=1e-4)
 
 
 def test_mixed_targets_give_the_mixed_loss() -> None:

@@ -102,6 +102,20 @@ def test_training_stops_early_and_halves_the_rate_when_nothing_gets_better(
     assert lines[-1]["learning_rate"] <= 2.5
 
 
+def test_the_last_checkpoint_is_kept_where_it_is_asked_for_though_an_earlier_one_is_as_good(
+    small_config: TrainConfig, tmp_path: Path
+) -> None:
+    # The rate makes the weights jump about, as above.
+    config = dataclasses.replace(small_config, epochs=3, learning_rate=5.0, select_by="last")
+    run = str(tmp_path / "run")
+    assert train(config, run).state.best_epoch == 3
+    *losses, last = [line["validation_loss"] for line in _lines(run)]
+    assert min(losses) <= last
+    assert open_run(run).state.epoch == 3
+    page = Path(run, "report.html").read_text()
+    assert "best epoch, which is the last one" in page
+
+
 def test_a_damaged_shard_stops_training_with_its_name(
     small_dataset: SmallDataset, small_config: TrainConfig, tmp_path: Path
 ) -> None:
@@ -130,7 +144,13 @@ ALL_OPTIONS: dict[str, Any] = {
     **{"sampling": "balanced", "accumulate": 3},
 }
 OF_A_FRONTEND: dict[str, dict[str, Any]] = {
-    "spectrogram": {"time_masks": 1, "time_mask_seconds": 0.2, "frequency_masks": 1},
+    "spectrogram": {
+        "time_masks": 1,
+        "time_mask_seconds": 0.2,
+        "frequency_masks": 1,
+        "pitch_shift_bands": 2,
+        "gain_db": 6.0,
+    },
     "waveform": {"gain_db": 6.0, "flip_polarity": True, "patch_seconds": 1.5},
 }
 
@@ -168,11 +188,18 @@ def _assert_statistics_of_the_training_split(run: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"gain_db": 3.0}, "gain_db: is for a waveform front-end, received a spectrogram one; leave it out"),
+        (
+            {"flip_polarity": True},
+            "flip_polarity: is for a waveform front-end, received a spectrogram one; leave it out",
+        ),
         ({"frontend": "waveform", "time_masks": 1}, "time_masks: is for a spectrogram front-end"),
         ({"ema": 1.0}, "ema: expected at least 0 and less than 1, received 1"),
         ({"mixup": -0.1}, "mixup: expected at least 0, received -0.1"),
         ({"schedule": "cosine", "stop_epochs": 3}, "stop_epochs: a cosine ends with the last epoch"),
+        (
+            {"select_by": "last", "stop_epochs": 3},
+            "stop_epochs: the last checkpoint is always the best by select_by last",
+        ),
         ({"train_share": 0.0}, "train_share: expected more than 0 and at most 1"),
         ({"clip_norm": float("nan")}, "clip_norm: expected a finite number, received nan"),
     ],

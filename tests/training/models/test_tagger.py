@@ -169,6 +169,28 @@ def test_a_patch_too_short_is_refused_in_plain_words(config: ModelConfig, patch:
         build_tagger(config, tags=5, patch=patch)
 
 
+@pytest.mark.parametrize(
+    ("config", "lengths", "row"),
+    [(SMALL, (8, 41), (12,)), (ModelConfig("waveform", dense_units=8), (19_680, 30_001), ())],
+)
+def test_a_model_without_a_patch_scores_any_length_as_one_made_for_it(
+    config: ModelConfig, lengths: tuple[int, ...], row: tuple[int, ...]
+) -> None:
+    sizes = {"mels": row[0]} if row else {}
+    any_length = build_tagger(config, tags=3, patch=None, **sizes)
+    for length in lengths:
+        signal = np.random.default_rng(length).normal(size=(2, length, *row)).astype(np.float32)
+        one = build_tagger(config, tags=3, patch=length, **sizes)
+        one.set_weights(any_length.get_weights())
+        for name, values in one(signal).items():
+            np.testing.assert_allclose(any_length(signal)[name], values, rtol=1e-5, atol=1e-6)
+
+
+def test_a_front_end_that_needs_a_patch_says_so() -> None:
+    with pytest.raises(ValueError, match="Expected a patch for the vgg front-end.*spectrogram and waveform take"):
+        build_tagger(ModelConfig("vgg"), tags=5, patch=None)
+
+
 @pytest.mark.parametrize("wrong", [{"tags": 0}, {"mels": 2}, {"patch": 0}, {"dtype_policy": "int8"}], ids=str)
 def test_an_impossible_model_is_refused(wrong: dict[str, object]) -> None:
     (name, _), *_ = wrong.items()
