@@ -24,7 +24,8 @@ def advice(config: TrainConfig, tracks: int, steps: int) -> Iterator[str]:
     if tracks <= FEW_TRACKS and config.dropout >= MUCH_DROPOUT:
         yield f"dropout {config.dropout:g} is much for {tracks:,} training tracks; try --recipe small or --dropout 0.2"
     settled = round(SETTLED_STEPS / (1 - config.batch_norm_momentum))
-    if steps < settled and config.batch_norm_momentum > SMALL_MOMENTUM and not config.recalibrate_batch_norm:
+    moves = steps * config.accumulate  # each part of a batch moves the statistics
+    if moves < settled and config.batch_norm_momentum > SMALL_MOMENTUM and not config.recalibrate_batch_norm:
         yield (
             f"batch norm's moving statistics follow slowly with momentum {config.batch_norm_momentum:g} in {steps:,} "
             "steps; try --recipe small, --batch-norm-momentum 0.9 or --recalibrate-batch-norm"

@@ -39,3 +39,9 @@ def test_a_recipe_that_does_not_fit_is_named_with_what_to_try(
 def test_what_is_advised_is_not_advised_again() -> None:
     few = {**NEEDED, "dropout": 0.2, "recalibrate_batch_norm": True}
     assert not list(advice(TrainConfig(**few), 500, 320))
+
+
+def test_each_part_of_a_batch_counts_for_the_moving_statistics() -> None:
+    whole, parts = (TrainConfig(**NEEDED, dropout=0.2, accumulate=count) for count in (1, 4))
+    assert len(list(advice(whole, 500, 320))) == 1
+    assert not list(advice(parts, 500, 320))
