@@ -35,6 +35,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "SpecAugment": {"time_masks": 2, "time_mask_seconds": 0.2, "frequency_masks": 2, "frequency_mask_bands": 8},
         "mixup 0.2": {"mixup": 0.2},
         "balanced classes": {"class_weights": "balanced"},
+        "balanced sampling": {"sampling": "balanced"},
         "label smoothing 0.1": {"label_smoothing": 0.1},
         "weight decay 0.01": {"weight_decay": 0.01},
         "clipping at 1": {"clip_norm": 1.0},

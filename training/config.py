@@ -30,6 +30,7 @@ SelectBy = Literal["roc_auc", "pr_auc", "loss", "last"]
 Schedule = Literal["plateau", "cosine"]
 PlateauRule = Literal["since-best", "published"]
 ClassWeights = Literal["none", "balanced"]
+Sampling = Literal["natural", "balanced"]
 
 
 FORMAT = 1  # format number of a run's config.json
@@ -41,6 +42,7 @@ MOST_PATCH_SECONDS = 86_400  # a day
 _BOUNDS: dict[str, Meta] = {
     **dict.fromkeys(
         (
+            "accumulate",
             "patches_per_track",
             "plateau_epochs",
             "validate_every",
@@ -109,6 +111,16 @@ class TrainConfig:
     patches_per_track: Annotated[
         int, "Patches of each track in a batch, from one read of its record; an epoch then has so many times the steps."
     ] = 1
+    accumulate: Annotated[
+        int,
+        "Parts of a batch that go through the model one after another, for one step: a large batch then fits a small GPU. "
+        "Batch norm sees one part at a time.",
+    ] = 1
+    sampling: Annotated[
+        Sampling,
+        "natural visits each track once per epoch; balanced draws tracks by their rarest tag, so that tags come up about "
+        "equally often.",
+    ] = "natural"
     seed: Annotated[int, "Seed for initialization, shuffling, crops, augmentation and dropout."] = 0
     strategy: Annotated[
         StrategyName,
@@ -217,6 +229,11 @@ class TrainConfig:
         """The fields that describe the model."""
         names = {field.name for field in dataclasses.fields(ModelConfig)}
         return ModelConfig(**{name: value for name, value in dataclasses.asdict(self).items() if name in names})
+
+    @property
+    def part_size(self) -> int:
+        """Largest number of patches that go through the model at a time, on all replicas together."""
+        return self.batch_size // self.accumulate
 
     @property
     def counts_steps(self) -> bool:

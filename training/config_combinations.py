@@ -54,11 +54,11 @@ def require_sensible(config: Any) -> None:
         for name in names:
             if getattr(config, name) and config.family != family:
                 raise FieldError(name, f"is for a {reader} front-end, received a {config.frontend} one; leave it out")
-    if config.batch_size % config.patches_per_track:
-        raise FieldError(
-            "batch_size",
-            f"expected a multiple of patches_per_track {config.patches_per_track}, received {config.batch_size}",
-        )
+    for name in ("patches_per_track", "accumulate"):
+        if config.batch_size % getattr(config, name):
+            raise FieldError(
+                "batch_size", f"expected a multiple of {name} {getattr(config, name)}, received {config.batch_size}"
+            )
     if config.schedule == "cosine":
         _require_no_plateau(config)
     if config.select_by == "last":

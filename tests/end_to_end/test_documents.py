@@ -125,6 +125,9 @@ def _run(command: str, home: Path) -> None:
     log = home / "data" / "labels" / "mine" / "log.jsonl"
     if "@HASH" in command:
         command = command.replace("HASH", json.loads(log.read_text().splitlines()[0])["version"])
+    if "scores-50" in command:  # it has the number of tags in its name, which is smaller here
+        (laid,) = (home / "data" / "labels").glob("scores-*")
+        command = command.replace("scores-50", laid.name)
     words = shlex.split(command)
     if "train" in words or "study" in words:
         words += SHORTER

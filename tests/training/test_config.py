@@ -73,6 +73,8 @@ def test_a_number_of_steps_stands_in_place_of_epochs() -> None:
     [
         ({"epochs": 0}, "epochs: expected at least 1, received 0; only a run with max_steps has no number of epochs"),
         ({"patches_per_track": 5}, "batch_size: expected a multiple of patches_per_track 5, received 32"),
+        ({"accumulate": 5}, "batch_size: expected a multiple of accumulate 5, received 32"),
+        ({"accumulate": 0}, "accumulate: expected at least 1, received 0"),
         ({"max_steps": -1}, "max_steps: expected at least 0, received -1"),
         (
             {"epochs": 5, "max_steps": 9},

@@ -16,25 +16,34 @@ from schemas.patches import cut
 from training.data.augmentation import NO_AUGMENTATION, Augmentation, louder, mixed_targets
 from training.data.labels import LabelledTracks
 from training.data.records import TrackRecords
+from training.data.sampling import drawn_tracks
 from training.models.patches import start_at
 
 SHARDS_MIXED = 16  # shards whose tracks are shuffled together, so that reads stay close while batches are mixed
 READERS = 4  # threads that read batches ahead
 AHEAD = 4  # steps kept ready for each replica
-_ORDER, _CROPS, _AUGMENTATION = 1, 2, 3  # purposes of random draws
+_ORDER, _CROPS, _AUGMENTATION, _SAMPLING = 1, 2, 3, 4  # purposes of random numbers
 
 
-def epoch_order(tracks: LabelledTracks, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+def epoch_order(
+    tracks: LabelledTracks, seed: int, epoch: int, drawn: npt.NDArray[np.int64] | None = None
+) -> npt.NDArray[np.int64]:
     """The order in which an epoch visits tracks: shards are shuffled, then tracks within every few shards.
 
+    Args:
+        tracks: the tracks.
+        seed: seed of the order.
+        epoch: number of the epoch.
+        drawn: int64 [draws], the track of each draw; None to visit each track once.
+
     Returns:
-        int64 [tracks], each track once; the order is the same for any number of workers.
+        int64 [draws], the number of each draw once; the order is the same for any number of workers.
     """
     rng = _generator(seed, _ORDER, epoch)
     # Generation and shard are one number: np.unique takes ten times as long for rows of two.
     names, place = np.unique(tracks.generation * (tracks.shard.max() + 1) + tracks.shard, return_inverse=True)
-    shard_turn = rng.permutation(len(names))[place]
-    return np.lexsort((rng.random(len(tracks)), shard_turn // SHARDS_MIXED)).astype(np.int64)
+    shard_turn = rng.permutation(len(names))[place if drawn is None else place[drawn]]
+    return np.lexsort((rng.random(len(shard_turn)), shard_turn // SHARDS_MIXED)).astype(np.int64)
 
 
 def epoch_steps(tracks: int, batch_size: int) -> int:
@@ -52,15 +61,17 @@ def epoch_batches(order: npt.NDArray[np.int64], batch_size: int) -> list[npt.NDA
 
 @dataclasses.dataclass(frozen=True)
 class _EpochPlan:
-    """The plan of an epoch for a seed.
+    """The plan of an epoch for a seed. It has as many draws as there are tracks.
 
     Attributes:
         epoch: number of the epoch.
-        batches: the tracks of each global batch.
-        crops: [patches per track, tracks], in [0, 1), where each patch begins.
+        drawn: int64 [draws], the track of each draw.
+        batches: the draws of each global batch.
+        crops: [patches per track, draws], in [0, 1), where each patch begins.
     """
 
     epoch: int
+    drawn: npt.NDArray[np.int64]
     batches: list[npt.NDArray[np.int64]]
     crops: npt.NDArray[np.float64]
 
@@ -76,6 +87,8 @@ class TrainingInput:
         seed: seed of order, crops and augmentation.
         augmentation: augmentation of the patches.
         patches_per_track: number of patches that a batch has of each of its tracks.
+        rates: float64 [tracks], how often an epoch draws each track on average, which add up to the number of tracks; see
+            `drawn_tracks`. None to visit each track once.
         failure: the first error of a reading thread; tf.data would hide its message.
     """
 
@@ -85,6 +98,7 @@ class TrainingInput:
     seed: int
     augmentation: Augmentation = NO_AUGMENTATION
     patches_per_track: int = 1
+    rates: npt.NDArray[np.float64] | None = None
     failure: Exception | None = None
     _plan: _EpochPlan | None = dataclasses.field(default=None, init=False, repr=False)
     _planning: threading.Lock = dataclasses.field(default_factory=threading.Lock, init=False, repr=False)
@@ -105,8 +119,9 @@ class TrainingInput:
         return (whole + (step < longer)) * self.patches_per_track
 
     def track_ids(self, epoch: int, step: int) -> list[str]:
-        """The ids of the tracks in one global batch."""
-        return [self.records.tracks.track_ids[number] for number in self._epoch_plan(epoch).batches[step]]
+        """The ids of the tracks in one global batch, each once."""
+        plan = self._epoch_plan(epoch)
+        return list(dict.fromkeys(self.records.tracks.track_ids[track] for track in plan.drawn[plan.batches[step]]))
 
     def dataset(
         self,
@@ -172,44 +187,49 @@ class TrainingInput:
         batch = plan.batches[int(step)]
         part = np.array_split(batch, int(replicas))[int(replica)]
         try:
-            known = _known(self.records.tracks, batch) * self.patches_per_track
-            return (*self._part(part, plan.epoch, plan.crops), np.float32(known))
+            known = _known(self.records.tracks, plan.drawn[batch]) * self.patches_per_track
+            return (*self._part(part, plan), np.float32(known))
         except (TagscaleError, OSError) as error:
             self.failure = self.failure or error
             raise
 
     def _epoch_plan(self, epoch: int) -> _EpochPlan:
-        """Order and crops of an epoch; the last requested plan is kept."""
+        """Draws, order and crops of an epoch; the last requested plan is kept."""
         with self._planning:
             if self._plan is None or self._plan.epoch != epoch:
                 tracks = self.records.tracks
+                drawn = np.arange(len(tracks))
+                if self.rates is not None:
+                    drawn = drawn_tracks(self.rates, _generator(self.seed, _SAMPLING, epoch))
                 self._plan = _EpochPlan(
                     epoch,
-                    epoch_batches(epoch_order(tracks, self.seed, epoch), self._batch_tracks),
+                    drawn,
+                    epoch_batches(epoch_order(tracks, self.seed, epoch, drawn), self._batch_tracks),
                     _generator(self.seed, _CROPS, epoch).random((self.patches_per_track, len(tracks))),
                 )
             return self._plan
 
-    def _part(self, part: npt.NDArray[np.int64], epoch: int, crops: npt.NDArray[np.float64]) -> tuple[Any, ...]:
+    def _part(self, part: npt.NDArray[np.int64], plan: _EpochPlan) -> tuple[Any, ...]:
         """Stored patches [b, patch(, mels)], their scales and mixing shares [b], targets and weights [b, tags].
 
-        The first patches of all tracks come before the second ones, so that mixup mixes different tracks.
+        The first patches of all draws come before the second ones, so that mixup mixes different tracks.
         """
+        crops = plan.crops
         augmentation, is_logmel = self.augmentation, isinstance(self.records.spec, LogMelSpec)
-        of_tracks = [self._patches(int(track), crops[:, track]) for track in part]
+        of_tracks = [self._patches(int(plan.drawn[draw]), crops[:, draw]) for draw in part]
         stacked = np.stack([patches[number] for number in range(len(crops)) for patches in of_tracks])
         scales, shares = np.ones(len(stacked), np.float32), np.ones(len(stacked), np.float32)
         if augmentation.is_on:
             for place in range(len(stacked)):
-                number, track = divmod(place, len(part))
-                rng = _generator(self.seed, _AUGMENTATION, epoch, int(part[track]), *[number] * (number > 0))
+                number, draw = divmod(place, len(part))
+                rng = _generator(self.seed, _AUGMENTATION, plan.epoch, int(part[draw]), *[number] * (number > 0))
                 if is_logmel:
                     augmentation.shift(stacked[place], rng)
                     augmentation.mask(stacked[place], rng)
                 scales[place], shares[place] = augmentation.scale(rng), augmentation.share(rng)
         if not is_logmel:
             scales /= np.float32(INT16_SCALE)
-        targets = np.tile(self.records.tracks.targets[part], (len(crops), 1))
+        targets = np.tile(self.records.tracks.targets[plan.drawn[part]], (len(crops), 1))
         known = ~np.isnan(targets)
         targets, weights = np.where(known, targets, np.float32(0)), known.astype(np.float32)
         if augmentation.mixup:

@@ -69,7 +69,7 @@ def score_split(
     stored = kept_scores(uri, of, tracks) if reuse else None
     if stored is None:
         records = staged_records(run, tracks, stage)
-        scorer = TrackScorer(run.model, run.config.patch, run.config.batch_size)
+        scorer = TrackScorer(run.model, run.config.patch, run.config.part_size)
         with Progress(f"score {split}", len(tracks), "tracks") as progress:
             scores = scorer.scores(records, on_progress=progress.update)[:, mapping.outputs]
         if not np.isfinite(scores).all():

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from schemas.console.errors import TagscaleError, UserError
+from training.config import TrainConfig
 
 SHOWN_IDS = 64  # tracks of a batch that an error names
 _ELSEWHERE = "a run that has checkpoints keeps them and its settings, so choose another --out then"
@@ -22,17 +23,20 @@ def _tail(words: str) -> str:
     return words.rpartition("Collective ops is aborted by:")[2].strip()[:200]
 
 
-def explained(error: tf.errors.OpError, batch_size: int, replicas: int, workers: int) -> TagscaleError:
+def explained(error: tf.errors.OpError, config: TrainConfig, replicas: int, workers: int) -> TagscaleError:
     """Convert an error of TensorFlow's into one of ours."""
     words = " ".join(str(error.message).split())
     if isinstance(error, tf.errors.ResourceExhaustedError):
-        smaller = batch_size // 2 // replicas * replicas
+        parts = replicas * config.accumulate
+        smaller, more = config.batch_size // 2 // parts * parts, 2 * config.accumulate
         advice = (
             f"try --batch-size {smaller}" if smaller else "try shorter patches (--patch-seconds) or a smaller model"
         )
-        advice = f"{advice}; {_ELSEWHERE}"
+        if config.batch_size % (replicas * more) == 0:
+            advice = f"{advice}, or --accumulate {more} with the same batch"
         return UserError(
-            f"out of memory with --batch-size {batch_size} on {replicas} replicas; {advice} ({words[:200]})"
+            f"out of memory with --batch-size {config.batch_size} on {replicas} replicas; {advice}; {_ELSEWHERE} "
+            f"({words[:200]})"
         )
     if workers > 1 and isinstance(error, _LOST_WORKER):
         return TagscaleError(
@@ -51,20 +55,36 @@ def not_finite(loss: float, epoch: int, step: int, track_ids: list[str]) -> Tags
     )
 
 
-def require_divisible(batch_size: int, replicas: int, tracks: int, steps: int, patches_per_track: int = 1) -> None:
-    """Raise UserError unless all replicas get an equal part of each global batch, and none ever gets nothing."""
-    parts = replicas * patches_per_track
-    if batch_size % parts:
-        below, above = batch_size // parts * parts, -(-batch_size // parts) * parts
-        fitting = f"{below} or {above}" if below else str(above)
-        times = f" times the {patches_per_track} patches per track" if patches_per_track > 1 else ""
-        raise UserError(
-            f"--batch-size {batch_size}: expected a multiple of the {replicas} replicas{times}; {fitting} would be one"
-        )
+def require_divisible(config: TrainConfig, replicas: int, tracks: int, steps: int) -> None:
+    """Raise UserError unless all replicas get an equal part of each global batch, and none ever gets nothing.
+
+    Args:
+        config: the configuration.
+        replicas: number of replicas.
+        tracks: number of training tracks.
+        steps: number of steps in an epoch.
+    """
+    batch_size, patches = config.batch_size, config.patches_per_track
+    for count, words in ((patches, "patches per track"), (config.accumulate, "parts of --accumulate")):
+        parts = replicas * count
+        if batch_size % parts:
+            below, above = batch_size // parts * parts, -(-batch_size // parts) * parts
+            fitting = f"{below} or {above}" if below else str(above)
+            times = f" times the {count} {words}" if count > 1 else ""
+            raise UserError(
+                f"--batch-size {batch_size}: expected a multiple of the {replicas} replicas{times}; {fitting} would be one"
+            )
     if tracks // steps < replicas:
         raise UserError(
             f"--batch-size {batch_size}: {tracks} training tracks make {steps} batches, some of which have fewer tracks than "
             f"the {replicas} replicas; use fewer replicas, or another --batch-size"
+        )
+    least = tracks // steps // replicas * patches
+    if least < config.accumulate:
+        fewer = max(count for count in range(1, least + 1) if batch_size % (replicas * count) == 0)
+        raise UserError(
+            f"--accumulate {config.accumulate}: {tracks} training tracks make {steps} batches, of some of which a replica has "
+            f"only {least} patches; use --accumulate {fewer} or less, or another --batch-size"
         )
 
 

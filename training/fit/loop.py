@@ -96,7 +96,7 @@ class TrainingLoop:
             except tf.errors.OpError as error:
                 # tf.data wraps the error that a reading thread raised; the reader kept the original.
                 replicas, workers = self._strategy.num_replicas_in_sync, worker_count(self._strategy)
-                raise self._input.failure or explained(error, self._config.batch_size, replicas, workers) from error
+                raise self._input.failure or explained(error, self._config, replicas, workers) from error
         self._recorder.end(self.state)
 
     def _choose_newest(self) -> None:

@@ -23,6 +23,7 @@ from training.data.augmentation import Augmentation
 from training.data.input import TrainingInput, epoch_order
 from training.data.labels import labelled_tracks
 from training.data.records import TrackRecords
+from training.data.sampling import balanced_rates
 from training.data.staging import open_stage
 from training.devices.environment import differences, environment
 from training.devices.forgotten_gradients import forgotten_gradients
@@ -137,6 +138,9 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
         # If one of several workers leaves on its own, the others end with an error.
         with deferred_stop(lambda: several or throughput.steps > 0) as stop_requested:
             # Input.
+            rates = None
+            if config.sampling == "balanced":
+                rates = balanced_rates(train_tracks.targets, labels.positive_at)
             data = TrainingInput(
                 train_records,
                 config.patch,
@@ -144,8 +148,9 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
                 config.seed,
                 Augmentation.of(config),
                 config.patches_per_track,
+                rates,
             )
-            require_divisible(config.batch_size, replicas, len(train_tracks), data.steps, config.patches_per_track)
+            require_divisible(config, replicas, len(train_tracks), data.steps)
 
             # Model.
             with strategy.scope():
@@ -167,16 +172,16 @@ def train(config: TrainConfig, out: str, *, stage: str | None = None) -> TrainSu
             kind = resolve_loss(config.loss, labels.manifest.label_set["values"])
             weights = balanced_weights(train_tracks.targets) if config.class_weights == "balanced" else (None, None)
             loss = TrainingLoss(kind, config.label_smoothing, *weights)
-            step = TrainingStep(model, optimizer, loss, strategy, config.clip_norm)
+            step = TrainingStep(model, optimizer, loss, strategy, config.clip_norm, config.accumulate)
 
             statistics = None
             if config.recalibrate_batch_norm:
                 statistics = BatchNormStatistics(
-                    model, train_records, config.patch, config.batch_size, config.seed, strategy
+                    model, train_records, config.patch, config.part_size, config.seed, strategy
                 )
 
             # Validation. A device gets no larger part of a batch than while it trains.
-            scorer = TrackScorer(model, config.patch, config.batch_size // replicas, strategy=strategy)
+            scorer = TrackScorer(model, config.patch, config.part_size // replicas, strategy=strategy)
             validation = Validation(validation_records, scorer, strategy, loss, labels.positive_at)
 
             # Loop.
@@ -254,7 +259,7 @@ def _show(
                 validation,
                 labels.vocabulary,
                 patch=config.patch,
-                batch_size=config.batch_size,
+                batch_size=config.part_size,
                 positive_at=labels.positive_at,
                 epoch=best.best_epoch,
                 on_progress=progress.update,

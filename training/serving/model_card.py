@@ -10,6 +10,7 @@ from training.evaluation.split_scores import own_evaluation
 from training.report.run_facts import TagResult, read_evaluation
 from training.runs.trained import TrainedRun
 from training.serving.calibration import FOLDS, CalibrationFit
+from training.serving.network_words import networks_counted
 from training.serving.smaller_weights import WeightsCost
 from training.serving.thresholds import Chosen
 
@@ -53,7 +54,7 @@ def model_card(
             row += [_number(result.number("roc_auc")), _number(result.number("pr_auc")), str(result.positives)]
         rows.append(row)
     card: str = card_template("model_card.md.j2").render(
-        frontends=[one.config.frontend for one in run.members or (run,)],
+        networks=networks_counted([one.config.frontend for one in run.members or (run,)]),
         labels=run.labels.reference,
         sample_rate=run.spec.sample_rate,
         patch_seconds=run.config.patch_seconds,

@@ -27,6 +27,10 @@ def records(small_dataset: SmallDataset) -> TrackRecords:
     )
 
 
+# Without and with repeated tracks: 22 draws, of which the first track has 8 and every other 14 / 21 on average.
+SAMPLINGS = pytest.mark.parametrize("rates", [None, np.array([8.0, *[14 / 21] * 21])], ids=["natural", "balanced"])
+
+
 def _elements(source: TrainingInput, **options: object) -> list[tuple[np.ndarray, ...]]:
     return [tuple(part.numpy() for part in element) for element in source.dataset(0, **options)]
 
@@ -116,8 +120,9 @@ def test_the_patches_of_a_track_are_augmented_apart(records: TrackRecords) -> No
     assert not np.array_equal(pair[0], pair[1])
 
 
-def test_replicas_share_each_global_batch_without_overlap(records: TrackRecords) -> None:
-    source = TrainingInput(records, 63, 8, seed=0)
+@SAMPLINGS
+def test_replicas_share_each_global_batch_without_overlap(records: TrackRecords, rates: np.ndarray | None) -> None:
+    source = TrainingInput(records, 63, 8, seed=0, rates=rates)
     whole = _elements(source)
     parts = _elements(source, replicas=2)
     only_second = _elements(source, replicas=2, mine=range(1, 2))
@@ -128,11 +133,30 @@ def test_replicas_share_each_global_batch_without_overlap(records: TrackRecords)
         assert np.array_equal(only_second[step][0], parts[2 * step + 1][0])
 
 
-def test_a_later_first_step_skips_batches_and_changes_nothing_else(records: TrackRecords) -> None:
-    source = TrainingInput(records, 63, 8, seed=0)
-    whole, late = _elements(source), _elements(source, first_step=1)
+@SAMPLINGS
+def test_a_later_first_step_skips_batches_and_changes_nothing_else(
+    records: TrackRecords, rates: np.ndarray | None
+) -> None:
+    whole = _elements(TrainingInput(records, 63, 8, seed=0, rates=rates))
+    late = _elements(TrainingInput(records, 63, 8, seed=0, rates=rates), first_step=1)
     assert len(late) == len(whole) - 1
     assert all(np.array_equal(a[0], b[0]) for a, b in zip(whole[1:], late, strict=True))
+
+
+def test_a_track_that_is_drawn_again_has_another_crop(records: TrackRecords) -> None:
+    patch = patch_length(0.5, "spectrogram")
+    often = records.tracks.track_ids.index("track-02")  # it has noise, so that no other patch is like one of its own
+    rates = np.full(22, 14 / 21)
+    rates[often] = 8
+    source = TrainingInput(records, patch, 8, seed=0, rates=rates)
+    whole = as_float(records.read(often))
+    of_track = [whole[start : start + patch].tobytes() for start in range(len(whole) - patch + 1)]
+    elements = _elements(source)
+    assert [len(patches) for patches, *_ in elements] == [source.batch_length(step) for step in range(source.steps)]
+    found = [cut.tobytes() for patches, *_ in elements for cut in patches if cut.tobytes() in of_track]
+    assert len(found) == 8
+    assert len(set(found)) > 4
+    assert all(len(set(ids)) == len(ids) for ids in (source.track_ids(0, step) for step in range(source.steps)))
 
 
 def test_an_error_of_a_reading_thread_keeps_its_words(small_dataset: SmallDataset, tmp_path: Path) -> None:

@@ -5,21 +5,35 @@ import pytest
 import tensorflow as tf
 
 from schemas.console.errors import TagscaleError, UserError
+from training.config import TrainConfig
 from training.fit.failures import explained, not_finite, require_defined, require_divisible, require_fitting_patch
 
 
-def _out_of_memory() -> tf.errors.OpError:
+@pytest.fixture(scope="module")
+def out_of_memory() -> tf.errors.OpError:
     with pytest.raises(tf.errors.ResourceExhaustedError) as raised:
         tf.zeros([1 << 30, 1 << 12])
     return raised.value
 
 
+def _config(batch_size: int, **fields: int) -> TrainConfig:
+    return TrainConfig("data", "mine", "spectrogram", batch_size=batch_size, **fields)
+
+
 @pytest.mark.parametrize(
-    ("batch_size", "replicas", "advice"),
-    [(32, 1, "try --batch-size 16; "), (32, 3, "try --batch-size 15; "), (2, 2, "try shorter patches")],
+    ("batch_size", "accumulate", "replicas", "advice"),
+    [
+        (32, 1, 1, "try --batch-size 16, or --accumulate 2 with the same batch; a run"),
+        (32, 1, 3, "try --batch-size 15; a run"),
+        (32, 4, 2, "try --batch-size 16, or --accumulate 8 with the same batch; a run"),
+        (32, 32, 1, "try shorter patches (--patch-seconds) or a smaller model; a run"),
+        (2, 1, 2, "try shorter patches"),
+    ],
 )
-def test_out_of_memory_says_which_batch_size_to_try(batch_size: int, replicas: int, advice: str) -> None:
-    error = explained(_out_of_memory(), batch_size, replicas, 1)
+def test_out_of_memory_says_what_to_try(
+    batch_size: int, accumulate: int, replicas: int, advice: str, out_of_memory: tf.errors.OpError
+) -> None:
+    error = explained(out_of_memory, _config(batch_size, accumulate=accumulate), replicas, 1)
     assert isinstance(error, UserError)
     assert advice in str(error)
 
@@ -27,7 +41,7 @@ def test_out_of_memory_says_which_batch_size_to_try(batch_size: int, replicas: i
 def test_another_error_of_a_step_keeps_tensorflows_words() -> None:
     with pytest.raises(tf.errors.InvalidArgumentError) as raised:
         tf.linalg.matmul(tf.zeros([1, 2]), tf.zeros([1, 2]))
-    assert "Matrix size-incompatible" in str(explained(raised.value, 32, 1, 1))
+    assert "Matrix size-incompatible" in str(explained(raised.value, _config(32), 1, 1))
 
 
 def test_a_batch_of_many_tracks_is_named_in_part() -> None:
@@ -38,15 +52,26 @@ def test_a_batch_of_many_tracks_is_named_in_part() -> None:
 
 
 def test_replicas_get_equal_shares_or_sizes_that_would_fit() -> None:
-    require_divisible(32, 4, 1000, 32)
+    require_divisible(_config(32), 4, 1000, 32)
     with pytest.raises(UserError, match="expected a multiple of the 8 replicas; 24 or 32 would be one"):
-        require_divisible(30, 8, 1000, 34)
+        require_divisible(_config(30), 8, 1000, 34)
     with pytest.raises(UserError, match="expected a multiple of the 8 replicas; 8 would be one"):
-        require_divisible(5, 8, 1000, 200)
+        require_divisible(_config(5), 8, 1000, 200)
     with pytest.raises(UserError, match="multiple of the 4 replicas times the 3 patches per track; 24 or 36 would be"):
-        require_divisible(32, 4, 1000, 100, 3)
+        require_divisible(_config(33, patches_per_track=3), 4, 1000, 100)
     with pytest.raises(UserError, match="9 training tracks make 2 batches, some of which have fewer tracks than the 8"):
-        require_divisible(8, 8, 9, 2)
+        require_divisible(_config(8), 8, 9, 2)
+
+
+def test_no_part_of_an_accumulated_batch_is_empty() -> None:
+    require_divisible(_config(32, accumulate=4), 4, 1000, 32)
+    with pytest.raises(UserError, match="of the 4 replicas times the 16 parts of --accumulate; 64 would be one"):
+        require_divisible(_config(32, accumulate=16), 4, 1000, 32)
+    with pytest.raises(
+        UserError, match="--accumulate 8: 31 training tracks make 2 batches, of some of which a replica"
+    ):
+        require_divisible(_config(16, accumulate=8), 2, 31, 2)
+    require_divisible(_config(32, accumulate=4, patches_per_track=4), 1, 9, 2)
 
 
 def test_a_patch_longer_than_every_track_is_refused_with_what_would_fit() -> None:

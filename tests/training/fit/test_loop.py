@@ -141,6 +141,7 @@ def test_the_waveform_model_trains_from_the_same_dataset(waveform_run: str) -> N
 ALL_OPTIONS: dict[str, Any] = {
     **{"schedule": "cosine", "warmup_steps": 2, "normalize_input": True, "weight_decay": 0.01, "clip_norm": 1.0},
     **{"ema": 0.5, "label_smoothing": 0.1, "class_weights": "balanced", "mixup": 0.2, "recalibrate_batch_norm": True},
+    **{"sampling": "balanced", "accumulate": 3},
 }
 OF_A_FRONTEND: dict[str, dict[str, Any]] = {
     "spectrogram": {

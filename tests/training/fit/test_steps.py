@@ -60,6 +60,20 @@ def test_a_run_that_ends_in_the_middle_of_an_epoch_is_validated_and_goes_on_with
     assert ends[0] == ends[1]  # the loss is the mean of the whole epoch
 
 
+@pytest.mark.slow
+def test_balanced_sampling_goes_on_in_the_middle_of_an_epoch_with_the_same_bits(
+    small_config: TrainConfig, small_run: str, tmp_path: Path
+) -> None:
+    whole, stopped = str(tmp_path / "whole"), str(tmp_path / "stopped")
+    config = dataclasses.replace(small_config, epochs=0, max_steps=4, sampling="balanced")
+    train(config, whole)
+    train(dataclasses.replace(config, max_steps=3), stopped)
+    assert train(config, stopped).trained_steps == 1
+    _assert_same_weights(stopped, whole)
+    natural, balanced = _weights(small_run, "step-000000004"), _weights(whole, "step-000000004")
+    assert any(not np.array_equal(natural[name], balanced[name]) for name in natural)
+
+
 def test_validations_every_few_steps_change_no_step_even_if_one_is_cut_short(
     small_config: TrainConfig, small_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
