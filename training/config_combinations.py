@@ -67,7 +67,7 @@ def require_sensible(config: Any) -> None:
                 raise FieldError(
                     name,
                     f"the last checkpoint is always the best by select_by last, received {getattr(config, name)}; leave "
-                    "one of the two out",
+                    "it out, or choose another select_by",
                 )
     _require_one_unit(config)
 
