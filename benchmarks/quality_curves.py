@@ -1,7 +1,8 @@
 """Draw the learning curves that `benchmarks.quality` measured: python -m benchmarks.quality_curves NAME --out FILE.png
 
-NAME is that of --results. A panel for each corpus shows the PR-AUC of the validation split against the training examples
-seen; what is not trained in steps is a dashed line at its PR-AUC on the test split.
+NAME is that of --results; several are drawn as one. A panel for each corpus that something was trained on in steps shows
+the PR-AUC of the validation split against the training examples seen; what is not trained in steps is a dashed line at its
+PR-AUC on the test split.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def write_curves(rows: list[dict[str, Any]], path: Path) -> None:
         rows: rows of the results' JSON.
         path: of the figure.
     """
-    corpora = list(dict.fromkeys(row["trained_on"] for row in rows))
+    corpora = list(dict.fromkeys(row["trained_on"] for row in rows if row["validation"]))
     names = list(dict.fromkeys(row["contestant"] for row in rows))
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_SETTINGS}):
         figure = Figure(figsize=(INCHES_A_PANEL * len(corpora), HEIGHT), layout="constrained")
