@@ -109,7 +109,9 @@ def test_many_clients_get_the_scores_of_the_tagger(server: Server, small_model: 
         assert answer.status_code == 200, answer.text
         fields = answer.json()
         assert fields["seconds"] == expected.seconds
-        assert list(fields["scores"].items()) == list(expected.scores.items())
+        # The server is another process, whose threads may add up in another order.
+        assert list(fields["scores"]) == list(expected.scores)
+        assert fields["scores"] == pytest.approx(expected.scores, abs=1e-6)
     server.require_clean()
 
 
