@@ -191,6 +191,8 @@ def test_installed_commands_go_from_music_to_labels_in_another_folder(scripts: P
             "other",
             "--frontend",
             "spectrogram",
+            "--recipe",  # a YAML file of the installed package
+            "small",
             "--out",
             "run",
         ),
