@@ -80,7 +80,7 @@ class RunFacts:
         best = None
         for line in self.epochs:
             if (
-                is_number(line.get("validation_loss"))
+                "validation_loss" in line
                 and is_number(line.get(name))
                 and (best is None or sign * line[name] > sign * best[name])
             ):
