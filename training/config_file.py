@@ -31,25 +31,26 @@ class FileFields:
     lines: dict[str, str]
 
 
-def read_fields(file: str, words: str, option: str) -> FileFields:
+def read_fields(file: str, kind: Literal["config", "recipe"], name: str) -> FileFields:
     """Read a file of fields.
 
     Args:
         file: YAML, or the config.json of a run.
-        words: kind and name of the file, such as `config run.yaml`.
-        option: the option that names it, such as `--config`.
+        kind: what it is, which is also the option that names it.
+        name: what the user calls it: its path, or the name of a recipe.
 
     Raises:
         UserError: the file does not exist, cannot be read, or holds something other than known fields.
     """
-    fields = _read_json(file, words) if file.lower().endswith(".json") else read_yaml(file, words.split()[0])
+    words = f"{kind} {name}"
+    fields = _read_json(file, words) if file.lower().endswith(".json") else read_yaml(file, kind)
     if not isinstance(fields, dict):
         received = (
             "nothing" if fields is None else f"{'a list' if isinstance(fields, list) else 'text'}: {shown(fields)}"
         )
         raise UserError(
             f"{words}: expected fields with values, such as epochs: 10, received {received}; write some, or leave "
-            f"{option} out"
+            f"--{kind} out"
         )
     fields = _without_format(fields, words)
     hints = typing.get_type_hints(TrainConfig)

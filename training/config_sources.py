@@ -28,10 +28,9 @@ def resolve_config(
     """
     files = []
     if recipe is not None:
-        words = f"recipe {recipe}"
-        files.append(read_fields(recipe_file(recipe), words, "--recipe"))
+        files.append(read_fields(recipe_file(recipe), "recipe", recipe))
     if file is not None:
-        files.append(read_fields(file, f"config {file}", "--config"))
+        files.append(read_fields(file, "config", file))
     given = {name: value for name, value in overrides.items() if value is not None}
     fields: dict[str, Any] = dict(defaults or {})
     for source in (*(one.values for one in files), given):

@@ -151,6 +151,17 @@ def test_each_recipe_serves_every_front_end(recipe: str, frontend: str) -> None:
     assert repeated == config
 
 
+def test_a_recipe_for_both_families_leaves_out_what_the_other_one_has_alone(tmp_path: Path) -> None:
+    recipe = tmp_path / "both.yaml"
+    recipe.write_text("time_masks: 2\nflip_polarity: true\ngain_db: 6\n")
+    spectrogram = resolve_config(None, NEEDED, recipe=str(recipe))
+    assert (spectrogram.time_masks, spectrogram.flip_polarity, spectrogram.gain_db) == (2, False, 6.0)
+    waveform = resolve_config(None, {**NEEDED, "frontend": "waveform"}, recipe=str(recipe))
+    assert (waveform.time_masks, waveform.flip_polarity, waveform.gain_db) == (0, True, 6.0)
+    with pytest.raises(UserError, match="^--flip-polarity: is for a waveform front-end"):
+        resolve_config(None, {**NEEDED, "flip_polarity": True}, recipe=str(recipe))
+
+
 def test_a_recipe_gives_way_to_the_file_and_the_file_to_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("dropout: 0.1\nepochs: 7\nseed: 5\n")
     (tmp_path / "c.yaml").write_text("max_steps: 90\nseed: 6\nlearning_rate: 1e-4\n")
