@@ -26,7 +26,7 @@ from pipeline.corpus.arrangement import arrange
 from pipeline.corpus.artists import artist, artist_numbers
 from pipeline.corpus.composition import compose
 from pipeline.corpus.encoding import choose_encoding, encode
-from pipeline.corpus.mixing import FADE, PEAK, QUIET, Mix, choose_mix
+from pipeline.corpus.mixing import Mix, choose_mix, levelled
 from pipeline.corpus.seeding import stream
 from pipeline.corpus.tags import tags_of
 from schemas.console.errors import TagscaleError, UserError
@@ -134,23 +134,18 @@ def _render(program: str, folder: Path, seed: int, track: int, artist_number: in
     effects = Effects(reverb=min(round(low + (high - low) * mix.reverb), MOST), chorus=chorus)
     midi = midi_bytes(compose(seed, arrange(seed, track, player), seconds), effects)
     room = ROOM_SIZES[0] + (ROOM_SIZES[1] - ROOM_SIZES[0]) * mix.reverb
-    sound = _levelled(play(program, midi, mix.sample_rate, room), mix, round(seconds * mix.sample_rate))
+    sound = levelled(mix, _cut(play(program, midi, mix.sample_rate, room), mix, round(seconds * mix.sample_rate)))
     encoding = choose_encoding(seed, track)
     uri = f"audio/{_track_id(track)}.{encoding.extension}"
     (folder / uri).write_bytes(encode(sound, mix.sample_rate, encoding, serial=track))
     return uri
 
 
-def _levelled(sound: npt.NDArray[np.float32], mix: Mix, samples: int) -> npt.NDArray[np.float32]:
-    """The sound with the length, the channels and the loudness of a mix, and faded out."""
-    whole = np.zeros((samples, 2), np.float32)
-    whole[: min(samples, len(sound))] = sound[:samples]
-    channels = whole if mix.channels == 2 else whole.mean(axis=1, keepdims=True)
-    channels *= np.float32(10 ** (mix.loudness / 20) / max(float(np.sqrt(np.mean(channels**2))), QUIET))
-    channels *= np.float32(min(1.0, PEAK / max(float(np.abs(channels).max()), QUIET)))
-    fade = min(round(FADE * mix.sample_rate), samples)
-    channels[samples - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
-    return channels
+def _cut(sound: npt.NDArray[np.float32], mix: Mix, samples: int) -> npt.NDArray[np.float32]:
+    """The sound with a length and the channels of a mix, [channels, samples]."""
+    whole = np.zeros((2, samples), np.float32)
+    whole[:, : min(samples, len(sound))] = sound[:samples].T
+    return whole if mix.channels == 2 else whole.mean(axis=0, keepdims=True)
 
 
 def _track_id(track: int) -> str:

@@ -93,11 +93,20 @@ def mix_down(seed: int, mix: Mix, sounds: list[tuple[Part, npt.NDArray[np.float3
         together += sound * np.float32(10 ** (part.level / 20) / _strength(sound))
     channels = together.T if mix.channels == 2 else together.mean(axis=1)[np.newaxis]
     wet = _room_and_colour(seed, mix, channels)
-    wet *= np.float32(10 ** (mix.loudness / 20) / max(float(np.sqrt(_power(wet).mean())), QUIET))
-    wet *= np.float32(min(1.0, PEAK / max(float(max(wet.max(), -wet.min())), QUIET)))
-    fade = min(round(FADE * mix.sample_rate), wet.shape[1])
-    wet[:, wet.shape[1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-    return np.ascontiguousarray(wet.T)
+    return levelled(mix, wet)
+
+
+def levelled(mix: Mix, sound: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Bring a sound to the loudness of a mix, and fade it out; `sound` [shape=(channels, samples)] is overwritten.
+
+    Returns:
+        np.ndarray [shape=(samples, channels), float32], full scale 1, never beyond `PEAK`.
+    """
+    sound *= np.float32(10 ** (mix.loudness / 20) / max(float(np.sqrt(_power(sound).mean())), QUIET))
+    sound *= np.float32(min(1.0, PEAK / max(float(max(sound.max(), -sound.min())), QUIET)))
+    fade = min(round(FADE * mix.sample_rate), sound.shape[1])
+    sound[:, sound.shape[1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    return np.ascontiguousarray(sound.T)
 
 
 def _room_and_colour(seed: int, mix: Mix, dry: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
