@@ -11,6 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.quality_corpora import Corpus
+from schemas.dataset import Dataset
+from schemas.features import Family
+from schemas.label_version import LabelVersion, open_labels
+from training.data.groups import track_groups
+from training.data.label_mapping import LabelMapping, map_labels
+from training.data.labels import labelled_tracks
+from training.data.records import TrackRecords
 from training.evaluation.stored_scores import read_stored_scores
 from training.metrics.tagging import tagging_metrics
 from training.runs.undefined_numbers import without_nan
@@ -70,6 +78,49 @@ def figures_of_scores(
         tracks=len(targets),
         tags=metrics.tags_defined,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class HeldOutSplit:
+    """The test split of a corpus, for a tagger that was trained on the same labels or on others.
+
+    Attributes:
+        title: the corpus.
+        records: records of its tracks.
+        mapping: which of the tagger's outputs and which of the corpus's tags belong together.
+        groups: number of each track's group, int64 [tracks].
+    """
+
+    title: str
+    records: TrackRecords
+    mapping: LabelMapping
+    groups: npt.NDArray[np.int64]
+
+    def figures(self, scores: npt.NDArray[np.float32]) -> Figures:
+        """Figures of scores, float32 [tracks, outputs of the tagger]."""
+        return figures_of_scores(
+            self.records.tracks.targets[:, self.mapping.columns],
+            scores[:, self.mapping.outputs],
+            self.groups,
+            self.mapping.labels.positive_at,
+        )
+
+
+def open_test_split(corpus: Corpus, labels: LabelVersion, family: Family) -> HeldOutSplit:
+    """Open the test split of a corpus for a tagger.
+
+    Args:
+        corpus: the corpus.
+        labels: labels that the tagger was trained on.
+        family: the features that it reads.
+
+    Raises:
+        UserError: the dataset, label set or split does not exist, or there is no tag in common.
+    """
+    dataset = Dataset.open(corpus.dataset)
+    mapping = map_labels(labels, open_labels(dataset, corpus.label_set))
+    records = TrackRecords(dataset, labelled_tracks(dataset, mapping.labels, dataset.spec(family), "test"))
+    return HeldOutSplit(corpus.title, records, mapping, track_groups(dataset, records.tracks.track_ids))
 
 
 def figures_of_run(root: str, evaluation: str) -> Figures:

@@ -14,12 +14,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality_corpora import Corpus
-from benchmarks.quality_figures import Figures, figures_of_scores
+from benchmarks.quality_figures import Figures, open_test_split
 from schemas.dataset import Dataset
 from schemas.features import LogMelSpec
 from schemas.label_version import open_labels
-from training.data.groups import track_groups
-from training.data.label_mapping import map_labels
 from training.data.labels import labelled_tracks
 from training.data.records import TrackRecords, as_float
 from training.devices.tensorflow_import import import_tensorflow
@@ -96,12 +94,8 @@ def fit_with_keras(fit: KerasFit, corpus: Corpus, others: Sequence[Corpus] = ())
     figures: dict[str, Figures] = {}
     used = 0.0
     for tested in (corpus, *others):
-        held = Dataset.open(tested.dataset)
-        mapping = map_labels(labels, open_labels(held, tested.label_set))
-        records = TrackRecords(held, labelled_tracks(held, mapping.labels, held.spec(spec.family), "test"))
-        scores = scorer.scores(records)[:, mapping.outputs]
-        targets, groups = records.tracks.targets[:, mapping.columns], track_groups(held, records.tracks.track_ids)
-        figures[tested.title] = figures_of_scores(targets, scores, groups, mapping.labels.positive_at)
+        split = open_test_split(tested, labels, spec.family)
+        figures[split.title] = split.figures(scorer.scores(split.records))
         used = used or time.process_time()
     return KerasResult(figures, curve.points, used)
 

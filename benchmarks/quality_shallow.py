@@ -11,14 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.quality_corpora import Corpus
-from benchmarks.quality_figures import Figures, figures_of_scores
+from benchmarks.quality_figures import Figures, open_test_split
 from schemas.dataset import Dataset
 from schemas.label_version import open_labels
 from training.baselines.kinds import BaselineKind
 from training.baselines.models import baseline_scores, fitted_tracks
 from training.baselines.statistics import track_statistics
-from training.data.groups import track_groups
-from training.data.label_mapping import map_labels
 from training.data.labels import labelled_tracks
 from training.data.records import TrackRecords
 
@@ -57,28 +55,17 @@ def fit_shallow(kind: ShallowKind, corpus: Corpus, others: Sequence[Corpus], wei
     labels = open_labels(dataset, corpus.label_set)
     whole = labelled_tracks(dataset, labels, dataset.spec("logmel"), "train")
     train = TrackRecords(dataset, whole.taken(fitted_tracks(len(whole))))
-    tested = []
-    for one in (corpus, *others):
-        held = Dataset.open(one.dataset)
-        mapping = map_labels(labels, open_labels(held, one.label_set))
-        records = TrackRecords(held, labelled_tracks(held, mapping.labels, held.spec("logmel"), "test"))
-        tested.append((one, held, mapping, records))
-    known, own = features(train), features(tested[0][-1])
+    own, *others_tested = (open_test_split(one, labels, "logmel") for one in (corpus, *others))
+    known, asked = features(train), [features(own.records)]
     began = time.process_time()
-    asked = [own, *(features(records) for *_, records in tested[1:])]
+    asked += [features(split.records) for split in others_tested]
     elsewhere = time.process_time() - began
     model: BaselineKind = "trees" if kind == "trees" else "logistic"
     scores = baseline_scores(model, known, train.tracks.targets, np.concatenate(asked), labels.positive_at)
     used = time.process_time() - elsewhere
     ends = np.cumsum([len(rows) for rows in asked])
-    figures = {}
-    for (one, held, mapping, records), rows in zip(tested, np.split(scores, ends[:-1]), strict=True):
-        figures[one.title] = figures_of_scores(
-            records.tracks.targets[:, mapping.columns],
-            rows[:, mapping.outputs],
-            track_groups(held, records.tracks.track_ids),
-            mapping.labels.positive_at,
-        )
+    rows = np.split(scores, ends[:-1])
+    figures = {split.title: split.figures(of) for split, of in zip((own, *others_tested), rows, strict=True)}
     return ShallowResult(figures, used)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 
-from benchmarks import quality_contestants, quality_keras, quality_shallow
+from benchmarks import quality_contestants, quality_figures, quality_shallow
 from benchmarks.quality_contestants import Contestant, Outcome, Rules, compete, parse_contestants
 from benchmarks.quality_corpora import Corpus, transferred
 from benchmarks.quality_figures import Figures, accuracy, figures_of_scores
@@ -67,7 +67,7 @@ def test_plain_keras_is_scored_as_scikit_learn_scores_it(
         scored.append((targets, scores))
         return figures_of_scores(targets, scores, *rest)
 
-    monkeypatch.setattr(quality_keras, "figures_of_scores", spy)
+    monkeypatch.setattr(quality_figures, "figures_of_scores", spy)
     outcome = _compete("plain", corpora, tmp_path)
     targets, scores = scored[0]
     figures = outcome.figures["own"]
