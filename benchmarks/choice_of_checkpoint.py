@@ -43,6 +43,8 @@ class Scored:
         groups: number of the group of each validation track.
         test: float32 [checkpoints, tracks, tags]; the row after the last checkpoint is that of the averaged weights.
         test_targets: float32 [tracks, tags].
+        values: kind of the labels' values, which decides the loss.
+        positive_at: lowest target that counts as positive.
     """
 
     validation: npt.NDArray[np.float32]
@@ -50,6 +52,22 @@ class Scored:
     groups: npt.NDArray[np.int64]
     test: npt.NDArray[np.float32]
     test_targets: npt.NDArray[np.float32]
+    values: str
+    positive_at: float
+
+    def areas(self, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32]) -> dict[str, float]:
+        """The figures that a rule chooses by: the loss that is trained, macro ROC-AUC and PR-AUC."""
+        from training.fit.losses import TrainingLoss, resolve_loss
+        from training.metrics.tagging import tagging_metrics
+
+        metrics = tagging_metrics(targets, scores, positive_at=self.positive_at)
+        loss = TrainingLoss(resolve_loss("auto", self.values)).mean(targets, scores)
+        return {"loss": loss, "roc_auc": metrics.roc_auc_macro, "pr_auc": metrics.pr_auc_macro}
+
+
+def chosen_by_each_rule(config: TrainConfig, run: str) -> list[tuple[str, float, dict[str, float]]]:
+    """Rule, share of the validation split, and the chosen weights' figures on the test split, of a new run."""
+    return list(chosen(trained_and_scored(config, run)))
 
 
 def trained_and_scored(config: TrainConfig, run: str) -> Scored:
@@ -98,30 +116,22 @@ def trained_and_scored(config: TrainConfig, run: str) -> Scored:
     return Scored(
         np.stack(scores["validation"]),
         tracks.targets,
-        np.unique(track_groups(opened.dataset, tracks.track_ids), return_inverse=True)[1],
+        track_groups(opened.dataset, tracks.track_ids),
         np.stack(scores["test"]),
         records["test"].tracks.targets,
+        opened.labels.manifest.label_set["values"],
+        opened.labels.positive_at,
     )
-
-
-def areas(targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32]) -> dict[str, float]:
-    """The figures that a rule chooses by: cross-entropy, macro ROC-AUC and PR-AUC."""
-    from training.metrics.tagging import tagging_metrics
-
-    metrics = tagging_metrics(targets, scores, positive_at=0.5)
-    known, clipped = np.isfinite(targets), np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
-    losses = np.where(targets >= 0.5, -np.log(clipped), -np.log1p(-clipped))[known]
-    return {"loss": float(losses.mean()), "roc_auc": metrics.roc_auc_macro, "pr_auc": metrics.pr_auc_macro}
 
 
 def chosen(scored: Scored) -> Iterator[tuple[str, float, dict[str, float]]]:
     """Rule, share of the validation split, and the chosen weights' figures on the test split."""
-    test = [areas(scored.test_targets, scores) for scores in scored.test]
+    test = [scored.areas(scored.test_targets, scores) for scores in scored.test]
     best = max(one["pr_auc"] for one in test[:-1])
     for share in SHARES:
         groups = scored.groups.max() + 1
         seen = scored.groups < max(1, round(share * groups))
-        figures = [areas(scored.validation_targets[seen], scores[seen]) for scores in scored.validation]
+        figures = [scored.areas(scored.validation_targets[seen], scores[seen]) for scores in scored.validation]
         for rule in RULES:
             if rule == "last":
                 number = len(figures) - 1
@@ -158,8 +168,7 @@ def main() -> None:
                     dataset, label_set, given.frontend, **{**BASE, **budget, "schedule": schedule, "seed": seed}
                 )
                 run = str(Path(folder, f"{schedule}-{seed}"))
-                scored = in_own_process(trained_and_scored, config, run, name=run, advice="")
-                for rule, share, figures in chosen(scored):
+                for rule, share, figures in in_own_process(chosen_by_each_rule, config, run, name=run):
                     rows.setdefault((rule, share), []).append(figures)
             for (rule, share), figures in rows.items():
                 means = {name: float(np.mean([one[name] for one in figures])) for name in figures[0]}
