@@ -22,7 +22,7 @@ BEND_RANGE = 12  # semitones to either side
 WHEEL_STEPS = 8_192  # to either side
 DRUM_CHANNEL = 9
 MOST = 127  # of a controller
-# Of volume and expression: the gain is the square of the controller (General MIDI Level 1, and FluidSynth's default).
+# Volume and expression: the gain is the square of the controller (General MIDI Level 1, and FluidSynth's default).
 DB_PER_DECADE = 40.0
 LOUDEST = LEAD_LEVEL + LEVEL_SPREAD  # dB, the level of a part at full volume
 PAN, VOLUME, EXPRESSION, REVERB_SEND, CHORUS_SEND = 10, 7, 11, 91, 93
